@@ -1,0 +1,62 @@
+#include "store/base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+    const char *wire, *title;
+} names[ERR_CODE_COUNT] = {
+    [OK] = {"OK", "OK"},
+#define ERR_CODE(name, wire, title) [ERR_##name] = {wire, title},
+#include "store/base/err.def"
+#undef ERR_CODE
+};
+
+enum err_code
+err_set_at(struct err *err, enum err_code code, const char *where, const char *format, ...)
+{
+    va_list args;
+
+    if (err == NULL || err->code != OK)
+        return code;
+    err->code = code;
+    err->where = where;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    return code;
+}
+
+void
+err_about(struct err *err, const char *kind, const char *name)
+{
+    if (err == NULL || err->about_kind != NULL)
+        return;
+    err->about_kind = kind;
+    snprintf(err->about, sizeof err->about, "%s", name);
+}
+
+void
+err_clear(struct err *err)
+{
+    if (err == NULL)
+        return;
+    err->code = OK;
+    err->where = NULL;
+    err->text[0] = '\0';
+    err->about_kind = NULL;
+    err->about[0] = '\0';
+    err->failed_operation = -1;
+}
+
+const char *
+err_wire_name(enum err_code code)
+{
+    return names[code].wire;
+}
+
+const char *
+err_title(enum err_code code)
+{
+    return names[code].title;
+}
