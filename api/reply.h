@@ -1,0 +1,40 @@
+/* One reply. A handler sets status, headers and body; it never chooses error statuses (api/status.c does).
+ * Every reply to a write carries the revision in the body and as Tensorkeep-Revision. */
+#ifndef API_REPLY_H
+#define API_REPLY_H
+
+#include <jansson.h>
+
+#include "api/request.h"
+#include "store/base/buf.h"
+
+/* Name and value must be literals, numbers or already checked text: CR, LF and NUL are refused. */
+ERR_MUST_CHECK enum err_code api_reply_header(struct api_reply *rp, const char *name,
+                                              struct err *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Tensorkeep-Revision. */
+ERR_MUST_CHECK enum err_code api_reply_revision(struct api_reply *rp, uint64_t revision,
+                                                struct err *err);
+
+/* Strong tag `"r<revision>-<representation>"`. Answers 304 by itself when If-None-Match matches and the
+ * method is GET or HEAD: *done is then true and the handler returns OK at once. Also sets Vary. */
+ERR_MUST_CHECK enum err_code api_reply_etag(struct api_request *rq, struct api_reply *rp,
+                                            uint64_t revision, const char *representation,
+                                            bool *done, struct err *err);
+
+/* Takes `body` (one reference), also on failure. */
+ERR_MUST_CHECK enum err_code api_reply_json(struct api_reply *rp, int status, json_t *body,
+                                            struct err *err);
+/* Takes the buffer's bytes. */
+ERR_MUST_CHECK enum err_code api_reply_buf(struct api_reply *rp, int status, const char *media_type,
+                                           struct buf *body, struct err *err);
+ERR_MUST_CHECK enum err_code api_reply_empty(struct api_reply *rp, int status, struct err *err);
+/* Bytes lent by `owner`: handed to the socket without copying; release(owner) runs once when the reply is
+ * over, on any thread, also when this call fails. `spans` is copied. Range requests (single range,
+ * If-Range) are answered from it: 206, 416. */
+ERR_MUST_CHECK enum err_code api_reply_spans(struct api_request *rq, struct api_reply *rp,
+                                             const char *media_type, const struct bytes *spans,
+                                             size_t span_count, void *owner,
+                                             void (*release)(void *owner), struct err *err);
+
+#endif

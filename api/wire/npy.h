@@ -1,0 +1,24 @@
+/* NumPy .npy: versions 1.0, 2.0, 3.0 read, 1.0 written (data at a multiple of 64).
+ * Source: NumPy's documented format; the facts are in the comments of npy.c. */
+#ifndef API_WIRE_NPY_H
+#define API_WIRE_NPY_H
+
+#include "service/tensor/tensor.h"
+
+enum { API_NPY_PREFIX_BYTES = 12, API_NPY_HEADER_BYTES_MAX = 65536 };
+
+struct api_npy_header {
+    struct tensor_type type;
+    bool fortran_order; /* column-major data */
+    bool big_endian;
+};
+
+/* How many bytes the whole header has, from its first API_NPY_PREFIX_BYTES (fewer: version 1 needs 10). */
+ERR_MUST_CHECK enum err_code api_npy_header_size(struct bytes prefix, size_t *out, struct err *err);
+ERR_MUST_CHECK enum err_code api_npy_header_decode(struct bytes header, struct api_npy_header *out,
+                                                   struct err *err);
+/* ERR_NOT_ACCEPTABLE for a dtype npy has no name for. */
+ERR_MUST_CHECK enum err_code api_npy_header_encode(const struct tensor_type *type, struct buf *out,
+                                                   struct err *err);
+
+#endif

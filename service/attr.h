@@ -1,0 +1,64 @@
+/* Parameters of an op (later: of an optimizer), one row each: the only description of them. From these rows
+ * requests are decoded, bounds checked, the catalogue is published, records are written and read. */
+#ifndef SERVICE_ATTR_H
+#define SERVICE_ATTR_H
+
+#include <stddef.h>
+
+#include "service/tensor/tensor.h"
+
+enum attr_kind {
+    ATTR_KIND_F64,    /* double */
+    ATTR_KIND_I64,    /* int64_t */
+    ATTR_KIND_BOOL,   /* bool */
+    ATTR_KIND_DTYPE,  /* enum dtype; DTYPE_UNSET when not given and without a default */
+    ATTR_KIND_SHAPE,  /* struct attr_shape */
+    ATTR_KIND_SEED,   /* struct attr_seed */
+    ATTR_KIND_TENSOR, /* struct attr_tensor: a literal */
+};
+
+struct attr_shape {
+    bool given;
+    struct shape shape;
+};
+
+struct attr_seed {
+    bool given;
+    int64_t value;
+};
+
+struct attr_tensor {
+    bool given;
+    bool weak; /* dtype not given: int64 or float64 here, adopts its context's dtype (see expr.h) */
+    struct tensor_view value; /* borrows from the expression tree */
+};
+
+struct attr_spec {
+    const char *name;
+    enum attr_kind kind;
+    size_t offset;          /* in the params struct */
+    bool required;
+    double f64_default, f64_min, f64_max; /* F64: bounds inclusive; both 0 = any finite number */
+    int64_t i64_default, i64_min, i64_max; /* I64 likewise; BOOL uses i64_default */
+    enum dtype dtype_default;
+    const char *help;
+};
+
+#define ATTR_F64(type, field, ...) {.name = #field, .kind = ATTR_KIND_F64, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_I64(type, field, ...) {.name = #field, .kind = ATTR_KIND_I64, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_BOOL(type, field, ...) {.name = #field, .kind = ATTR_KIND_BOOL, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_DTYPE(type, field, ...) {.name = #field, .kind = ATTR_KIND_DTYPE, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_SHAPE(type, field, ...) {.name = #field, .kind = ATTR_KIND_SHAPE, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_SEED(type, field, ...) {.name = #field, .kind = ATTR_KIND_SEED, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_TENSOR(type, field, ...) {.name = #field, .kind = ATTR_KIND_TENSOR, .offset = offsetof(type, field), __VA_ARGS__}
+#define ATTR_END {.name = NULL}
+
+const char *attr_kind_name(enum attr_kind kind);
+/* The params struct as it is when nothing was given. */
+void attr_defaults(const struct attr_spec *specs, void *params);
+/* Bounds and required attributes; `given` tells by row whether a request had it. Names op and attribute. */
+ERR_MUST_CHECK enum err_code attr_check(const char *op, const struct attr_spec *specs,
+                                        const bool *given, const void *params, struct err *err);
+size_t attr_count(const struct attr_spec *specs);
+
+#endif

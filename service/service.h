@@ -1,0 +1,52 @@
+/* The domain: models and what lives in them, over one store. Knows no HTTP and no JSON.
+ *
+ * Every operation takes the service first, is atomic and durable when it returns, and may be called from
+ * any thread. Writes block until their commit; call them from a worker. */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/bytes.h"
+#include "store/base/err.h"
+
+struct service;
+struct store;
+
+/* Limits; 0 is never "unlimited". Filled from service/settings.def. */
+struct service_limits {
+    uint64_t tensor_bytes_max;      /* one value */
+    uint64_t literal_bytes_max;     /* tensors written out in requests */
+    uint64_t expression_bytes_max;  /* working memory of one expression */
+    uint32_t expression_nodes_max;
+    uint32_t expression_depth_max;
+    uint32_t variables_per_request_max;
+    uint32_t compute_threads;       /* threads one initialization may use */
+};
+
+struct service_limits service_limits_default(void);
+
+/* Borrows the store, which must outlive *out. Owned by the caller: service_close. */
+ERR_MUST_CHECK enum err_code service_open(struct store *store, const struct service_limits *limits,
+                                          struct service **out, struct err *err);
+void service_close(struct service *service); /* NULL is fine */
+
+const struct service_limits *service_limits_of(const struct service *service);
+uint64_t service_revision(const struct service *service);
+const char *service_identity(const struct service *service);        /* the store's */
+const char *service_durability_name(const struct service *service); /* "commit", "interval=100ms" */
+/* Whether commits are still possible; the reason when not. */
+ERR_MUST_CHECK enum err_code service_ready(struct service *service, struct err *err);
+
+/* How a write is to be committed. Zeroed: unconditionally, with the server's durability. */
+struct write_options {
+    bool durable;          /* sync before returning, whatever the mode */
+    bool if_none_match;    /* the thing must not exist: ERR_PRECONDITION_FAILED */
+    bool if_match;         /* its revision must be one of these: ERR_PRECONDITION_FAILED */
+    bool if_match_any;     /* If-Match: *: it must exist */
+    const uint64_t *revisions;
+    uint32_t revision_count;
+};
+
+#endif
