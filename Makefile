@@ -3,111 +3,248 @@
 #   make run     install what is missing, build, serve on 127.0.0.1:7840 with data in ./data
 #   make test    install what the tests need, then run everything
 #
-# VARIANT picks a build tree of its own: release (default), debug, asan, tsan, valgrind.
-# T=word narrows any test target. V=1 shows the commands.
+# VARIANT picks a build tree of its own: release (default), debug, asan, tsan, valgrind, cover, fuzz.
+# T=word narrows any test target. V=1 shows the commands. WERROR= forgives warnings.
 
 VARIANT ?= release
 B       := build/$(VARIANT)
-CC      ?= gcc
-PYTHON  ?= /usr/bin/python3
 Q       := $(if $(V),,@)
 T       ?=
+PYTHON  ?= /usr/bin/python3
+PREFIX  ?= /usr/local
+ROUNDS  ?= 12
+SECONDS_EACH ?= 60
+ifeq ($(origin CC),default)
+CC      := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
 
 STD     := -std=c11 -D_GNU_SOURCE
 WERROR  ?= -Werror
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
            -Wmissing-prototypes -Wpointer-arith -Wcast-align -Wwrite-strings -Wformat=2 -Wundef \
            -Wswitch-enum -Wvla -Wno-variadic-macros -Wno-gnu-zero-variadic-macro-arguments $(WERROR)
-# Bits of seeded random numbers and of optimizers depend on these two: no fused multiply-add, no fast-math.
+# Bits of seeded random numbers and of optimizers depend on these two: no fused multiply-add, no
+# fast-math.
 NUMERIC := -ffp-contract=off -fno-fast-math
+UBSAN   := undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 CFLAGS_release  := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fno-omit-frame-pointer
 CFLAGS_debug    := -O0 -g3
-CFLAGS_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_asan     := -O1 -g -fsanitize=address,$(UBSAN)
 CFLAGS_tsan     := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_valgrind := -O1 -g
+CFLAGS_cover    := -O0 -g --coverage -fprofile-update=atomic
+CFLAGS_fuzz     := -O1 -g -fsanitize=fuzzer-no-link,address,$(UBSAN)
 LDFLAGS_release := -Wl,-z,relro,-z,now
 
+# Asked once. Before `make deps` there may be no pkg-config; the build runs in a make of its own after it.
 PKGS      := libmicrohttpd jansson openblas lmdb nettle
-PKG_FLAGS  = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS       = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+PKG_FLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS      := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
 COMPILE  = $(CC) -I. $(STD) $(WARN) $(NUMERIC) -fPIE $(CFLAGS_$(VARIANT)) $(PKG_FLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK     = $(CC) -pie $(CFLAGS_$(VARIANT)) $(LDFLAGS_$(VARIANT)) $(CFLAGS) $(LDFLAGS)
 
-STORE   := $(wildcard store/base/*.c store/*.c store/*/*.c)
-STORE   := $(sort $(STORE))
+STORE   := $(sort $(wildcard store/base/*.c store/*.c store/*/*.c))
 SERVICE := $(filter-out service/main.c,$(sort $(wildcard service/*.c service/*/*.c)))
 API     := $(sort $(wildcard api/*.c api/*/*.c))
-SUPPORT := $(wildcard tests/support/*.c)
+SUPPORT := $(sort $(wildcard tests/support/*.c))
+UNIT    := $(sort $(foreach u,$(wildcard tests/unit/*/test_*.c),$(if $(findstring $(T),$(u)),$(u))))
+FUZZ    := $(sort $(foreach f,$(wildcard tests/fuzz/*.c),$(if $(findstring $(T),$(f)),$(f))))
+BENCH   := $(sort $(wildcard tests/bench/*.c))
+SOURCES := $(STORE) $(SERVICE) $(API) $(SUPPORT) $(wildcard service/main.c)
+FORMAT   = $(shell find api service store tests -name '*.[ch]')
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
+bin      = $(patsubst %.c,$(B)/%,$(1))
+quote    = '$(subst ','\'',$(1))'
+# Parallel unless the caller has decided.
+JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
-UNIT     := $(foreach d,base store service api,$(wildcard tests/unit/$(d)/test_*.c))
-UNIT     := $(if $(T),$(filter %$(T)%,$(UNIT)) $(foreach u,$(UNIT),$(if $(findstring $(T),$(u)),$(u))),$(UNIT))
-UNIT     := $(sort $(UNIT))
-UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT))
-
-.PHONY: all run test check unit http lint format tidy asan tsan valgrind crash fuzz bench bench-store \
-        install clean help deps deps-test FORCE
+.PHONY: all run test suite check unit http lint format format-check tidy asan tsan valgrind cover \
+        crash crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store install clean help \
+        deps deps-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: build/tensorkeep ## build the server: build/tensorkeep
 
+run: deps ## install what is missing, build, serve on 127.0.0.1:7840, data in ./data
+	+@$(SUBMAKE) all
+	@exec build/tensorkeep --data ./data --bind 127.0.0.1 --port 7840
+
+# --- building ----------------------------------------------------------------------------------
+
 build/tensorkeep: $(B)/tensorkeep FORCE
-	@cmp -s $< $@ || cp $< $@
+	@cmp -s $< $@ || { cp $< $@.new && mv $@.new $@; }
 
 $(B)/tensorkeep: $(call obj,service/main.c) $(B)/libapi.a $(B)/libservice.a $(B)/libstore.a
 	@echo "link $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
-# One archive per layer: an upward call does not link.
-$(B)/libstore.a:   $(call obj,$(STORE))
-$(B)/libservice.a: $(call obj,$(SERVICE))
-$(B)/libapi.a:     $(call obj,$(API))
-$(B)/libsupport.a: $(call obj,$(SUPPORT))
-$(B)/lib%.a:
+# One archive per layer: an upward call does not link. The list of members is a prerequisite, so that a
+# file taken away leaves its archive.
+OBJECTS_store   := $(call obj,$(STORE))
+OBJECTS_service := $(call obj,$(SERVICE))
+OBJECTS_api     := $(call obj,$(API))
+OBJECTS_support := $(call obj,$(SUPPORT))
+$(B)/libstore.a:   $(OBJECTS_store)
+$(B)/libservice.a: $(OBJECTS_service)
+$(B)/libapi.a:     $(OBJECTS_api)
+$(B)/libsupport.a: $(OBJECTS_support)
+$(B)/lib%.a: $(B)/%.list
 	@echo "ar   $@"
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$(B)/%.list: FORCE
+	@mkdir -p $(B); echo $(OBJECTS_$*) | cmp -s - $@ || echo $(OBJECTS_$*) >$@
 
 # Recompile when the flags differ; dependencies lie beside the object.
+FLAGS = $(call quote,$(COMPILE) : $(LINK) : $(LIBS))
 $(B)/.flags: FORCE
-	@mkdir -p $(B); echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+	@mkdir -p $(B); printf '%s\n' $(FLAGS) | cmp -s - $@ || printf '%s\n' $(FLAGS) >$@
 
 $(B)/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	@echo "cc   $<"
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(call obj,$(STORE) $(SERVICE) $(API) $(SUPPORT) $(UNIT) service/main.c))
+-include $(patsubst %.o,%.d,$(call obj,$(SOURCES) $(UNIT) $(FUZZ) $(BENCH)))
 
 # --- tests: a unit test links its own layer and those below it ---------------------------------
 
-LAYERS_base    := $(B)/libstore.a
-LAYERS_store   := $(B)/libstore.a
-LAYERS_service := $(B)/libservice.a $(B)/libstore.a
-LAYERS_api     := $(B)/libapi.a $(B)/libservice.a $(B)/libstore.a
-layer_of        = $(LAYERS_$(word 3,$(subst /, ,$(1))))
+LINK_TEST = @echo "link $@"; $(if $(V),set -x;) $(LINK) -o $@ $^ $(LIBS)
+unit_bin  = $(filter $(B)/tests/unit/$(1)/%,$(call bin,$(UNIT)))
 
-define unit_rule
-$(B)/$(1:.c=): $(call obj,$(1)) $(B)/libsupport.a $(call layer_of,$(1))
-	@echo "link $$@"
-	$$(Q)$$(LINK) -o $$@ $$^ $$(LIBS) -lcmocka
-endef
-$(foreach u,$(UNIT),$(eval $(call unit_rule,$(u))))
+$(call unit_bin,base) $(call unit_bin,store): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libstore.a
+	$(LINK_TEST) -lcmocka
+$(call unit_bin,service): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libservice.a $(B)/libstore.a
+	$(LINK_TEST) -lcmocka
+$(call unit_bin,api): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libapi.a $(B)/libservice.a $(B)/libstore.a
+	$(LINK_TEST) -lcmocka
+$(call bin,$(BENCH)): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libservice.a $(B)/libstore.a
+	$(LINK_TEST)
+$(call bin,$(FUZZ)): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libapi.a $(B)/libservice.a $(B)/libstore.a
+	$(LINK_TEST) -fsanitize=fuzzer
 
-RUNNER_valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
+# Memory maps shrink under the tools that shadow memory. ThreadSanitizer dislikes a randomized layout.
+MAP_tsan        := 1073741824
+MAP_valgrind    := 4294967296
+RUNNER_tsan     := $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+RUNNER_valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+                   --errors-for-leak-kinds=definite
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS  ?= halt_on_error=1
 
 # A passed test is a file: parallel, and run again only when something changed.
 $(B)/%.ok: $(B)/%
-	@TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(RUNNER_$(VARIANT)) ./$< >$@.log 2>&1 && mv $@.log $@ && echo "ok   $*" || { cat $@.log; exit 1; }
-MAP_tsan     := 1073741824
-MAP_valgrind := 4294967296
+	@TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(RUNNER_$(VARIANT)) ./$< >$@.log 2>&1 \
+	    && mv $@.log $@ && echo "ok   $*" || { cat $@.log; echo "FAIL $*"; rm -f $@; exit 1; }
 
-unit: $(addsuffix .ok,$(UNIT_BIN)) ## unit tests
+unit: $(addsuffix .ok,$(call bin,$(UNIT))) ## unit tests
+
+http: $(B)/tensorkeep ## black-box tests against a real server
+	@if [ -f tests/http/run.py ]; then \
+	    TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(PYTHON) tests/http/run.py --server $< $(if $(T),--only $(T)); \
+	else echo "skip http: there is no tests/http/run.py yet"; fi
+
+test: deps-test ## install what the tests need, build, then every kind of test
+	+@$(SUBMAKE) all
+	+@$(SUBMAKE) suite
+
+# Stage after stage, all of them, so that one run tells everything.
+suite:
+	+@failed=; for stage in unit http lint fuzz-regressions crash-short; do \
+	    $(SUBMAKE) $$stage || failed="$$failed $$stage"; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all tests passed"
+
+check: test ## what must pass before a commit
+	+@$(SUBMAKE) format-check
+
+lint: $(B)/tensorkeep ## layers, names, sizes, banned calls, registries
+	@failed=; for script in layers symbols sizes banned registry; do \
+	    B=$(B) bash tests/lint/$$script.sh && echo "ok   lint/$$script" || failed=1; done; test -z "$$failed"
+
+format: ## let clang-format decide layout
+	clang-format -i $(FORMAT)
+format-check: ## fail when clang-format would change something
+	@clang-format --dry-run -Werror $(FORMAT) && echo "ok   format"
+TIDY := -*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*,$\
+        -bugprone-easily-swappable-parameters,-bugprone-macro-parentheses
+tidy: ## clang-tidy: its analyzer and its list of common bugs
+	clang-tidy --quiet --warnings-as-errors='*' --checks='$(TIDY)' $(SOURCES) -- -I. $(STD) $(PKG_FLAGS)
+
+asan: ## unit and black box under the address and undefined-behaviour sanitizers
+	+@$(SUBMAKE) VARIANT=asan unit && $(SUBMAKE) VARIANT=asan http
+tsan: ## unit and black box under the thread sanitizer
+	+@$(SUBMAKE) VARIANT=tsan unit && $(SUBMAKE) VARIANT=tsan http
+valgrind: ## unit under valgrind
+	+@$(SUBMAKE) VARIANT=valgrind unit
+
+cover: ## lines run by unit and black box, file by file
+	@test ! -d build/cover || find build/cover \( -name '*.gcda' -o -name '*.ok' \) -delete
+	+@$(SUBMAKE) VARIANT=cover CC=gcc unit http
+	@find build/cover/api build/cover/service build/cover/store -name '*.gcda' | xargs gcov -n 2>/dev/null | \
+	    awk -F"'" '/^File/ { file = $$2 } /^Lines executed/ && file ~ /\.c$$/ { \
+	        split($$0, part, /[:% ]+/); printf "%6.1f%% of %4d  %s\n", part[3], part[5], file; \
+	        run += part[3] * part[5] / 100; lines += part[5]; file = "" } \
+	        END { printf "%6.1f%% of %4d  all\n", lines ? 100 * run / lines : 0, lines }' | sort -k4
+
+crash: $(B)/tensorkeep ## kill -9 under load, then verify: ROUNDS=12
+	@if [ -f tests/crash/kill.py ]; then \
+	    $(PYTHON) tests/crash/kill.py --server $< --rounds $(ROUNDS); \
+	else echo "skip crash: there is no tests/crash/kill.py yet"; fi
+crash-short:
+	+@$(SUBMAKE) crash ROUNDS=3
+
+fuzz: ## fuzz T=target (or all) for SECONDS_EACH=60 each
+	+@$(SUBMAKE) VARIANT=fuzz fuzz-run
+fuzz-run: $(call bin,$(FUZZ))
+	@for f in $(notdir $^); do mkdir -p $(B)/found/$$f tests/fuzz/corpus/$$f; echo "fuzz $$f"; \
+	    $(B)/tests/fuzz/$$f -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 \
+	        -artifact_prefix=$(B)/found/$$f- $(B)/found/$$f tests/fuzz/corpus/$$f || exit 1; done
+fuzz-regressions: ## replay every known input once
+	+@$(SUBMAKE) VARIANT=fuzz fuzz-replay
+fuzz-replay: $(addsuffix .replayed,$(call bin,$(FUZZ)))
+$(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
+	@find tests/fuzz/regression/$* tests/fuzz/corpus/$* -type f 2>/dev/null | sort >$@.inputs; \
+	xargs -r -n 1000 ./$< -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$(B)/ <$@.inputs >$@.log 2>&1 \
+	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" || { tail -40 $@.log; exit 1; }
+
+bench: all ## how fast, as JSON
+	$(PYTHON) tests/bench/run.py --server build/tensorkeep
+bench-store: $(B)/tests/bench/store ## how fast the store alone is
+	./$<
+
+# --- house -------------------------------------------------------------------------------------
+
+install: all ## to $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 build/tensorkeep $(DESTDIR)$(PREFIX)/bin/tensorkeep
 
 clean: ## remove what was built
 	rm -rf build
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
+
+RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblmdb-dev nettle-dev
+TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy valgrind clang libclang-rt-14-dev clang-format curl
+
+deps: ## install what building needs (Debian 12)
+	@$(call install_missing,$(RUN_DEPS))
+deps-test: ## install what testing needs (Debian 12)
+	@$(call install_missing,$(TEST_DEPS))
+
+# Quick and silent when everything is there. As root or with sudo it installs, otherwise it says how.
+define install_missing
+command -v dpkg-query >/dev/null || { echo "not Debian; needed are its packages, or their like: $(1)"; exit 0; }; \
+have=$$(echo $$(dpkg-query -W -f='$${Package}:$${db:Status-Status} ' $(1) 2>/dev/null)); missing=; \
+for package in $(1); do \
+    case " $$have " in *" $$package:installed "*) ;; *) missing="$$missing $$package" ;; esac; done; \
+test -n "$$missing" || exit 0; \
+if [ "$$(id -u)" = 0 ]; then sudo=; \
+elif sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; }; then sudo=sudo; \
+else echo "missing:$$missing"; echo "run: sudo apt-get update && sudo apt-get install -y$$missing"; exit 1; fi; \
+install="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends$$missing"; \
+ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || $$sudo apt-get update || exit 1; \
+$$install || { $$sudo apt-get update && $$install; }
+endef
