@@ -1,5 +1,5 @@
-/* Runs of half-precision numbers to and from float32; convert.h has the single conversions and the rules.
- * in and out are element-aligned and do not overlap. */
+/* Runs of half-precision numbers to and from float32; convert.h has the single conversions and the
+ * rules. in and out are element-aligned and do not overlap. */
 #ifndef SERVICE_TENSOR_HALF_H
 #define SERVICE_TENSOR_HALF_H
 
