@@ -47,6 +47,7 @@ err_clear(struct err *err)
     err->about_kind = NULL;
     err->about[0] = '\0';
     err->failed_operation = -1;
+    err->current_revision = 0;
 }
 
 const char *

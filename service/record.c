@@ -1,0 +1,449 @@
+/* Encoding: little-endian integers in the order of the struct; a new field means a new format byte. */
+#include "service/record.h"
+
+#include <stdio.h>
+
+#include "store/base/check.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+
+enum { RECORD_FORMAT = 1 };
+
+/* --- keys --- */
+
+static struct record_key
+key_of(uint8_t kind, const uint64_t *id, struct bytes name)
+{
+    struct record_key key = {.bytes = {kind}, .size = 1};
+
+    if (id != NULL) {
+        store_key_put_u64(key.bytes + key.size, *id);
+        key.size += 8;
+    }
+    /* Names are checked before they get here; a longer one would be a bug, not input. */
+    CHECK(name.size <= sizeof key.bytes - key.size);
+    if (name.size > 0)
+        memcpy(key.bytes + key.size, name.data, name.size);
+    key.size += name.size;
+    return key;
+}
+
+struct record_key
+record_key_model(const char *model)
+{
+    return key_of(STORE_KEY_MODEL, NULL, bytes_of_text(model));
+}
+
+struct record_key
+record_key_usage(uint64_t model_id)
+{
+    return key_of(STORE_KEY_USAGE, &model_id, bytes_of("", 0));
+}
+
+struct record_key
+record_key_variable(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_VARIABLE, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_name_counter(uint64_t model_id, const char *base)
+{
+    return key_of(STORE_KEY_NAME, &model_id, bytes_of_text(base));
+}
+
+struct record_key
+record_key_checkpoint(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_CHECKPOINT, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_order(uint64_t model_id, uint64_t revision)
+{
+    uint8_t inverted[8];
+
+    /* Inverted so that a forward scan gives the newest first. */
+    store_key_put_u64(inverted, ~revision);
+    return key_of(STORE_KEY_ORDER, &model_id, bytes_of(inverted, sizeof inverted));
+}
+
+struct record_key
+record_key_tensor(uint64_t checkpoint_id, struct bytes name)
+{
+    return key_of(STORE_KEY_TENSOR, &checkpoint_id, name);
+}
+
+struct bytes
+record_key_name(struct bytes key)
+{
+    size_t head = key.data[0] == STORE_KEY_MODEL ? 1 : 9;
+
+    CHECK(key.size >= head);
+    return bytes_of(key.data + head, key.size - head);
+}
+
+/* --- texts --- */
+
+enum err_code
+record_texts_add(struct record_texts *texts, const char *what, struct bytes text, struct err *err)
+{
+    uint32_t size = (uint32_t)text.size;
+
+    if (text.size + 4 > sizeof texts->bytes - texts->size)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s take more than %zu bytes", what,
+                       sizeof texts->bytes);
+    for (int i = 0; i < 4; i++)
+        texts->bytes[texts->size + (uint32_t)i] = (uint8_t)(size >> (8 * i));
+    if (size > 0)
+        memcpy(texts->bytes + texts->size + 4, text.data, size);
+    texts->size += 4 + size;
+    return OK;
+}
+
+bool
+record_texts_next(const struct record_texts *texts, uint32_t *offset, struct bytes *text)
+{
+    struct reader in = reader_of(bytes_of(texts->bytes + *offset, texts->size - *offset));
+
+    if (*offset >= texts->size)
+        return false;
+    *text = reader_bytes(&in);
+    *offset = texts->size - (uint32_t)in.left.size;
+    return !in.failed;
+}
+
+bool
+record_texts_hold(const struct record_texts *texts, struct bytes text)
+{
+    struct bytes each;
+    uint32_t offset = 0;
+
+    while (record_texts_next(texts, &offset, &each)) {
+        if (bytes_equal(each, text))
+            return true;
+    }
+    return false;
+}
+
+static void
+texts_decode(struct reader *in, struct record_texts *out)
+{
+    struct bytes all = reader_bytes(in);
+    struct reader each = reader_of(all);
+
+    out->size = 0;
+    if (in->failed || all.size > sizeof out->bytes) {
+        in->failed = true;
+        return;
+    }
+    memcpy(out->bytes, all.data, all.size);
+    out->size = (uint32_t)all.size;
+    while (each.left.size > 0 && !each.failed)
+        (void)reader_bytes(&each);
+    in->failed = each.failed;
+}
+
+static enum err_code
+texts_encode(const struct record_texts *texts, struct buf *out, struct err *err)
+{
+    return buf_append_bytes(out, bytes_of(texts->bytes, texts->size), err);
+}
+
+/* --- parts --- */
+
+static enum err_code
+type_encode(const struct tensor_type *type, struct buf *out, struct err *err)
+{
+    TRY(buf_append_byte(out, (uint8_t)type->dtype, err));
+    return shape_encode(&type->shape, out, err);
+}
+
+static void
+type_decode(struct reader *in, struct tensor_type *out)
+{
+    uint8_t dtype = reader_u8(in);
+
+    if (dtype >= DTYPE_COUNT)
+        in->failed = true;
+    out->dtype = (enum dtype)dtype;
+    shape_decode(in, &out->shape);
+    if (!in->failed && shape_check(&out->shape, NULL) != OK)
+        in->failed = true;
+}
+
+static enum err_code
+decoded(const struct reader *in, uint8_t format, const char *kind, struct err *err)
+{
+    if (format != RECORD_FORMAT)
+        return err_set(err, ERR_DATA_LOSS, "a %s record has format %u, this program knows %d", kind,
+                       (unsigned)format, RECORD_FORMAT);
+    if (!reader_ended_well(in))
+        return err_set(err, ERR_DATA_LOSS, "a %s record is damaged", kind);
+    return OK;
+}
+
+enum err_code
+record_decode_model(struct bytes record, struct model_record *out, struct err *err)
+{
+    struct reader in = reader_of(record);
+    uint8_t format = reader_u8(&in);
+
+    out->id = reader_u64(&in);
+    out->has_seed = reader_u8(&in) != 0;
+    out->seed = (int64_t)reader_u64(&in);
+    out->created_ms = reader_u64(&in);
+    out->created_revision = reader_u64(&in);
+    texts_decode(&in, &out->labels);
+    return decoded(&in, format, "model", err);
+}
+
+enum err_code
+record_put_model(struct store_txn *txn, const char *model, const struct model_record *r,
+                 struct err *err)
+{
+    struct record_key key = record_key_model(model);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(buf_append_u64(&out, r->id, err));
+    TRY(buf_append_byte(&out, r->has_seed, err));
+    TRY(buf_append_u64(&out, (uint64_t)r->seed, err));
+    TRY(buf_append_u64(&out, r->created_ms, err));
+    TRY(buf_append_u64(&out, r->created_revision, err));
+    TRY(texts_encode(&r->labels, &out, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
+enum err_code
+record_get_model(const struct store_view *view, const char *model, bool *found,
+                 struct model_record *out, struct err *err)
+{
+    struct record_key key = record_key_model(model);
+    struct bytes record;
+
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    *found = record.data != NULL;
+    return *found ? record_decode_model(record, out, err) : OK;
+}
+
+enum err_code
+record_get_usage(const struct store_view *view, uint64_t model_id, struct usage_record *out,
+                 struct err *err)
+{
+    struct record_key key = record_key_usage(model_id);
+    struct bytes record;
+    struct reader in;
+    uint8_t format;
+
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    *out = (struct usage_record){0};
+    if (record.data == NULL)
+        return OK;
+    in = reader_of(record);
+    format = reader_u8(&in);
+    out->revision = reader_u64(&in);
+    out->variables = reader_u64(&in);
+    out->initialized = reader_u64(&in);
+    out->bytes = reader_u64(&in);
+    out->checkpoints = reader_u64(&in);
+    out->checkpoint_bytes = reader_u64(&in);
+    return decoded(&in, format, "usage", err);
+}
+
+enum err_code
+record_put_usage(struct store_txn *txn, uint64_t model_id, const struct usage_record *r,
+                 struct err *err)
+{
+    struct record_key key = record_key_usage(model_id);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(buf_append_u64(&out, r->revision, err));
+    TRY(buf_append_u64(&out, r->variables, err));
+    TRY(buf_append_u64(&out, r->initialized, err));
+    TRY(buf_append_u64(&out, r->bytes, err));
+    TRY(buf_append_u64(&out, r->checkpoints, err));
+    TRY(buf_append_u64(&out, r->checkpoint_bytes, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
+enum { VARIABLE_SHAPE_KNOWN = 1, VARIABLE_VALIDATE = 2, VARIABLE_TRAINABLE = 4, VARIABLE_ROWS = 8 };
+
+enum err_code
+record_decode_variable(struct bytes record, struct variable_record *out, struct err *err)
+{
+    struct reader in = reader_of(record);
+    uint8_t format = reader_u8(&in), flags;
+    struct bytes device;
+
+    out->id = reader_u64(&in);
+    type_decode(&in, &out->type);
+    flags = reader_u8(&in);
+    out->shape_known = flags & VARIABLE_SHAPE_KNOWN;
+    out->validate_shape = flags & VARIABLE_VALIDATE;
+    out->trainable = flags & VARIABLE_TRAINABLE;
+    out->row_updates = flags & VARIABLE_ROWS;
+    out->created_ms = reader_u64(&in);
+    out->updated_ms = reader_u64(&in);
+    out->created_revision = reader_u64(&in);
+    out->revision = reader_u64(&in);
+    out->version = reader_u64(&in);
+    out->serial = reader_u64(&in);
+    device = reader_bytes(&in);
+    if (device.size > RECORD_DEVICE_BYTES_MAX)
+        return err_set(err, ERR_DATA_LOSS, "a variable record is damaged: device of %zu bytes",
+                       device.size);
+    memcpy(out->device, device.data, device.size);
+    out->device[device.size] = '\0';
+    texts_decode(&in, &out->collections);
+    value_ref_decode(&in, &out->initial_value);
+    value_ref_decode(&in, &out->initialized_with);
+    value_ref_decode(&in, &out->value);
+    return decoded(&in, format, "variable", err);
+}
+
+enum err_code
+record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
+                    const struct variable_record *r, struct err *err)
+{
+    struct record_key key = record_key_variable(model_id, name);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(buf_append_u64(&out, r->id, err));
+    TRY(type_encode(&r->type, &out, err));
+    TRY(buf_append_byte(&out,
+                        (uint8_t)((r->shape_known ? VARIABLE_SHAPE_KNOWN : 0) |
+                                  (r->validate_shape ? VARIABLE_VALIDATE : 0) |
+                                  (r->trainable ? VARIABLE_TRAINABLE : 0) |
+                                  (r->row_updates ? VARIABLE_ROWS : 0)),
+                        err));
+    TRY(buf_append_u64(&out, r->created_ms, err));
+    TRY(buf_append_u64(&out, r->updated_ms, err));
+    TRY(buf_append_u64(&out, r->created_revision, err));
+    TRY(buf_append_u64(&out, r->revision, err));
+    TRY(buf_append_u64(&out, r->version, err));
+    TRY(buf_append_u64(&out, r->serial, err));
+    TRY(buf_append_bytes(&out, bytes_of_text(r->device), err));
+    TRY(texts_encode(&r->collections, &out, err));
+    TRY(value_ref_encode(&r->initial_value, &out, err));
+    TRY(value_ref_encode(&r->initialized_with, &out, err));
+    TRY(value_ref_encode(&r->value, &out, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
+enum err_code
+record_get_variable(const struct store_view *view, uint64_t model_id, const char *name, bool *found,
+                    struct variable_record *out, struct err *err)
+{
+    struct record_key key = record_key_variable(model_id, name);
+    struct bytes record;
+
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    *found = record.data != NULL;
+    if (!*found)
+        return OK;
+    if (record_decode_variable(record, out, err) == OK)
+        return OK;
+    err_about(err, "variable", name);
+    return ERR_DATA_LOSS;
+}
+
+enum { CHECKPOINT_HAS_STEP = 1, CHECKPOINT_PINNED = 2 };
+
+enum err_code
+record_decode_checkpoint(struct bytes record, struct checkpoint_record *out, struct err *err)
+{
+    struct reader in = reader_of(record);
+    uint8_t format = reader_u8(&in), flags;
+
+    out->id = reader_u64(&in);
+    flags = reader_u8(&in);
+    out->has_global_step = flags & CHECKPOINT_HAS_STEP;
+    out->pinned = flags & CHECKPOINT_PINNED;
+    out->global_step = (int64_t)reader_u64(&in);
+    out->created_ms = reader_u64(&in);
+    out->revision = reader_u64(&in);
+    out->tensors = reader_u64(&in);
+    out->bytes = reader_u64(&in);
+    texts_decode(&in, &out->metadata);
+    return decoded(&in, format, "checkpoint", err);
+}
+
+enum err_code
+record_put_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
+                      const struct checkpoint_record *r, struct err *err)
+{
+    struct record_key key = record_key_checkpoint(model_id, name);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(buf_append_u64(&out, r->id, err));
+    TRY(buf_append_byte(&out,
+                        (uint8_t)((r->has_global_step ? CHECKPOINT_HAS_STEP : 0) |
+                                  (r->pinned ? CHECKPOINT_PINNED : 0)),
+                        err));
+    TRY(buf_append_u64(&out, (uint64_t)r->global_step, err));
+    TRY(buf_append_u64(&out, r->created_ms, err));
+    TRY(buf_append_u64(&out, r->revision, err));
+    TRY(buf_append_u64(&out, r->tensors, err));
+    TRY(buf_append_u64(&out, r->bytes, err));
+    TRY(texts_encode(&r->metadata, &out, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
+enum err_code
+record_get_checkpoint(const struct store_view *view, uint64_t model_id, const char *name,
+                      bool *found, struct checkpoint_record *out, struct err *err)
+{
+    struct record_key key = record_key_checkpoint(model_id, name);
+    struct bytes record;
+
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    *found = record.data != NULL;
+    return *found ? record_decode_checkpoint(record, out, err) : OK;
+}
+
+enum err_code
+record_decode_tensor(struct bytes record, struct tensor_record *out, struct err *err)
+{
+    struct reader in = reader_of(record);
+    uint8_t format = reader_u8(&in);
+
+    type_decode(&in, &out->type);
+    out->trainable = reader_u8(&in) != 0;
+    value_ref_decode(&in, &out->value);
+    return decoded(&in, format, "checkpoint tensor", err);
+}
+
+enum err_code
+record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id, struct bytes name,
+                  const struct tensor_record *r, struct err *err)
+{
+    struct record_key key = record_key_tensor(checkpoint_id, name);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(type_encode(&r->type, &out, err));
+    TRY(buf_append_byte(&out, r->trainable, err));
+    TRY(value_ref_encode(&r->value, &out, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
+enum err_code
+record_get_tensor(const struct store_view *view, uint64_t checkpoint_id, struct bytes name,
+                  bool *found, struct tensor_record *out, struct err *err)
+{
+    struct record_key key = record_key_tensor(checkpoint_id, name);
+    struct bytes record;
+
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    *found = record.data != NULL;
+    return *found ? record_decode_tensor(record, out, err) : OK;
+}

@@ -1,0 +1,153 @@
+/* The domain's records: their keys, their bytes, and the one place that reads and writes them.
+ *
+ * Every record begins with a format byte and is checked when written and when read; damage is
+ * ERR_DATA_LOSS naming the record. Model, variable and checkpoint records have a numeric id besides the
+ * name, so that prefixes stay short and a thing deleted and made again is told apart from the old one. */
+#ifndef SERVICE_RECORD_H
+#define SERVICE_RECORD_H
+
+#include "service/name.h"
+#include "service/tensor/tensor.h"
+#include "store/value.h"
+
+enum {
+    RECORD_LABELS_BYTES_MAX = 4096,
+    RECORD_COLLECTIONS_BYTES_MAX = 2048,
+    RECORD_DEVICE_BYTES_MAX = 255,
+    RECORD_METADATA_BYTES_MAX = 8192,
+};
+
+/* A key, copied by value. */
+struct record_key {
+    uint8_t bytes[STORE_KEY_BYTES_MAX];
+    size_t size;
+};
+
+static inline struct bytes
+record_key_bytes(const struct record_key *key)
+{
+    return bytes_of(key->bytes, key->size);
+}
+
+/* Texts kept in a record: u32 count, then u32 length + bytes each. Encoded in place. */
+struct record_texts {
+    uint32_t size;
+    uint8_t bytes[RECORD_LABELS_BYTES_MAX];
+};
+
+struct model_record {
+    uint64_t id;
+    bool has_seed;
+    int64_t seed;
+    uint64_t created_ms, created_revision;
+    struct record_texts labels; /* name, value, name, value … */
+};
+
+/* Counters of a model; rewritten by every commit that touches it. */
+struct usage_record {
+    uint64_t revision; /* of the model's last change */
+    uint64_t variables, initialized, bytes;
+    uint64_t checkpoints, checkpoint_bytes;
+};
+
+struct variable_record {
+    uint64_t id;
+    struct tensor_type type;
+    bool shape_known;    /* false: validate_shape was false and nothing is assigned yet */
+    bool validate_shape; /* false: an assign may change the shape */
+    bool trainable, row_updates;
+    uint64_t created_ms, updated_ms, created_revision;
+    uint64_t revision;   /* of the last change of anything here */
+    uint64_t version;    /* changes of the value */
+    uint64_t serial;     /* creation order within the store */
+    char device[RECORD_DEVICE_BYTES_MAX + 1];
+    struct record_texts collections;
+    struct value_ref initial_value;    /* an encoded expression; VALUE_NONE: none */
+    struct value_ref initialized_with; /* encoded draws of the last initialization; VALUE_NONE: none */
+    struct value_ref value;            /* VALUE_NONE: uninitialized */
+};
+
+struct checkpoint_record {
+    uint64_t id;
+    bool has_global_step, pinned;
+    int64_t global_step;
+    uint64_t created_ms, revision;
+    uint64_t tensors, bytes;
+    struct record_texts metadata; /* name, value … as imported */
+};
+
+/* One tensor of a checkpoint. */
+struct tensor_record {
+    struct tensor_type type;
+    bool trainable;
+    struct value_ref value;
+};
+
+/* --- keys ---------------------------------------------------------------------------------- */
+
+struct record_key record_key_model(const char *model);
+struct record_key record_key_usage(uint64_t model_id);
+struct record_key record_key_variable(uint64_t model_id, const char *name);
+struct record_key record_key_name_counter(uint64_t model_id, const char *base);
+struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
+struct record_key record_key_order(uint64_t model_id, uint64_t revision);
+struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
+/* The name at the end of a variable, checkpoint, tensor or model key; borrows from the key. */
+struct bytes record_key_name(struct bytes key);
+
+/* --- records ------------------------------------------------------------------------------- */
+
+/* Reading: *found false and *out untouched when there is none. */
+ERR_MUST_CHECK enum err_code record_get_model(const struct store_view *view, const char *model,
+                                              bool *found, struct model_record *out,
+                                              struct err *err);
+ERR_MUST_CHECK enum err_code record_get_usage(const struct store_view *view, uint64_t model_id,
+                                              struct usage_record *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_get_variable(const struct store_view *view, uint64_t model_id,
+                                                 const char *name, bool *found,
+                                                 struct variable_record *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_get_checkpoint(const struct store_view *view, uint64_t model_id,
+                                                   const char *name, bool *found,
+                                                   struct checkpoint_record *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_get_tensor(const struct store_view *view,
+                                               uint64_t checkpoint_id, struct bytes name,
+                                               bool *found, struct tensor_record *out,
+                                               struct err *err);
+
+ERR_MUST_CHECK enum err_code record_decode_model(struct bytes record, struct model_record *out,
+                                                 struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_variable(struct bytes record,
+                                                    struct variable_record *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_checkpoint(struct bytes record,
+                                                      struct checkpoint_record *out,
+                                                      struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_tensor(struct bytes record, struct tensor_record *out,
+                                                  struct err *err);
+
+ERR_MUST_CHECK enum err_code record_put_model(struct store_txn *txn, const char *model,
+                                              const struct model_record *record, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_usage(struct store_txn *txn, uint64_t model_id,
+                                              const struct usage_record *record, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_variable(struct store_txn *txn, uint64_t model_id,
+                                                 const char *name,
+                                                 const struct variable_record *record,
+                                                 struct err *err);
+ERR_MUST_CHECK enum err_code record_put_checkpoint(struct store_txn *txn, uint64_t model_id,
+                                                   const char *name,
+                                                   const struct checkpoint_record *record,
+                                                   struct err *err);
+ERR_MUST_CHECK enum err_code record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id,
+                                               struct bytes name,
+                                               const struct tensor_record *record,
+                                               struct err *err);
+
+/* --- texts --------------------------------------------------------------------------------- */
+
+/* Appends one text; ERR_INVALID_ARGUMENT when there is no room ("labels"/"collections" too long). */
+ERR_MUST_CHECK enum err_code record_texts_add(struct record_texts *texts, const char *what,
+                                              struct bytes text, struct err *err);
+/* Iterate: start with *offset 0; false at the end. Borrows from texts. */
+bool record_texts_next(const struct record_texts *texts, uint32_t *offset, struct bytes *text);
+bool record_texts_hold(const struct record_texts *texts, struct bytes text);
+
+#endif

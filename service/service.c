@@ -1,0 +1,272 @@
+#include "service/service.h"
+
+#include <inttypes.h>
+
+#include "service/state.h"
+#include "store/base/alloc.h"
+#include "store/base/clock.h"
+#include "store/base/scope.h"
+
+struct service_limits
+service_limits_default(void)
+{
+    return (struct service_limits){
+        .tensor_bytes_max = (uint64_t)64 << 30,
+        .literal_bytes_max = (uint64_t)32 << 20,
+        .expression_bytes_max = (uint64_t)1 << 30,
+        .expression_nodes_max = 1024,
+        .expression_depth_max = 32,
+        .variables_per_request_max = 20000,
+        .compute_threads = 1,
+    };
+}
+
+enum err_code
+service_open(struct store *store, const struct service_limits *limits, struct service **out,
+             struct err *err)
+{
+    struct service *service = mem_zeroed(1, sizeof *service, err);
+
+    if (service == NULL)
+        return ERR_NO_MEMORY;
+    service->store = store;
+    service->limits = *limits;
+    for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
+        lock_init(&service->updates[i]);
+    *out = service;
+    return OK;
+}
+
+void
+service_close(struct service *service)
+{
+    if (service == NULL)
+        return;
+    for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
+        lock_drop(&service->updates[i]);
+    mem_free(service);
+}
+
+const struct service_limits *
+service_limits_of(const struct service *service)
+{
+    return &service->limits;
+}
+
+uint64_t
+service_revision(const struct service *service)
+{
+    return store_revision(service->store);
+}
+
+const char *
+service_identity(const struct service *service)
+{
+    return store_identity(service->store);
+}
+
+const char *
+service_durability_name(const struct service *service)
+{
+    return store_durability_name(service->store);
+}
+
+enum err_code
+service_ready(struct service *service, struct err *err)
+{
+    struct store_stats stats;
+
+    TRY(store_stats_read(service->store, &stats, err));
+    if (stats.failed)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the store stopped writing after a failed sync: restart the server");
+    return OK;
+}
+
+/* --- shared by the operations --- */
+
+enum err_code
+service_find_model(const struct store_view *view, const char *model, struct model_record *out,
+                   struct err *err)
+{
+    bool found = false;
+
+    TRY(record_get_model(view, model, &found, out, err));
+    if (found)
+        return OK;
+    (void)err_set(err, ERR_NOT_FOUND, "there is no model '%s'", model);
+    err_about(err, "model", model);
+    return ERR_NOT_FOUND;
+}
+
+enum err_code
+service_find_variable(const struct store_view *view, uint64_t model_id, const char *name,
+                      struct variable_record *out, struct err *err)
+{
+    bool found = false;
+
+    TRY(record_get_variable(view, model_id, name, &found, out, err));
+    if (found)
+        return OK;
+    (void)err_set(err, ERR_NOT_FOUND, "there is no variable '%s'", name);
+    err_about(err, "variable", name);
+    return ERR_NOT_FOUND;
+}
+
+enum err_code
+service_find_checkpoint(const struct store_view *view, uint64_t model_id, const char *name,
+                        struct checkpoint_record *out, struct err *err)
+{
+    bool found = false;
+
+    TRY(record_get_checkpoint(view, model_id, name, &found, out, err));
+    if (found)
+        return OK;
+    (void)err_set(err, ERR_NOT_FOUND, "there is no checkpoint '%s'", name);
+    err_about(err, "checkpoint", name);
+    return ERR_NOT_FOUND;
+}
+
+enum err_code
+service_check_conditions(const struct write_options *options, bool exists, uint64_t revision,
+                         struct err *err)
+{
+    if (options == NULL)
+        return OK;
+    if (err != NULL)
+        err->current_revision = exists ? revision : 0;
+    if (options->if_none_match && exists)
+        return err_set(err, ERR_PRECONDITION_FAILED,
+                       "If-None-Match: * asks for something new, it exists at revision %" PRIu64,
+                       revision);
+    if (options->if_match_any && !exists)
+        return err_set(err, ERR_PRECONDITION_FAILED,
+                       "If-Match: * asks for something that exists, it does not");
+    if (!options->if_match)
+        return OK;
+    for (uint32_t i = 0; exists && i < options->revision_count; i++) {
+        if (options->revisions[i] == revision)
+            return OK;
+    }
+    if (!exists)
+        return err_set(err, ERR_PRECONDITION_FAILED, "If-Match names a revision, nothing is there");
+    return err_set(err, ERR_PRECONDITION_FAILED,
+                   "If-Match does not name the current revision %" PRIu64, revision);
+}
+
+static uint64_t
+moved(uint64_t counter, int64_t change)
+{
+    return change < 0 ? counter - (uint64_t)-change : counter + (uint64_t)change;
+}
+
+enum err_code
+service_change_usage(struct store_txn *txn, uint64_t model_id, const struct usage_change *change,
+                     struct err *err)
+{
+    struct usage_record usage;
+
+    TRY(record_get_usage(store_txn_view(txn), model_id, &usage, err));
+    usage.revision = store_txn_revision(txn);
+    usage.variables = moved(usage.variables, change->variables);
+    usage.initialized = moved(usage.initialized, change->initialized);
+    usage.bytes = moved(usage.bytes, change->bytes);
+    usage.checkpoints = moved(usage.checkpoints, change->checkpoints);
+    usage.checkpoint_bytes = moved(usage.checkpoint_bytes, change->checkpoint_bytes);
+    return record_put_usage(txn, model_id, &usage, err);
+}
+
+enum err_code
+service_set_value(struct store_txn *txn, struct variable_record *variable,
+                  const struct shape *shape, const struct value_ref *value,
+                  struct usage_change *change, struct err *err)
+{
+    if (variable->value.kind == VALUE_NONE)
+        change->initialized += 1;
+    else
+        TRY(value_release(txn, &variable->value, err));
+    change->bytes += (int64_t)value->size - (int64_t)variable->value.size;
+    variable->value = *value;
+    variable->type.shape = *shape;
+    variable->shape_known = true;
+    variable->version += 1;
+    variable->revision = store_txn_revision(txn);
+    variable->updated_ms = clock_wall_ms();
+    return OK;
+}
+
+enum err_code
+service_check_assignable(const struct variable_record *variable, const char *name, const char *verb,
+                         const struct tensor_type *type, bool validate_shape, struct err *err)
+{
+    char theirs[TENSOR_TYPE_TEXT_BYTES_MAX], ours[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    if (type->dtype != variable->type.dtype)
+        (void)err_set(err, ERR_INVALID_ARGUMENT,
+                      "%s '%s': dtype %s expected, the value is %s (there are no implicit casts)",
+                      verb, name, dtype_name(variable->type.dtype), dtype_name(type->dtype));
+    else if (validate_shape && variable->validate_shape && variable->shape_known &&
+             !shape_equal(&type->shape, &variable->type.shape))
+        (void)err_set(err, ERR_INVALID_ARGUMENT, "%s '%s': shape %s expected, the value has %s",
+                      verb, name, shape_text(&variable->type.shape, ours),
+                      shape_text(&type->shape, theirs));
+    else
+        return OK;
+    err_about(err, "variable", name);
+    return ERR_INVALID_ARGUMENT;
+}
+
+enum err_code
+service_check_room(struct service *service, const char *name, uint64_t size_bytes, struct err *err)
+{
+    if (size_bytes > service->limits.tensor_bytes_max)
+        (void)err_set(err, ERR_FULL,
+                      "variable '%s' would take %" PRIu64 " bytes, over the limit of %" PRIu64
+                      " bytes (tensor_max_bytes)",
+                      name, size_bytes, service->limits.tensor_bytes_max);
+    else if (store_reserve_check(service->store, size_bytes, err) == OK)
+        return OK;
+    err_about(err, "variable", name);
+    return ERR_FULL;
+}
+
+enum store_class
+service_class_of(const struct variable_record *variable)
+{
+    return variable->row_updates ? STORE_CLASS_ROWS : STORE_CLASS_BULK;
+}
+
+struct lock *
+service_update_lock(struct service *service, uint64_t model_id, const char *name)
+{
+    uint64_t hash = model_id * 0x9E3779B97F4A7C15u;
+
+    for (const char *c = name; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
+    return &service->updates[(hash >> 32) % SERVICE_UPDATE_LOCKS];
+}
+
+void
+service_stage_drop(struct store_stage **stage)
+{
+    store_stage_drop(*stage);
+}
+
+void
+service_snapshot_drop(struct store_snapshot **snapshot)
+{
+    store_snapshot_drop(*snapshot);
+}
+
+void
+service_cursor_drop(struct store_cursor **cursor)
+{
+    store_cursor_drop(*cursor);
+}
+
+struct store_update_options
+service_update_options(const struct write_options *options, struct store_stage *stage)
+{
+    return (struct store_update_options){.stage = stage,
+                                         .durable = options != NULL && options->durable};
+}

@@ -1,0 +1,74 @@
+/* Private to service/: what the service owns, and the steps its operations share. */
+#ifndef SERVICE_STATE_H
+#define SERVICE_STATE_H
+
+#include "service/record.h"
+#include "service/service.h"
+#include "store/base/lock.h"
+#include "store/store.h"
+
+enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8 };
+/* Values up to this are computed and written inside the commit; larger ones are staged ahead of it. */
+enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20 };
+
+struct service {
+    struct store *store; /* borrowed */
+    struct service_limits limits;
+    /* Big updates of one variable go one after the other: two that raced would each throw away the
+     * other's work. By hash of the name; held on worker threads only, never by a unit. */
+    struct lock updates[SERVICE_UPDATE_LOCKS];
+};
+
+/* The model, or ERR_NOT_FOUND naming it. */
+ERR_MUST_CHECK enum err_code service_find_model(const struct store_view *view, const char *model,
+                                                struct model_record *out, struct err *err);
+/* The variable, or ERR_NOT_FOUND naming it. */
+ERR_MUST_CHECK enum err_code service_find_variable(const struct store_view *view, uint64_t model_id,
+                                                   const char *name, struct variable_record *out,
+                                                   struct err *err);
+ERR_MUST_CHECK enum err_code service_find_checkpoint(const struct store_view *view,
+                                                     uint64_t model_id, const char *name,
+                                                     struct checkpoint_record *out,
+                                                     struct err *err);
+/* If-Match and If-None-Match: `exists`, and the revision it has. */
+ERR_MUST_CHECK enum err_code service_check_conditions(const struct write_options *options,
+                                                      bool exists, uint64_t revision,
+                                                      struct err *err);
+/* Adds `change` to the model's counters and notes this commit as its last. */
+struct usage_change {
+    int64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
+};
+ERR_MUST_CHECK enum err_code service_change_usage(struct store_txn *txn, uint64_t model_id,
+                                                  const struct usage_change *change,
+                                                  struct err *err);
+/* Gives a variable a new value (owned reference) in place of the old one, which is released: sets value,
+ * shape, version, revision, times, and counts. Does not write the record. */
+ERR_MUST_CHECK enum err_code service_set_value(struct store_txn *txn,
+                                               struct variable_record *variable,
+                                               const struct shape *shape,
+                                               const struct value_ref *value,
+                                               struct usage_change *change, struct err *err);
+/* Whether a value of this type may be assigned: dtype equal; shape equal, or free to change.
+ * `verb` is "assign to", "restore" …; ERR_INVALID_ARGUMENT names both sides. */
+ERR_MUST_CHECK enum err_code service_check_assignable(const struct variable_record *variable,
+                                                      const char *name, const char *verb,
+                                                      const struct tensor_type *type,
+                                                      bool validate_shape, struct err *err);
+/* ERR_FULL when a value of this size is over tensor_max_bytes or the store has no room for it. */
+ERR_MUST_CHECK enum err_code service_check_room(struct service *service, const char *name,
+                                                uint64_t size_bytes, struct err *err);
+enum store_class service_class_of(const struct variable_record *variable);
+struct lock *service_update_lock(struct service *service, uint64_t model_id, const char *name);
+
+/* A stage that is opened when the first builder wants it and dropped with its scope. */
+void service_stage_drop(struct store_stage **stage);
+void service_snapshot_drop(struct store_snapshot **snapshot);
+void service_cursor_drop(struct store_cursor **cursor);
+#define AUTO_STAGE AUTO_CALL(service_stage_drop) struct store_stage *
+#define AUTO_SNAPSHOT AUTO_CALL(service_snapshot_drop) struct store_snapshot *
+#define AUTO_CURSOR AUTO_CALL(service_cursor_drop) struct store_cursor *
+
+struct store_update_options service_update_options(const struct write_options *options,
+                                                   struct store_stage *stage);
+
+#endif
