@@ -21,15 +21,19 @@ buf_drop(struct buf *b)
     *b = (struct buf){0};
 }
 
-enum err_code
-buf_reserve(struct buf *b, size_t size, uint8_t **out, struct err *err)
+/* Room for `size` more bytes, and behind them for `spare` ones that are never committed. */
+static enum err_code
+make_room(struct buf *b, size_t size, size_t spare, uint8_t **out, struct err *err)
 {
     size_t want = 0, capacity = b->capacity ? b->capacity : BUF_FIRST_CAPACITY;
     uint8_t *grown = NULL;
 
-    if (__builtin_add_overflow(b->size, size, &want) || want > b->size_max)
+    if (__builtin_add_overflow(b->size, size, &want))
+        want = SIZE_MAX;
+    if (want > b->size_max || want > SIZE_MAX - spare)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE, "%zu bytes are over the limit of %zu bytes",
                        want, b->size_max);
+    want += spare;
     if (want > b->capacity) {
         while (capacity < want)
             capacity = capacity > SIZE_MAX / 2 ? want : capacity * 2;
@@ -41,6 +45,12 @@ buf_reserve(struct buf *b, size_t size, uint8_t **out, struct err *err)
     }
     *out = b->data + b->size;
     return OK;
+}
+
+enum err_code
+buf_reserve(struct buf *b, size_t size, uint8_t **out, struct err *err)
+{
+    return make_room(b, size, 0, out, err);
 }
 
 void
@@ -86,7 +96,7 @@ buf_printf(struct buf *b, struct err *err, const char *format, ...)
     length = vsnprintf(NULL, 0, format, args);
     va_end(args);
     CHECK(length >= 0);
-    TRY(buf_reserve(b, (size_t)length + 1, &room, err));
+    TRY(make_room(b, (size_t)length, 1, &room, err)); /* the NUL does not count */
     va_start(args, format);
     vsnprintf((char *)room, (size_t)length + 1, format, args);
     va_end(args);

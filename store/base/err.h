@@ -27,7 +27,7 @@ struct err {
     const char *about_kind;          /* "variable", "checkpoint", "model" …, static, or NULL */
     char about[ERR_ABOUT_BYTES_MAX]; /* the name of that thing */
     int64_t failed_operation;        /* index in a multi-part request, -1 when not set */
-    uint64_t current_revision; /* what a failed condition met instead; 0 when not set */
+    uint64_t current_revision;       /* what a failed condition met instead; 0 when not set */
 };
 
 #define ERR_INIT                                                                                   \
