@@ -1,7 +1,8 @@
-/* Keys of the meta records: the first byte is the kind, so that a kind is a prefix and one scan lists it.
+/* Keys of the meta records: the first byte is the kind, so that a kind is a prefix and one scan
+ * lists it.
  *
- * Numbers in keys are big-endian, because keys sort as bytes. This list is the only place where kinds
- * are given out; a byte that once named something is never used for something else. */
+ * Numbers in keys are big-endian, because keys sort as bytes. This list is the only place where
+ * kinds are given out; a byte that once named something is never used for something else. */
 #ifndef STORE_KEY_H
 #define STORE_KEY_H
 
@@ -10,17 +11,17 @@
 enum {
     STORE_KEY_ENGINE = 0x00, /* the engine's own; no one else reads or writes these */
     /* store/value*.c */
-    STORE_KEY_VALUE = 'V',   /* id: head of a value, with its reference count */
-    STORE_KEY_DATA = 'D',    /* id: the bytes of a value that is one record */
-    STORE_KEY_LIST = 'L',    /* id, segment: part of a value's list of chunks */
-    STORE_KEY_FAMILY = 'F',  /* family, id: empty; the lists that may share chunks */
+    STORE_KEY_VALUE = 'V',  /* id: head of a value, with its reference count */
+    STORE_KEY_DATA = 'D',   /* id: the bytes of a value that is one record */
+    STORE_KEY_LIST = 'L',   /* id, segment: part of a value's list of chunks */
+    STORE_KEY_FAMILY = 'F', /* family, id: empty; the lists that may share chunks */
     /* service/ */
     STORE_KEY_MODEL = 'm',
     STORE_KEY_VARIABLE = 'v',
     STORE_KEY_CHECKPOINT = 'c',
-    STORE_KEY_TENSOR = 't',  /* checkpoint id, name: one tensor of a checkpoint */
-    STORE_KEY_ORDER = 'r',   /* model, inverted revision: checkpoints, newest first */
-    STORE_KEY_NAME = 'n',    /* model, base name: next number of a uniquified name */
+    STORE_KEY_TENSOR = 't', /* checkpoint id, name: one tensor of a checkpoint */
+    STORE_KEY_ORDER = 'r',  /* model, inverted revision: checkpoints, newest first */
+    STORE_KEY_NAME = 'n',   /* model, base name: next number of a uniquified name */
     STORE_KEY_EVENT = 'e',
     STORE_KEY_OUTCOME = 'o', /* of requests with an idempotency key */
     STORE_KEY_USAGE = 'u',

@@ -111,6 +111,8 @@ struct store_chunk {
 
 enum store_class store_chunk_class(uint64_t id);
 uint32_t store_class_bytes(enum store_class class); /* payload bytes of a chunk */
+/* The store_new_id a chunk's id was made of: tells what was made before what. */
+uint64_t store_chunk_number(uint64_t id);
 /* Computes the checksum and completes the chunk's header. Exactly once, before its unit returns or the
  * stage's next call. */
 void store_chunk_seal(struct store_chunk *chunk);
@@ -125,6 +127,12 @@ ERR_MUST_CHECK enum err_code store_chunk_read(const struct store_view *view, uin
 ERR_MUST_CHECK enum err_code store_chunk_verify(const struct store_view *view, uint64_t id,
                                                 struct store_chunk_place place, uint32_t length,
                                                 uint32_t crc, struct bytes *out, struct err *err);
+
+/* Every chunk that committed records may name: not those freed and waiting to be deleted, nor those of a
+ * stage that is not published. In no order. */
+ERR_MUST_CHECK enum err_code store_chunk_walk(struct store *store,
+                                              void (*visit)(void *ctx, uint64_t id), void *ctx,
+                                              struct err *err);
 
 /* --- leases -------------------------------------------------------------------------------- */
 

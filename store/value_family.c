@@ -1,0 +1,125 @@
+#include "store/value_family.h"
+
+#include <inttypes.h>
+
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+
+enum { FIRST_CAPACITY = 16 };
+
+static void
+cursor_drop(struct store_cursor **cursor)
+{
+    store_cursor_drop(*cursor);
+}
+
+void
+value_family_drop(struct value_family *family)
+{
+    mem_free(family->ids);
+    mem_free(family->segment);
+    *family = (struct value_family){0};
+}
+
+enum err_code
+value_family_join(struct store_txn *txn, const struct value_head *head, struct err *err)
+{
+    struct store_key key = store_key_family(head->family, head->id);
+
+    return store_put(txn, store_key_bytes(&key), bytes_of("", 0), err);
+}
+
+enum err_code
+value_family_leave(struct store_txn *txn, const struct value_head *head, struct err *err)
+{
+    struct store_key key = store_key_family(head->family, head->id);
+
+    return store_delete(txn, store_key_bytes(&key), err);
+}
+
+static enum err_code
+add_sibling(struct value_family *family, uint64_t id, struct err *err)
+{
+    size_t capacity = family->capacity == 0 ? FIRST_CAPACITY : family->capacity * 2;
+    uint64_t *grown;
+
+    if (family->count == family->capacity) {
+        grown = mem_resize(family->ids, capacity * sizeof *grown, err);
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        family->ids = grown;
+        family->capacity = capacity;
+    }
+    family->ids[family->count++] = id;
+    return OK;
+}
+
+static enum err_code
+look_up(struct value_family *family, const struct store_view *view, const struct value_head *head,
+        struct err *err)
+{
+    struct store_key prefix = store_key_families(head->family);
+    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    struct bytes key, record;
+    uint64_t group, id;
+    bool found;
+
+    TRY(store_cursor_open(view, store_key_bytes(&prefix), (struct bytes){NULL, 0}, &cursor, err));
+    family->count = 0;
+    for (;;) {
+        TRY(store_cursor_next(cursor, &found, &key, &record, err));
+        if (!found)
+            break;
+        if (!store_key_parse_family(key, &group, &id) || group != head->family || record.size != 0)
+            return err_set(err, ERR_DATA_LOSS, "family %" PRIu64 " has a strange member",
+                           head->family);
+        if (id != head->id)
+            TRY(add_sibling(family, id, err));
+    }
+    if (family->segment == NULL)
+        family->segment = mem_alloc(sizeof *family->segment, err);
+    if (family->segment == NULL)
+        return ERR_NO_MEMORY;
+    family->known = true;
+    return OK;
+}
+
+/* Whether the answer is known without looking at the siblings. */
+static bool
+is_exclusive(const struct value_head *head, const struct value_entry *entry)
+{
+    return entry->id == 0 || store_chunk_number(entry->id) > head->forked;
+}
+
+static bool
+all_exclusive(const struct value_head *head, const struct value_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->count; i++)
+        if (!is_exclusive(head, &segment->entries[i]))
+            return false;
+    return true;
+}
+
+enum err_code
+value_family_mark(struct value_family *family, const struct store_view *view,
+                  const struct value_head *head, const struct value_segment *segment,
+                  bool shared[VALUE_SEGMENT_ENTRIES], struct err *err)
+{
+    struct value_head sibling = *head;
+
+    memset(shared, 0, VALUE_SEGMENT_ENTRIES * sizeof shared[0]);
+    if (all_exclusive(head, segment))
+        return OK;
+    if (!family->known)
+        TRY(look_up(family, view, head, err));
+    for (size_t member = 0; member < family->count; member++) {
+        sibling.id = family->ids[member];
+        TRY(value_segment_read(view, &sibling, segment->number, family->segment, err));
+        for (uint32_t i = 0; i < segment->count; i++)
+            if (segment->entries[i].id != 0 &&
+                segment->entries[i].id == family->segment->entries[i].id)
+                shared[i] = true;
+    }
+    return OK;
+}

@@ -1,0 +1,394 @@
+/* Changing parts of a value: touched chunks are written anew, the rest stays where it is.
+ *
+ * A value with one reference keeps its id and its list is rewritten in place. One with more is
+ * forked: the new list joins the family and names the untouched chunks too. Nothing but chunks is
+ * written before value_patch_close, and the chunks of a patch that is dropped instead are freed. */
+#include <inttypes.h>
+
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+#include "store/value.h"
+#include "store/value_family.h"
+#include "store/value_list.h"
+
+enum { FIRST_CHUNKS = 4 };
+
+/* A segment with touched chunks. */
+struct patch_segment {
+    struct value_segment list;            /* as it was; renewed by close */
+    uint16_t slot[VALUE_SEGMENT_ENTRIES]; /* 1 + place in chunks; 0: untouched */
+    struct store_chunk *chunks;           /* the new ones; owned */
+    uint16_t chunk_count, chunk_capacity;
+};
+
+struct value_patch {
+    struct store_txn *txn;
+    struct value_ref ref;   /* the caller's reference, given up by close */
+    struct value_head head; /* of the value as it was when opened */
+    uint64_t fork_id;       /* id of the fork; 0: in place */
+    uint8_t *small;         /* VALUE_INLINE, VALUE_RECORD: all bytes; owned */
+    bool touched, closed;
+    bool failed; /* a chunk has not got its old contents: cannot be closed */
+    uint32_t segment_count;
+    struct patch_segment **segments; /* by number, NULL when untouched; owned */
+};
+
+static void
+patch_drop(struct value_patch **patch)
+{
+    value_patch_drop(*patch);
+}
+
+static void
+segment_drop(struct value_segment **segment)
+{
+    mem_free(*segment);
+}
+
+/* Gives the chunks of a patch back that will never be named. */
+static void
+forget_chunks(struct value_patch *p, struct patch_segment *segment)
+{
+    struct err err = ERR_INIT;
+
+    for (uint16_t i = 0; i < segment->chunk_count; i++) {
+        store_chunk_seal(&segment->chunks[i]);
+        if (store_chunk_free(p->txn, p->head.family, segment->chunks[i].id, &err) != OK)
+            log_failure("freeing a chunk of a dropped change", &err); /* swept at the next start */
+        err_clear(&err);
+    }
+}
+
+void
+value_patch_drop(struct value_patch *p)
+{
+    if (p == NULL)
+        return;
+    for (uint32_t i = 0; p->segments != NULL && i < p->segment_count; i++) {
+        if (p->segments[i] == NULL)
+            continue;
+        if (!p->closed)
+            forget_chunks(p, p->segments[i]);
+        mem_free(p->segments[i]->chunks);
+        mem_free(p->segments[i]);
+    }
+    mem_free(p->segments);
+    mem_free(p->small);
+    mem_free(p);
+}
+
+static enum err_code
+open_small(struct value_patch *p, struct bytes bytes, struct err *err)
+{
+    p->small = mem_alloc(bytes.size, err);
+    if (p->small == NULL)
+        return ERR_NO_MEMORY;
+    if (bytes.size > 0)
+        memcpy(p->small, bytes.data, bytes.size);
+    return OK;
+}
+
+/* The fork's number is taken now, so that its chunks are known to be its own by theirs. */
+static enum err_code
+open_counted(struct value_patch *p, struct err *err)
+{
+    struct bytes bytes;
+
+    TRY(value_head_of(store_txn_view(p->txn), &p->ref, &p->head, err));
+    if (p->head.refs > 1)
+        p->fork_id = store_new_id(store_of_txn(p->txn));
+    if (p->head.kind == VALUE_RECORD) {
+        TRY(value_data_read(store_txn_view(p->txn), &p->head, &bytes, err));
+        return open_small(p, bytes, err);
+    }
+    p->segment_count = value_segment_count(&p->head.layout);
+    p->segments = mem_zeroed(p->segment_count, sizeof p->segments[0], err);
+    return p->segments == NULL ? ERR_NO_MEMORY : OK;
+}
+
+enum err_code
+value_patch_open(struct store_txn *txn, const struct value_ref *ref, struct value_patch **out,
+                 struct err *err)
+{
+    AUTO_CALL(patch_drop) struct value_patch *p = mem_zeroed(1, sizeof *p, err);
+
+    *out = NULL;
+    if (p == NULL)
+        return ERR_NO_MEMORY;
+    p->txn = txn;
+    p->ref = *ref;
+    switch (ref->kind) {
+    case VALUE_NONE:
+        return err_set(err, ERR_FAILED_PRECONDITION, "there is no value to change");
+    case VALUE_INLINE:
+        TRY(open_small(p, bytes_of(ref->bytes, (size_t)ref->size), err));
+        break;
+    case VALUE_RECORD:
+    case VALUE_CHUNKS:
+        TRY(open_counted(p, err));
+        break;
+    }
+    *out = TAKE(p);
+    return OK;
+}
+
+/* --- touching ------------------------------------------------------------------------------ */
+
+static enum err_code
+touch_segment(struct value_patch *p, uint32_t number, struct patch_segment **out, struct err *err)
+{
+    struct patch_segment *segment = p->segments[number];
+    enum err_code code;
+
+    *out = segment;
+    if (segment != NULL)
+        return OK;
+    segment = mem_zeroed(1, sizeof *segment, err);
+    if (segment == NULL)
+        return ERR_NO_MEMORY;
+    code = value_segment_read(store_txn_view(p->txn), &p->head, number, &segment->list, err);
+    if (code != OK) {
+        mem_free(segment);
+        return code;
+    }
+    *out = p->segments[number] = segment;
+    return OK;
+}
+
+static enum err_code
+reserve_chunk(struct patch_segment *segment, struct err *err)
+{
+    uint32_t capacity = segment->chunk_capacity == 0 ? FIRST_CHUNKS : segment->chunk_capacity * 2u;
+    struct store_chunk *grown;
+
+    if (segment->chunk_count < segment->chunk_capacity)
+        return OK;
+    grown = mem_resize(segment->chunks, capacity * sizeof *grown, err);
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    segment->chunks = grown;
+    segment->chunk_capacity = (uint16_t)capacity;
+    return OK;
+}
+
+/* What the chunk held before. */
+static enum err_code
+copy_old(struct value_patch *p, const struct value_entry *entry, uint32_t index, uint8_t *to,
+         struct err *err)
+{
+    struct store_chunk_place place = {.family = p->head.family, .index = index};
+    struct bytes old;
+
+    if (entry->id == 0) {
+        value_pattern_fill(&p->head.pattern, 0, to, entry->length);
+        return OK;
+    }
+    TRY(store_chunk_read(store_txn_view(p->txn), entry->id, place, entry->length, entry->crc, &old,
+                         err));
+    memcpy(to, old.data, old.size);
+    return OK;
+}
+
+static enum err_code
+touch_chunk(struct value_patch *p, struct patch_segment *segment, uint32_t index, bool keep,
+            struct err *err)
+{
+    struct store_chunk_place place = {.family = p->head.family, .index = index};
+    struct value_span span = value_layout_span(&p->head.layout, index);
+    uint32_t i = index - segment->list.first;
+    struct store_chunk chunk = {0};
+
+    TRY(reserve_chunk(segment, err));
+    TRY(store_txn_chunk(p->txn, span.class, place, span.length, &chunk, err));
+    segment->chunks[segment->chunk_count++] = chunk;
+    segment->slot[i] = segment->chunk_count;
+    p->touched = true;
+    if (!keep)
+        return OK;
+    p->failed = true;
+    TRY(copy_old(p, &segment->list.entries[i], index, chunk.bytes, err));
+    p->failed = false;
+    return OK;
+}
+
+enum err_code
+value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, bool whole,
+                  uint8_t **out, size_t *size, struct err *err)
+{
+    struct patch_segment *segment;
+    struct value_span span;
+    uint64_t at, run;
+    uint32_t index;
+
+    if (offset >= p->ref.size || size_max == 0 || p->failed)
+        return err_set(err, ERR_OUT_OF_RANGE,
+                       "%" PRIu64 " bytes at %" PRIu64 " of a value of %" PRIu64 " bytes", size_max,
+                       offset, p->ref.size);
+    if (p->small != NULL) {
+        run = p->ref.size - offset;
+        *out = p->small + offset;
+        *size = (size_t)(run < size_max ? run : size_max);
+        p->touched = true;
+        return OK;
+    }
+    index = value_layout_index(&p->head.layout, offset);
+    span = value_layout_span(&p->head.layout, index);
+    at = offset - span.offset;
+    run = span.length - at < size_max ? span.length - at : size_max;
+    TRY(touch_segment(p, index / VALUE_SEGMENT_ENTRIES, &segment, err));
+    if (segment->slot[index % VALUE_SEGMENT_ENTRIES] == 0)
+        TRY(touch_chunk(p, segment, index, !whole || run < span.length, err));
+    *out = segment->chunks[segment->slot[index % VALUE_SEGMENT_ENTRIES] - 1].bytes + at;
+    *size = (size_t)run;
+    return OK;
+}
+
+/* --- closing ------------------------------------------------------------------------------- */
+
+/* Frees the chunks that the patch replaces and that no other list of the family names. */
+static enum err_code
+free_replaced(struct value_patch *p, const struct value_head *head, struct err *err)
+{
+    AUTO_CALL(segment_drop) struct value_segment *old = mem_alloc(sizeof *old, err);
+    AUTO(value_family) family = {0};
+    bool shared[VALUE_SEGMENT_ENTRIES];
+
+    if (old == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t number = 0; number < p->segment_count; number++) {
+        if (p->segments[number] == NULL)
+            continue;
+        *old = p->segments[number]->list;
+        for (uint32_t i = 0; i < old->count; i++)
+            if (p->segments[number]->slot[i] == 0)
+                old->entries[i].id = 0;
+        TRY(value_family_mark(&family, store_txn_view(p->txn), head, old, shared, err));
+        for (uint32_t i = 0; i < old->count; i++)
+            if (old->entries[i].id != 0 && !shared[i])
+                TRY(store_chunk_free(p->txn, head->family, old->entries[i].id, err));
+    }
+    return OK;
+}
+
+static void
+renew_entries(struct patch_segment *segment)
+{
+    struct store_chunk *chunk;
+
+    for (uint32_t i = 0; i < segment->list.count; i++) {
+        if (segment->slot[i] == 0)
+            continue;
+        chunk = &segment->chunks[segment->slot[i] - 1];
+        segment->list.entries[i] = (struct value_entry){
+            .id = chunk->id,
+            .crc = chunk->crc,
+            .length = chunk->length,
+        };
+    }
+}
+
+/* Completes the new chunks and writes the touched segments under `id`. */
+static enum err_code
+write_touched(struct value_patch *p, uint64_t id, struct err *err)
+{
+    struct patch_segment *segment;
+
+    for (uint32_t number = 0; number < p->segment_count; number++) {
+        segment = p->segments[number];
+        if (segment == NULL || segment->chunk_count == 0)
+            continue;
+        for (uint16_t i = 0; i < segment->chunk_count; i++)
+            store_chunk_seal(&segment->chunks[i]);
+        renew_entries(segment);
+        TRY(value_segment_write(p->txn, id, &segment->list, err));
+    }
+    return OK;
+}
+
+/* The segments that the fork has in common with what it was forked from. */
+static enum err_code
+write_untouched(struct value_patch *p, uint64_t id, struct err *err)
+{
+    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
+    bool found;
+
+    if (segment == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t from = 0;; from = segment->number + 1) {
+        TRY(value_segment_next(store_txn_view(p->txn), &p->head, from, &found, segment, err));
+        if (!found)
+            return OK;
+        if (p->segments[segment->number] == NULL || p->segments[segment->number]->chunk_count == 0)
+            TRY(value_segment_write(p->txn, id, segment, err));
+    }
+}
+
+/* A new list in the same family; the caller's reference to the old one goes. */
+static enum err_code
+close_fork(struct value_patch *p, struct value_head *head, struct value_ref *out, struct err *err)
+{
+    struct value_head fork = *head;
+
+    fork.id = p->fork_id != 0 ? p->fork_id : store_new_id(store_of_txn(p->txn));
+    fork.refs = 1;
+    fork.forked = head->forked = fork.id;
+    TRY(write_untouched(p, fork.id, err));
+    TRY(write_touched(p, fork.id, err));
+    TRY(value_family_join(p->txn, &fork, err));
+    TRY(value_head_write(p->txn, &fork, err));
+    TRY(value_head_write(p->txn, head, err));
+    *out = value_head_ref(&fork);
+    return value_release(p->txn, &p->ref, err);
+}
+
+static enum err_code
+close_chunks(struct value_patch *p, struct value_ref *out, struct err *err)
+{
+    struct value_head head;
+
+    TRY(value_head_of(store_txn_view(p->txn), &p->ref, &head, err));
+    if (p->fork_id != 0 || head.refs > 1)
+        return close_fork(p, &head, out, err);
+    TRY(free_replaced(p, &head, err));
+    *out = p->ref;
+    return write_touched(p, head.id, err);
+}
+
+static enum err_code
+close_record(struct value_patch *p, struct value_ref *out, struct err *err)
+{
+    struct value_head head;
+
+    TRY(value_head_of(store_txn_view(p->txn), &p->ref, &head, err));
+    if (head.refs > 1) {
+        TRY(value_release(p->txn, &p->ref, err));
+        head.id = p->fork_id != 0 ? p->fork_id : store_new_id(store_of_txn(p->txn));
+        head.refs = 1;
+        TRY(value_head_write(p->txn, &head, err));
+    }
+    *out = value_head_ref(&head);
+    return value_data_write(p->txn, &head, p->small, err);
+}
+
+enum err_code
+value_patch_close(struct value_patch *p, struct value_ref *out, struct err *err)
+{
+    CHECK(!p->closed);
+    if (p->failed)
+        return err_set(err, ERR_INTERNAL, "a change that failed half-way cannot be kept");
+    if (!p->touched) {
+        *out = p->ref;
+        return OK;
+    }
+    p->closed = true;
+    if (p->ref.kind == VALUE_CHUNKS)
+        return close_chunks(p, out, err);
+    if (p->ref.kind == VALUE_RECORD)
+        return close_record(p, out, err);
+    *out = p->ref;
+    memcpy(out->bytes, p->small, (size_t)p->ref.size);
+    return OK;
+}
