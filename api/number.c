@@ -65,43 +65,46 @@ cut_digits(struct api_number *number, const char *first, const char *end)
 size_t
 api_number_scan(const char *text, size_t size, struct api_number *out)
 {
-    struct api_number number = {.text = text, .integer = true};
     const char *p = text, *end = text + size, *first, *digits_end, *after;
-    int64_t exponent = 0;
-    size_t digit_count;
+    bool negative = size > 0 && *p == '-', integer = true;
+    int64_t exponent = 0, written = 0;
+    uint64_t digits = 0;
+    size_t count;
 
-    if (p < end && *p == '-') {
-        number.negative = true;
-        p++;
-    }
+    p += negative;
     if (p == end || !is_digit(*p))
         return 0;
     first = p;
-    p = *p == '0' ? p + 1 : digits_from(p, end, &number.digits);
-    digit_count = (size_t)(p - first);
+    digits = (uint64_t)(*p++ - '0');
+    if (digits != 0)
+        p = digits_from(p, end, &digits);
     digits_end = p;
+    count = (size_t)(p - first);
     if (end - p >= 2 && *p == '.' && is_digit(p[1])) {
-        digits_end = digits_from(p + 1, end, &number.digits);
-        digit_count += (size_t)(digits_end - p) - 1;
-        number.exponent = -(int64_t)(digits_end - p - 1);
-        number.integer = false;
+        digits_end = digits_from(p + 1, end, &digits);
+        exponent = p + 1 - digits_end;
+        count += (size_t)-exponent;
         p = digits_end;
+        integer = false;
     }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        after = exponent_from(p, end, &exponent);
+    if (p < end && (*p | 0x20) == 'e') {
+        after = exponent_from(p, end, &written);
         if (after != NULL) {
-            number.integer = false;
+            integer = false;
             p = after;
         }
     }
-    if (digit_count > API_NUMBER_DIGITS_MAX) {
-        number.exponent = 0;
-        cut_digits(&number, first, digits_end);
+    *out = (struct api_number){.text = text,
+                               .length = (size_t)(p - text),
+                               .digits = digits,
+                               .exponent = exponent + written,
+                               .negative = negative,
+                               .integer = integer};
+    if (count > API_NUMBER_DIGITS_MAX) {
+        out->exponent = written;
+        cut_digits(out, first, digits_end);
     }
-    number.exponent += exponent;
-    number.length = (size_t)(p - text);
-    *out = number;
-    return number.length;
+    return (size_t)(p - text);
 }
 
 /* The whole text as one number. */

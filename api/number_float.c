@@ -25,6 +25,8 @@ enum {
     NUMBER_COPY_BYTES = DIGITS_KEPT + 32,
     HALFWAY_DIGITS = 160, /* a midpoint of float32 has at most 113 */
     CLINGER_EXPONENT_MAX = 22,
+    CLINGER_F32_EXPONENT_MAX = 10,
+    F32_PRECISION = 24,
     F64_FRACTION_BITS = 52,
     F64_PRECISION = 53,
     F64_EXPONENT_BIAS = 1023,
@@ -239,7 +241,7 @@ struct narrow_float {
     uint64_t largest; /* bits of the largest finite number */
 };
 
-static const struct narrow_float f32 = {24, -126, 0x7f7fffff}, f16 = {11, -14, 0x7bff},
+static const struct narrow_float f32 = {F32_PRECISION, -126, 0x7f7fffff}, f16 = {11, -14, 0x7bff},
                                  bf16 = {8, -126, 0x7f7f}, f8_e4m3fn = {4, -6, 0x7e},
                                  f8_e5m2 = {3, -14, 0x7b};
 
@@ -281,9 +283,18 @@ narrowed(const struct api_number *number, const struct narrow_float *type, uint6
 bool
 api_number_as_f32(const struct api_number *number, float *out)
 {
+    int64_t e = number->exponent;
     uint64_t bits;
     uint32_t word;
 
+    if (!number->more && number->digits <= UINT64_C(1) << F32_PRECISION &&
+        e >= -CLINGER_F32_EXPONENT_MAX && e <= CLINGER_F32_EXPONENT_MAX) {
+        float value = (float)number->digits;
+
+        value = e < 0 ? value / (float)exact_powers[-e] : value * (float)exact_powers[e];
+        *out = number->negative ? -value : value;
+        return true;
+    }
     if (!narrowed(number, &f32, &bits))
         return false;
     word = (uint32_t)bits | (uint32_t)number->negative << 31;
