@@ -1,0 +1,334 @@
+#include "store/lmdb/committer.h"
+
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/lmdb/engine.h"
+
+enum {
+    GARBAGE_RETRY_MS = 20, /* how soon to look again at garbage somebody still reads */
+    GARBAGE_PILE = 1000,   /* more than this is deleted between busy batches, too */
+    WAIT_MS = 1000,        /* with nothing to do */
+};
+
+void
+store_committer_init(struct store_committer *c)
+{
+    *c = (struct store_committer){0};
+    lock_init(&c->lock);
+    condition_init(&c->work);
+}
+
+void
+store_committer_drop(struct store_committer *c)
+{
+    CHECK(!c->running);
+    condition_drop(&c->work);
+    lock_drop(&c->lock);
+}
+
+/* --- callers ------------------------------------------------------------------------------- */
+
+static enum err_code
+enqueue(struct store *store, struct store_call *call, struct err *err)
+{
+    struct store_committer *c = &store->committer;
+    enum err_code code = OK;
+
+    lock_acquire(&c->lock);
+    if (c->closing) {
+        code = err_set(err, ERR_UNAVAILABLE, "the store is being closed");
+    } else if (c->waiting >= STORE_QUEUE_UNITS_MAX) {
+        code = err_set(err, ERR_BUSY, "%u updates are waiting already", c->waiting);
+    } else {
+        if (c->last == NULL)
+            c->first = call;
+        else
+            c->last->next = call;
+        c->last = call;
+        if (c->waiting++ == 0)
+            condition_signal(&c->work);
+    }
+    lock_release(&c->lock);
+    return code;
+}
+
+static void
+wait_for_answer(struct store_call *call)
+{
+    lock_acquire(&call->lock);
+    while (!call->done)
+        condition_wait(&call->answered, &call->lock);
+    lock_release(&call->lock);
+}
+
+static enum err_code
+queue_and_wait(struct store *store, struct store_call *call, struct err *err)
+{
+    enum err_code code;
+
+    lock_init(&call->lock);
+    condition_init(&call->answered);
+    code = enqueue(store, call, err);
+    if (code == OK) {
+        wait_for_answer(call);
+        code = call->code;
+    }
+    condition_drop(&call->answered);
+    lock_drop(&call->lock);
+    return code;
+}
+
+static enum err_code
+check_writable(struct store *store, struct err *err)
+{
+    if (atomic_load(&store->failed))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the store stopped writing after a failed sync; restart the server");
+    return OK;
+}
+
+enum err_code
+store_update(struct store *store, store_unit *unit, void *context,
+             const struct store_update_options *options, uint64_t *revision, struct err *err)
+{
+    struct store_call call = {.unit = unit, .context = context, .err = err};
+
+    CHECK(!pthread_equal(pthread_self(), store->committer.thread)); /* it would wait for itself */
+    TRY(check_writable(store, err));
+    if (options != NULL) {
+        call.stage = options->stage;
+        call.durable = options->durable;
+    }
+    if (call.stage != NULL)
+        TRY(store_stage_flush(call.stage, err));
+    TRY(queue_and_wait(store, &call, err));
+    if (call.stage != NULL)
+        store_stage_published(call.stage);
+    if (revision != NULL)
+        *revision = call.revision;
+    return OK;
+}
+
+/* --- the thread ---------------------------------------------------------------------------- */
+
+static void
+answer(struct store_call *call)
+{
+    lock_acquire(&call->lock);
+    call->done = true;
+    condition_signal(&call->answered);
+    lock_release(&call->lock); /* the call is gone from here on */
+}
+
+static struct store_call *
+answer_some(struct store_call *calls, unsigned count)
+{
+    while (count-- > 0) {
+        struct store_call *next = calls->next;
+
+        answer(calls);
+        calls = next;
+    }
+    return calls;
+}
+
+static struct store_call *
+refuse(struct store_call *calls, unsigned count, enum err_code code, const struct err *why)
+{
+    while (count-- > 0) {
+        struct store_call *next = calls->next;
+
+        if (calls->code == OK || code != ERR_UNKNOWN) {
+            calls->code = code;
+            if (calls->err != NULL)
+                *calls->err = *why;
+        }
+        answer(calls);
+        calls = next;
+    }
+    return calls;
+}
+
+static void
+take_garbage(struct store *store)
+{
+    uint64_t oldest, durable = atomic_load(&store->revision_durable);
+
+    if (store_garbage_count(&store->garbage) == 0)
+        return;
+    oldest = store_snapshots_oldest(&store->snapshots);
+    store_garbage_take(&store->garbage, oldest < durable ? oldest : durable, &store->pins,
+                       &store->committer.doomed);
+}
+
+/* One transaction a file. Returns whether something was deleted. */
+static bool
+delete_garbage(struct store *store)
+{
+    bool deleted = false;
+
+    if (atomic_load(&store->failed))
+        return false;
+    take_garbage(store);
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        unsigned count = store->committer.doomed.count[class];
+        struct err err = ERR_INIT;
+        enum err_code code = store_batch_delete(store, (enum store_class) class, &err);
+
+        if (code == ERR_UNKNOWN)
+            store_fail(store, &err);
+        else if (code != OK)
+            log_failure("deleting unused chunks", &err);
+        else
+            deleted |= count > 0;
+    }
+    return deleted;
+}
+
+/* After a failure that left everything as it was: each unit alone, so that only the guilty fail.
+ * What garbage holds is made reusable first: space freed by one transaction is there for the next
+ * but one. */
+static void
+commit_one_by_one(struct store *store, struct store_call *calls, unsigned count, struct err *err,
+                  enum err_code code)
+{
+    unsigned done;
+
+    while (delete_garbage(store))
+        ;
+    for (; count > 0 && code != ERR_UNKNOWN; count--) {
+        err_clear(err);
+        code = store_batch_attempt(store, calls, 1, &done, err);
+        if (code == ERR_UNKNOWN)
+            store_fail(store, err);
+        calls = code == OK ? answer_some(calls, 1) : refuse(calls, 1, code, err);
+    }
+    for (; count > 0; count--) {
+        err_clear(err);
+        code = check_writable(store, err);
+        calls = refuse(calls, 1, code, err);
+    }
+}
+
+/* Returns the first call that did not fit this batch; *count is how many are left. */
+static struct store_call *
+commit_some(struct store *store, struct store_call *calls, unsigned *count)
+{
+    struct err err = ERR_INIT;
+    enum err_code code = check_writable(store, &err);
+    unsigned done = *count;
+
+    if (code != OK) {
+        *count = 0;
+        return refuse(calls, done, code, &err);
+    }
+    take_garbage(store);
+    code = store_batch_attempt(store, calls, *count, &done, &err);
+    if (code == OK) {
+        *count -= done;
+        return answer_some(calls, done);
+    }
+    if (code == ERR_UNKNOWN) {
+        store_fail(store, &err);
+        *count -= done;
+        return refuse(calls, done, code, &err);
+    }
+    if (*count == 1)
+        (void)refuse(calls, 1, code, &err);
+    else
+        commit_one_by_one(store, calls, *count, &err, code);
+    *count = 0;
+    return NULL;
+}
+
+/* How long the committer may sleep when no call comes. */
+static uint64_t
+idle_ms(struct store *store)
+{
+    return store_garbage_count(&store->garbage) > 0 ? GARBAGE_RETRY_MS : WAIT_MS;
+}
+
+/* NULL when there is nothing to commit; *closing when there never will be. */
+static struct store_call *
+take_calls(struct store *store, unsigned *count, bool wait, bool *closing)
+{
+    struct store_committer *c = &store->committer;
+    uint64_t timeout_ms = wait ? idle_ms(store) : 0;
+    struct store_call *calls, *last = NULL;
+
+    lock_acquire(&c->lock);
+    if (c->first == NULL && !c->closing && !c->poked && wait)
+        (void)condition_wait_ms(&c->work, &c->lock, timeout_ms);
+    c->poked = false;
+    calls = c->first;
+    for (*count = 0; c->first != NULL && *count < store->config.batch_units_max; (*count)++) {
+        last = c->first;
+        c->first = last->next;
+    }
+    if (c->first == NULL)
+        c->last = NULL;
+    if (last != NULL)
+        last->next = NULL;
+    c->waiting -= *count;
+    *closing = c->closing;
+    lock_release(&c->lock);
+    return calls;
+}
+
+static void *
+run(void *argument)
+{
+    struct store *store = argument;
+    bool busy = true, closing = false;
+
+    while (busy || !closing) {
+        unsigned count = 0;
+        struct store_call *calls = take_calls(store, &count, !busy, &closing);
+
+        busy = calls != NULL;
+        while (count > 0)
+            calls = commit_some(store, calls, &count);
+        if (!busy || store_garbage_count(&store->garbage) > GARBAGE_PILE)
+            busy |= delete_garbage(store);
+    }
+    return NULL;
+}
+
+enum err_code
+store_committer_start(struct store *store, struct err *err)
+{
+    int rc = pthread_create(&store->committer.thread, NULL, run, store);
+
+    if (rc != 0)
+        return err_set(err, ERR_NO_MEMORY, "cannot start the committer's thread: %s", strerror(rc));
+    store->committer.running = true;
+    return OK;
+}
+
+void
+store_committer_poke(struct store *store)
+{
+    struct store_committer *c = &store->committer;
+
+    lock_acquire(&c->lock);
+    c->poked = true;
+    condition_signal(&c->work);
+    lock_release(&c->lock);
+}
+
+void
+store_committer_stop(struct store *store)
+{
+    struct store_committer *c = &store->committer;
+
+    if (!c->running)
+        return;
+    lock_acquire(&c->lock);
+    c->closing = true;
+    condition_signal(&c->work);
+    lock_release(&c->lock);
+    (void)pthread_join(c->thread, NULL);
+    c->running = false;
+}

@@ -1,0 +1,49 @@
+/* The one thread that commits: takes what is waiting, commits it together, answers each caller, and
+ * in between deletes garbage and keeps the interval. */
+#ifndef STORE_LMDB_COMMITTER_H
+#define STORE_LMDB_COMMITTER_H
+
+#include <pthread.h>
+
+#include "store/base/lock.h"
+#include "store/lmdb/garbage.h"
+#include "store/store.h"
+
+/* More calls than this waiting: ERR_BUSY. */
+enum { STORE_QUEUE_UNITS_MAX = 8192 };
+
+/* A caller's request; lives on its stack until `done`. */
+struct store_call {
+    struct store_call *next;
+    store_unit *unit;
+    void *context;
+    struct store_stage *stage;
+    bool durable;
+    enum err_code code;
+    struct err *err; /* the caller's; may be NULL */
+    uint64_t revision;
+    struct lock lock;
+    struct condition answered;
+    bool done;
+};
+
+struct store_committer {
+    pthread_t thread;
+    bool running;
+    struct lock lock;
+    struct condition work;
+    struct store_call *first, *last;
+    unsigned waiting;
+    bool closing, poked;
+    struct store_doomed doomed; /* the committer's thread alone */
+};
+
+void store_committer_init(struct store_committer *c);
+void store_committer_drop(struct store_committer *c);
+ERR_MUST_CHECK enum err_code store_committer_start(struct store *store, struct err *err);
+/* There is something to look at: garbage given by another thread, say. */
+void store_committer_poke(struct store *store);
+/* No new calls; waits until the queue is empty and the garbage gone, as far as it can go. */
+void store_committer_stop(struct store *store);
+
+#endif

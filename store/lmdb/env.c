@@ -1,0 +1,373 @@
+#include "store/lmdb/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/lmdb/mdberr.h"
+
+/* No WRITEMAP (a full disk would be a SIGBUS), no NORDAHEAD (cold reads 30 times slower), NOTLS so
+ * that a snapshot belongs to nobody's thread. */
+static const unsigned env_flags = MDB_NOSUBDIR | MDB_NOTLS;
+static const uint64_t map_bytes_min = 1 << 20;
+
+/* --- opening ------------------------------------------------------------------------------- */
+
+static int
+open_once(const char *path, uint64_t map_bytes, uint32_t readers_max, MDB_env **out)
+{
+    MDB_env *env = NULL;
+    int rc = mdb_env_create(&env);
+
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_set_mapsize(env, map_bytes);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(env, readers_max);
+    if (rc == 0)
+        rc = mdb_env_open(env, path, env_flags, 0600);
+    if (rc != 0) {
+        mdb_env_close(env);
+        return rc;
+    }
+    *out = env;
+    return 0;
+}
+
+/* Address space is scarce under limits, valgrind and sanitizers: half as much until it opens. */
+static enum err_code
+open_halving(struct store_env *e, const char *path, const struct store_env_options *options,
+             struct err *err)
+{
+    uint64_t map_bytes = options->map_bytes & ~(uint64_t)4095;
+    int rc;
+
+    if (map_bytes < map_bytes_min)
+        map_bytes = map_bytes_min;
+    do {
+        rc = open_once(path, map_bytes, options->readers_max, &e->env);
+        e->map_bytes = map_bytes;
+        map_bytes = (map_bytes / 2) & ~(uint64_t)4095;
+    } while ((rc == ENOMEM || rc == EFBIG || rc == EINVAL) && map_bytes >= map_bytes_min);
+    return store_mdb_check(err, rc, "open", path);
+}
+
+/* The one DBI is opened once, in a transaction of its own: without that LMDB's own look-ups crash.
+ */
+static enum err_code
+open_dbi(struct store_env *e, store_env_seed *seed, void *context, struct err *err)
+{
+    MDB_txn *txn = NULL;
+    enum err_code code;
+    int rc = mdb_txn_begin(e->env, NULL, 0, &txn);
+
+    TRY(store_mdb_check(err, rc, "begin in", e->name));
+    code = store_mdb_check(err, mdb_dbi_open(txn, NULL, 0, &e->dbi), "open", e->name);
+    if (code == OK && seed != NULL)
+        code = seed(e, txn, context, err);
+    if (code != OK) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return store_mdb_check(err, mdb_txn_commit(txn), "commit to", e->name);
+}
+
+static enum err_code
+create_at(const char *path, const char *name, const struct store_env_options *options,
+          store_env_seed *seed, void *context, struct err *err)
+{
+    struct store_env e = {.name = name};
+    enum err_code code;
+
+    TRY(open_halving(&e, path, options, err));
+    code = open_dbi(&e, seed, context, err);
+    if (code == OK)
+        code = store_mdb_check(err, mdb_env_sync(e.env, 1), "sync", name);
+    mdb_env_close(e.env);
+    return code;
+}
+
+enum err_code
+store_env_create(const struct store_folder *folder, const char *name,
+                 const struct store_env_options *options, store_env_seed *seed, void *context,
+                 struct err *err)
+{
+    char fresh[STORE_PATH_BYTES_MAX], fresh_lock[STORE_PATH_BYTES_MAX], final[STORE_PATH_BYTES_MAX];
+
+    if (!store_folder_path(folder, name, ".new", fresh) ||
+        !store_folder_path(folder, name, ".new-lock", fresh_lock) ||
+        !store_folder_path(folder, name, "", final))
+        return err_set(err, ERR_UNAVAILABLE, "the path of the data folder is too long");
+    (void)unlink(fresh); /* left by a crash, perhaps */
+    (void)unlink(fresh_lock);
+    TRY(create_at(fresh, name, options, seed, context, err));
+    (void)unlink(fresh_lock);
+    if (rename(fresh, final) != 0)
+        return store_mdb_check(err, errno, "name", final);
+    return store_folder_sync(folder, err);
+}
+
+static enum err_code
+open_pool(struct store_env *e, uint32_t readers_max, struct err *err)
+{
+    MDB_stat stat;
+
+    e->idle = mem_zeroed(readers_max, sizeof(MDB_txn *), err);
+    if (e->idle == NULL)
+        return ERR_NO_MEMORY;
+    e->idle_max = readers_max;
+    TRY(store_mdb_check(err, mdb_env_stat(e->env, &stat), "examine", e->name));
+    e->page_bytes = stat.ms_psize;
+    return open_dbi(e, NULL, NULL, err);
+}
+
+enum err_code
+store_env_open(struct store_env *e, const struct store_folder *folder, const char *name,
+               const struct store_env_options *options, struct err *err)
+{
+    char path[STORE_PATH_BYTES_MAX];
+    enum err_code code;
+
+    *e = (struct store_env){.name = name, .folder = folder};
+    if (!store_folder_path(folder, name, "", path))
+        return err_set(err, ERR_UNAVAILABLE, "the path of the data folder is too long");
+    TRY(open_halving(e, path, options, err));
+    lock_init(&e->pool_lock);
+    lock_init(&e->turn_lock);
+    condition_init(&e->turn_committer);
+    condition_init(&e->turn_others);
+    code = open_pool(e, options->readers_max, err);
+    if (code != OK)
+        store_env_drop(e);
+    return code;
+}
+
+void
+store_env_drop(struct store_env *e)
+{
+    if (e->env == NULL)
+        return;
+    while (e->idle_count > 0)
+        mdb_txn_abort(e->idle[--e->idle_count]);
+    mem_free(e->idle);
+    mdb_env_close(e->env);
+    condition_drop(&e->turn_others);
+    condition_drop(&e->turn_committer);
+    lock_drop(&e->turn_lock);
+    lock_drop(&e->pool_lock);
+    e->env = NULL;
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+static MDB_txn *
+take_idle(struct store_env *e)
+{
+    MDB_txn *txn = NULL;
+
+    lock_acquire(&e->pool_lock);
+    if (e->idle_count > 0)
+        txn = e->idle[--e->idle_count];
+    lock_release(&e->pool_lock);
+    return txn;
+}
+
+enum err_code
+store_env_read_begin(struct store_env *e, MDB_txn **out, struct err *err)
+{
+    MDB_txn *txn = take_idle(e);
+    int rc;
+
+    if (txn == NULL) {
+        rc = mdb_txn_begin(e->env, NULL, MDB_RDONLY, out);
+        return store_mdb_check(err, rc, "begin reading", e->name);
+    }
+    rc = mdb_txn_renew(txn);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return store_mdb_check(err, rc, "begin reading", e->name);
+    }
+    *out = txn;
+    return OK;
+}
+
+void
+store_env_read_end(struct store_env *e, MDB_txn *txn)
+{
+    mdb_txn_reset(txn);
+    lock_acquire(&e->pool_lock);
+    if (e->idle_count < e->idle_max) {
+        e->idle[e->idle_count++] = txn;
+        txn = NULL;
+    }
+    lock_release(&e->pool_lock);
+    if (txn != NULL)
+        mdb_txn_abort(txn);
+}
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+void
+store_env_turn_take(struct store_env *e, enum store_writer who)
+{
+    lock_acquire(&e->turn_lock);
+    if (who == STORE_WRITER_COMMITTER) {
+        e->committer_waits = true;
+        while (e->writing)
+            condition_wait(&e->turn_committer, &e->turn_lock);
+        e->committer_waits = false;
+    } else {
+        while (e->writing || e->committer_waits)
+            condition_wait(&e->turn_others, &e->turn_lock);
+    }
+    e->writing = true;
+    lock_release(&e->turn_lock);
+}
+
+void
+store_env_turn_give(struct store_env *e)
+{
+    lock_acquire(&e->turn_lock);
+    CHECK(e->writing);
+    e->writing = false;
+    if (e->committer_waits)
+        condition_signal(&e->turn_committer);
+    else
+        condition_signal(&e->turn_others);
+    lock_release(&e->turn_lock);
+}
+
+enum err_code
+store_env_write_begin(struct store_env *e, enum store_writer who, unsigned flags, MDB_txn **out,
+                      struct err *err)
+{
+    int rc;
+
+    store_env_turn_take(e, who);
+    rc = mdb_txn_begin(e->env, NULL, flags, out);
+    if (rc != 0)
+        store_env_turn_give(e);
+    return store_mdb_check(err, rc, "begin writing", e->name);
+}
+
+void
+store_env_write_abort(struct store_env *e, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    store_env_turn_give(e);
+}
+
+/* Did a failed commit leave the file as it was? Then the next writer has the same number. A failed
+ * write of the meta page makes LMDB refuse (MDB_PANIC). */
+static bool
+is_unchanged(struct store_env *e, size_t id)
+{
+    MDB_txn *probe = NULL;
+    bool same;
+
+    if (mdb_txn_begin(e->env, NULL, 0, &probe) != 0)
+        return false;
+    same = mdb_txn_id(probe) == id;
+    mdb_txn_abort(probe);
+    return same;
+}
+
+/* LMDB reports a short write, which is what a full disk gives, as EIO. */
+static bool
+is_for_want_of_space(const struct store_env *e, int rc)
+{
+    static const uint64_t low_bytes = 16 << 20;
+
+    return store_mdb_is_full(rc) || (rc == EIO && store_folder_room_bytes(e->folder) < low_bytes);
+}
+
+static enum err_code
+commit_failed(struct store_env *e, size_t id, int rc, struct err *err)
+{
+    bool full = is_for_want_of_space(e, rc);
+
+    if ((full || rc == ENOMEM) && is_unchanged(e, id))
+        return err_set(err, full ? ERR_FULL : ERR_NO_MEMORY, "cannot commit to %s: %s", e->name,
+                       mdb_strerror(rc));
+    return err_set(err, ERR_UNKNOWN, "a commit to %s failed and may or may not have happened: %s",
+                   e->name, mdb_strerror(rc));
+}
+
+enum err_code
+store_env_write_commit(struct store_env *e, MDB_txn *txn, unsigned flags, struct err *err)
+{
+    size_t id = mdb_txn_id(txn);
+    int rc = mdb_txn_commit(txn);
+    enum err_code code = OK;
+
+    if (rc != 0) {
+        code = commit_failed(e, id, rc, err);
+    } else {
+        uint64_t written = atomic_fetch_add(&e->written, 1) + 1;
+
+        if (flags == 0) {
+            atomic_store(&e->durable, written);
+            atomic_fetch_add(&e->syncs, 1);
+        }
+    }
+    store_env_turn_give(e);
+    return code;
+}
+
+enum err_code
+store_env_sync(struct store_env *e, struct err *err)
+{
+    uint64_t written = atomic_load(&e->written), durable;
+    int rc = mdb_env_sync(e->env, 1);
+
+    if (rc != 0)
+        return err_set(err, ERR_UNKNOWN, "cannot sync %s: %s", e->name, mdb_strerror(rc));
+    atomic_fetch_add(&e->syncs, 1);
+    durable = atomic_load(&e->durable);
+    while (durable < written && !atomic_compare_exchange_weak(&e->durable, &durable, written))
+        ;
+    return OK;
+}
+
+/* --- space --------------------------------------------------------------------------------- */
+
+static uint64_t
+pages_of(const MDB_stat *stat)
+{
+    return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
+}
+
+enum err_code
+store_env_space(struct store_env *e, struct store_env_space *out, struct err *err)
+{
+    static const MDB_dbi free_list = 0;
+    static const uint64_t meta_pages = 2;
+    MDB_stat main_tree, free_tree;
+    MDB_envinfo info;
+    MDB_txn *txn = NULL;
+    uint64_t used, pages;
+    int rc;
+
+    TRY(store_env_read_begin(e, &txn, err));
+    rc = mdb_stat(txn, e->dbi, &main_tree);
+    if (rc == 0)
+        rc = mdb_stat(txn, free_list, &free_tree);
+    if (rc == 0)
+        rc = mdb_env_info(e->env, &info);
+    store_env_read_end(e, txn);
+    TRY(store_mdb_check(err, rc, "examine", e->name));
+    pages = (uint64_t)info.me_last_pgno + 1;
+    used = meta_pages + pages_of(&main_tree) + pages_of(&free_tree);
+    *out =
+        (struct store_env_space){.entries = main_tree.ms_entries,
+                                 .file_bytes = pages * e->page_bytes,
+                                 .free_bytes = used < pages ? (pages - used) * e->page_bytes : 0};
+    out->room_bytes = out->free_bytes;
+    if (out->file_bytes < e->map_bytes)
+        out->room_bytes += e->map_bytes - out->file_bytes;
+    return OK;
+}

@@ -1,0 +1,122 @@
+/* How much room there is, and the numbers operators look at. */
+#include <inttypes.h>
+
+#include "store/base/clock.h"
+#include "store/lmdb/engine.h"
+#include "store/lmdb/system.h"
+
+struct space {
+    uint64_t file_bytes, free_bytes, room_bytes; /* room: of the roomier chunk file */
+    struct store_env_space meta, chunks[STORE_CLASS_COUNT];
+};
+
+static enum err_code
+read_space(struct store *store, struct space *out, struct err *err)
+{
+    TRY(store_env_space(&store->meta, &out->meta, err));
+    out->file_bytes = out->meta.file_bytes;
+    out->free_bytes = out->meta.free_bytes;
+    out->room_bytes = 0;
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        const struct store_env_space *s = &out->chunks[class];
+
+        TRY(store_env_space(&store->chunks[class], &out->chunks[class], err));
+        out->file_bytes += s->file_bytes;
+        out->free_bytes += s->free_bytes;
+        if (s->room_bytes > out->room_bytes)
+            out->room_bytes = s->room_bytes;
+    }
+    return OK;
+}
+
+/* `have` may be less than nothing: then it is nothing. */
+static enum err_code
+check_fits(uint64_t size_bytes, uint64_t have, uint64_t taken, const char *what, struct err *err)
+{
+    uint64_t left = have > taken ? have - taken : 0;
+
+    if (size_bytes <= left)
+        return OK;
+    return err_set(err, ERR_FULL, "%" PRIu64 " bytes do not fit: %s has %" PRIu64 " left",
+                   size_bytes, what, left);
+}
+
+enum err_code
+store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
+{
+    struct space space;
+    uint64_t disk_bytes;
+
+    TRY(read_space(store, &space, err));
+    TRY(check_fits(size_bytes, space.room_bytes, 0, "the address space of a data file (map size)",
+                   err));
+    if (store->config.size_max_bytes != 0)
+        TRY(check_fits(size_bytes, store->config.size_max_bytes,
+                       space.file_bytes - space.free_bytes, "the store's size limit", err));
+    disk_bytes = store_folder_room_bytes(&store->folder);
+    return check_fits(size_bytes, disk_bytes + space.free_bytes, store->config.disk_reserve_bytes,
+                      "the disk (less its reserve)", err);
+}
+
+static enum err_code
+count_system(struct store *store, uint64_t *count, struct err *err)
+{
+    MDB_txn *txn = NULL;
+    enum err_code code;
+
+    TRY(store_env_read_begin(&store->meta, &txn, err));
+    code = store_system_count(&store->meta, txn, count, err);
+    store_env_read_end(&store->meta, txn);
+    return code;
+}
+
+static void
+read_open_things(struct store *store, struct store_stats *out)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    lock_acquire(&store->snapshots.lock);
+    out->snapshots_open = store->snapshots.count;
+    lock_release(&store->snapshots.lock);
+    lock_acquire(&store->leases.lock);
+    out->leases_open = store->leases.count;
+    for (const struct store_lease *l = store->leases.first; l != NULL; l = l->next) {
+        if (now_ms - l->opened_ms > out->lease_age_ms_max)
+            out->lease_age_ms_max = now_ms - l->opened_ms;
+    }
+    lock_release(&store->leases.lock);
+    lock_acquire(&store->committer.lock);
+    out->queue_units = store->committer.waiting;
+    lock_release(&store->committer.lock);
+}
+
+enum err_code
+store_stats_read(struct store *store, struct store_stats *out, struct err *err)
+{
+    struct space space;
+    uint64_t system_records = 0;
+
+    *out = (struct store_stats){0};
+    TRY(read_space(store, &space, err));
+    TRY(count_system(store, &system_records, err));
+    out->revision = atomic_load(&store->revision);
+    out->records = space.meta.entries - system_records;
+    out->record_bytes = space.meta.file_bytes - space.meta.free_bytes;
+    out->syncs = atomic_load(&store->meta.syncs);
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        out->chunks[class] = space.chunks[class].entries;
+        out->chunk_bytes[class] =
+            space.chunks[class].entries * store_class_bytes((enum store_class) class);
+        out->syncs += atomic_load(&store->chunks[class].syncs);
+    }
+    out->file_bytes = space.file_bytes;
+    out->free_bytes = space.free_bytes;
+    out->commits = atomic_load(&store->commits);
+    out->units = atomic_load(&store->units);
+    out->commit_us_last = atomic_load(&store->commit_us_last);
+    out->batch_units_last = atomic_load(&store->batch_units_last);
+    out->garbage_chunks = store_garbage_count(&store->garbage);
+    out->failed = atomic_load(&store->failed);
+    read_open_things(store, out);
+    return OK;
+}
