@@ -22,7 +22,7 @@ STD     := -std=c11 -D_GNU_SOURCE
 WERROR  ?= -Werror
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
            -Wmissing-prototypes -Wpointer-arith -Wcast-align -Wwrite-strings -Wformat=2 -Wundef \
-           -Wswitch-enum -Wvla -Wno-variadic-macros  $(WERROR)
+           -Wswitch-enum -Wvla -Wno-variadic-macros $(WERROR)
 # Bits of seeded random numbers and of optimizers depend on these two: no fused multiply-add, no
 # fast-math.
 NUMERIC := -ffp-contract=off -fno-fast-math
@@ -158,7 +158,7 @@ test: deps-test ## install what the tests need, build, then every kind of test
 # Stage after stage, all of them, so that one run tells everything.
 suite:
 	+@failed=; for stage in unit http lint fuzz-regressions crash-short; do \
-	    $(SUBMAKE) $$stage || failed="$$failed $$stage"; done; \
+	    $(SUBMAKE) -k $$stage || failed="$$failed $$stage"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all tests passed"
 
 check: test ## what must pass before a commit
@@ -166,7 +166,8 @@ check: test ## what must pass before a commit
 
 lint: $(B)/tensorkeep ## layers, names, sizes, banned calls, registries
 	@failed=; for script in layers symbols sizes banned registry; do \
-	    B=$(B) bash tests/lint/$$script.sh && echo "ok   lint/$$script" || failed=1; done; test -z "$$failed"
+	    B=$(B) bash tests/lint/$$script.sh \
+	        && echo "ok   lint/$$script" || { echo "FAIL lint/$$script"; failed=1; }; done; test -z "$$failed"
 
 format: ## let clang-format decide layout
 	clang-format -i $(FORMAT)
@@ -212,7 +213,8 @@ fuzz-replay: $(addsuffix .replayed,$(call bin,$(FUZZ)))
 $(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
 	@find tests/fuzz/regression/$* tests/fuzz/corpus/$* -type f 2>/dev/null | sort >$@.inputs; \
 	xargs -r -n 1000 ./$< -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$(B)/ <$@.inputs >$@.log 2>&1 \
-	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" || { tail -40 $@.log; exit 1; }
+	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" \
+	    || { tail -40 $@.log; echo "FAIL fuzz/$*"; exit 1; }
 
 bench: all ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
