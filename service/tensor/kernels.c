@@ -16,7 +16,7 @@ VECTOR_FILE
 #define INTEGER_NEGATIVE(a)    ((KERNEL_TYPE)(0 - (KERNEL_UNSIGNED)(a)))
 #define UNSIGNED_DIVIDE(a, b)  ((KERNEL_TYPE)((a) / (b)))
 /* The minimum divided by -1 wraps to itself; the instruction would trap. */
-#define SIGNED_DIVIDE(a, b) ((b) == -1 ? INTEGER_NEGATIVE(a) : (KERNEL_TYPE)((a) / (b)))
+#define SIGNED_DIVIDE(a, b) ((KERNEL_TYPE)((b) == -1 ? INTEGER_NEGATIVE(a) : (a) / (b)))
 
 #define KERNEL_TYPE     int8_t
 #define KERNEL_UNSIGNED unsigned

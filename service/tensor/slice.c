@@ -227,20 +227,20 @@ source_strides(const struct shape *shape, uint64_t strides[SHAPE_RANK_MAX])
     }
 }
 
-/* The trailing dimensions that together make one run: whole ones, and before them one that may be a
- * part but goes up in ones. Returns how many dimensions are left outside. */
+/* The trailing dimensions that are contiguous together: whole ones, and before them one that may be
+ * a part but goes up in ones. Returns how many dimensions are left outside. */
 static uint32_t
-run_of(const struct slice *slice, uint64_t *run_count)
+pieces_of(const struct slice *slice, uint64_t *piece)
 {
     uint32_t outer = slice->source.rank;
 
-    *run_count = 1;
+    *piece = 1;
     while (outer > 0) {
         uint32_t dim = outer - 1;
 
         if (slice->step[dim] != 1)
             break;
-        *run_count *= slice->count[dim];
+        *piece *= slice->count[dim];
         outer = dim;
         if (slice->count[dim] != slice->source.dims[dim])
             break;
@@ -252,14 +252,20 @@ enum err_code
 slice_each_run(const struct slice *slice, slice_run *run, void *context, struct err *err)
 {
     uint64_t strides[SHAPE_RANK_MAX], position[SHAPE_RANK_MAX] = {0};
-    uint64_t run_count = 0, source = 0, total = shape_count(&slice->result);
-    uint32_t outer = run_of(slice, &run_count);
+    uint64_t piece = 0, source = 0, first = 0, count = 0, total = shape_count(&slice->result);
+    uint32_t outer = pieces_of(slice, &piece);
 
     source_strides(&slice->source, strides);
     for (uint32_t dim = 0; dim < slice->source.rank; dim++)
         source += slice->start[dim] * strides[dim];
-    for (uint64_t result = 0; result < total; result += run_count) {
-        TRY(run(context, source, result, run_count, err));
+    for (uint64_t result = 0; result < total; result += piece) {
+        /* A step may land just behind the piece before, as from one row's end to the next row. */
+        if (count > 0 && source != first + count) {
+            TRY(run(context, first, result - count, count, err));
+            count = 0;
+        }
+        first = count == 0 ? source : first;
+        count += piece;
         /* Count the outer dimensions up, last first. Unsigned arithmetic wraps through negative
          * steps. */
         for (uint32_t dim = outer; dim-- > 0;) {
@@ -272,7 +278,7 @@ slice_each_run(const struct slice *slice, slice_run *run, void *context, struct 
             position[dim] = 0;
         }
     }
-    return OK;
+    return count == 0 ? OK : run(context, first, total - count, count, err);
 }
 
 bool

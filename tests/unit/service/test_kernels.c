@@ -1,0 +1,338 @@
+/* Kernels: the fast path equals the plain one, bit for bit, for every operation, type, step and odd
+ * length, on values chosen to be awkward; plus a few results known by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "service/tensor/convert.h"
+#include "service/tensor/kernels.h"
+
+enum { COUNT_MAX = 1100, ELEMENT_MAX = 16 };
+
+static const uint64_t counts[] = {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 64, 511, 512, 513, 1027};
+
+struct memory {
+    _Alignas(64) uint8_t bytes[COUNT_MAX * ELEMENT_MAX];
+};
+
+/* A generator of its own, so that a failure can be repeated. */
+static uint32_t
+next_word(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state ^ *state >> 15;
+}
+
+static const double special[] = {0.0, -0.0,   1.0,     -1.0,     0x1p-24, -0x1p-149, 0x1p-1074,
+                                 3.5, 65504., -65520., 0x1p-126, 3e38,    -1e308,    1e-5};
+
+static void
+fill_floats(enum dtype part, uint32_t *seed, uint8_t *bytes, uint64_t count)
+{
+    const uint32_t size = dtype_size(part);
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t word = next_word(seed), choice = word >> 8 & 15;
+        double value = (double)(int32_t)next_word(seed) * 0x1p-20;
+
+        if (choice == 0)
+            value = __builtin_inf();
+        if (choice == 1)
+            value = -__builtin_inf();
+        if (choice == 2)
+            value = __builtin_nan("");
+        if (choice >= 3 && choice < 8)
+            value = special[(word >> 16) % (sizeof special / sizeof special[0])];
+        tensor_element_of_double(part, value, bytes + i * size);
+    }
+}
+
+static void
+fill_integers(enum dtype dtype, uint32_t *seed, bool no_zero, uint8_t *bytes, uint64_t count)
+{
+    const uint32_t size = dtype_size(dtype);
+    const bool is_signed = dtype_info(dtype)->kind == DTYPE_KIND_SIGNED;
+    const uint64_t top = (uint64_t)1 << (8 * size - 1);
+    const uint64_t edges[] = {1, (uint64_t)0 - 1, top, top - 1, 2, 0};
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t word = next_word(seed);
+        uint64_t value = (uint64_t)next_word(seed) << 32 | next_word(seed);
+
+        if ((word >> 8 & 3) == 0)
+            value = edges[(word >> 16) % 6];
+        if ((word >> 8 & 3) == 1)
+            value = (word >> 12 & 15) - (is_signed ? 8u : 0u);
+        if (no_zero && value << (64 - 8 * size) == 0)
+            value = 3;
+        memcpy(bytes + i * size, &value, size);
+    }
+}
+
+static void
+fill(enum dtype dtype, uint32_t *seed, bool no_zero, struct memory *out, uint64_t count)
+{
+    if (dtype_is_integer(dtype))
+        fill_integers(dtype, seed, no_zero, out->bytes, count);
+    else if (dtype == DTYPE_COMPLEX64)
+        fill_floats(DTYPE_FLOAT32, seed, out->bytes, 2 * count);
+    else if (dtype == DTYPE_COMPLEX128)
+        fill_floats(DTYPE_FLOAT64, seed, out->bytes, 2 * count);
+    else
+        fill_floats(dtype, seed, out->bytes, count);
+}
+
+/* Equal bytes, or both NaN: which NaN is the processor's affair. */
+static void
+same_numbers(enum dtype dtype, const uint8_t *a, const uint8_t *b, uint64_t count)
+{
+    enum dtype part = dtype;
+    uint32_t size;
+
+    if (dtype == DTYPE_COMPLEX64 || dtype == DTYPE_COMPLEX128) {
+        part = dtype == DTYPE_COMPLEX64 ? DTYPE_FLOAT32 : DTYPE_FLOAT64;
+        count *= 2;
+    }
+    size = dtype_size(part);
+    for (uint64_t i = 0; i < count; i++) {
+        double x = tensor_element_as_double(part, a + i * size);
+        double y = tensor_element_as_double(part, b + i * size);
+
+        if (dtype_is_float(part) && x != x && y != y)
+            continue;
+        if (memcmp(a + i * size, b + i * size, size) != 0)
+            fail_msg("%s: element %llu is %g, the plain kernel has %g", dtype_name(dtype),
+                     (unsigned long long)i, x, y);
+    }
+}
+
+static struct memory a, b, fast, plain;
+
+static void
+compare_one(enum kernel_binary op, enum dtype dtype, uint32_t steps, uint64_t count, uint32_t *seed)
+{
+    static struct memory a, b, fast, plain;
+    const uint32_t size = dtype_size(dtype);
+    const struct kernel_operand x = {&a, steps & 1}, y = {&b, steps >> 1};
+    const struct kernel_operand in_place = {&fast, steps & 1};
+
+    memset(&fast, 0x5A, sizeof fast);
+    memset(&plain, 0x5A, sizeof plain);
+    assert_int_equal(kernel_binary(op, dtype, x, y, &fast, count, NULL), OK);
+    assert_int_equal(kernel_binary_plain(op, dtype, x, y, &plain, count, NULL), OK);
+    same_numbers(dtype, fast.bytes, plain.bytes, count);
+    assert_memory_equal(fast.bytes + count * size, plain.bytes + count * size,
+                        sizeof fast - count * size);
+    memcpy(&fast, &a, sizeof fast);
+    assert_int_equal(kernel_binary(op, dtype, in_place, y, &fast, count, NULL), OK);
+    same_numbers(dtype, fast.bytes, plain.bytes, count);
+    memcpy(&fast, &b, sizeof fast);
+    assert_int_equal(
+        kernel_binary(op, dtype, x, (struct kernel_operand){&fast, y.step}, &fast, count, NULL),
+        OK);
+    same_numbers(dtype, fast.bytes, plain.bytes, count);
+}
+
+static void
+fast_equals_plain_for_every_operation_type_step_and_length(void **state)
+{
+    uint32_t seed = 1, compared = 0;
+
+    (void)state;
+    for (unsigned dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        if (!dtype_is_number((enum dtype)dtype))
+            continue;
+        fill((enum dtype)dtype, &seed, false, &a, COUNT_MAX);
+        fill((enum dtype)dtype, &seed, true, &b, COUNT_MAX);
+        for (unsigned op = 0; op < KERNEL_BINARY_COUNT; op++)
+            for (uint32_t steps = 0; steps < 4; steps++)
+                for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++, compared++)
+                    compare_one((enum kernel_binary)op, (enum dtype)dtype, steps, counts[i]);
+    }
+    assert_int_equal(compared, 14 * 4 * 4 * (sizeof counts / sizeof counts[0]));
+}
+
+static void
+numbers_have_kernels_and_nothing_else_has(void **state)
+{
+    (void)state;
+    for (unsigned dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        bool number = dtype_is_number((enum dtype)dtype);
+
+        assert_int_equal(kernel_binary_known(KERNEL_DIVIDE, (enum dtype)dtype), number);
+        assert_int_equal(kernel_unary_known(KERNEL_NEGATIVE, (enum dtype)dtype), number);
+        assert_false(kernel_binary_known(KERNEL_BINARY_COUNT, (enum dtype)dtype));
+        assert_false(kernel_unary_known(KERNEL_UNARY_COUNT, (enum dtype)dtype));
+    }
+    assert_false(kernel_binary_known(KERNEL_ADD, DTYPE_UNSET));
+}
+
+static void
+dividing_by_an_integer_zero_fails_and_writes_nothing(void **state)
+{
+    int16_t a[5] = {1, 2, 3, 4, 5}, b[5] = {1, 1, 1, 0, 1}, zero = 0;
+    const int16_t before[5] = {1, 2, 3, 4, 5};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT16, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){b, 1}, a, 5, &err),
+                     ERR_INVALID_ARGUMENT);
+    assert_string_equal(err.text, "integer division by zero");
+    assert_memory_equal(a, before, sizeof a);
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT16, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){&zero, 0}, a, 5, NULL),
+                     ERR_INVALID_ARGUMENT);
+    assert_int_equal(kernel_binary_plain(KERNEL_DIVIDE, DTYPE_INT16, (struct kernel_operand){a, 1},
+                                         (struct kernel_operand){b, 1}, a, 5, NULL),
+                     ERR_INVALID_ARGUMENT);
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT16, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){&zero, 0}, a, 0, NULL),
+                     OK);
+}
+
+static void
+the_smallest_integer_divided_by_minus_one_wraps(void **state)
+{
+    const int8_t b8 = -1;
+    const int32_t b32 = -1;
+    const int64_t b64 = -1;
+    int8_t a8[3] = {INT8_MIN, 7, -7};
+    int32_t a32[3] = {INT32_MIN, 7, -7};
+    int64_t a64[3] = {INT64_MIN, 7, -7};
+
+    (void)state;
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT8, (struct kernel_operand){a8, 1},
+                                   (struct kernel_operand){&b8, 0}, a8, 3, NULL),
+                     OK);
+    assert_int_equal(a8[0], INT8_MIN);
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT32, (struct kernel_operand){a32, 1},
+                                   (struct kernel_operand){&b32, 0}, a32, 3, NULL),
+                     OK);
+    assert_int_equal(a32[0], INT32_MIN);
+    assert_int_equal(a32[1], -7);
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT64, (struct kernel_operand){a64, 1},
+                                   (struct kernel_operand){&b64, 0}, a64, 3, NULL),
+                     OK);
+    assert_true(a64[0] == INT64_MIN);
+    assert_true(a64[2] == 7);
+}
+
+static void
+integer_division_truncates_towards_zero(void **state)
+{
+    const int32_t a[4] = {7, -7, 7, -7}, b[4] = {2, 2, -2, -2};
+    int32_t out[4];
+
+    (void)state;
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_INT32, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){b, 1}, out, 4, NULL),
+                     OK);
+    assert_int_equal(out[0], 3);
+    assert_int_equal(out[1], -3);
+    assert_int_equal(out[2], -3);
+    assert_int_equal(out[3], 3);
+}
+
+static void
+half_results_round_once(void **state)
+{
+    /* 2048 + 1 lies halfway and goes to even; 65504 + 16 reaches infinity. */
+    const uint16_t a[3] = {0x6800, 0x7BFF, 0x6801}, b[3] = {0x3C00, 0x4C00, 0x3C00};
+    uint16_t out[3];
+
+    (void)state;
+    assert_int_equal(kernel_binary(KERNEL_ADD, DTYPE_FLOAT16, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){b, 1}, out, 3, NULL),
+                     OK);
+    assert_int_equal(out[0], 0x6800);
+    assert_int_equal(out[1], 0x7C00);
+    assert_int_equal(out[2], 0x6802);
+}
+
+static void
+complex_numbers_multiply_and_divide(void **state)
+{
+    const float a[4] = {1, 2, 3, -4}, b[4] = {3, -1, 0, 2};
+    float out[4];
+
+    (void)state;
+    assert_int_equal(kernel_binary(KERNEL_MULTIPLY, DTYPE_COMPLEX64, (struct kernel_operand){a, 1},
+                                   (struct kernel_operand){b, 1}, out, 2, NULL),
+                     OK);
+    assert_true(out[0] == 5.0f && out[1] == 5.0f);
+    assert_true(out[2] == 8.0f && out[3] == 6.0f);
+    assert_int_equal(kernel_binary(KERNEL_DIVIDE, DTYPE_COMPLEX64,
+                                   (struct kernel_operand){a + 2, 0},
+                                   (struct kernel_operand){b + 2, 0}, out, 2, NULL),
+                     OK);
+    assert_true(out[0] == -2.0f && out[1] == -1.5f);
+    assert_true(out[2] == -2.0f && out[3] == -1.5f);
+}
+
+static void
+negative_wraps_and_flips_signs(void **state)
+{
+    int8_t small[3] = {INT8_MIN, 5, 0};
+    uint8_t plain[2] = {1, 0};
+    float floats[3] = {0.0f, -__builtin_inff(), 2.5f};
+    uint16_t halves[3] = {0x0000, 0x7C00, 0xBC00};
+    double complex128[2] = {1.0, -0.0};
+
+    (void)state;
+    kernel_unary(KERNEL_NEGATIVE, DTYPE_INT8, small, small, 3);
+    assert_int_equal(small[0], INT8_MIN);
+    assert_int_equal(small[1], -5);
+    kernel_unary(KERNEL_NEGATIVE, DTYPE_UINT8, plain, plain, 2);
+    assert_int_equal(plain[0], 255);
+    assert_int_equal(plain[1], 0);
+    kernel_unary(KERNEL_NEGATIVE, DTYPE_FLOAT32, floats, floats, 3);
+    assert_true(__builtin_signbit(floats[0]) != 0);
+    assert_true(floats[1] == __builtin_inff() && floats[2] == -2.5f);
+    kernel_unary(KERNEL_NEGATIVE, DTYPE_FLOAT16, halves, halves, 3);
+    assert_int_equal(halves[0], 0x8000);
+    assert_int_equal(halves[1], 0xFC00);
+    assert_int_equal(halves[2], 0x3C00);
+    kernel_unary(KERNEL_NEGATIVE, DTYPE_COMPLEX128, complex128, complex128, 1);
+    assert_true(complex128[0] == -1.0 && __builtin_signbit(complex128[1]) == 0);
+}
+
+static void
+fill_repeats_elements_of_every_size_and_stops_at_the_end(void **state)
+{
+    static const uint32_t sizes[] = {1, 2, 3, 4, 8, 16};
+    static uint8_t out[3 * 4096 + 64];
+    const uint8_t element[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (uint64_t count = 0; count * sizes[i] < sizeof out - 1; count = count * 2 + 1) {
+            memset(out, 0xEE, sizeof out);
+            kernel_fill(sizes[i], element, out, count);
+            for (uint64_t j = 0; j < count * sizes[i]; j++)
+                assert_int_equal(out[j], element[j % sizes[i]]);
+            assert_int_equal(out[count * sizes[i]], 0xEE);
+        }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fast_equals_plain_for_every_operation_type_step_and_length),
+        cmocka_unit_test(numbers_have_kernels_and_nothing_else_has),
+        cmocka_unit_test(dividing_by_an_integer_zero_fails_and_writes_nothing),
+        cmocka_unit_test(the_smallest_integer_divided_by_minus_one_wraps),
+        cmocka_unit_test(integer_division_truncates_towards_zero),
+        cmocka_unit_test(half_results_round_once),
+        cmocka_unit_test(complex_numbers_multiply_and_divide),
+        cmocka_unit_test(negative_wraps_and_flips_signs),
+        cmocka_unit_test(fill_repeats_elements_of_every_size_and_stops_at_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
