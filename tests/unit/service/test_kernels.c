@@ -110,31 +110,35 @@ same_numbers(enum dtype dtype, const uint8_t *a, const uint8_t *b, uint64_t coun
     }
 }
 
-static struct memory a, b, fast, plain;
+static struct {
+    struct memory a, b, fast, plain;
+} bench;
 
 static void
 compare_one(enum kernel_binary op, enum dtype dtype, uint32_t steps, uint64_t count, uint32_t *seed)
 {
-    static struct memory a, b, fast, plain;
+    static struct {
+        struct memory a, b, fast, plain;
+    } bench;
     const uint32_t size = dtype_size(dtype);
-    const struct kernel_operand x = {&a, steps & 1}, y = {&b, steps >> 1};
-    const struct kernel_operand in_place = {&fast, steps & 1};
+    const struct kernel_operand x = {&bench.a, steps & 1}, y = {&bench.b, steps >> 1};
+    const struct kernel_operand in_place = {&bench.fast, steps & 1};
 
-    memset(&fast, 0x5A, sizeof fast);
-    memset(&plain, 0x5A, sizeof plain);
-    assert_int_equal(kernel_binary(op, dtype, x, y, &fast, count, NULL), OK);
-    assert_int_equal(kernel_binary_plain(op, dtype, x, y, &plain, count, NULL), OK);
-    same_numbers(dtype, fast.bytes, plain.bytes, count);
-    assert_memory_equal(fast.bytes + count * size, plain.bytes + count * size,
-                        sizeof fast - count * size);
-    memcpy(&fast, &a, sizeof fast);
-    assert_int_equal(kernel_binary(op, dtype, in_place, y, &fast, count, NULL), OK);
-    same_numbers(dtype, fast.bytes, plain.bytes, count);
-    memcpy(&fast, &b, sizeof fast);
-    assert_int_equal(
-        kernel_binary(op, dtype, x, (struct kernel_operand){&fast, y.step}, &fast, count, NULL),
-        OK);
-    same_numbers(dtype, fast.bytes, plain.bytes, count);
+    memset(&bench.fast, 0x5A, sizeof bench.fast);
+    memset(&bench.plain, 0x5A, sizeof plain);
+    assert_int_equal(kernel_binary(op, dtype, x, y, &bench.fast, count, NULL), OK);
+    assert_int_equal(kernel_binary_plain(op, dtype, x, y, &bench.plain, count, NULL), OK);
+    same_numbers(dtype, bench.fast.bytes, bench.plain.bytes, count);
+    assert_memory_equal(bench.fast.bytes + count * size, bench.plain.bytes + count * size,
+                        sizeof bench.fast - count * size);
+    memcpy(&bench.fast, &bench.a, sizeof bench.fast);
+    assert_int_equal(kernel_binary(op, dtype, in_place, y, &bench.fast, count, NULL), OK);
+    same_numbers(dtype, bench.fast.bytes, bench.plain.bytes, count);
+    memcpy(&bench.fast, &bench.b, sizeof bench.fast);
+    assert_int_equal(kernel_binary(op, dtype, x, (struct kernel_operand){&bench.fast, y.step},
+                                   &bench.fast, count, NULL),
+                     OK);
+    same_numbers(dtype, bench.fast.bytes, bench.plain.bytes, count);
 }
 
 static void
@@ -146,8 +150,8 @@ fast_equals_plain_for_every_operation_type_step_and_length(void **state)
     for (unsigned dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         if (!dtype_is_number((enum dtype)dtype))
             continue;
-        fill((enum dtype)dtype, &seed, false, &a, COUNT_MAX);
-        fill((enum dtype)dtype, &seed, true, &b, COUNT_MAX);
+        fill((enum dtype)dtype, &seed, false, &bench.a, COUNT_MAX);
+        fill((enum dtype)dtype, &seed, true, &bench.b, COUNT_MAX);
         for (unsigned op = 0; op < KERNEL_BINARY_COUNT; op++)
             for (uint32_t steps = 0; steps < 4; steps++)
                 for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++, compared++)
