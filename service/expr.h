@@ -1,10 +1,11 @@
-/* Expressions: what a client writes where a value is expected. A tree of ops over literals and variables.
+/* Expressions: what a client writes where a value is expected. A tree of ops over literals and
+ * variables.
  *
- * Life: built by expr_tree_* calls (api decodes JSON, records are decoded here) -> expr_infer: dtypes and
- * shapes, refusing what cannot work -> expr_draw: seeds of random ops -> expr_eval: any range of elements of
- * the result, as often as wanted, in bounded memory.
- * Weak literals, numbers written without a dtype, are int64 or float64 here and adopt the dtype of what they
- * meet, as TensorFlow converts Python numbers: integers to any number type they fit, fractions to float and
+ * Life: built by expr_tree_* calls (api decodes JSON, records are decoded here) -> expr_infer:
+ * dtypes and shapes, refusing what cannot work -> expr_draw: seeds of random ops -> expr_eval: any
+ * range of elements of the result, as often as wanted, in bounded memory. Weak literals, numbers
+ * written without a dtype, are int64 or float64 here and adopt the dtype of what they meet, as
+ * TensorFlow converts Python numbers: integers to any number type they fit, fractions to float and
  * complex types only; meeting nothing they become int32 (int64 when too big) or float32. */
 #ifndef SERVICE_EXPR_H
 #define SERVICE_EXPR_H
@@ -20,17 +21,20 @@ enum expr_kind { EXPR_OP, EXPR_LITERAL, EXPR_VARIABLE, EXPR_INITIALIZED_VALUE };
 
 struct expr {
     enum expr_kind kind;
-    const struct op *op;         /* EXPR_OP */
-    void *params;                /* its params struct */
+    const struct op *op; /* EXPR_OP */
+    void *params;        /* its params struct */
+    bool *given;         /* by attribute row: stated by the client */
     struct expr **args;
     uint32_t arg_count;
-    struct tensor_view literal;  /* EXPR_LITERAL */
+    struct tensor_view literal; /* EXPR_LITERAL, as written */
+    struct tensor_view settled; /* the same in the dtype it adopted; set by expr_infer */
     bool weak;
-    const char *variable;        /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
-    struct tensor_type type;     /* of the result; set by expr_infer */
-    struct random_seeds seeds;   /* of a random op; set by expr_draw */
-    uint32_t index;              /* creation order: children before parents */
-    const char *path;            /* "" root, "0" first argument, "1.0" …; set by expr_infer */
+    const char *variable;      /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
+    struct tensor_type type;   /* of the result; set by expr_infer */
+    struct random_seeds seeds; /* of a random op; set by expr_draw */
+    uint32_t index;            /* creation order: children before parents; in tree->nodes */
+    uint32_t depth;            /* 1 = root; set by expr_infer */
+    const char *path;          /* "" root, "0" first argument, "1.0" …; set by expr_infer */
 };
 
 /* Owns every node, params struct, text and literal of one expression. */
@@ -38,9 +42,14 @@ struct expr_tree {
     struct arena arena;
     struct tensor *literals; /* owned */
     size_t literal_count, literal_capacity;
+    uint64_t literal_bytes; /* as written, without the converted ones */
     struct expr *root;
-    uint32_t node_count;
+    struct expr **nodes; /* owned array, by index */
+    uint32_t node_count, node_capacity;
 };
+
+/* The deepest expression, whatever the settings say: evaluation recurses once per level. */
+enum { EXPR_DEPTH_MAX = 48 };
 
 struct expr_limits {
     uint32_t nodes_max, depth_max;
@@ -52,11 +61,17 @@ void expr_tree_drop(struct expr_tree *tree);
 /* Takes `literal` (also on failure); the view borrows from the tree. */
 ERR_MUST_CHECK enum err_code expr_tree_literal(struct expr_tree *tree, struct tensor *literal,
                                                struct tensor_view *out, struct err *err);
-/* A new node with room for arg_count arguments (to be set by the caller) and, for an op, its params struct
- * holding the defaults. Borrows from the tree. ERR_INVALID_ARGUMENT past nodes_max. */
-ERR_MUST_CHECK enum err_code expr_tree_node(struct expr_tree *tree, const struct expr_limits *limits,
-                                            enum expr_kind kind, const struct op *op,
-                                            uint32_t arg_count, struct expr **out, struct err *err);
+/* A new node with room for arg_count arguments (to be set by the caller) and, for an op, its params
+ * struct holding the defaults. Borrows from the tree. ERR_INVALID_ARGUMENT past nodes_max. */
+ERR_MUST_CHECK enum err_code expr_tree_node(struct expr_tree *tree,
+                                            const struct expr_limits *limits, enum expr_kind kind,
+                                            const struct op *op, uint32_t arg_count,
+                                            struct expr **out, struct err *err);
+
+/* Adds to what is counted against limits->literal_bytes_max, before the tensor is made. */
+ERR_MUST_CHECK enum err_code expr_tree_reserve_literal(struct expr_tree *tree,
+                                                       const struct expr_limits *limits,
+                                                       uint64_t size_bytes, struct err *err);
 
 /* For a record. Decoding checks everything again; damage is ERR_DATA_LOSS. */
 ERR_MUST_CHECK enum err_code expr_encode(const struct expr_tree *tree, struct buf *out,
@@ -73,15 +88,21 @@ struct expr_source {
     ERR_MUST_CHECK enum err_code (*read)(void *context, const char *name, bool initialized,
                                          uint64_t offset, uint64_t size, void *out,
                                          struct err *err);
+    /* Bytes of a string value; NULL: string values of variables cannot be read here. */
+    ERR_MUST_CHECK enum err_code (*size)(void *context, const char *name, bool initialized,
+                                         uint64_t *out, struct err *err);
 };
 
-/* Sets type and path of every node, converts weak literals. `wanted`: the dtype a weak root adopts,
- * DTYPE_UNSET when none. Errors name op and position. */
+/* Sets type, path and depth of every node, converts weak literals. `wanted`: the dtype a weak root
+ * adopts, DTYPE_UNSET when none. `source` may be NULL where no variable can be read. Errors name op
+ * and position. May be run again: what was written stays beside what was converted. */
 ERR_MUST_CHECK enum err_code expr_infer(struct expr_tree *tree, const struct expr_source *source,
                                         enum dtype wanted, struct err *err);
 
-/* Seeds for every random op: of model seed and op seed as TensorFlow pairs them; with a model seed only, the
- * op seed derives from variable_name and the node's path; with neither, from the operating system. */
+/* Seeds for every random op: of model seed and op seed as TensorFlow pairs them; with a model seed
+ * only, the op seed derives from variable_name and the node's path; with neither, both are drawn by
+ * the operating system from what a client may give, [0, 2^31-1): the run can be repeated with model
+ * seed = seeds.key and op seed = seeds.counter_high. */
 struct expr_draw {
     bool has_model_seed;
     int64_t model_seed;
@@ -91,23 +112,29 @@ ERR_MUST_CHECK enum err_code expr_draw(struct expr_tree *tree, const struct expr
                                        struct err *err);
 
 /* Names the expression reads, each once. visit returns an error to stop. */
-typedef enum err_code expr_visit(void *context, const char *name, bool initialized, struct err *err);
+typedef enum err_code expr_visit(void *context, const char *name, bool initialized,
+                                 struct err *err);
 ERR_MUST_CHECK enum err_code expr_each_variable(const struct expr_tree *tree, expr_visit *visit,
                                                 void *context, struct err *err);
 
-/* Elements [first, first + count) of the result into out (count * element size bytes; aligned for the
- * element). After expr_infer and expr_draw. Works in tiles: its own memory is bounded by the node count,
- * whatever the size. `tree` is not changed: threads may evaluate ranges of one tree at the same time, each
- * with its own evaluator. */
+/* Elements [first, first + count) of the result into out (count * element size bytes; aligned for
+ * the element). After expr_infer and expr_draw. Works in tiles: its own memory is bounded by the
+ * node count, whatever the size. `tree` is not changed: threads may evaluate ranges of one tree at
+ * the same time, each with its own evaluator. */
 struct evaluator;
 ERR_MUST_CHECK enum err_code evaluator_open(const struct expr_tree *tree,
                                             const struct expr_source *source,
                                             struct evaluator **out, struct err *err);
 ERR_MUST_CHECK enum err_code evaluator_read(struct evaluator *e, uint64_t first, uint64_t count,
                                             void *out, struct err *err);
+/* The whole result of dtype string, in tensor.h's form, appended to out; its maximum is the limit.
+ */
+ERR_MUST_CHECK enum err_code evaluator_strings(struct evaluator *e, struct buf *out,
+                                               struct err *err);
 void evaluator_drop(struct evaluator *e); /* NULL is fine */
 
-/* True when the whole result is one element repeated: *element (16 bytes of room) is it. */
+/* True when the whole result is one element repeated: *element (16 bytes of room, 16-byte aligned)
+ * is it. Never for string. */
 bool expr_constant_fill(const struct expr_tree *tree, void *element);
 
 #endif
