@@ -1,0 +1,178 @@
+"""ETag, If-None-Match, If-Match, Range: RFC 9110."""
+
+import formats
+
+np = formats.np
+RAW = {"Content-Type": "application/octet-stream"}
+READABLE = ("", "variables", "variables/w", "variables/w:value", "variables/w:value?format=raw",
+            "variables/w:value?format=npy", "checkpoints", "checkpoints/c", "checkpoints/c:export?format=safetensors",
+            "values?format=safetensors")
+
+
+def fill(s):
+    s.make("w", [1, 2, 3])
+    s.save("c")
+
+
+def test_every_read_has_a_strong_quoted_etag_and_304(s):
+    fill(s)
+    for path in READABLE:
+        tag = s.get(path).expect(200).etag
+        assert tag and tag.startswith('"') and tag.endswith('"') and len(tag) > 2, (path, tag)
+        for condition in (tag, f'"other", {tag}', "*", f"W/{tag}"):
+            reply = s.get(path, {"If-None-Match": condition}).expect(304)
+            assert reply.etag == tag and not reply.body, (path, str(reply))
+        s.head(path, {"If-None-Match": tag}).expect(304)
+        s.get(path, {"If-None-Match": '"other"'}).expect(200)
+
+
+def test_representations_have_tags_of_their_own(s):
+    fill(s)
+    tags = [s.get(f"variables/w:value?format={kind}").etag for kind in ("json", "raw", "npy", "safetensors")]
+    tags += [s.get("variables/w:value?format=raw&slice=0").etag, s.get("variables/w:value?format=raw&slice=1").etag,
+             s.get("variables/w").etag]
+    assert len(set(tags)) == len(tags), tags
+    assert s.get("variables/w:value", {"Accept": "application/x-npy"}).etag == tags[2]
+
+
+def test_a_change_changes_the_tag_and_nothing_else_does(s):
+    fill(s)
+    s.make("other", [1])
+    paths = ("variables/w", "variables/w:value", "variables/w:value?format=raw")
+    before = [s.get(path).etag for path in paths]
+    s.put("variables/other:value", [2]).expect(200)
+    s.save("d")
+    assert [s.get(path).etag for path in paths] == before
+    s.put("variables/w:value", [1, 2, 3]).expect(200)
+    after = [s.get(path).etag for path in paths]
+    assert all(a != b for a, b in zip(before, after)), (before, after)
+
+
+def test_a_list_changes_its_tag_when_something_in_it_does(s):
+    fill(s)
+    before = s.get("variables").etag
+    s.put("variables/w:value", [1, 2, 3]).expect(200)
+    middle = s.get("variables").etag
+    s.create("x", 1.0)
+    assert len({before, middle, s.get("variables").etag}) == 3
+
+
+def test_tags_survive_a_restart(s):
+    fill(s)
+    before = [s.get(path).etag for path in READABLE]
+    s.restart()
+    assert [s.get(path).etag for path in READABLE] == before
+
+
+def test_a_conditional_write_wins_or_changes_nothing(s):
+    fill(s)
+    tag = s.get("variables/w").etag
+    value_tag = s.get("variables/w:value").etag
+    for path, good in (("variables/w:value", value_tag), ("variables/w", tag)):
+        reply = s.refuses(412, "PRECONDITION_FAILED", "w", "PUT", path, b"\0" * 12,
+                          {**RAW, "Tensor-Dtype": "float32", "Tensor-Shape": "3", "If-Match": '"r1-other"'})
+        assert reply.etag, str(reply)
+    s.put("variables/w:value", [4, 5, 6], {"If-Match": f'"x", {value_tag}'}).expect(200)
+    s.refuses(412, "PRECONDITION_FAILED", "w", "PUT", "variables/w:value", [7, 8, 9], {"If-Match": value_tag})
+    assert s.value("w") == [4, 5, 6]
+    s.put("variables/w:value", [7, 8, 9], {"If-Match": "*"}).expect(200)
+    s.refuses(412, "PRECONDITION_FAILED", "ghost", "PUT", "variables/ghost",
+              b"\0" * 4, {**RAW, "Tensor-Dtype": "float32", "Tensor-Shape": "1", "If-Match": "*"})
+
+
+def test_updates_by_verb_and_deletes_are_conditional_too(s):
+    fill(s)
+    old = s.get("variables/w").etag
+    s.put("variables/w:value", [1, 1, 1]).expect(200)
+    for verb, body in (("assign", {"value": [0, 0, 0]}), ("assign_add", {"value": [1, 1, 1]}), ("assign_sub", {"value": [1, 1, 1]})):
+        s.refuses(412, "PRECONDITION_FAILED", "w", "POST", f"variables/w:{verb}", body, {"If-Match": old})
+    s.refuses(412, "PRECONDITION_FAILED", "w", "DELETE", "variables/w", None, {"If-Match": old})
+    new = s.get("variables/w").etag
+    s.post("variables/w:assign_add", {"value": [1, 1, 1]}, {"If-Match": new}).expect(200)
+    s.delete("variables/w", {"If-Match": s.get("variables/w").etag}).expect(200)
+
+
+def test_if_none_match_star_creates_only(s):
+    headers = {**RAW, "Tensor-Dtype": "float32", "Tensor-Shape": "1", "If-None-Match": "*"}
+    s.put("variables/w", b"\0" * 4, headers).expect(201)
+    s.refuses(412, "PRECONDITION_FAILED", "w", "PUT", "variables/w", b"\0\0\0\1", headers)
+    assert s.value("w") == [0]
+
+
+def test_compare_and_swap_counts_exactly(s):
+    import threading
+    s.make("n", [0], "int64")
+    clients, failures = [s.another_client() for _ in range(4)], []
+
+    def work(client):
+        try:
+            done = 0
+            while done < 10:
+                reply = client.request("GET", s.path("variables/n:value")).expect(200)
+                got = client.request("PUT", s.path("variables/n:value"), [reply.json["data"][0] + 1], {"If-Match": reply.etag})
+                assert got.status in (200, 412), str(got)
+                done += got.status == 200
+        except BaseException as failure:  # pylint: disable=broad-except
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[0]
+    assert s.value("n") == [40]
+
+
+def test_malformed_conditions(s):
+    fill(s)
+    for value in ("unquoted", '"open', ""):
+        reply = s.put("variables/w:value", [0, 0, 0], {"If-Match": value})
+        assert reply.status in (400, 412), str(reply)
+    assert s.value("w") == [1, 2, 3]
+
+
+def test_byte_ranges_of_raw_values(s):
+    for size in (1000, 3_000_000):
+        data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8).tobytes()
+        s.put_raw("r", "uint8", [size], data)
+        path = "variables/r:value?format=raw"
+        whole = s.get(path).expect(200)
+        assert whole.headers.get("accept-ranges") == "bytes"
+        for text, begin, end in (("0-0", 0, 1), ("0-9", 0, 10), ("990-", 990, size), ("-1", size - 1, size),
+                                 ("5-99999999999", 5, size), (f"-{size * 2}", 0, size), (f"{size - 1}-", size - 1, size),
+                                 (f"0-{size - 1}", 0, size), (f"{size // 2}-{size // 2 + 300}", size // 2, size // 2 + 301)):
+            reply = s.get(path, {"Range": f"bytes={text}"}).expect(206)
+            assert reply.body == data[begin:end], (size, text)
+            assert reply.headers["content-range"] == f"bytes {begin}-{min(end, size) - 1}/{size}", str(reply)
+            assert reply.etag == whole.etag
+            head = s.head(path, {"Range": f"bytes={text}"})
+            assert head.status in (200, 206)
+        s.delete("variables/r")
+
+
+def test_ranges_past_the_end_are_416(s):
+    s.put_raw("r", "uint8", [10], b"0123456789")
+    path = "variables/r:value?format=raw"
+    for text in ("10-", "10-20", "-0", "99999999999999999999-"):
+        reply = s.get(path, {"Range": f"bytes={text}"})
+        assert reply.status == 416 and reply.code == "OUT_OF_RANGE", str(reply)
+        assert reply.headers["content-range"] == "bytes */10", str(reply)
+    s.put_raw("e", "uint8", [0], b"")
+    assert s.get("variables/e:value?format=raw", {"Range": "bytes=0-0"}).status == 416
+
+
+def test_ranges_that_mean_nothing_are_ignored(s):
+    s.put_raw("r", "uint8", [10], b"0123456789")
+    for text in ("bytes=5-2", "bytes=x", "lines=0-1", "bytes=", "bytes=0-1,3-4", "bytes=--1", "0-1"):
+        reply = s.get("variables/r:value?format=raw", {"Range": text})
+        assert reply.status == 200 and reply.body == b"0123456789", (text, str(reply))
+
+
+def test_if_range(s):
+    s.put_raw("r", "uint8", [10], b"0123456789")
+    path = "variables/r:value?format=raw"
+    tag = s.get(path).etag
+    assert s.get(path, {"Range": "bytes=0-1", "If-Range": tag}).expect(206).body == b"01"
+    assert s.get(path, {"Range": "bytes=0-1", "If-Range": '"other"'}).expect(200).body == b"0123456789"
+    s.get(path, {"Range": "bytes=0-1", "If-None-Match": tag}).expect(304)
