@@ -85,9 +85,8 @@ look_up(struct value_family *family, const struct store_view *view, const struct
     return OK;
 }
 
-/* Whether the answer is known without looking at the siblings. */
-static bool
-is_exclusive(const struct value_head *head, const struct value_entry *entry)
+bool
+value_family_is_exclusive(const struct value_head *head, const struct value_entry *entry)
 {
     return entry->id == 0 || store_chunk_number(entry->id) > head->forked;
 }
@@ -96,7 +95,7 @@ static bool
 all_exclusive(const struct value_head *head, const struct value_segment *segment)
 {
     for (uint32_t i = 0; i < segment->count; i++)
-        if (!is_exclusive(head, &segment->entries[i]))
+        if (!value_family_is_exclusive(head, &segment->entries[i]))
             return false;
     return true;
 }

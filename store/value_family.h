@@ -22,6 +22,8 @@ ERR_MUST_CHECK enum err_code value_family_join(struct store_txn *txn, const stru
 ERR_MUST_CHECK enum err_code value_family_leave(struct store_txn *txn,
                                                 const struct value_head *head, struct err *err);
 
+/* Whether it is known without looking at the others that this list alone has the entry's chunk. */
+bool value_family_is_exclusive(const struct value_head *head, const struct value_entry *entry);
 /* shared[i] becomes true when another list of the family has the chunk of entries[i]. `family`
  * begins zeroed and may be used again for other segments of the same value while the family stays
  * as it is. */

@@ -61,6 +61,8 @@ value_segment_decode(const struct value_head *head, uint32_t number, struct byte
     struct reader in = reader_of(record);
     uint32_t count;
 
+    out->number = number;
+    out->count = 0;
     if (number >= value_segment_count(&head->layout) ||
         record.size != (size_t)entries_in(&head->layout, number) * VALUE_ENTRY_BYTES)
         return err_set(err, ERR_DATA_LOSS,
@@ -68,9 +70,7 @@ value_segment_decode(const struct value_head *head, uint32_t number, struct byte
                        "does not fit its %" PRIu32 " chunks",
                        number, head->id, record.size, head->layout.chunk_count);
     count = entries_in(&head->layout, number);
-    out->number = number;
     out->first = number * VALUE_SEGMENT_ENTRIES;
-    out->count = 0;
     out->present = true;
     for (uint32_t i = 0; i < count; i++) {
         out->entries[i].id = reader_u64(&in);
