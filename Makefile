@@ -174,7 +174,8 @@ format: ## let clang-format decide layout
 	clang-format -i $(FORMAT)
 format-check: ## fail when clang-format would change something
 	@clang-format --dry-run -Werror $(FORMAT) && echo "ok   format"
-TIDY := -*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*,$\
+TIDY := -*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-*,-clang-analyzer-valist.Uninitialized,$\
+        -bugprone-implicit-widening-of-multiplication-result,$\
         -bugprone-easily-swappable-parameters,-bugprone-macro-parentheses
 tidy: ## clang-tidy: its analyzer and its list of common bugs
 	clang-tidy --quiet --warnings-as-errors='*' --checks='$(TIDY)' $(SOURCES) -- -I. $(STD) $(PKG_FLAGS)

@@ -68,6 +68,7 @@ buf_append(struct buf *b, const void *data, size_t size, struct err *err)
     if (size == 0)
         return OK;
     TRY(buf_reserve(b, size, &room, err));
+    CHECK(room != NULL);
     memcpy(room, data, size);
     b->size += size;
     return OK;
