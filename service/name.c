@@ -72,7 +72,8 @@ name_check_model(const char *name, struct err *err)
                        NAME_MODEL_BYTES_MAX, size);
     if (!is_letter_or_digit(name[0]))
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "'%s' is not a legal model name: it must begin with a letter or digit", name);
+                       "'%s' is not a legal model name: it must begin with a letter or digit",
+                       name);
     for (size_t i = 0; i < size; i++) {
         if (!is_segment_byte(name[i]))
             return err_set(err, ERR_INVALID_ARGUMENT,
@@ -81,8 +82,8 @@ name_check_model(const char *name, struct err *err)
     return OK;
 }
 
-/* The length of the UTF-8 sequence at p (left bytes remain), 0 when it is none: no overlong forms, no
- * surrogates, nothing past U+10FFFF. */
+/* The length of the UTF-8 sequence at p (left bytes remain), 0 when it is none: no overlong forms,
+ * no surrogates, nothing past U+10FFFF. */
 static size_t
 utf8_sequence(const uint8_t *p, size_t left)
 {

@@ -7,12 +7,13 @@
 
 enum { NAME_BYTES_MAX = 255, NAME_MODEL_BYTES_MAX = 128, NAME_TENSOR_BYTES_MAX = 480 };
 
-/* Variables, checkpoints, savers, optimizers: segments of [A-Za-z0-9_.-] joined by single slashes, the
- * first beginning with a letter, digit or '.', none empty, "." or "..". `kind` ("variable") is for the
- * message. ERR_INVALID_ARGUMENT says what is wrong with which name. */
+/* Variables, checkpoints, savers, optimizers: segments of [A-Za-z0-9_.-] joined by single slashes,
+ * the first beginning with a letter, digit or '.', none empty, "." or "..". `kind` ("variable") is
+ * for the message. ERR_INVALID_ARGUMENT says what is wrong with which name. */
 ERR_MUST_CHECK enum err_code name_check(const char *kind, const char *name, struct err *err);
 ERR_MUST_CHECK enum err_code name_check_model(const char *name, struct err *err);
-/* Names of tensors inside a checkpoint: any UTF-8 of 1 to NAME_TENSOR_BYTES_MAX bytes, without NUL. */
+/* Names of tensors inside a checkpoint: any UTF-8 of 1 to NAME_TENSOR_BYTES_MAX bytes, without NUL.
+ */
 ERR_MUST_CHECK enum err_code name_check_tensor(struct bytes name, struct err *err);
 /* TensorFlow's output suffix: "w:0" means w. Returns the length without it. */
 size_t name_without_output(const char *name);

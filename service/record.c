@@ -1,4 +1,5 @@
-/* Encoding: little-endian integers in the order of the struct; a new field means a new format byte. */
+/* Encoding: little-endian integers in the order of the struct; a new field means a new format byte.
+ */
 #include "service/record.h"
 
 #include <stdio.h>
@@ -59,12 +60,12 @@ record_key_checkpoint(uint64_t model_id, const char *name)
 }
 
 struct record_key
-record_key_order(uint64_t model_id, uint64_t revision)
+record_key_order(uint64_t model_id, uint64_t checkpoint_id)
 {
     uint8_t inverted[8];
 
     /* Inverted so that a forward scan gives the newest first. */
-    store_key_put_u64(inverted, ~revision);
+    store_key_put_u64(inverted, ~checkpoint_id);
     return key_of(STORE_KEY_ORDER, &model_id, bytes_of(inverted, sizeof inverted));
 }
 
@@ -220,9 +221,14 @@ enum err_code
 record_get_model(const struct store_view *view, const char *model, bool *found,
                  struct model_record *out, struct err *err)
 {
-    struct record_key key = record_key_model(model);
+    struct record_key key;
     struct bytes record;
 
+    /* No longer name was ever let in, and a key has no room for one. */
+    *found = false;
+    if (strlen(model) > NAME_MODEL_BYTES_MAX)
+        return OK;
+    key = record_key_model(model);
     TRY(store_get(view, record_key_bytes(&key), &record, err));
     *found = record.data != NULL;
     return *found ? record_decode_model(record, out, err) : OK;
@@ -340,9 +346,13 @@ enum err_code
 record_get_variable(const struct store_view *view, uint64_t model_id, const char *name, bool *found,
                     struct variable_record *out, struct err *err)
 {
-    struct record_key key = record_key_variable(model_id, name);
+    struct record_key key;
     struct bytes record;
 
+    *found = false;
+    if (strlen(name) > NAME_BYTES_MAX)
+        return OK;
+    key = record_key_variable(model_id, name);
     TRY(store_get(view, record_key_bytes(&key), &record, err));
     *found = record.data != NULL;
     if (!*found)
@@ -401,9 +411,13 @@ enum err_code
 record_get_checkpoint(const struct store_view *view, uint64_t model_id, const char *name,
                       bool *found, struct checkpoint_record *out, struct err *err)
 {
-    struct record_key key = record_key_checkpoint(model_id, name);
+    struct record_key key;
     struct bytes record;
 
+    *found = false;
+    if (strlen(name) > NAME_BYTES_MAX)
+        return OK;
+    key = record_key_checkpoint(model_id, name);
     TRY(store_get(view, record_key_bytes(&key), &record, err));
     *found = record.data != NULL;
     return *found ? record_decode_checkpoint(record, out, err) : OK;
@@ -440,9 +454,13 @@ enum err_code
 record_get_tensor(const struct store_view *view, uint64_t checkpoint_id, struct bytes name,
                   bool *found, struct tensor_record *out, struct err *err)
 {
-    struct record_key key = record_key_tensor(checkpoint_id, name);
+    struct record_key key;
     struct bytes record;
 
+    *found = false;
+    if (name.size > NAME_TENSOR_BYTES_MAX)
+        return OK;
+    key = record_key_tensor(checkpoint_id, name);
     TRY(store_get(view, record_key_bytes(&key), &record, err));
     *found = record.data != NULL;
     return *found ? record_decode_tensor(record, out, err) : OK;

@@ -1,8 +1,9 @@
 /* The domain's records: their keys, their bytes, and the one place that reads and writes them.
  *
  * Every record begins with a format byte and is checked when written and when read; damage is
- * ERR_DATA_LOSS naming the record. Model, variable and checkpoint records have a numeric id besides the
- * name, so that prefixes stay short and a thing deleted and made again is told apart from the old one. */
+ * ERR_DATA_LOSS naming the record. Model, variable and checkpoint records have a numeric id besides
+ * the name, so that prefixes stay short and a thing deleted and made again is told apart from the
+ * old one. */
 #ifndef SERVICE_RECORD_H
 #define SERVICE_RECORD_H
 
@@ -57,14 +58,15 @@ struct variable_record {
     bool validate_shape; /* false: an assign may change the shape */
     bool trainable, row_updates;
     uint64_t created_ms, updated_ms, created_revision;
-    uint64_t revision;   /* of the last change of anything here */
-    uint64_t version;    /* changes of the value */
-    uint64_t serial;     /* creation order within the store */
+    uint64_t revision; /* of the last change of anything here */
+    uint64_t version;  /* changes of the value */
+    uint64_t serial;   /* creation order within the store */
     char device[RECORD_DEVICE_BYTES_MAX + 1];
     struct record_texts collections;
-    struct value_ref initial_value;    /* an encoded expression; VALUE_NONE: none */
-    struct value_ref initialized_with; /* encoded draws of the last initialization; VALUE_NONE: none */
-    struct value_ref value;            /* VALUE_NONE: uninitialized */
+    struct value_ref initial_value; /* an encoded expression; VALUE_NONE: none */
+    struct value_ref
+        initialized_with;   /* encoded draws of the last initialization; VALUE_NONE: none */
+    struct value_ref value; /* VALUE_NONE: uninitialized */
 };
 
 struct checkpoint_record {
@@ -90,7 +92,7 @@ struct record_key record_key_usage(uint64_t model_id);
 struct record_key record_key_variable(uint64_t model_id, const char *name);
 struct record_key record_key_name_counter(uint64_t model_id, const char *base);
 struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
-struct record_key record_key_order(uint64_t model_id, uint64_t revision);
+struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 /* The name at the end of a variable, checkpoint, tensor or model key; borrows from the key. */
 struct bytes record_key_name(struct bytes key);
@@ -118,9 +120,8 @@ ERR_MUST_CHECK enum err_code record_decode_model(struct bytes record, struct mod
                                                  struct err *err);
 ERR_MUST_CHECK enum err_code record_decode_variable(struct bytes record,
                                                     struct variable_record *out, struct err *err);
-ERR_MUST_CHECK enum err_code record_decode_checkpoint(struct bytes record,
-                                                      struct checkpoint_record *out,
-                                                      struct err *err);
+ERR_MUST_CHECK enum err_code
+record_decode_checkpoint(struct bytes record, struct checkpoint_record *out, struct err *err);
 ERR_MUST_CHECK enum err_code record_decode_tensor(struct bytes record, struct tensor_record *out,
                                                   struct err *err);
 
@@ -138,12 +139,12 @@ ERR_MUST_CHECK enum err_code record_put_checkpoint(struct store_txn *txn, uint64
                                                    struct err *err);
 ERR_MUST_CHECK enum err_code record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id,
                                                struct bytes name,
-                                               const struct tensor_record *record,
-                                               struct err *err);
+                                               const struct tensor_record *record, struct err *err);
 
 /* --- texts --------------------------------------------------------------------------------- */
 
-/* Appends one text; ERR_INVALID_ARGUMENT when there is no room ("labels"/"collections" too long). */
+/* Appends one text; ERR_INVALID_ARGUMENT when there is no room ("labels"/"collections" too long).
+ */
 ERR_MUST_CHECK enum err_code record_texts_add(struct record_texts *texts, const char *what,
                                               struct bytes text, struct err *err);
 /* Iterate: start with *offset 0; false at the end. Borrows from texts. */

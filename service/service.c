@@ -264,6 +264,21 @@ service_cursor_drop(struct store_cursor **cursor)
     store_cursor_drop(*cursor);
 }
 
+void
+service_builder_drop(struct value_builder **builder)
+{
+    value_builder_drop(*builder);
+}
+
+void
+service_free_scope(void *pointer_to_pointer)
+{
+    void *memory;
+
+    memcpy(&memory, pointer_to_pointer, sizeof memory);
+    mem_free(memory);
+}
+
 struct store_update_options
 service_update_options(const struct write_options *options, struct store_stage *stage)
 {

@@ -8,7 +8,8 @@
 #include "store/store.h"
 
 enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8 };
-/* Values up to this are computed and written inside the commit; larger ones are staged ahead of it. */
+/* Values up to this are computed and written inside the commit; larger ones are staged ahead of it.
+ */
 enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20 };
 
 struct service {
@@ -41,8 +42,8 @@ struct usage_change {
 ERR_MUST_CHECK enum err_code service_change_usage(struct store_txn *txn, uint64_t model_id,
                                                   const struct usage_change *change,
                                                   struct err *err);
-/* Gives a variable a new value (owned reference) in place of the old one, which is released: sets value,
- * shape, version, revision, times, and counts. Does not write the record. */
+/* Gives a variable a new value (owned reference) in place of the old one, which is released: sets
+ * value, shape, version, revision, times, and counts. Does not write the record. */
 ERR_MUST_CHECK enum err_code service_set_value(struct store_txn *txn,
                                                struct variable_record *variable,
                                                const struct shape *shape,
@@ -64,9 +65,12 @@ struct lock *service_update_lock(struct service *service, uint64_t model_id, con
 void service_stage_drop(struct store_stage **stage);
 void service_snapshot_drop(struct store_snapshot **snapshot);
 void service_cursor_drop(struct store_cursor **cursor);
-#define AUTO_STAGE AUTO_CALL(service_stage_drop) struct store_stage *
+void service_builder_drop(struct value_builder **builder);
+/* mem_free of what a scope's pointer points to. */
+void service_free_scope(void *pointer_to_pointer);
+#define AUTO_STAGE    AUTO_CALL(service_stage_drop) struct store_stage *
 #define AUTO_SNAPSHOT AUTO_CALL(service_snapshot_drop) struct store_snapshot *
-#define AUTO_CURSOR AUTO_CALL(service_cursor_drop) struct store_cursor *
+#define AUTO_CURSOR   AUTO_CALL(service_cursor_drop) struct store_cursor *
 
 struct store_update_options service_update_options(const struct write_options *options,
                                                    struct store_stage *stage);

@@ -20,7 +20,7 @@ enum {
     STORE_KEY_VARIABLE = 'v',
     STORE_KEY_CHECKPOINT = 'c',
     STORE_KEY_TENSOR = 't', /* checkpoint id, name: one tensor of a checkpoint */
-    STORE_KEY_ORDER = 'r',  /* model, inverted revision: checkpoints, newest first */
+    STORE_KEY_ORDER = 'r',  /* model, inverted checkpoint id: newest first */
     STORE_KEY_NAME = 'n',   /* model, base name: next number of a uniquified name */
     STORE_KEY_EVENT = 'e',
     STORE_KEY_OUTCOME = 'o', /* of requests with an idempotency key */

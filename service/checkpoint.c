@@ -1,0 +1,286 @@
+/* The life of a checkpoint's records: begun, filled, finished, deleted; and importing one. */
+#include "service/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/incoming.h"
+#include "service/state.h"
+#include "store/base/clock.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+
+/* Tensor records are collected a page at a time: a cursor must not see its own transaction's
+ * deletes. */
+enum { RELEASE_PAGE_KEYS = 256 };
+
+static enum err_code
+release_page(struct store_txn *txn, uint64_t checkpoint_id, size_t *released, struct err *err)
+{
+    struct record_key prefix = record_key_tensor(checkpoint_id, bytes_of("", 0));
+    struct reader in;
+    AUTO(buf) keys;
+
+    buf_init(&keys, (size_t)RELEASE_PAGE_KEYS * (STORE_KEY_BYTES_MAX + 8));
+    *released = 0;
+    {
+        AUTO_CURSOR cursor = NULL;
+        struct bytes key, value;
+        bool found = true;
+
+        TRY(store_cursor_open(store_txn_view(txn), record_key_bytes(&prefix), bytes_of(NULL, 0),
+                              &cursor, err));
+        while (*released < RELEASE_PAGE_KEYS) {
+            TRY(store_cursor_next(cursor, &found, &key, &value, err));
+            if (!found)
+                break;
+            TRY(buf_append_bytes(&keys, key, err));
+            *released += 1;
+        }
+    }
+    in = reader_of(buf_bytes(&keys));
+    while (in.left.size > 0) {
+        struct bytes key = reader_bytes(&in), value;
+        struct tensor_record tensor;
+
+        TRY(store_get(store_txn_view(txn), key, &value, err));
+        TRY(record_decode_tensor(value, &tensor, err));
+        TRY(value_release(txn, &tensor.value, err));
+        TRY(store_delete(txn, key, err));
+    }
+    return OK;
+}
+
+enum err_code
+checkpoint_release_tensors(struct store_txn *txn, uint64_t checkpoint_id, struct err *err)
+{
+    size_t released = 1;
+
+    while (released > 0)
+        TRY(release_page(txn, checkpoint_id, &released, err));
+    return OK;
+}
+
+static enum err_code
+remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
+                  const struct checkpoint_record *record, struct usage_change *change,
+                  struct err *err)
+{
+    struct record_key key = record_key_checkpoint(model_id, name);
+    struct record_key order = record_key_order(model_id, record->id);
+
+    TRY(checkpoint_release_tensors(txn, record->id, err));
+    TRY(store_delete(txn, record_key_bytes(&order), err));
+    TRY(store_delete(txn, record_key_bytes(&key), err));
+    change->checkpoints -= 1;
+    change->checkpoint_bytes -= (int64_t)record->bytes;
+    return OK;
+}
+
+enum err_code
+checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, bool overwrite,
+                 struct checkpoint_record *out, struct usage_change *change, struct err *err)
+{
+    struct checkpoint_record existing;
+    bool found = false;
+
+    TRY(record_get_checkpoint(store_txn_view(txn), model_id, name, &found, &existing, err));
+    if (found && !overwrite) {
+        err_about(err, "checkpoint", name);
+        return err_set(err, ERR_ALREADY_EXISTS,
+                       "checkpoint '%s' exists already: give another name or \"overwrite\": true",
+                       name);
+    }
+    if (found)
+        TRY(remove_checkpoint(txn, model_id, name, &existing, change, err));
+    *out = (struct checkpoint_record){
+        .id = store_new_id(store_of_txn(txn)),
+        .created_ms = clock_wall_ms(),
+        .revision = store_txn_revision(txn),
+    };
+    return OK;
+}
+
+enum err_code
+checkpoint_add(struct store_txn *txn, struct checkpoint_record *record, struct bytes tensor,
+               const struct tensor_record *value, struct err *err)
+{
+    struct record_key key = record_key_tensor(record->id, tensor);
+    struct bytes existing;
+
+    TRY(store_get(store_txn_view(txn), record_key_bytes(&key), &existing, err));
+    if (existing.data != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "at least two tensors have the same name in the checkpoint: '%.*s'",
+                       (int)tensor.size, (const char *)tensor.data);
+    record->tensors += 1;
+    record->bytes += value->value.size;
+    return record_put_tensor(txn, record->id, tensor, value, err);
+}
+
+enum err_code
+checkpoint_finish(struct store_txn *txn, uint64_t model_id, const char *name,
+                  struct checkpoint_record *record, struct usage_change *change, struct err *err)
+{
+    struct record_key order = record_key_order(model_id, record->id);
+
+    change->checkpoints += 1;
+    change->checkpoint_bytes += (int64_t)record->bytes;
+    TRY(store_put(txn, record_key_bytes(&order), bytes_of_text(name), err));
+    TRY(record_put_checkpoint(txn, model_id, name, record, err));
+    return service_change_usage(txn, model_id, change, err);
+}
+
+/* --- deleting --- */
+
+struct delete_unit {
+    const char *model, *name;
+    const struct write_options *options;
+};
+
+static enum err_code
+delete_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct delete_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct usage_change change = {0};
+    struct model_record model;
+    struct checkpoint_record record;
+
+    TRY(service_find_model(view, u->model, &model, err));
+    TRY(service_find_checkpoint(view, model.id, u->name, &record, err));
+    TRY(service_check_conditions(u->options, true, record.revision, err));
+    TRY(remove_checkpoint(txn, model.id, u->name, &record, &change, err));
+    return service_change_usage(txn, model.id, &change, err);
+}
+
+enum err_code
+checkpoint_delete(struct service *service, const char *model, const char *name,
+                  const struct write_options *options, uint64_t *revision, struct err *err)
+{
+    struct delete_unit u = {.model = model, .name = name, .options = options};
+    struct store_update_options how = service_update_options(options, NULL);
+
+    TRY(name_check("checkpoint", name, err));
+    return store_update(service->store, delete_unit, &u, &how, revision, err);
+}
+
+/* --- importing --- */
+
+struct import_unit {
+    const char *model, *name;
+    const struct checkpoint_import *imports;
+    size_t count;
+    const struct bytes *metadata;
+    size_t metadata_count;
+    bool overwrite;
+    const struct write_options *options;
+    struct incoming_list values;
+    struct checkpoint_info *out;
+};
+
+static void
+import_drop(struct import_unit *u)
+{
+    incoming_list_drop(&u->values);
+}
+
+static enum err_code
+import_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct import_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct usage_change change = {0};
+    struct model_record model;
+    struct checkpoint_record record, existing = {0};
+    bool found = false;
+
+    TRY(service_find_model(view, u->model, &model, err));
+    TRY(record_get_checkpoint(view, model.id, u->name, &found, &existing, err));
+    TRY(service_check_conditions(u->options, found, existing.revision, err));
+    TRY(checkpoint_begin(txn, model.id, u->name, u->overwrite, &record, &change, err));
+    for (size_t i = 0; i < 2 * u->metadata_count; i++)
+        TRY(record_texts_add(&record.metadata, "metadata", u->metadata[i], err));
+    for (size_t i = 0; i < u->count; i++) {
+        struct tensor_record tensor = {.type = u->imports[i].type, .trainable = true};
+
+        TRY(incoming_list_publish(&u->values, i, STORE_CLASS_BULK, txn, &tensor.value, err));
+        TRY(checkpoint_add(txn, &record, u->imports[i].name, &tensor, err));
+    }
+    TRY(checkpoint_finish(txn, model.id, u->name, &record, &change, err));
+    snprintf(u->out->name, sizeof u->out->name, "%s", u->name);
+    u->out->record = record;
+    return OK;
+}
+
+static enum err_code
+import_check_ahead(struct service *service, struct import_unit *u, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    struct model_record model;
+    struct checkpoint_record existing = {0};
+    uint64_t total = 0;
+    bool found = false;
+
+    TRY(name_check("checkpoint", u->name, err));
+    if (u->count > service->limits.variables_per_request_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%zu tensors in one file, the limit is %" PRIu32
+                       " (variables_per_request_max)",
+                       u->count, service->limits.variables_per_request_max);
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    TRY(service_find_model(store_snapshot_view(snapshot), u->model, &model, err));
+    TRY(record_get_checkpoint(store_snapshot_view(snapshot), model.id, u->name, &found, &existing,
+                              err));
+    TRY(service_check_conditions(u->options, found, existing.revision, err));
+    if (found && !u->overwrite)
+        return err_set(err, ERR_ALREADY_EXISTS, "checkpoint '%s' exists already", u->name);
+    for (size_t i = 0; i < u->count; i++) {
+        TRY(name_check_tensor(u->imports[i].name, err));
+        if (u->imports[i].size > service->limits.tensor_bytes_max)
+            return err_set(err, ERR_FULL,
+                           "tensor '%.*s' has %" PRIu64 " bytes, over the limit of %" PRIu64
+                           " bytes (tensor_max_bytes)",
+                           (int)u->imports[i].name.size, (const char *)u->imports[i].name.data,
+                           u->imports[i].size, service->limits.tensor_bytes_max);
+        if (__builtin_add_overflow(total, u->imports[i].size, &total))
+            return err_set(err, ERR_FULL, "the tensors of this file have over 2^64 bytes");
+    }
+    TRY(store_reserve_check(service->store, total, err));
+    return incoming_list_init(&u->values, service, u->count, total, err);
+}
+
+enum err_code
+checkpoint_import(struct service *service, const char *model, const char *name,
+                  const struct checkpoint_import *imports, size_t count,
+                  const struct bytes *metadata, size_t metadata_count,
+                  const struct tensor_source *source, bool overwrite,
+                  const struct write_options *options, struct checkpoint_info *out,
+                  uint64_t *revision, struct err *err)
+{
+    AUTO_CALL(import_drop)
+    struct import_unit u = {.model = model,
+                            .name = name,
+                            .imports = imports,
+                            .count = count,
+                            .metadata = metadata,
+                            .metadata_count = metadata_count,
+                            .overwrite = overwrite,
+                            .options = options,
+                            .out = out};
+    struct store_update_options how;
+
+    TRY(import_check_ahead(service, &u, err));
+    for (size_t i = 0; i < count; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "%.*s", (int)imports[i].name.size,
+                 (const char *)imports[i].name.data);
+        TRY(incoming_list_read(&u.values, text, &imports[i].type, imports[i].size, STORE_CLASS_BULK,
+                               source, err));
+    }
+    how = service_update_options(options, u.values.stage);
+    TRY(store_update(service->store, import_unit, &u, &how, revision, err));
+    u.values.stage = NULL; /* taken */
+    return OK;
+}

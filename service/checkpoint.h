@@ -1,0 +1,165 @@
+/* Checkpoints: immutable maps from names to tensors. Saving and restoring copy references, never
+ * bytes. */
+#ifndef SERVICE_CHECKPOINT_H
+#define SERVICE_CHECKPOINT_H
+
+#include "service/record.h"
+#include "service/service.h"
+#include "service/tensor_set.h"
+#include "service/variable_write.h"
+
+/* --- saving -------------------------------------------------------------------------------- */
+
+/* One tensor to save: `tensor` is its name in the checkpoint. */
+struct checkpoint_pick {
+    const char *tensor, *variable;
+};
+
+struct checkpoint_save_spec {
+    const char *name; /* without the step */
+    bool has_global_step;
+    int64_t global_step;
+    const char
+        *global_step_variable; /* NULL: none; an integer scalar variable, read in the commit */
+    const struct checkpoint_pick *picks; /* NULL: all of collection "variables" */
+    size_t pick_count;
+    const char *prefix; /* NULL: any; with picks NULL */
+    bool overwrite;     /* an existing name is replaced; else ERR_ALREADY_EXISTS */
+    bool allow_empty;
+};
+
+struct checkpoint_info {
+    char name[NAME_BYTES_MAX + 1];
+    struct checkpoint_record record;
+};
+
+/* ERR_FAILED_PRECONDITION naming an uninitialized variable; ERR_INVALID_ARGUMENT for nothing to
+ * save, or a tensor name given twice. All from one revision. */
+ERR_MUST_CHECK enum err_code checkpoint_save(struct service *service, const char *model,
+                                             const struct checkpoint_save_spec *spec,
+                                             const struct write_options *options,
+                                             struct checkpoint_info *out, uint64_t *revision,
+                                             struct err *err);
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+typedef enum err_code checkpoint_visit(void *context, const struct checkpoint_info *info,
+                                       struct err *err);
+/* Newest first, after the one called `after` (NULL: from the newest). */
+ERR_MUST_CHECK enum err_code checkpoint_list(struct service *service, const char *model,
+                                             const char *after, size_t count_max,
+                                             checkpoint_visit *visit, void *context, bool *more,
+                                             uint64_t *revision, struct err *err);
+/* The newest. ERR_NOT_FOUND when there is none. */
+ERR_MUST_CHECK enum err_code checkpoint_latest(struct service *service, const char *model,
+                                               struct checkpoint_info *out, struct err *err);
+ERR_MUST_CHECK enum err_code checkpoint_get(struct service *service, const char *model,
+                                            const char *name, struct checkpoint_info *out,
+                                            struct err *err);
+
+struct checkpoint_tensor {
+    struct bytes name; /* borrows for the visit */
+    struct tensor_type type;
+    uint64_t size;
+    uint32_t crc32c; /* of the bytes */
+    uint64_t unique_bytes, shared_bytes;
+};
+typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
+                                              struct err *err);
+/* inspect_checkpoint: the checkpoint, then its tensors in name order. */
+ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const char *model,
+                                                const char *name, struct checkpoint_info *out,
+                                                checkpoint_tensor_visit *visit, void *context,
+                                                struct err *err);
+/* One tensor's value; `slice` and `cast_to` as variable_read. */
+ERR_MUST_CHECK enum err_code checkpoint_read(struct service *service, const char *model,
+                                             const char *name, const char *tensor,
+                                             struct bytes slice, enum dtype cast_to,
+                                             struct tensor_set *out, struct err *err);
+/* All of them. */
+ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const char *model,
+                                                 const char *name, struct checkpoint_info *info,
+                                                 struct tensor_set *out, struct err *err);
+
+/* --- restoring ----------------------------------------------------------------------------- */
+
+enum restore_choice { RESTORE_ERROR, RESTORE_SKIP };
+
+struct checkpoint_restore_spec {
+    const char *source_model; /* NULL: the same model */
+    const char *name;
+    const struct checkpoint_pick
+        *picks; /* NULL: every name of the checkpoint, through the prefix maps */
+    size_t pick_count;
+    const struct checkpoint_pick
+        *prefix_map; /* tensor prefix -> variable prefix; first match wins */
+    size_t prefix_map_count;
+    enum restore_choice on_missing, on_extra, on_mismatch;
+    bool reshape, create, dry_run;
+};
+
+struct restore_name {
+    char tensor[NAME_TENSOR_BYTES_MAX + 1];
+    char variable[NAME_BYTES_MAX + 1];
+    char reason[256]; /* of a mismatch */
+};
+
+/* Owned: restore_report_drop. missing: asked for, not in the checkpoint. unexpected: in the
+ * checkpoint, no such variable. mismatched: dtype or shape. */
+struct restore_report {
+    struct restore_list {
+        struct restore_name *names;
+        size_t count, capacity;
+    } restored, missing, unexpected, mismatched;
+    uint64_t revision;
+};
+void restore_report_drop(struct restore_report *report);
+
+/* All or nothing. Strict by default; the report lists everything found also when the call fails,
+ * except that NOT_FOUND of model or checkpoint leaves it empty. */
+ERR_MUST_CHECK enum err_code checkpoint_restore(struct service *service, const char *model,
+                                                const struct checkpoint_restore_spec *spec,
+                                                const struct write_options *options,
+                                                struct restore_report *out, struct err *err);
+
+/* --- other --------------------------------------------------------------------------------- */
+
+/* A checkpoint made of tensors that arrive; names of any UTF-8. metadata: pairs. */
+struct checkpoint_import {
+    struct bytes name;
+    struct tensor_type type;
+    uint64_t size;
+};
+ERR_MUST_CHECK enum err_code
+checkpoint_import(struct service *service, const char *model, const char *name,
+                  const struct checkpoint_import *imports, size_t count,
+                  const struct bytes *metadata, size_t metadata_count,
+                  const struct tensor_source *source, bool overwrite,
+                  const struct write_options *options, struct checkpoint_info *out,
+                  uint64_t *revision, struct err *err);
+ERR_MUST_CHECK enum err_code checkpoint_delete(struct service *service, const char *model,
+                                               const char *name,
+                                               const struct write_options *options,
+                                               uint64_t *revision, struct err *err);
+
+/* --- for service/ -------------------------------------------------------------------------- */
+
+struct store_txn;
+struct usage_change;
+/* Inside a unit: every tensor record of the checkpoint, and its values. */
+ERR_MUST_CHECK enum err_code checkpoint_release_tensors(struct store_txn *txn,
+                                                        uint64_t checkpoint_id, struct err *err);
+/* Inside a unit: a new checkpoint of that name; an existing one goes when `overwrite`. *out is not
+ * written yet: checkpoint_finish. */
+ERR_MUST_CHECK enum err_code checkpoint_begin(struct store_txn *txn, uint64_t model_id,
+                                              const char *name, bool overwrite,
+                                              struct checkpoint_record *out,
+                                              struct usage_change *change, struct err *err);
+ERR_MUST_CHECK enum err_code checkpoint_add(struct store_txn *txn, struct checkpoint_record *record,
+                                            struct bytes tensor, const struct tensor_record *value,
+                                            struct err *err);
+ERR_MUST_CHECK enum err_code checkpoint_finish(struct store_txn *txn, uint64_t model_id,
+                                               const char *name, struct checkpoint_record *record,
+                                               struct usage_change *change, struct err *err);
+
+#endif

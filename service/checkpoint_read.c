@@ -1,0 +1,213 @@
+/* Looking at checkpoints and handing out their tensors. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/checkpoint.h"
+#include "service/state.h"
+#include "store/base/scope.h"
+
+static enum err_code
+info_of(const struct store_view *view, uint64_t model_id, const char *name,
+        struct checkpoint_info *out, struct err *err)
+{
+    snprintf(out->name, sizeof out->name, "%s", name);
+    return service_find_checkpoint(view, model_id, name, &out->record, err);
+}
+
+enum err_code
+checkpoint_get(struct service *service, const char *model, const char *name,
+               struct checkpoint_info *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    struct model_record record;
+
+    TRY(name_check("checkpoint", name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
+    return info_of(store_snapshot_view(snapshot), record.id, name, out, err);
+}
+
+enum err_code
+checkpoint_list(struct service *service, const char *model, const char *after, size_t count_max,
+                checkpoint_visit *visit, void *context, bool *more, uint64_t *revision,
+                struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO_CURSOR cursor = NULL;
+    struct record_key prefix, start = {.size = 0};
+    const struct store_view *view;
+    struct model_record model_record;
+    struct usage_record usage;
+    struct checkpoint_info info;
+
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &model_record, err));
+    TRY(record_get_usage(view, model_record.id, &usage, err));
+    *revision = usage.revision;
+    *more = false;
+    if (after != NULL) {
+        TRY(info_of(view, model_record.id, after, &info, err));
+        start = record_key_order(model_record.id, info.record.id);
+    }
+    prefix = record_key_order(model_record.id, 0);
+    prefix.size = 9; /* kind and model */
+    TRY(store_cursor_open(view, record_key_bytes(&prefix),
+                          start.size ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor, err));
+    for (size_t count = 0;; count++) {
+        char name[NAME_BYTES_MAX + 1];
+        struct bytes key, value;
+        bool found = false;
+
+        TRY(store_cursor_next(cursor, &found, &key, &value, err));
+        if (!found)
+            return OK;
+        if (count == count_max) {
+            *more = true;
+            return OK;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)value.size, (const char *)value.data);
+        TRY(info_of(view, model_record.id, name, &info, err));
+        TRY(visit(context, &info, err));
+    }
+}
+
+static enum err_code
+keep_info(void *context, const struct checkpoint_info *info, struct err *err)
+{
+    struct checkpoint_info *out = context;
+
+    (void)err;
+    *out = *info;
+    return OK;
+}
+
+enum err_code
+checkpoint_latest(struct service *service, const char *model, struct checkpoint_info *out,
+                  struct err *err)
+{
+    uint64_t revision = 0;
+    bool more = false;
+
+    out->name[0] = '\0';
+    TRY(checkpoint_list(service, model, NULL, 1, keep_info, out, &more, &revision, err));
+    if (out->name[0] == '\0')
+        return err_set(err, ERR_NOT_FOUND, "model '%s' has no checkpoint", model);
+    return OK;
+}
+
+static enum err_code
+inspect_tensor(const struct store_view *view, struct bytes name, const struct tensor_record *record,
+               checkpoint_tensor_visit *visit, void *context, struct err *err)
+{
+    AUTO(value_reader) reader = {0};
+    struct value_usage usage;
+    struct checkpoint_tensor tensor = {
+        .name = name, .type = record->type, .size = record->value.size};
+
+    TRY(value_open(view, &record->value, &reader, err));
+    TRY(value_crc32c(&reader, &tensor.crc32c, err));
+    TRY(value_usage(view, &record->value, &usage, err));
+    tensor.unique_bytes = usage.unique_bytes;
+    tensor.shared_bytes = usage.shared_bytes;
+    return visit(context, &tensor, err);
+}
+
+enum err_code
+checkpoint_inspect(struct service *service, const char *model, const char *name,
+                   struct checkpoint_info *out, checkpoint_tensor_visit *visit, void *context,
+                   struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO_CURSOR cursor = NULL;
+    const struct store_view *view;
+    struct model_record model_record;
+    struct record_key prefix;
+    struct bytes key, value;
+    bool found = true;
+
+    TRY(name_check("checkpoint", name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &model_record, err));
+    TRY(info_of(view, model_record.id, name, out, err));
+    prefix = record_key_tensor(out->record.id, bytes_of("", 0));
+    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    for (;;) {
+        struct tensor_record record;
+
+        TRY(store_cursor_next(cursor, &found, &key, &value, err));
+        if (!found)
+            return OK;
+        TRY(record_decode_tensor(value, &record, err));
+        TRY(inspect_tensor(view, record_key_name(key), &record, visit, context, err));
+    }
+}
+
+enum err_code
+checkpoint_read(struct service *service, const char *model, const char *name, const char *tensor,
+                struct bytes slice, enum dtype cast_to, struct tensor_set *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO(tensor_set) set = {0};
+    const struct store_view *view;
+    struct model_record model_record;
+    struct checkpoint_info info;
+    struct tensor_record record;
+    bool found = false;
+
+    TRY(name_check("checkpoint", name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &model_record, err));
+    TRY(info_of(view, model_record.id, name, &info, err));
+    TRY(record_get_tensor(view, info.record.id, bytes_of_text(tensor), &found, &record, err));
+    if (!found) {
+        (void)err_set(err, ERR_NOT_FOUND, "Key %s not found in checkpoint '%s'", tensor, name);
+        err_about(err, "tensor", tensor);
+        return ERR_NOT_FOUND;
+    }
+    TRY(tensor_set_open(service, snapshot, &set, err));
+    TRY(tensor_set_add(&set, snapshot, tensor, strlen(tensor), &record.type, &record.value, slice,
+                       cast_to, err));
+    set.entries[0].revision = info.record.revision;
+    *out = TAKE(set);
+    return OK;
+}
+
+enum err_code
+checkpoint_read_all(struct service *service, const char *model, const char *name,
+                    struct checkpoint_info *info, struct tensor_set *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO_CURSOR cursor = NULL;
+    AUTO(tensor_set) set = {0};
+    const struct store_view *view;
+    struct model_record model_record;
+    struct record_key prefix;
+    struct bytes key, value, tensor;
+    bool found = true;
+
+    TRY(name_check("checkpoint", name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &model_record, err));
+    TRY(info_of(view, model_record.id, name, info, err));
+    TRY(tensor_set_open(service, snapshot, &set, err));
+    prefix = record_key_tensor(info->record.id, bytes_of("", 0));
+    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    for (;;) {
+        struct tensor_record record;
+
+        TRY(store_cursor_next(cursor, &found, &key, &value, err));
+        if (!found)
+            break;
+        TRY(record_decode_tensor(value, &record, err));
+        tensor = record_key_name(key);
+        TRY(tensor_set_add(&set, snapshot, (const char *)tensor.data, tensor.size, &record.type,
+                           &record.value, bytes_of(NULL, 0), DTYPE_UNSET, err));
+        set.entries[set.entry_count - 1].revision = info->record.revision;
+    }
+    *out = TAKE(set);
+    return OK;
+}

@@ -1,0 +1,190 @@
+#include "service/compute.h"
+
+#include <inttypes.h>
+
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+void
+compute_source_init(struct compute_source *source, const struct store_view *view, uint64_t model_id)
+{
+    *source = (struct compute_source){.view = view, .model_id = model_id};
+}
+
+void
+compute_source_drop(struct compute_source *source)
+{
+    for (size_t i = 0; i < source->read_count; i++) {
+        value_reader_drop(&source->reads[i]->reader);
+        mem_free(source->reads[i]);
+    }
+    mem_free(source->reads);
+    *source = (struct compute_source){0};
+}
+
+enum err_code
+compute_uninitialized(const char *name, struct err *err)
+{
+    (void)err_set(err, ERR_FAILED_PRECONDITION,
+                  "variable '%s' is not initialized: run its initializer or restore it first "
+                  "(Attempting to use uninitialized value %s)",
+                  name, name);
+    err_about(err, "variable", name);
+    return ERR_FAILED_PRECONDITION;
+}
+
+static enum err_code
+new_read(struct compute_source *source, const char *name, struct compute_read **out,
+         struct err *err)
+{
+    struct variable_record variable;
+    struct compute_read *read;
+
+    TRY(name_check("variable", name, err));
+    TRY(service_find_variable(source->view, source->model_id, name, &variable, err));
+    if (source->read_count == source->read_capacity) {
+        size_t capacity = source->read_capacity ? source->read_capacity * 2 : 4;
+        struct compute_read **grown =
+            mem_resize(source->reads, capacity * sizeof(struct compute_read *), err);
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        source->reads = grown;
+        source->read_capacity = capacity;
+    }
+    read = mem_zeroed(1, sizeof *read, err);
+    if (read == NULL)
+        return ERR_NO_MEMORY;
+    source->reads[source->read_count++] = read;
+    memcpy(read->name, name, strlen(name) + 1);
+    read->id = variable.id;
+    read->version = variable.version;
+    read->type = variable.type;
+    read->initialized = variable.value.kind != VALUE_NONE;
+    *out = read;
+    if (!read->initialized && !variable.shape_known)
+        return compute_uninitialized(name, err);
+    if (read->initialized)
+        return value_open(source->view, &variable.value, &read->reader, err);
+    return OK;
+}
+
+static enum err_code
+find_read(struct compute_source *source, const char *name, struct compute_read **out,
+          struct err *err)
+{
+    for (size_t i = 0; i < source->read_count; i++) {
+        if (strcmp(source->reads[i]->name, name) == 0) {
+            *out = source->reads[i];
+            return OK;
+        }
+    }
+    return new_read(source, name, out, err);
+}
+
+static enum err_code
+source_type(void *context, const char *name, bool initialized, struct tensor_type *out,
+            struct err *err)
+{
+    struct compute_read *read = NULL;
+
+    (void)initialized;
+    TRY(find_read(context, name, &read, err));
+    *out = read->type;
+    return OK;
+}
+
+static enum err_code
+source_read(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
+            void *out, struct err *err)
+{
+    struct compute_read *read = NULL;
+
+    (void)initialized;
+    TRY(find_read(context, name, &read, err));
+    if (!read->initialized)
+        return compute_uninitialized(name, err);
+    return value_copy(&read->reader, offset, size, out, err);
+}
+
+struct expr_source
+compute_expr_source(struct compute_source *source)
+{
+    return (struct expr_source){.context = source, .type = source_type, .read = source_read};
+}
+
+enum err_code
+compute_check_reads(const struct compute_source *source, struct store_txn *txn, struct err *err)
+{
+    for (size_t i = 0; i < source->read_count; i++) {
+        const struct compute_read *read = source->reads[i];
+        struct variable_record now;
+        bool found = false;
+
+        TRY(record_get_variable(store_txn_view(txn), source->model_id, read->name, &found, &now,
+                                err));
+        if (!found || now.id != read->id || now.version != read->version)
+            return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", read->name);
+    }
+    return OK;
+}
+
+void
+compute_evaluator_drop(struct evaluator **evaluator)
+{
+    evaluator_drop(*evaluator);
+}
+
+enum err_code
+compute_size(const struct expr_tree *tree, const struct expr_source *source, struct buf *strings,
+             uint64_t *size, struct err *err)
+{
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
+
+    if (tree->root->type.dtype != DTYPE_STRING) {
+        *size = tensor_type_bytes(&tree->root->type);
+        return OK;
+    }
+    TRY(evaluator_open(tree, source, &evaluator, err));
+    TRY(evaluator_strings(evaluator, strings, err));
+    *size = strings->size;
+    return OK;
+}
+
+enum err_code
+compute_build(const struct expr_tree *tree, const struct expr_source *source,
+              struct value_builder *builder, struct err *err)
+{
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
+    uint64_t count = shape_count(&tree->root->type.shape), first = 0;
+    uint32_t element_size = dtype_size(tree->root->type.dtype);
+    uint8_t element[16];
+
+    if (count > 0 && expr_constant_fill(tree, element))
+        return value_builder_fill(builder, element, element_size, err);
+    TRY(evaluator_open(tree, source, &evaluator, err));
+    while (first < count) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+        uint64_t fits;
+
+        TRY(value_builder_reserve(builder, &room, &size, err));
+        fits = size / element_size;
+        if (fits > count - first)
+            fits = count - first;
+        TRY(evaluator_read(evaluator, first, fits, room, err));
+        TRY(value_builder_commit(builder, fits * element_size, err));
+        first += fits;
+    }
+    return OK;
+}
+
+enum err_code
+compute_read_all(const struct expr_tree *tree, const struct expr_source *source, void *out,
+                 struct err *err)
+{
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
+
+    TRY(evaluator_open(tree, source, &evaluator, err));
+    return evaluator_read(evaluator, 0, shape_count(&tree->root->type.shape), out, err);
+}

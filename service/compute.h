@@ -1,0 +1,54 @@
+/* Expressions over the values of a model: where {"variable": …} reads from, and what was read. */
+#ifndef SERVICE_COMPUTE_H
+#define SERVICE_COMPUTE_H
+
+#include "service/expr.h"
+#include "service/state.h"
+
+/* One variable an expression read, as it was then. */
+struct compute_read {
+    char name[NAME_BYTES_MAX + 1];
+    uint64_t id, version;
+    bool initialized;
+    struct tensor_type type;
+    struct value_reader reader;
+};
+
+/* Reads the variables of one model in one view. `reads` grows by one for each variable met; the
+ * readers in it borrow the view. Drop before the view goes. */
+struct compute_source {
+    const struct store_view *view; /* borrowed */
+    uint64_t model_id;
+    struct compute_read **reads; /* owned */
+    size_t read_count, read_capacity;
+};
+
+void compute_source_init(struct compute_source *source, const struct store_view *view,
+                         uint64_t model_id);
+void compute_source_drop(struct compute_source *source);
+/* The functions an expression calls; borrows source. Reading an uninitialized variable is
+ * ERR_FAILED_PRECONDITION; an unknown one ERR_NOT_FOUND. */
+struct expr_source compute_expr_source(struct compute_source *source);
+/* ERR_CONFLICT when a variable that was read is not what it was, in the transaction's state. */
+ERR_MUST_CHECK enum err_code compute_check_reads(const struct compute_source *source,
+                                                 struct store_txn *txn, struct err *err);
+
+/* "variable 'w' is not initialized: …", naming the variable. */
+enum err_code compute_uninitialized(const char *name, struct err *err);
+
+/* Evaluates the whole of an inferred and drawn tree into the builder: as a fill when it is one. */
+ERR_MUST_CHECK enum err_code compute_build(const struct expr_tree *tree,
+                                           const struct expr_source *source,
+                                           struct value_builder *builder, struct err *err);
+/* The same into memory: tensor_type_bytes of the root's type, not for strings. */
+ERR_MUST_CHECK enum err_code compute_read_all(const struct expr_tree *tree,
+                                              const struct expr_source *source, void *out,
+                                              struct err *err);
+void compute_evaluator_drop(struct evaluator **evaluator); /* for scopes */
+/* The size in bytes of an inferred tree's result; for strings too, which are evaluated into
+ * *strings. */
+ERR_MUST_CHECK enum err_code compute_size(const struct expr_tree *tree,
+                                          const struct expr_source *source, struct buf *strings,
+                                          uint64_t *size, struct err *err);
+
+#endif

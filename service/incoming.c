@@ -1,0 +1,115 @@
+#include "service/incoming.h"
+
+#include <inttypes.h>
+
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum err_code
+incoming_list_init(struct incoming_list *list, struct service *service, size_t count,
+                   uint64_t total_bytes, struct err *err)
+{
+    *list = (struct incoming_list){.service = service,
+                                   .in_memory = total_bytes <= SERVICE_COMMIT_BYTES_MAX};
+    list->items = mem_zeroed(count, sizeof *list->items, err);
+    return list->items == NULL ? ERR_NO_MEMORY : OK;
+}
+
+void
+incoming_list_drop(struct incoming_list *list)
+{
+    for (size_t i = 0; list->items != NULL && i < list->count; i++) {
+        mem_free(list->items[i].bytes);
+        value_builder_drop(list->items[i].builder);
+    }
+    mem_free(list->items);
+    store_stage_drop(list->stage);
+    *list = (struct incoming_list){0};
+}
+
+enum err_code
+incoming_check_bytes(const char *name, enum dtype dtype, struct bytes bytes, uint64_t offset,
+                     struct err *err)
+{
+    if (dtype != DTYPE_BOOL)
+        return OK;
+    for (size_t i = 0; i < bytes.size; i++) {
+        if (bytes.data[i] > 1)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "'%s': element %" PRIu64 " of a bool tensor is byte %u, not 0 or 1",
+                           name, offset + i, (unsigned)bytes.data[i]);
+    }
+    return OK;
+}
+
+static enum err_code
+read_in_memory(struct incoming *item, const char *name, const struct tensor_type *type,
+               const struct tensor_source *source, struct err *err)
+{
+    item->bytes = mem_aligned(item->size, err);
+    if (item->bytes == NULL)
+        return ERR_NO_MEMORY;
+    TRY(source->read(source->context, item->bytes, item->size, err));
+    if (type->dtype == DTYPE_STRING)
+        return tensor_strings_check(bytes_of(item->bytes, item->size), shape_count(&type->shape),
+                                    err);
+    return incoming_check_bytes(name, type->dtype, bytes_of(item->bytes, item->size), 0, err);
+}
+
+static enum err_code
+read_staged(struct incoming *item, const char *name, const struct tensor_type *type,
+            const struct tensor_source *source, struct err *err)
+{
+    uint64_t left = item->size;
+
+    while (left > 0) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+
+        TRY(value_builder_reserve(item->builder, &room, &size, err));
+        if (size > left)
+            size = left;
+        TRY(source->read(source->context, room, size, err));
+        TRY(incoming_check_bytes(name, type->dtype, bytes_of(room, size), item->size - left, err));
+        TRY(value_builder_commit(item->builder, size, err));
+        left -= size;
+    }
+    return OK;
+}
+
+enum err_code
+incoming_list_read(struct incoming_list *list, const char *name, const struct tensor_type *type,
+                   uint64_t size, enum store_class class, const struct tensor_source *source,
+                   struct err *err)
+{
+    struct incoming *item = &list->items[list->count++];
+    uint64_t limit = list->service->limits.expression_bytes_max;
+
+    item->size = size;
+    if (list->in_memory)
+        return read_in_memory(item, name, type, source, err);
+    if (list->stage == NULL)
+        TRY(store_stage_open(list->service->store, &list->stage, err));
+    TRY(value_builder_open(list->service->store, list->stage, size, class, &item->builder, err));
+    if (type->dtype != DTYPE_STRING)
+        return read_staged(item, name, type, source, err);
+    /* The lengths inside are checked against each other: string tensors are held whole. */
+    if (size > limit)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "the string tensor '%s' has %" PRIu64 " bytes, over the limit of %" PRIu64
+                       " bytes (expression_max_bytes)",
+                       name, size, limit);
+    TRY(read_in_memory(item, name, type, source, err));
+    return value_builder_append(item->builder, item->bytes, size, err);
+}
+
+enum err_code
+incoming_list_publish(struct incoming_list *list, size_t i, enum store_class class,
+                      struct store_txn *txn, struct value_ref *out, struct err *err)
+{
+    struct incoming *item = &list->items[i];
+
+    if (item->builder != NULL)
+        return value_builder_publish(item->builder, txn, out, err);
+    return value_write(txn, bytes_of(item->bytes, item->size), class, out, err);
+}

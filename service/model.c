@@ -1,0 +1,316 @@
+#include "service/model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/checkpoint.h"
+#include "service/state.h"
+#include "store/base/clock.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+
+static void
+fill_info(const char *name, size_t name_size, const struct model_record *record,
+          const struct usage_record *usage, struct model_info *out)
+{
+    struct bytes text;
+    uint32_t offset = 0;
+    size_t used = 0, texts = 0;
+
+    *out = (struct model_info){
+        .has_seed = record->has_seed,
+        .seed = record->seed,
+        .created_ms = record->created_ms,
+        .created_revision = record->created_revision,
+        .revision = usage->revision,
+        .variables = usage->variables,
+        .initialized = usage->initialized,
+        .bytes = usage->bytes,
+        .checkpoints = usage->checkpoints,
+        .checkpoint_bytes = usage->checkpoint_bytes,
+    };
+    snprintf(out->name, sizeof out->name, "%.*s", (int)name_size, name);
+    while (record_texts_next(&record->labels, &offset, &text)) {
+        memcpy(out->labels_text + used, text.data, text.size);
+        out->labels_text[used + text.size] = '\0';
+        used += text.size + 1;
+        texts++;
+    }
+    out->label_count = texts / 2;
+}
+
+static enum err_code
+set_labels(const struct model_spec *spec, struct model_record *record, struct err *err)
+{
+    record->labels.size = 0;
+    if (spec->label_count > MODEL_LABELS_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%zu labels, at most %d are kept",
+                       spec->label_count, MODEL_LABELS_MAX);
+    for (size_t i = 0; i < spec->label_count; i++) {
+        TRY(record_texts_add(&record->labels, "labels", bytes_of_text(spec->labels[i].name), err));
+        TRY(record_texts_add(&record->labels, "labels", bytes_of_text(spec->labels[i].value), err));
+    }
+    return OK;
+}
+
+struct create_unit {
+    struct service *service;
+    const char *model;
+    const struct model_spec *spec;
+    const struct write_options *options;
+    bool create, created; /* create: make it when missing (PUT); else it must exist (PATCH) */
+    struct model_info *info;
+};
+
+static enum err_code
+create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
+{
+    struct model_record record = {
+        .id = store_new_id(u->service->store),
+        .has_seed = u->spec->has_seed,
+        .seed = u->spec->seed,
+        .created_ms = clock_wall_ms(),
+        .created_revision = store_txn_revision(txn),
+    };
+    struct usage_record usage = {.revision = store_txn_revision(txn)};
+
+    TRY(set_labels(u->spec, &record, err));
+    TRY(record_put_model(txn, u->model, &record, err));
+    TRY(record_put_usage(txn, record.id, &usage, err));
+    fill_info(u->model, strlen(u->model), &record, &usage, u->info);
+    u->created = true;
+    return OK;
+}
+
+static enum err_code
+create_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct create_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct model_record record;
+    struct usage_record usage = {0};
+    bool found = false;
+
+    u->created = false;
+    TRY(record_get_model(view, u->model, &found, &record, err));
+    if (found)
+        TRY(record_get_usage(view, record.id, &usage, err));
+    TRY(service_check_conditions(u->options, found, usage.revision, err));
+    if (!found && u->create)
+        return create_new(txn, u, err);
+    if (!found)
+        return service_find_model(view, u->model, &record, err);
+    if (u->spec->has_seed && (!record.has_seed || record.seed != u->spec->seed)) {
+        char theirs[32] = "none";
+
+        if (record.has_seed)
+            snprintf(theirs, sizeof theirs, "%" PRId64, record.seed);
+        return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with seed %s, not %" PRId64,
+                       u->model, theirs, u->spec->seed);
+    }
+    if (u->spec->has_labels) {
+        TRY(set_labels(u->spec, &record, err));
+        TRY(record_put_model(txn, u->model, &record, err));
+        TRY(service_change_usage(txn, record.id, &(struct usage_change){0}, err));
+        TRY(record_get_usage(store_txn_view(txn), record.id, &usage, err));
+    }
+    fill_info(u->model, strlen(u->model), &record, &usage, u->info);
+    return OK;
+}
+
+static enum err_code
+run_create(struct service *service, struct create_unit *u, uint64_t *revision, struct err *err)
+{
+    struct store_update_options options = service_update_options(u->options, NULL);
+    enum err_code code;
+
+    TRY(name_check_model(u->model, err));
+    code = store_update(service->store, create_unit, u, &options, revision, err);
+    if (code != OK)
+        err_about(err, "model", u->model);
+    return code;
+}
+
+enum err_code
+model_create(struct service *service, const char *model, const struct model_spec *spec,
+             const struct write_options *options, bool *created, struct model_info *out,
+             uint64_t *revision, struct err *err)
+{
+    struct create_unit u = {.service = service,
+                            .model = model,
+                            .spec = spec,
+                            .options = options,
+                            .create = true,
+                            .info = out};
+
+    TRY(run_create(service, &u, revision, err));
+    *created = u.created;
+    return OK;
+}
+
+enum err_code
+model_patch(struct service *service, const char *model, const struct model_spec *spec,
+            const struct write_options *options, struct model_info *out, uint64_t *revision,
+            struct err *err)
+{
+    struct create_unit u = {
+        .service = service, .model = model, .spec = spec, .options = options, .info = out};
+
+    return run_create(service, &u, revision, err);
+}
+
+enum err_code
+model_get(struct service *service, const char *model, struct model_info *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    struct model_record record;
+    struct usage_record usage;
+    const struct store_view *view;
+
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &record, err));
+    TRY(record_get_usage(view, record.id, &usage, err));
+    fill_info(model, strlen(model), &record, &usage, out);
+    return OK;
+}
+
+/* --- deleting --- */
+
+struct delete_unit {
+    const char *model;
+    const struct write_options *options;
+};
+
+/* Collects the keys under a prefix, a page at a time: a cursor must not see its own deletes. */
+enum { DELETE_PAGE_KEYS = 256 };
+
+static enum err_code
+delete_page(struct store_txn *txn, const struct record_key *prefix, size_t *deleted,
+            struct err *err)
+{
+    AUTO(buf) keys;
+    struct reader in;
+
+    buf_init(&keys, (size_t)DELETE_PAGE_KEYS * (STORE_KEY_BYTES_MAX + 8));
+    *deleted = 0;
+    {
+        AUTO_CURSOR cursor = NULL;
+        struct bytes key, value;
+        bool found = true;
+
+        TRY(store_cursor_open(store_txn_view(txn), record_key_bytes(prefix), bytes_of(NULL, 0),
+                              &cursor, err));
+        while (*deleted < DELETE_PAGE_KEYS) {
+            TRY(store_cursor_next(cursor, &found, &key, &value, err));
+            if (!found)
+                break;
+            TRY(buf_append_bytes(&keys, key, err));
+            *deleted += 1;
+        }
+    }
+    in = reader_of(buf_bytes(&keys));
+    while (in.left.size > 0) {
+        struct bytes key = reader_bytes(&in), value;
+
+        TRY(store_get(store_txn_view(txn), key, &value, err));
+        if (key.data[0] == STORE_KEY_VARIABLE) {
+            struct variable_record variable;
+
+            TRY(record_decode_variable(value, &variable, err));
+            TRY(value_release(txn, &variable.initial_value, err));
+            TRY(value_release(txn, &variable.initialized_with, err));
+            TRY(value_release(txn, &variable.value, err));
+        }
+        if (key.data[0] == STORE_KEY_CHECKPOINT) {
+            struct checkpoint_record checkpoint;
+
+            TRY(record_decode_checkpoint(value, &checkpoint, err));
+            TRY(checkpoint_release_tensors(txn, checkpoint.id, err));
+        }
+        TRY(store_delete(txn, key, err));
+    }
+    return OK;
+}
+
+static enum err_code
+delete_under(struct store_txn *txn, struct record_key prefix, struct err *err)
+{
+    size_t deleted = 1;
+
+    while (deleted > 0)
+        TRY(delete_page(txn, &prefix, &deleted, err));
+    return OK;
+}
+
+static enum err_code
+delete_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct delete_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct model_record record;
+    struct usage_record usage;
+    struct record_key key = record_key_model(u->model), order;
+
+    TRY(service_find_model(view, u->model, &record, err));
+    TRY(record_get_usage(view, record.id, &usage, err));
+    TRY(service_check_conditions(u->options, true, usage.revision, err));
+    order = record_key_order(record.id, 0);
+    order.size = 9;
+    TRY(delete_under(txn, record_key_variable(record.id, ""), err));
+    TRY(delete_under(txn, record_key_checkpoint(record.id, ""), err));
+    TRY(delete_under(txn, record_key_name_counter(record.id, ""), err));
+    TRY(delete_under(txn, order, err));
+    TRY(delete_under(txn, record_key_usage(record.id), err));
+    return store_delete(txn, record_key_bytes(&key), err);
+}
+
+enum err_code
+model_delete(struct service *service, const char *model, const struct write_options *options,
+             uint64_t *revision, struct err *err)
+{
+    struct delete_unit u = {.model = model, .options = options};
+    struct store_update_options how = service_update_options(options, NULL);
+    enum err_code code = store_update(service->store, delete_unit, &u, &how, revision, err);
+
+    if (code != OK)
+        err_about(err, "model", model);
+    return code;
+}
+
+enum err_code
+model_list(struct service *service, const char *after, size_t count_max, model_visit *visit,
+           void *context, bool *more, uint64_t *revision, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO_CURSOR cursor = NULL;
+    struct record_key prefix = record_key_model(""), start = record_key_model(after ? after : "");
+    const struct store_view *view;
+    struct model_info info;
+    bool found = true;
+
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    *revision = store_view_revision(view);
+    *more = false;
+    TRY(store_cursor_open(view, record_key_bytes(&prefix),
+                          after ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor, err));
+    for (size_t count = 0;; count++) {
+        struct bytes key, value, name;
+        struct model_record record;
+        struct usage_record usage;
+
+        TRY(store_cursor_next(cursor, &found, &key, &value, err));
+        if (!found)
+            return OK;
+        if (count == count_max) {
+            *more = true;
+            return OK;
+        }
+        name = record_key_name(key);
+        TRY(record_decode_model(value, &record, err));
+        TRY(record_get_usage(view, record.id, &usage, err));
+        fill_info((const char *)name.data, name.size, &record, &usage, &info);
+        TRY(visit(context, &info, err));
+    }
+}

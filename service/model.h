@@ -1,0 +1,61 @@
+/* Models: namespaces of variables and checkpoints, with a graph-level seed. */
+#ifndef SERVICE_MODEL_H
+#define SERVICE_MODEL_H
+
+#include "service/name.h"
+#include "service/service.h"
+
+enum { MODEL_LABELS_MAX = 64 };
+
+/* Labels borrow from the caller. */
+struct model_label {
+    const char *name, *value;
+};
+
+struct model_spec {
+    bool has_seed;
+    int64_t seed;
+    bool has_labels; /* false: none on creation, unchanged on confirmation */
+    const struct model_label *labels;
+    size_t label_count;
+};
+
+/* Plain data; copied by value. Label texts lie in `labels_text`, name and value NUL-terminated
+ * each. */
+struct model_info {
+    char name[NAME_MODEL_BYTES_MAX + 1];
+    bool has_seed;
+    int64_t seed;
+    uint64_t created_ms, created_revision, revision;
+    uint64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
+    size_t label_count;
+    char labels_text[4096];
+};
+
+/* Create, or confirm that it exists with the same seed (ERR_ALREADY_EXISTS when with another). */
+ERR_MUST_CHECK enum err_code model_create(struct service *service, const char *model,
+                                          const struct model_spec *spec,
+                                          const struct write_options *options, bool *created,
+                                          struct model_info *out, uint64_t *revision,
+                                          struct err *err);
+/* Replace the labels. */
+ERR_MUST_CHECK enum err_code model_patch(struct service *service, const char *model,
+                                         const struct model_spec *spec,
+                                         const struct write_options *options,
+                                         struct model_info *out, uint64_t *revision,
+                                         struct err *err);
+ERR_MUST_CHECK enum err_code model_get(struct service *service, const char *model,
+                                       struct model_info *out, struct err *err);
+/* Everything in it too. */
+ERR_MUST_CHECK enum err_code model_delete(struct service *service, const char *model,
+                                          const struct write_options *options, uint64_t *revision,
+                                          struct err *err);
+
+typedef enum err_code model_visit(void *context, const struct model_info *info, struct err *err);
+/* In name order, beginning after `after` (NULL: from the first), at most count_max; *more: there
+ * are others. *revision: of the state listed. */
+ERR_MUST_CHECK enum err_code model_list(struct service *service, const char *after,
+                                        size_t count_max, model_visit *visit, void *context,
+                                        bool *more, uint64_t *revision, struct err *err);
+
+#endif

@@ -1,0 +1,292 @@
+#include "service/tensor_set.h"
+
+#include <inttypes.h>
+
+#include "service/state.h"
+#include "service/tensor/convert.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum { TENSOR_SET_COPY_BYTES_MAX = 65536 }; /* up to this a copy is cheaper than a lease */
+/* A slice whose runs are shorter than this on average is gathered into memory. */
+enum { TENSOR_SET_RUN_BYTES_MIN = 4096 };
+
+/* Memory blocks owned by the set: copies and pattern buffers, chained. */
+struct keep_block {
+    struct keep_block *next;
+    uint8_t *bytes;
+};
+
+struct tensor_set_keep {
+    struct service *service;
+    struct store_lease *lease; /* opened when first needed */
+    struct keep_block *blocks;
+    struct arena arena; /* names */
+};
+
+enum err_code
+tensor_set_open(struct service *service, const struct store_snapshot *snapshot,
+                struct tensor_set *out, struct err *err)
+{
+    *out = (struct tensor_set){.revision = store_view_revision(store_snapshot_view(snapshot))};
+    out->keep = mem_zeroed(1, sizeof *out->keep, err);
+    if (out->keep == NULL)
+        return ERR_NO_MEMORY;
+    out->keep->service = service;
+    arena_init(&out->keep->arena, SIZE_MAX / 2);
+    return OK;
+}
+
+void
+tensor_set_drop(struct tensor_set *set)
+{
+    struct tensor_set_keep *keep = set->keep;
+
+    if (keep != NULL) {
+        while (keep->blocks != NULL) {
+            struct keep_block *block = keep->blocks;
+
+            keep->blocks = block->next;
+            mem_free(block->bytes);
+            mem_free(block);
+        }
+        store_lease_drop(keep->lease);
+        arena_drop(&keep->arena);
+        mem_free(keep);
+    }
+    mem_free(set->entries);
+    mem_free(set->spans);
+    *set = (struct tensor_set){0};
+}
+
+void
+tensor_set_copy(const struct tensor_set *set, size_t i, void *out)
+{
+    const struct tensor_set_entry *entry = &set->entries[i];
+    uint8_t *to = out;
+
+    for (size_t s = 0; s < entry->span_count; s++) {
+        struct bytes span = set->spans[entry->span_first + s];
+
+        if (span.size > 0)
+            memcpy(to, span.data, span.size);
+        to += span.size;
+    }
+}
+
+/* Takes `bytes`, also on failure. */
+static enum err_code
+keep_bytes(struct tensor_set *set, uint8_t *bytes, struct err *err)
+{
+    struct keep_block *block = mem_alloc(sizeof *block, err);
+
+    if (block == NULL) {
+        mem_free(bytes);
+        return ERR_NO_MEMORY;
+    }
+    *block = (struct keep_block){.next = set->keep->blocks, .bytes = bytes};
+    set->keep->blocks = block;
+    return OK;
+}
+
+static enum err_code
+add_span(struct tensor_set *set, struct bytes span, struct err *err)
+{
+    if (set->span_count == set->span_capacity) {
+        size_t capacity = set->span_capacity ? set->span_capacity * 2 : 8;
+        struct bytes *grown = mem_resize(set->spans, capacity * sizeof *grown, err);
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        set->spans = grown;
+        set->span_capacity = capacity;
+    }
+    set->spans[set->span_count++] = span;
+    return OK;
+}
+
+/* What a whole value, a slice of it, or its conversion need to be read. */
+struct source {
+    struct tensor_set *set;
+    struct value_reader reader;
+    uint32_t element_size;
+    uint8_t *gather; /* the copy being filled, or NULL: lend spans */
+};
+
+static enum err_code
+lend_range(struct source *s, uint64_t offset, uint64_t size, struct err *err)
+{
+    while (size > 0) {
+        struct bytes run;
+
+        TRY(value_run(&s->reader, offset, size, &run, NULL, err));
+        TRY(add_span(s->set, run, err));
+        offset += run.size;
+        size -= run.size;
+    }
+    return OK;
+}
+
+static enum err_code
+take_range(struct source *s, uint64_t offset, uint64_t result_offset, uint64_t size,
+           struct err *err)
+{
+    if (s->gather != NULL)
+        return value_copy(&s->reader, offset, size, s->gather + result_offset, err);
+    return lend_range(s, offset, size, err);
+}
+
+static enum err_code
+take_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t count,
+         struct err *err)
+{
+    struct source *s = context;
+
+    return take_range(s, source_first * s->element_size, result_first * s->element_size,
+                      count * s->element_size, err);
+}
+
+static enum err_code
+count_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t count,
+          struct err *err)
+{
+    uint64_t *runs = context;
+
+    (void)source_first;
+    (void)result_first;
+    (void)count;
+    (void)err;
+    *runs += 1;
+    return OK;
+}
+
+/* Working memory for a copy of `size` bytes, owned by the set. */
+static enum err_code
+new_copy(struct tensor_set *set, uint64_t size, uint8_t **out, struct err *err)
+{
+    uint64_t limit = set->keep->service->limits.expression_bytes_max;
+    uint8_t *bytes;
+
+    if (size > limit)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "this slice or conversion takes %" PRIu64
+                       " bytes of memory, over the limit of %" PRIu64
+                       " bytes (expression_max_bytes): read it in parts",
+                       size, limit);
+    bytes = mem_aligned(size, err);
+    if (bytes == NULL)
+        return ERR_NO_MEMORY;
+    TRY(keep_bytes(set, bytes, err));
+    *out = bytes;
+    return OK;
+}
+
+static enum err_code
+take_bytes(struct source *s, const struct slice *slice, uint64_t size, bool copy, struct err *err)
+{
+    uint64_t runs = 1;
+
+    if (slice != NULL && !copy) {
+        runs = 0;
+        TRY(slice_each_run(slice, count_run, &runs, err));
+        copy = size / (runs ? runs : 1) < TENSOR_SET_RUN_BYTES_MIN;
+    }
+    if (copy)
+        TRY(new_copy(s->set, size, &s->gather, err));
+    if (slice != NULL)
+        TRY(slice_each_run(slice, take_run, s, err));
+    else
+        TRY(take_range(s, 0, 0, size, err));
+    if (s->gather != NULL)
+        return add_span(s->set, bytes_of(s->gather, size), err);
+    return OK;
+}
+
+/* Replaces the gathered bytes of the entry by their conversion. */
+static enum err_code
+cast_gathered(struct source *s, struct tensor_set_entry *entry, enum dtype to, struct err *err)
+{
+    char text[TENSOR_TYPE_TEXT_BYTES_MAX];
+    uint64_t count = shape_count(&entry->type.shape), size = count * dtype_size(to);
+    uint8_t *converted = NULL;
+
+    if (!tensor_cast_known(entry->type.dtype, to))
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s cannot be converted to %s",
+                       tensor_type_text(&entry->type, text), dtype_name(to));
+    TRY(new_copy(s->set, size, &converted, err));
+    tensor_cast(entry->type.dtype, s->gather, to, converted, count);
+    s->set->span_count = entry->span_first;
+    TRY(add_span(s->set, bytes_of(converted, size), err));
+    entry->type.dtype = to;
+    entry->size = size;
+    return OK;
+}
+
+static enum err_code
+add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct source *s,
+          struct tensor_set_entry *entry, struct bytes slice_text, enum dtype cast_to,
+          struct err *err)
+{
+    struct slice slice;
+    bool sliced = slice_text.data != NULL, copy;
+
+    if (sliced && entry->type.dtype == DTYPE_STRING)
+        return err_set(err, ERR_INVALID_ARGUMENT, "string tensors are read whole, not by slice");
+    if (sliced) {
+        TRY(slice_parse(slice_text, &entry->type.shape, &slice, err));
+        entry->type.shape = slice.result;
+        entry->size = shape_count(&slice.result) * s->element_size;
+    }
+    if (cast_to == entry->type.dtype)
+        cast_to = DTYPE_UNSET;
+    copy = entry->size <= TENSOR_SET_COPY_BYTES_MAX || cast_to != DTYPE_UNSET;
+    if (!copy && s->reader.ref.kind == VALUE_CHUNKS) {
+        if (set->keep->lease == NULL)
+            TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));
+        TRY(store_lease_add(set->keep->lease, snapshot, s->reader.family, err));
+    }
+    TRY(take_bytes(s, sliced ? &slice : NULL, entry->size, copy, err));
+    if (cast_to != DTYPE_UNSET)
+        TRY(cast_gathered(s, entry, cast_to, err));
+    entry->span_count = set->span_count - entry->span_first;
+    return OK;
+}
+
+enum err_code
+tensor_set_add(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,
+               size_t name_size, const struct tensor_type *type, const struct value_ref *value,
+               struct bytes slice, enum dtype cast_to, struct err *err)
+{
+    struct source s = {.set = set, .element_size = dtype_size(type->dtype)};
+    struct tensor_set_entry *entry;
+    enum err_code code;
+    uint8_t *pattern;
+
+    if (set->entry_count == set->entry_capacity) {
+        size_t capacity = set->entry_capacity ? set->entry_capacity * 2 : 4;
+
+        entry = mem_resize(set->entries, capacity * sizeof *entry, err);
+        if (entry == NULL)
+            return ERR_NO_MEMORY;
+        set->entries = entry;
+        set->entry_capacity = capacity;
+    }
+    entry = &set->entries[set->entry_count];
+    *entry = (struct tensor_set_entry){.type = *type,
+                                       .size = value->size,
+                                       .revision = set->revision,
+                                       .span_first = set->span_count};
+    entry->name = arena_text(&set->keep->arena, bytes_of(name, name_size), err);
+    if (entry->name == NULL)
+        return ERR_NO_MEMORY;
+    TRY(value_open(store_snapshot_view(snapshot), value, &s.reader, err));
+    code = add_bytes(set, snapshot, &s, entry, slice, cast_to, err);
+    pattern = s.reader.pattern_chunk; /* spans may point into it: the set keeps it */
+    s.reader.pattern_chunk = NULL;
+    value_reader_drop(&s.reader);
+    if (pattern != NULL && keep_bytes(set, pattern, err) != OK)
+        return ERR_NO_MEMORY;
+    TRY(code);
+    set->entry_count++;
+    return OK;
+}

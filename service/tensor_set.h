@@ -1,0 +1,52 @@
+/* Tensors to hand out: names, types and the runs of memory their bytes lie in, all of one revision.
+ *
+ * Small values are copied; large ones are lent straight from the store under a lease, which ends
+ * with tensor_set_drop. Nothing here holds a snapshot, so a slow receiver costs only its own
+ * values. */
+#ifndef SERVICE_TENSOR_SET_H
+#define SERVICE_TENSOR_SET_H
+
+#include "service/service.h"
+#include "service/tensor/slice.h"
+#include "service/tensor/tensor.h"
+#include "store/base/arena.h"
+
+struct tensor_set_entry {
+    const char *name; /* borrows from the set; tensor names hold no NUL */
+    struct tensor_type type;
+    uint64_t size;     /* bytes */
+    uint64_t revision; /* of the variable's last change; the set's for a checkpoint's tensors */
+    uint64_t version;
+    size_t span_first, span_count;
+};
+
+/* Owned: tensor_set_drop, on any thread. */
+struct tensor_set {
+    uint64_t revision; /* of the state read */
+    struct tensor_set_entry *entries;
+    size_t entry_count, entry_capacity;
+    struct bytes *spans; /* of all entries, in order */
+    size_t span_count, span_capacity;
+    struct tensor_set_keep *keep; /* lease, copies, pattern buffers */
+};
+
+void tensor_set_drop(struct tensor_set *set);
+/* Copies entry i's bytes, whole. out has entry->size bytes. */
+void tensor_set_copy(const struct tensor_set *set, size_t i, void *out);
+
+/* --- for service/ -------------------------------------------------------------------------- */
+
+struct store_snapshot;
+struct value_ref;
+/* Begins an empty set on an open snapshot (borrowed, may be dropped before the set is). */
+ERR_MUST_CHECK enum err_code tensor_set_open(struct service *service,
+                                             const struct store_snapshot *snapshot,
+                                             struct tensor_set *out, struct err *err);
+/* Adds a value. `slice` (NULL: whole) selects; `cast_to` (DTYPE_UNSET: as it is) converts. */
+ERR_MUST_CHECK enum err_code tensor_set_add(struct tensor_set *set,
+                                            const struct store_snapshot *snapshot, const char *name,
+                                            size_t name_size, const struct tensor_type *type,
+                                            const struct value_ref *value, struct bytes slice,
+                                            enum dtype cast_to, struct err *err);
+
+#endif

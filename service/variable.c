@@ -1,0 +1,272 @@
+/* Creating and deleting variables: definitions. */
+#include "service/variable.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/compute.h"
+#include "service/state.h"
+#include "service/variable_info.h"
+#include "store/base/clock.h"
+#include "store/base/scope.h"
+
+enum { EXPR_RECORD_BYTES_MAX = 64 << 20 };
+
+struct variable_spec
+variable_spec_default(void)
+{
+    return (struct variable_spec){.dtype = DTYPE_UNSET, .trainable = true, .validate_shape = true};
+}
+
+struct create_unit {
+    struct service *service;
+    const char *model;
+    const struct variable_spec *specs;
+    size_t count;
+    const struct write_options *options;
+    struct variable_info *out;
+    size_t done; /* infos filled in this run */
+};
+
+/* The first name of base, base_1, base_2 … that is free. Numbers are never given twice, so the next
+ * one is kept in a record of its own: n variables of one base name cost n look-ups, not n * n. */
+static enum err_code
+unique_name(struct store_txn *txn, uint64_t model_id, const char *base, char *out, struct err *err)
+{
+    struct record_key counter = record_key_name_counter(model_id, base);
+    const struct store_view *view = store_txn_view(txn);
+    struct variable_record existing;
+    struct bytes record;
+    uint64_t number = 0;
+    bool taken = false;
+    uint8_t bytes[8];
+
+    TRY(store_get(view, record_key_bytes(&counter), &record, err));
+    if (record.size == 8)
+        memcpy(&number, record.data, 8);
+    for (;; number++) {
+        int length = number == 0 ? snprintf(out, NAME_BYTES_MAX + 1, "%s", base)
+                                 : snprintf(out, NAME_BYTES_MAX + 1, "%s_%" PRIu64, base, number);
+
+        if (length > NAME_BYTES_MAX)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "a unique name for '%s' would be over %d bytes", base, NAME_BYTES_MAX);
+        TRY(record_get_variable(view, model_id, out, &taken, &existing, err));
+        if (!taken)
+            break;
+    }
+    number++;
+    memcpy(bytes, &number, 8);
+    return store_put(txn, record_key_bytes(&counter), bytes_of(bytes, 8), err);
+}
+
+static enum err_code
+choose_name(struct store_txn *txn, uint64_t model_id, const struct variable_spec *spec,
+            const struct write_options *options, char *out, struct err *err)
+{
+    struct variable_record existing;
+    bool found = false;
+
+    existing.revision = 0;
+    if (spec->name == NULL)
+        return unique_name(txn, model_id, VARIABLE_NAME_DEFAULT, out, err);
+    TRY(name_check("variable", spec->name, err));
+    if (spec->uniquify)
+        return unique_name(txn, model_id, spec->name, out, err);
+    TRY(record_get_variable(store_txn_view(txn), model_id, spec->name, &found, &existing, err));
+    TRY(service_check_conditions(options, found, existing.revision, err));
+    if (found)
+        return err_set(err, ERR_ALREADY_EXISTS, "variable '%s' exists already", spec->name);
+    memcpy(out, spec->name, strlen(spec->name) + 1);
+    return OK;
+}
+
+/* Type of the new variable, from its initial value and what the request says of it. */
+static enum err_code
+decide_type(struct store_txn *txn, uint64_t model_id, const struct variable_spec *spec,
+            struct variable_record *record, struct err *err)
+{
+    AUTO(compute_source) source;
+    struct expr_source reads;
+    char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
+
+    if (spec->initial_value == NULL) {
+        if (spec->dtype == DTYPE_UNSET || (spec->shape == NULL && spec->validate_shape))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "initial_value must be specified, or dtype and shape of a variable that "
+                           "will be assigned or restored");
+        record->type.dtype = spec->dtype;
+        record->shape_known = spec->shape != NULL;
+        if (spec->shape != NULL)
+            record->type.shape = *spec->shape;
+        return shape_check(&record->type.shape, err);
+    }
+    compute_source_init(&source, store_txn_view(txn), model_id);
+    reads = compute_expr_source(&source);
+    TRY(expr_infer(spec->initial_value, &reads, spec->dtype, err));
+    record->type = spec->initial_value->root->type;
+    if (spec->dtype != DTYPE_UNSET && spec->dtype != record->type.dtype)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the variable is declared %s, its initial value is %s",
+                       dtype_name(spec->dtype), dtype_name(record->type.dtype));
+    if (spec->shape != NULL && !shape_equal(spec->shape, &record->type.shape))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the variable is declared with shape %s, its initial value has %s",
+                       shape_text(spec->shape, ours), shape_text(&record->type.shape, theirs));
+    /* Without validate_shape the shape is open until something is assigned. */
+    record->shape_known = spec->validate_shape;
+    return OK;
+}
+
+static enum err_code
+set_collections(const struct variable_spec *spec, struct variable_record *record, struct err *err)
+{
+    struct bytes trainable = bytes_of_text(VARIABLE_COLLECTION_TRAINABLE);
+
+    if (spec->collections == NULL)
+        TRY(record_texts_add(&record->collections, "collections",
+                             bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
+    for (size_t i = 0; spec->collections != NULL && i < spec->collection_count; i++)
+        TRY(record_texts_add(&record->collections, "collections",
+                             bytes_of_text(spec->collections[i]), err));
+    if (spec->trainable && !record_texts_hold(&record->collections, trainable))
+        TRY(record_texts_add(&record->collections, "collections", trainable, err));
+    return record->collections.size <= RECORD_COLLECTIONS_BYTES_MAX
+               ? OK
+               : err_set(err, ERR_INVALID_ARGUMENT, "collections take more than %d bytes",
+                         RECORD_COLLECTIONS_BYTES_MAX);
+}
+
+static enum err_code
+create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id,
+           const struct variable_spec *spec, struct variable_info *info, struct err *err)
+{
+    struct variable_record record = {
+        .id = store_new_id(u->service->store),
+        .validate_shape = spec->validate_shape,
+        .trainable = spec->trainable,
+        .row_updates = spec->row_updates,
+        .created_ms = clock_wall_ms(),
+        .created_revision = store_txn_revision(txn),
+        .revision = store_txn_revision(txn),
+    };
+    struct usage_change change = {.variables = 1};
+    char name[NAME_BYTES_MAX + 1];
+
+    TRY(choose_name(txn, model_id, spec, u->options, name, err));
+    TRY(decide_type(txn, model_id, spec, &record, err));
+    TRY(set_collections(spec, &record, err));
+    record.serial = record.id;
+    record.updated_ms = record.created_ms;
+    if (spec->device != NULL && strlen(spec->device) > RECORD_DEVICE_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a device string has at most %d bytes",
+                       RECORD_DEVICE_BYTES_MAX);
+    snprintf(record.device, sizeof record.device, "%s", spec->device ? spec->device : "");
+    if (spec->initial_value != NULL) {
+        AUTO(buf) encoded;
+
+        buf_init(&encoded, EXPR_RECORD_BYTES_MAX);
+        TRY(expr_encode(spec->initial_value, &encoded, err));
+        TRY(value_write(txn, buf_bytes(&encoded), STORE_CLASS_ROWS, &record.initial_value, err));
+    }
+    /* TensorFlow: a variable with zero elements counts as initialized from the start. */
+    if (record.shape_known && shape_count(&record.type.shape) == 0) {
+        record.value = (struct value_ref){.kind = VALUE_INLINE};
+        change.initialized = 1;
+    }
+    TRY(record_put_variable(txn, model_id, name, &record, err));
+    TRY(service_change_usage(txn, model_id, &change, err));
+    return variable_info_fill(store_txn_view(txn), &u->service->limits, name, strlen(name), &record,
+                              info, err);
+}
+
+static enum err_code
+create_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct create_unit *u = context;
+    struct model_record model;
+
+    for (size_t i = 0; i < u->done; i++)
+        variable_info_drop(&u->out[i]);
+    u->done = 0;
+    TRY(service_find_model(store_txn_view(txn), u->model, &model, err));
+    for (; u->done < u->count; u->done++) {
+        enum err_code code =
+            create_one(txn, u, model.id, &u->specs[u->done], &u->out[u->done], err);
+
+        if (code != OK && u->count > 1 && err != NULL)
+            err->failed_operation = (int64_t)u->done;
+        if (code != OK && u->specs[u->done].name != NULL)
+            err_about(err, "variable", u->specs[u->done].name);
+        TRY(code);
+    }
+    return OK;
+}
+
+enum err_code
+variable_create(struct service *service, const char *model, const struct variable_spec *specs,
+                size_t count, const struct write_options *options, struct variable_info *out,
+                uint64_t *revision, struct err *err)
+{
+    struct create_unit u = {.service = service,
+                            .model = model,
+                            .specs = specs,
+                            .count = count,
+                            .options = options,
+                            .out = out};
+    struct store_update_options how = service_update_options(options, NULL);
+    enum err_code code;
+
+    if (count > service->limits.variables_per_request_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%zu variables in one request, the limit is %" PRIu32
+                       " (variables_per_request_max)",
+                       count, service->limits.variables_per_request_max);
+    code = store_update(service->store, create_unit, &u, &how, revision, err);
+    if (code == OK)
+        return OK;
+    for (size_t i = 0; i < u.done; i++)
+        variable_info_drop(&out[i]);
+    return code;
+}
+
+struct delete_unit {
+    const char *model, *name;
+    const struct write_options *options;
+};
+
+static enum err_code
+delete_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct delete_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct usage_change change = {.variables = -1};
+    struct model_record model;
+    struct variable_record variable;
+    struct record_key key;
+
+    TRY(service_find_model(view, u->model, &model, err));
+    TRY(service_find_variable(view, model.id, u->name, &variable, err));
+    TRY(service_check_conditions(u->options, true, variable.revision, err));
+    if (variable.value.kind != VALUE_NONE) {
+        change.initialized = -1;
+        change.bytes = -(int64_t)variable.value.size;
+    }
+    TRY(value_release(txn, &variable.initial_value, err));
+    TRY(value_release(txn, &variable.initialized_with, err));
+    TRY(value_release(txn, &variable.value, err));
+    key = record_key_variable(model.id, u->name);
+    TRY(store_delete(txn, record_key_bytes(&key), err));
+    return service_change_usage(txn, model.id, &change, err);
+}
+
+enum err_code
+variable_delete(struct service *service, const char *model, const char *name,
+                const struct write_options *options, uint64_t *revision, struct err *err)
+{
+    struct delete_unit u = {.model = model, .name = name, .options = options};
+    struct store_update_options how = service_update_options(options, NULL);
+
+    TRY(name_check("variable", name, err));
+    return store_update(service->store, delete_unit, &u, &how, revision, err);
+}

@@ -1,0 +1,100 @@
+/* Variables: definition, listing, deletion, reading. Values change in variable_write.h,
+ * initialize.h and checkpoint.h. */
+#ifndef SERVICE_VARIABLE_H
+#define SERVICE_VARIABLE_H
+
+#include "service/expr.h"
+#include "service/record.h"
+#include "service/service.h"
+#include "service/tensor_set.h"
+
+#define VARIABLE_COLLECTION_GLOBAL    "variables"
+#define VARIABLE_COLLECTION_TRAINABLE "trainable_variables"
+#define VARIABLE_NAME_DEFAULT         "Variable"
+
+/* What to create; everything borrowed from the caller. */
+struct variable_spec {
+    const char *name; /* NULL: Variable, Variable_1, … */
+    bool uniquify;    /* an existing name becomes name_1 …; else ERR_ALREADY_EXISTS */
+    struct expr_tree
+        *initial_value;        /* NULL: none, then dtype and shape say what it is; inferred here */
+    enum dtype dtype;          /* DTYPE_UNSET: the initial value's */
+    const struct shape *shape; /* NULL: the initial value's */
+    bool trainable, validate_shape, row_updates;
+    const char *const *collections; /* NULL: the default ones */
+    size_t collection_count;
+    const char *device; /* NULL: none */
+};
+
+struct variable_spec variable_spec_default(void);
+
+/* Seeds a random op drew when the variable was last initialized. */
+struct variable_draw {
+    char path[32];
+    uint64_t seed, seed2;
+};
+enum { VARIABLE_DRAWS_MAX = 64 };
+
+/* One variable as it is shown. Large: keep off deep stacks. Owns initial_value: variable_info_drop.
+ */
+struct variable_info {
+    char name[NAME_BYTES_MAX + 1];
+    struct variable_record record; /* its refs are for service/ only */
+    bool initialized;
+    uint64_t size, bytes; /* elements; bytes of the value it has or would have (string: has) */
+    bool has_initial_value;
+    struct expr_tree initial_value;
+    struct variable_draw draws[VARIABLE_DRAWS_MAX];
+    size_t draw_count;
+};
+
+void variable_info_drop(struct variable_info *info);
+
+/* All or none. `out` has room for `count`; each is dropped by the caller when the call succeeded.
+ */
+ERR_MUST_CHECK enum err_code variable_create(struct service *service, const char *model,
+                                             const struct variable_spec *specs, size_t count,
+                                             const struct write_options *options,
+                                             struct variable_info *out, uint64_t *revision,
+                                             struct err *err);
+ERR_MUST_CHECK enum err_code variable_get(struct service *service, const char *model,
+                                          const char *name, struct variable_info *out,
+                                          struct err *err);
+/* dtype, shape (rank 0 while unknown) and revision only: cheap. */
+ERR_MUST_CHECK enum err_code variable_type(struct service *service, const char *model,
+                                           const char *name, struct tensor_type *type,
+                                           uint64_t *revision, struct err *err);
+ERR_MUST_CHECK enum err_code variable_delete(struct service *service, const char *model,
+                                             const char *name, const struct write_options *options,
+                                             uint64_t *revision, struct err *err);
+
+/* Each NULL/unset field lets everything pass. */
+struct variable_filter {
+    const char *prefix, *collection, *device;
+    enum dtype dtype; /* DTYPE_UNSET: any */
+    bool has_trainable, trainable, has_initialized, initialized;
+};
+typedef enum err_code variable_visit(void *context, const struct variable_info *info,
+                                     struct err *err);
+/* In name order after `after` (NULL: from the first), at most count_max. `info` lives for the call.
+ */
+ERR_MUST_CHECK enum err_code variable_list(struct service *service, const char *model,
+                                           const struct variable_filter *filter, const char *after,
+                                           size_t count_max, variable_visit *visit, void *context,
+                                           bool *more, uint64_t *revision, struct err *err);
+/* The model's last change: a list's identity. */
+ERR_MUST_CHECK enum err_code variable_list_revision(struct service *service, const char *model,
+                                                    uint64_t *revision, struct err *err);
+
+/* The current value. `slice`: data NULL = whole; `cast_to`: DTYPE_UNSET = as it is. One entry. */
+ERR_MUST_CHECK enum err_code variable_read(struct service *service, const char *model,
+                                           const char *name, struct bytes slice, enum dtype cast_to,
+                                           struct tensor_set *out, struct err *err);
+/* Several, of one revision: the names given (in that order, each once), or all initialized ones
+ * that begin with prefix when names is NULL. */
+ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,
+                                                const char *const *names, size_t name_count,
+                                                const char *prefix, struct tensor_set *out,
+                                                struct err *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* Private to service/: making a variable_info out of a record. */
+#ifndef SERVICE_VARIABLE_INFO_H
+#define SERVICE_VARIABLE_INFO_H
+
+#include "service/variable.h"
+
+/* Copies the record and decodes what it names in `view`. On success drop with variable_info_drop.
+ */
+ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view,
+                                                const struct service_limits *limits,
+                                                const char *name, size_t name_size,
+                                                const struct variable_record *record,
+                                                struct variable_info *out, struct err *err);
+/* The draws of an initialized tree, as kept in a record. */
+ERR_MUST_CHECK enum err_code variable_draws_encode(const struct expr_tree *tree, struct buf *out,
+                                                   struct err *err);
+struct expr_limits variable_expr_limits(const struct service_limits *limits);
+/* The initial value of a variable that has one. Owned: expr_tree_drop. */
+ERR_MUST_CHECK enum err_code variable_initial_value(const struct store_view *view,
+                                                    const struct service_limits *limits,
+                                                    const struct variable_record *record,
+                                                    struct expr_tree *out, struct err *err);
+
+#endif

@@ -1,0 +1,154 @@
+/* Writing a slice: only the chunks it touches are rewritten. The slice's bytes are held in memory,
+ * because a slice may run backwards; they are bounded by expression_bytes_max and, since the patch
+ * is made inside the commit while others wait, by SLICE_BYTES_MAX. */
+#include "service/variable_slice.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/compute.h"
+#include "service/incoming.h"
+#include "service/tensor/slice.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum { SLICE_BYTES_MAX = 64 << 20 };
+
+struct assign_slice {
+    const char *model, *name;
+    const struct tensor_type *type;
+    struct bytes slice, bytes;
+    const struct write_options *options;
+    struct variable_change *out;
+};
+
+/* The slice resolved against the variable as it is now; refuses what does not fit. */
+static enum err_code
+resolve(const struct assign_slice *a, const struct variable_record *variable, struct slice *slice,
+        struct err *err)
+{
+    char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
+
+    TRY(service_check_conditions(a->options, true, variable->revision, err));
+    if (variable->value.kind == VALUE_NONE)
+        return compute_uninitialized(a->name, err);
+    if (variable->type.dtype == DTYPE_STRING)
+        return err_set(err, ERR_INVALID_ARGUMENT, "string tensors are written whole, not by slice");
+    TRY(slice_parse(a->slice, &variable->type.shape, slice, err));
+    if (a->type->dtype != variable->type.dtype)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "assign to a slice of '%s': dtype %s expected, the value is %s", a->name,
+                       dtype_name(variable->type.dtype), dtype_name(a->type->dtype));
+    if (!shape_equal(&slice->result, &a->type->shape))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "assign to '%s' [%.*s]: the slice has shape %s, the value has %s", a->name,
+                       (int)a->slice.size, (const char *)a->slice.data,
+                       shape_text(&slice->result, ours), shape_text(&a->type->shape, theirs));
+    return OK;
+}
+
+struct patching {
+    struct value_patch *patch;
+    const uint8_t *bytes;
+    uint32_t element_size;
+};
+
+static void
+patch_scope_drop(struct patching *p)
+{
+    value_patch_drop(p->patch);
+}
+
+static enum err_code
+patch_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t count,
+          struct err *err)
+{
+    struct patching *p = context;
+    uint64_t offset = source_first * p->element_size, left = count * p->element_size;
+    const uint8_t *from = p->bytes + result_first * p->element_size;
+
+    while (left > 0) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+
+        TRY(value_patch_bytes(p->patch, offset, left, false, &room, &size, err));
+        memcpy(room, from, size);
+        offset += size;
+        from += size;
+        left -= size;
+    }
+    return OK;
+}
+
+static enum err_code
+slice_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct assign_slice *a = context;
+    AUTO_CALL(patch_scope_drop)
+    struct patching p = {.bytes = a->bytes.data, .element_size = dtype_size(a->type->dtype)};
+    const struct store_view *view = store_txn_view(txn);
+    struct model_record model;
+    struct variable_record variable;
+    struct slice slice;
+
+    TRY(service_find_model(view, a->model, &model, err));
+    TRY(service_find_variable(view, model.id, a->name, &variable, err));
+    TRY(resolve(a, &variable, &slice, err));
+    TRY(value_patch_open(txn, &variable.value, &p.patch, err));
+    TRY(slice_each_run(&slice, patch_run, &p, err));
+    TRY(value_patch_close(p.patch, &variable.value, err));
+    variable.version += 1;
+    variable.revision = store_txn_revision(txn);
+    TRY(record_put_variable(txn, model.id, a->name, &variable, err));
+    TRY(service_change_usage(txn, model.id, &(struct usage_change){0}, err));
+    snprintf(a->out->name, sizeof a->out->name, "%s", a->name);
+    a->out->type = variable.type;
+    a->out->version = variable.version;
+    a->out->revision = variable.revision;
+    a->out->created = false;
+    return OK;
+}
+
+static enum err_code
+check_ahead(struct service *service, const struct assign_slice *a, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    struct model_record model;
+    struct variable_record variable;
+    struct slice slice;
+
+    TRY(name_check("variable", a->name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
+    TRY(service_find_variable(store_snapshot_view(snapshot), model.id, a->name, &variable, err));
+    return resolve(a, &variable, &slice, err);
+}
+
+enum err_code
+variable_assign_slice(struct service *service, const char *model, const char *name,
+                      const struct tensor_type *type, uint64_t size,
+                      const struct tensor_source *source, struct bytes slice,
+                      const struct write_options *options, struct variable_change *out,
+                      struct err *err)
+{
+    struct assign_slice a = {
+        .model = model, .name = name, .type = type, .slice = slice, .options = options, .out = out};
+    struct store_update_options how = service_update_options(options, NULL);
+    AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
+    uint64_t revision = 0;
+
+    TRY(check_ahead(service, &a, err));
+    if (size > SLICE_BYTES_MAX)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "a slice of %" PRIu64 " bytes, at most %d are written at once: write it in "
+                       "parts",
+                       size, SLICE_BYTES_MAX);
+    TRY(store_reserve_check(service->store, size, err));
+    bytes = mem_aligned(size, err);
+    if (bytes == NULL)
+        return ERR_NO_MEMORY;
+    TRY(source->read(source->context, bytes, size, err));
+    TRY(incoming_check_bytes(name, type->dtype, bytes_of(bytes, size), 0, err));
+    a.bytes = bytes_of(bytes, size);
+    return store_update(service->store, slice_unit, &a, &how, &revision, err);
+}
