@@ -81,7 +81,10 @@ store_batch_delete(struct store *store, enum store_class class, struct err *err)
         return OK;
     TRY(store_env_write_begin(env, STORE_WRITER_COMMITTER, flags, &txn, err));
     code = put_deletes(store, class, txn, err);
-    return finish_chunks(store, class, txn, flags, code, err);
+    lock_acquire(&store->in_step);
+    code = finish_chunks(store, class, txn, flags, code, err);
+    lock_release(&store->in_step);
+    return code;
 }
 
 /* --- chunks of the batch ------------------------------------------------------------------- */
@@ -261,9 +264,11 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
                               &batch.meta, err));
     code = run_units(&batch, calls, count, done, err);
     if (code == OK && batch.revision != atomic_load(&store->revision)) {
+        lock_acquire(&store->in_step);
         code = write_files(&batch, calls, *done, err);
         if (code == OK)
             publish(&batch);
+        lock_release(&store->in_step);
     }
     drop_batch(&batch);
     atomic_fetch_add(&store->units, *done);

@@ -24,8 +24,6 @@ enum {
 /* Bytes of the stored record: 16 368 or 262 128. */
 size_t store_chunk_record_bytes(enum store_class class);
 uint64_t store_chunk_id(enum store_class class, uint64_t number);
-/* The number the id was made of: it grows with time. */
-uint64_t store_chunk_number(uint64_t id);
 
 /* Fills in an unsealed header before chunk->bytes; chunk->id and ->length are set. */
 void store_chunk_prepare(const struct store_chunk *chunk, struct store_chunk_place place);

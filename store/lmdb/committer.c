@@ -18,12 +18,14 @@ store_committer_init(struct store_committer *c)
     *c = (struct store_committer){0};
     lock_init(&c->lock);
     condition_init(&c->work);
+    condition_init(&c->relieved);
 }
 
 void
 store_committer_drop(struct store_committer *c)
 {
     CHECK(!c->running);
+    condition_drop(&c->relieved);
     condition_drop(&c->work);
     lock_drop(&c->lock);
 }
@@ -123,18 +125,6 @@ answer(struct store_call *call)
 }
 
 static struct store_call *
-answer_some(struct store_call *calls, unsigned count)
-{
-    while (count-- > 0) {
-        struct store_call *next = calls->next;
-
-        answer(calls);
-        calls = next;
-    }
-    return calls;
-}
-
-static struct store_call *
 refuse(struct store_call *calls, unsigned count, enum err_code code, const struct err *why)
 {
     while (count-- > 0) {
@@ -151,6 +141,52 @@ refuse(struct store_call *calls, unsigned count, enum err_code code, const struc
     return calls;
 }
 
+static enum err_code
+sync_point(struct store *store, struct err *err)
+{
+    enum err_code code = store_interval_sync(store, err);
+
+    if (code == OK)
+        return OK;
+    store_fail(store, err);
+    return ERR_UNKNOWN;
+}
+
+static bool
+is_durable(struct store *store)
+{
+    return atomic_load(&store->revision) == atomic_load(&store->revision_durable);
+}
+
+/* Callers that asked for durability wait for a sync point, the others do not. */
+static struct store_call *
+answer_committed(struct store *store, struct store_call *calls, unsigned count)
+{
+    struct store_call *durable = NULL, *next;
+    struct err err = ERR_INIT;
+    enum err_code code = OK;
+
+    for (; count > 0; count--, calls = next) {
+        next = calls->next;
+        if (calls->durable && calls->code == OK && !is_durable(store)) {
+            calls->next = durable;
+            durable = calls;
+        } else {
+            answer(calls);
+        }
+    }
+    if (durable != NULL)
+        code = sync_point(store, &err);
+    for (; durable != NULL; durable = next) {
+        next = durable->next;
+        if (code == OK)
+            answer(durable);
+        else
+            (void)refuse(durable, 1, code, &err);
+    }
+    return calls;
+}
+
 static void
 take_garbage(struct store *store)
 {
@@ -159,8 +195,10 @@ take_garbage(struct store *store)
     if (store_garbage_count(&store->garbage) == 0)
         return;
     oldest = store_snapshots_oldest(&store->snapshots);
+    lock_acquire(&store->in_step);
     store_garbage_take(&store->garbage, oldest < durable ? oldest : durable, &store->pins,
                        &store->committer.doomed);
+    lock_release(&store->in_step);
 }
 
 /* One transaction a file. Returns whether something was deleted. */
@@ -187,6 +225,20 @@ delete_garbage(struct store *store)
     return deleted;
 }
 
+/* Pages freed by one transaction are there for the next but one: hence one more. */
+static void
+make_room(struct store *store)
+{
+    while (delete_garbage(store))
+        ;
+    for (int class = 0; class < STORE_CLASS_COUNT && !atomic_load(&store->failed); class ++) {
+        struct err err = ERR_INIT;
+
+        if (store_env_advance(&store->chunks[class], store_lazy_flags(store), &err) == ERR_UNKNOWN)
+            store_fail(store, &err);
+    }
+}
+
 /* After a failure that left everything as it was: each unit alone, so that only the guilty fail.
  * What garbage holds is made reusable first: space freed by one transaction is there for the next
  * but one. */
@@ -196,14 +248,14 @@ commit_one_by_one(struct store *store, struct store_call *calls, unsigned count,
 {
     unsigned done;
 
-    while (delete_garbage(store))
-        ;
+    if (code == ERR_FULL)
+        make_room(store);
     for (; count > 0 && code != ERR_UNKNOWN; count--) {
         err_clear(err);
         code = store_batch_attempt(store, calls, 1, &done, err);
         if (code == ERR_UNKNOWN)
             store_fail(store, err);
-        calls = code == OK ? answer_some(calls, 1) : refuse(calls, 1, code, err);
+        calls = code == OK ? answer_committed(store, calls, 1) : refuse(calls, 1, code, err);
     }
     for (; count > 0; count--) {
         err_clear(err);
@@ -228,14 +280,14 @@ commit_some(struct store *store, struct store_call *calls, unsigned *count)
     code = store_batch_attempt(store, calls, *count, &done, &err);
     if (code == OK) {
         *count -= done;
-        return answer_some(calls, done);
+        return answer_committed(store, calls, done);
     }
     if (code == ERR_UNKNOWN) {
         store_fail(store, &err);
         *count -= done;
         return refuse(calls, done, code, &err);
     }
-    if (*count == 1)
+    if (*count == 1 && code != ERR_FULL)
         (void)refuse(calls, 1, code, &err);
     else
         commit_one_by_one(store, calls, *count, &err, code);
@@ -247,7 +299,10 @@ commit_some(struct store *store, struct store_call *calls, unsigned *count)
 static uint64_t
 idle_ms(struct store *store)
 {
-    return store_garbage_count(&store->garbage) > 0 ? GARBAGE_RETRY_MS : WAIT_MS;
+    uint64_t due_ms = store_interval_due_ms(store);
+    uint64_t most_ms = store_garbage_count(&store->garbage) > 0 ? GARBAGE_RETRY_MS : WAIT_MS;
+
+    return due_ms < most_ms ? due_ms : most_ms;
 }
 
 /* NULL when there is nothing to commit; *closing when there never will be. */
@@ -259,7 +314,7 @@ take_calls(struct store *store, unsigned *count, bool wait, bool *closing)
     struct store_call *calls, *last = NULL;
 
     lock_acquire(&c->lock);
-    if (c->first == NULL && !c->closing && !c->poked && wait)
+    if (c->first == NULL && !c->closing && !c->poked && c->relief_asked == c->relief_given && wait)
         (void)condition_wait_ms(&c->work, &c->lock, timeout_ms);
     c->poked = false;
     calls = c->first;
@@ -277,6 +332,41 @@ take_calls(struct store *store, unsigned *count, bool wait, bool *closing)
     return calls;
 }
 
+/* Asked for while we make room: answered by the next round. */
+static void
+give_relief(struct store *store)
+{
+    struct store_committer *c = &store->committer;
+    uint64_t asked;
+    bool wanted;
+
+    lock_acquire(&c->lock);
+    asked = c->relief_asked;
+    wanted = asked != c->relief_given;
+    lock_release(&c->lock);
+    if (!wanted)
+        return;
+    make_room(store);
+    lock_acquire(&c->lock);
+    c->relief_given = asked;
+    condition_broadcast(&c->relieved);
+    lock_release(&c->lock);
+}
+
+void
+store_committer_relieve(struct store *store)
+{
+    struct store_committer *c = &store->committer;
+    uint64_t round;
+
+    lock_acquire(&c->lock);
+    round = ++c->relief_asked;
+    condition_signal(&c->work);
+    while (c->relief_given < round)
+        condition_wait(&c->relieved, &c->lock);
+    lock_release(&c->lock);
+}
+
 static void *
 run(void *argument)
 {
@@ -290,8 +380,11 @@ run(void *argument)
         busy = calls != NULL;
         while (count > 0)
             calls = commit_some(store, calls, &count);
+        give_relief(store);
         if (!busy || store_garbage_count(&store->garbage) > GARBAGE_PILE)
             busy |= delete_garbage(store);
+        if (store_interval_due_ms(store) == 0)
+            (void)sync_point(store, &(struct err)ERR_INIT);
     }
     return NULL;
 }

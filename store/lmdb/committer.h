@@ -35,12 +35,17 @@ struct store_committer {
     struct store_call *first, *last;
     unsigned waiting;
     bool closing, poked;
+    uint64_t relief_asked, relief_given; /* rounds of making room */
+    struct condition relieved;
     struct store_doomed doomed; /* the committer's thread alone */
 };
 
 void store_committer_init(struct store_committer *c);
 void store_committer_drop(struct store_committer *c);
 ERR_MUST_CHECK enum err_code store_committer_start(struct store *store, struct err *err);
+/* Deletes what garbage can be deleted now and makes its pages reusable. Not on the committer's
+ * thread. */
+void store_committer_relieve(struct store *store);
 /* There is something to look at: garbage given by another thread, say. */
 void store_committer_poke(struct store *store);
 /* No new calls; waits until the queue is empty and the garbage gone, as far as it can go. */

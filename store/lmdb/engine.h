@@ -63,6 +63,17 @@ struct store_leases {
     uint64_t count;
 };
 
+/* What other threads may see of a stage: the chunks it has in the files. */
+struct store_stage_entry {
+    struct store_stage_entry *next, *previous;
+    struct store_freed_list ids; /* garbage to be, unless published */
+};
+
+struct store_stages {
+    struct lock lock; /* also over every entry's ids */
+    struct store_stage_entry *first;
+};
+
 struct store {
     struct store_config config;
     struct store_folder folder;
@@ -74,6 +85,8 @@ struct store {
     struct store_leases leases;
     struct store_pins pins;
     struct store_garbage garbage;
+    struct store_stages stages;
+    struct lock in_step; /* held while chunk files and what is known of them differ */
     struct store_committer committer;
     struct store_interval interval;
     _Atomic uint64_t next_number;
@@ -146,6 +159,9 @@ void store_snapshots_drop(struct store_snapshots *s);
 uint64_t store_snapshots_oldest(struct store_snapshots *s);
 void store_leases_init(struct store_leases *l);
 void store_leases_drop(struct store_leases *l);
+
+void store_stages_init(struct store_stages *s);
+void store_stages_drop(struct store_stages *s);
 
 /* --- staging: stage.c ---------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/lmdb/mdberr.h"
+#include "store/lmdb/short.h"
 
 /* No WRITEMAP (a full disk would be a SIGBUS), no NORDAHEAD (cold reads 30 times slower), NOTLS so
  * that a snapshot belongs to nobody's thread. */
@@ -125,6 +126,33 @@ open_pool(struct store_env *e, uint32_t readers_max, struct err *err)
     return open_dbi(e, NULL, NULL, err);
 }
 
+/* Opens only a file that has all its pages, and leaves any other as it was. */
+static enum err_code
+open_whole(struct store_env *e, const char *path, const struct store_env_options *options,
+           struct err *err)
+{
+    struct store_short missing;
+    enum err_code code;
+    bool is_short;
+
+    TRY(store_short_examine(path, &missing, err));
+    is_short = missing.page_first != missing.page_end;
+    if (is_short)
+        TRY(store_short_extend(path, &missing, err));
+    code = open_halving(e, path, options, err);
+    if (code == OK) {
+        code = store_short_check(e->env, path, &missing, err);
+        if (code != OK)
+            mdb_env_close(e->env);
+    }
+    if (code != OK) {
+        e->env = NULL;
+        if (is_short)
+            store_short_undo(path, &missing);
+    }
+    return code;
+}
+
 enum err_code
 store_env_open(struct store_env *e, const struct store_folder *folder, const char *name,
                const struct store_env_options *options, struct err *err)
@@ -135,7 +163,7 @@ store_env_open(struct store_env *e, const struct store_folder *folder, const cha
     *e = (struct store_env){.name = name, .folder = folder};
     if (!store_folder_path(folder, name, "", path))
         return err_set(err, ERR_UNAVAILABLE, "the path of the data folder is too long");
-    TRY(open_halving(e, path, options, err));
+    TRY(open_whole(e, path, options, err));
     lock_init(&e->pool_lock);
     lock_init(&e->turn_lock);
     condition_init(&e->turn_committer);
@@ -316,6 +344,25 @@ store_env_write_commit(struct store_env *e, MDB_txn *txn, unsigned flags, struct
     }
     store_env_turn_give(e);
     return code;
+}
+
+enum err_code
+store_env_advance(struct store_env *e, unsigned flags, struct err *err)
+{
+    static const char nobodys_key[8] = {0};
+    MDB_val key = {sizeof nobodys_key, (void *)(uintptr_t)nobodys_key}, value = {0, NULL};
+    MDB_txn *txn = NULL;
+    int rc;
+
+    TRY(store_env_write_begin(e, STORE_WRITER_COMMITTER, flags, &txn, err));
+    rc = mdb_put(txn, e->dbi, &key, &value, 0);
+    if (rc == 0)
+        rc = mdb_del(txn, e->dbi, &key, NULL);
+    if (rc != 0) {
+        store_env_write_abort(e, txn);
+        return store_mdb_check(err, rc, "write to", e->name);
+    }
+    return store_env_write_commit(e, txn, flags, err);
 }
 
 enum err_code

@@ -78,6 +78,9 @@ void store_env_write_abort(struct store_env *e, MDB_txn *txn);
  * disk holds is unknown, and nothing may be written any more. */
 ERR_MUST_CHECK enum err_code store_env_write_commit(struct store_env *e, MDB_txn *txn,
                                                     unsigned flags, struct err *err);
+/* Commits a change that leaves nothing behind, so that what the commit before freed can be used. */
+ERR_MUST_CHECK enum err_code store_env_advance(struct store_env *e, unsigned flags,
+                                               struct err *err);
 /* Everything committed so far becomes durable. After a failure nothing may be written any more: the
  * kernel has dropped the pages. */
 ERR_MUST_CHECK enum err_code store_env_sync(struct store_env *e, struct err *err);

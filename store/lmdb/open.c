@@ -14,6 +14,7 @@
 #include "store/base/log.h"
 #include "store/lmdb/engine.h"
 #include "store/lmdb/mdberr.h"
+#include "store/lmdb/sweep.h"
 #include "store/lmdb/system.h"
 
 enum {
@@ -123,8 +124,10 @@ open_files(struct store *store, struct err *err)
     const struct store_env_options options = {.map_bytes = store->config.map_size_bytes,
                                               .readers_max =
                                                   store->config.readers_max + READERS_OWN};
+    const char *const names[STORE_SIDE_FILES] = {chunk_names[0], chunk_names[1], meta_name};
     bool fresh = !is_there(store, meta_name);
 
+    TRY(store_side_recover(&store->folder, names, err));
     if (fresh) {
         TRY(open_chunks(store, &options, true, err));
         TRY(store_env_create(&store->folder, meta_name, &options, seed_meta, NULL, err));
@@ -196,7 +199,8 @@ mark_clean(struct store *store, struct err *err)
         store_env_write_abort(meta, txn);
         return code;
     }
-    return store_env_write_commit(meta, txn, 0, err);
+    TRY(store_env_write_commit(meta, txn, 0, err));
+    return store_side_remove(&store->folder, err);
 }
 
 /* --- the store ----------------------------------------------------------------------------- */
@@ -213,23 +217,38 @@ init(struct store *store, const struct store_config *config)
     store_leases_init(&store->leases);
     store_pins_init(&store->pins);
     store_garbage_init(&store->garbage);
+    store_stages_init(&store->stages);
+    lock_init(&store->in_step);
     store_committer_init(&store->committer);
 }
 
 static void
 drop(struct store *store)
 {
+    store_leases_drop(&store->leases);
+    store_snapshots_drop(&store->snapshots); /* first: closing a file under a reader is no use */
+    store_interval_drop(store);
     for (int class = STORE_CLASS_COUNT; class -- > 0;)
         store_env_drop(&store->chunks[class]);
     store_env_drop(&store->meta);
     store_folder_drop(&store->folder);
     store_committer_drop(&store->committer);
+    lock_drop(&store->in_step);
+    store_stages_drop(&store->stages);
     store_garbage_drop(&store->garbage);
     store_pins_drop(&store->pins);
-    store_leases_drop(&store->leases);
-    store_snapshots_drop(&store->snapshots);
     store_buffers_drop(&store->buffers);
     mem_free(store);
+}
+
+static enum err_code
+sweep_if_needed(struct store *store, bool clean, struct err *err)
+{
+    if (!clean)
+        TRY(store_sweep(store, err));
+    if (store->config.verify_at_open)
+        TRY(store_sweep_verify(store, err));
+    return OK;
 }
 
 static enum err_code
@@ -244,6 +263,8 @@ open_all(struct store *store, const struct store_config *config, struct err *err
     atomic_store(&store->next_number, (state.incarnation + 1) << NUMBER_BITS | 1);
     atomic_store(&store->revision, state.revision);
     atomic_store(&store->revision_durable, state.revision);
+    TRY(sweep_if_needed(store, state.clean, err));
+    TRY(store_interval_start(store, err));
     return store_committer_start(store, err);
 }
 
@@ -265,6 +286,20 @@ store_open(const struct store_config *config, struct store **out, struct err *er
     return OK;
 }
 
+static bool
+may_be_clean(struct store *store)
+{
+    const struct store_doomed *doomed = &store->committer.doomed;
+
+    if (atomic_load(&store->failed) || atomic_load(&store->leaked))
+        return false;
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        if (doomed->count[class] != 0)
+            return false;
+    }
+    return store_garbage_count(&store->garbage) == 0;
+}
+
 void
 store_close(struct store *store)
 {
@@ -273,8 +308,7 @@ store_close(struct store *store)
     if (store == NULL)
         return;
     store_committer_stop(store);
-    if (!atomic_load(&store->failed) && !atomic_load(&store->leaked) &&
-        store_garbage_count(&store->garbage) == 0 && mark_clean(store, &err) != OK)
+    if (may_be_clean(store) && mark_clean(store, &err) != OK)
         log_failure("closing the store", &err);
     drop(store);
 }

@@ -27,8 +27,46 @@ struct store_stage {
     struct pending pending[STORE_CLASS_COUNT][PENDING_MAX]; /* in the order they were asked for */
     unsigned count[STORE_CLASS_COUNT];
     uint64_t written[STORE_CLASS_COUNT]; /* the commit that holds the last of them */
-    struct store_freed_list ids;         /* of those in the files, as garbage to be */
+    struct store_stage_entry entry;
 };
+
+void
+store_stages_init(struct store_stages *s)
+{
+    *s = (struct store_stages){0};
+    lock_init(&s->lock);
+}
+
+void
+store_stages_drop(struct store_stages *s)
+{
+    CHECK(s->first == NULL);
+    lock_drop(&s->lock);
+}
+
+static void
+enlist(struct store_stages *s, struct store_stage_entry *entry)
+{
+    lock_acquire(&s->lock);
+    entry->next = s->first;
+    if (s->first != NULL)
+        s->first->previous = entry;
+    s->first = entry;
+    lock_release(&s->lock);
+}
+
+static void
+delist(struct store_stages *s, struct store_stage_entry *entry)
+{
+    lock_acquire(&s->lock);
+    if (entry->previous == NULL)
+        s->first = entry->next;
+    else
+        entry->previous->next = entry->next;
+    if (entry->next != NULL)
+        entry->next->previous = entry->previous;
+    lock_release(&s->lock);
+}
 
 enum err_code
 store_stage_open(struct store *store, struct store_stage **out, struct err *err)
@@ -38,6 +76,7 @@ store_stage_open(struct store *store, struct store_stage **out, struct err *err)
     if (stage == NULL)
         return ERR_NO_MEMORY;
     stage->store = store;
+    enlist(&store->stages, &stage->entry);
     *out = stage;
     return OK;
 }
@@ -109,17 +148,35 @@ write_sealed(struct store_stage *stage, enum store_class class, struct err *err)
     return code;
 }
 
+/* When the file is full, what was freed a moment ago may do. */
+static enum err_code
+write_or_make_room(struct store_stage *stage, enum store_class class, struct err *err)
+{
+    struct err full = ERR_INIT;
+    enum err_code code = write_sealed(stage, class, &full);
+
+    if (code == ERR_FULL) {
+        store_committer_relieve(stage->store);
+        return write_sealed(stage, class, err);
+    }
+    return code == OK ? OK : err_set(err, code, "%s", full.text);
+}
+
 /* Listed before they are written: deleting what is not there does no harm, forgetting would. */
 static enum err_code
 list_sealed(struct store_stage *stage, enum store_class class, struct err *err)
 {
-    for (unsigned i = 0; i < stage->count[class]; i++) {
+    enum err_code code = OK;
+
+    lock_acquire(&stage->store->stages.lock);
+    for (unsigned i = 0; i < stage->count[class] && code == OK; i++) {
         struct store_freed entry = {.id = stage->pending[class][i].id};
 
         if (is_sealed(&stage->pending[class][i]))
-            TRY(store_freed_add(&stage->ids, entry, err));
+            code = store_freed_add(&stage->entry.ids, entry, err);
     }
-    return OK;
+    lock_release(&stage->store->stages.lock);
+    return code;
 }
 
 static void
@@ -144,7 +201,7 @@ flush(struct store_stage *stage, enum store_class class, struct err *err)
     if (count_sealed(stage, class) == 0)
         return OK;
     TRY(list_sealed(stage, class, err));
-    TRY(write_sealed(stage, class, err));
+    TRY(write_or_make_room(stage, class, err));
     stage->written[class] = atomic_load(&stage->store->chunks[class].written);
     forget_sealed(stage, class);
     return OK;
@@ -234,24 +291,30 @@ end(struct store_stage *stage)
             store_buffers_give(&stage->store->buffers, (enum store_class) class,
                                stage->pending[class][--stage->count[class]].payload);
     }
+    delist(&stage->store->stages, &stage->entry);
+    store_freed_drop(&stage->entry.ids);
     mem_free(stage);
 }
 
 void
 store_stage_published(struct store_stage *stage)
 {
-    store_freed_drop(&stage->ids);
     end(stage);
 }
 
 void
 store_stage_drop(struct store_stage *stage)
 {
+    struct store *store;
+
     if (stage == NULL)
         return;
-    if (stage->ids.count > 0) {
-        store_garbage_give(&stage->store->garbage, &stage->ids);
-        store_committer_poke(stage->store);
+    store = stage->store;
+    if (stage->entry.ids.count > 0) {
+        lock_acquire(&store->stages.lock); /* a walk finds them in one place or the other */
+        store_garbage_give(&store->garbage, &stage->entry.ids);
+        lock_release(&store->stages.lock);
+        store_committer_poke(store);
     }
     end(stage);
 }
