@@ -147,8 +147,9 @@ def check(method, path, reply):
 class Client:
     """One keep-alive connection. Not for two threads at once: take another."""
 
-    def __init__(self, host, port, timeout=60):
+    def __init__(self, host, port, timeout=60, again=True):
         self.host, self.port, self.timeout = host, port, timeout
+        self.again = again  # once more when a kept connection turns out to be closed
         self.connection = None
         self.log = []  # the last exchanges, for reports
 
@@ -185,7 +186,7 @@ class Client:
         except (ConnectionError, http.client.BadStatusLine):
             self.close()
             # The server may close an idle connection at any time: once more, on a new one.
-            if fresh or not isinstance(body, (bytes, type(None))):
+            if fresh or not self.again or not isinstance(body, (bytes, type(None))):
                 raise
             return self.exchange(asked, method, path, body, headers)
         except Exception:
