@@ -163,7 +163,7 @@ read_http(struct worker *w)
 
     if (!read_head(w, head, "\r\n\r\n", &extra))
         return false;
-    status = atoi(head + 9);
+    status = (int)strtol(head + 9, NULL, 10);
     if (status < 200 || status >= 400)
         return fail(w, head);
     for (char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n"))
@@ -396,9 +396,9 @@ main(int argc, char **argv)
             "[-n count]");
     plan.resp = strcmp(argv[1], "resp") == 0;
     plan.host = argv[2];
-    plan.port = (uint16_t)atoi(argv[3]);
-    plan.connections = atoi(argv[4]);
-    plan.seconds = atof(argv[5]);
+    plan.port = (uint16_t)strtoul(argv[3], NULL, 10);
+    plan.connections = (int)strtol(argv[4], NULL, 10);
+    plan.seconds = strtod(argv[5], NULL);
     plan.method = argv[6];
     plan.path = argv[7];
     if (plan.connections < 1 || plan.connections > CONNECTIONS_MAX)
