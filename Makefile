@@ -137,6 +137,10 @@ MAP_valgrind    := 4294967296
 RUNNER_tsan     := $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 RUNNER_valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
                    --errors-for-leak-kinds=definite
+# A container's own file system is good enough to try and to test on; the server would ask for a flag.
+ifneq ($(filter-out ext2/ext3 xfs btrfs zfs f2fs tmpfs,$(shell stat -f -c %T . $(or $(TMPDIR),/tmp) 2>/dev/null)),)
+export TENSORKEEP_FORCE_FILE_SYSTEM ?= 1
+endif
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS  ?= halt_on_error=1
 
