@@ -144,7 +144,7 @@ class Bench:
     # --- clients: requests per second ---
 
     def wrk(self, port, path, connections, headers=()):
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{self.options.seconds}s", "--timeout", "60s"]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(self.options.seconds))}s", "--timeout", "60s"]
         for header in headers:
             command += ["-H", header]
         out = subprocess.run(command + [f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
