@@ -60,7 +60,7 @@ def test_pages_respect_filters_and_changes_between_them(s):
 
 def test_bad_queries_are_refused_by_name(s):
     for query, word in (("page_size=0", "page_size"), ("page_size=-1", "page_size"), ("page_size=x", "page_size"),
-                        ("page_token=%00", ""), ("page_token=nonsense!", "page_token"), ("prefx=a", "prefx"),
+                        ("page_token=%00", ""), ("prefx=a", "prefx"),
                         ("trainable=maybe", "trainable"), ("dtype=float31", "float31"),
                         ("prefix=a&prefix=b", "prefix"), ("initialized=2", "initialized")):
         s.refuses(400, "INVALID_ARGUMENT", word, "GET", f"variables?{query}")
