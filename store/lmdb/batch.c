@@ -37,7 +37,7 @@ store_fail(struct store *store, const struct err *err)
 static enum err_code
 put_deletes(struct store *store, enum store_class class, MDB_txn *txn, struct err *err)
 {
-    const struct store_doomed *doomed = &store->committer.doomed;
+    const struct store_doomed *doomed = &store->garbage.doomed;
     struct store_env *env = &store->chunks[class];
 
     for (unsigned i = 0; i < doomed->count[class]; i++) {
@@ -65,7 +65,7 @@ finish_chunks(struct store *store, enum store_class class, MDB_txn *txn, unsigne
         return code;
     }
     TRY(store_env_write_commit(env, txn, flags, err));
-    store->committer.doomed.count[class] = 0;
+    store->garbage.doomed.count[class] = 0;
     return OK;
 }
 
@@ -77,7 +77,7 @@ store_batch_delete(struct store *store, enum store_class class, struct err *err)
     MDB_txn *txn = NULL;
     enum err_code code;
 
-    if (store->committer.doomed.count[class] == 0)
+    if (store->garbage.doomed.count[class] == 0)
         return OK;
     TRY(store_env_write_begin(env, STORE_WRITER_COMMITTER, flags, &txn, err));
     code = put_deletes(store, class, txn, err);

@@ -196,8 +196,7 @@ take_garbage(struct store *store)
         return;
     oldest = store_snapshots_oldest(&store->snapshots);
     lock_acquire(&store->in_step);
-    store_garbage_take(&store->garbage, oldest < durable ? oldest : durable, &store->pins,
-                       &store->committer.doomed);
+    store_garbage_take(&store->garbage, oldest < durable ? oldest : durable, &store->pins);
     lock_release(&store->in_step);
 }
 
@@ -211,7 +210,7 @@ delete_garbage(struct store *store)
         return false;
     take_garbage(store);
     for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
-        unsigned count = store->committer.doomed.count[class];
+        unsigned count = store->garbage.doomed.count[class];
         struct err err = ERR_INIT;
         enum err_code code = store_batch_delete(store, (enum store_class) class, &err);
 

@@ -37,7 +37,6 @@ struct store_committer {
     bool closing, poked;
     uint64_t relief_asked, relief_given; /* rounds of making room */
     struct condition relieved;
-    struct store_doomed doomed; /* the committer's thread alone */
 };
 
 void store_committer_init(struct store_committer *c);

@@ -74,7 +74,7 @@ store_freed_move(struct store_freed_list *to, struct store_freed_list *from)
 void
 store_garbage_init(struct store_garbage *g)
 {
-    *g = (struct store_garbage){0};
+    memset(g, 0, sizeof *g);
     lock_init(&g->lock);
 }
 
@@ -101,6 +101,8 @@ store_garbage_count(struct store_garbage *g)
 
     lock_acquire(&g->lock);
     count = g->waiting.count + g->held.count;
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++)
+        count += g->doomed.count[class];
     lock_release(&g->lock);
     return count;
 }
@@ -203,9 +205,9 @@ take_from(struct store_freed_list *list, struct store_freed_list *rest, uint64_t
 }
 
 void
-store_garbage_take(struct store_garbage *g, uint64_t revision_max, struct store_pins *pins,
-                   struct store_doomed *doomed)
+store_garbage_take(struct store_garbage *g, uint64_t revision_max, struct store_pins *pins)
 {
+    struct store_doomed *doomed = &g->doomed;
     uint64_t dropped = store_pins_dropped(pins);
     struct store_freed_list rest = {0};
 

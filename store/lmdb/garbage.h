@@ -39,27 +39,29 @@ void store_freed_drop(struct store_freed_list *list);
 /* Appends all of `from`, which is empty afterwards. */
 void store_freed_move(struct store_freed_list *to, struct store_freed_list *from);
 
+/* Ids on their way out, until their deletion is committed. The committer's thread alone, but for
+ * `count`. */
+struct store_doomed {
+    uint64_t ids[STORE_CLASS_COUNT][STORE_DELETE_MAX];
+    _Atomic unsigned count[STORE_CLASS_COUNT];
+};
+
 struct store_garbage {
     struct lock lock;
     struct store_freed_list waiting; /* by revision, oldest first */
     struct store_freed_list held;    /* no snapshot needs them, a lease did when last looked */
-    uint64_t pins_seen;              /* pins->dropped when `held` was last looked through */
+    struct store_doomed doomed;
+    uint64_t pins_seen; /* pins->dropped when `held` was last looked through */
 };
 
 void store_garbage_init(struct store_garbage *g);
 void store_garbage_drop(struct store_garbage *g);
 void store_garbage_give(struct store_garbage *g, struct store_freed_list *list);
+/* All of it, also what is on its way out. */
 uint64_t store_garbage_count(struct store_garbage *g);
-
-/* Ids on their way out; kept by the committer until their deletion is committed. */
-struct store_doomed {
-    uint64_t ids[STORE_CLASS_COUNT][STORE_DELETE_MAX];
-    unsigned count[STORE_CLASS_COUNT];
-};
 
 /* Moves up to STORE_DELETE_MAX entries of each class that were freed at or before `revision_max`
  * and that no pin needs to `doomed`. */
-void store_garbage_take(struct store_garbage *g, uint64_t revision_max, struct store_pins *pins,
-                        struct store_doomed *doomed);
+void store_garbage_take(struct store_garbage *g, uint64_t revision_max, struct store_pins *pins);
 
 #endif

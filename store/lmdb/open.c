@@ -212,6 +212,8 @@ init(struct store *store, const struct store_config *config)
     store->config.directory = NULL; /* folder.path is our copy */
     if (store->config.batch_units_max == 0)
         store->config.batch_units_max = 1;
+    if (store->config.readers_max == 0)
+        store->config.readers_max = 1;
     store_buffers_init(&store->buffers);
     store_snapshots_init(&store->snapshots);
     store_leases_init(&store->leases);
@@ -289,7 +291,7 @@ store_open(const struct store_config *config, struct store **out, struct err *er
 static bool
 may_be_clean(struct store *store)
 {
-    const struct store_doomed *doomed = &store->committer.doomed;
+    const struct store_doomed *doomed = &store->garbage.doomed;
 
     if (atomic_load(&store->failed) || atomic_load(&store->leaked))
         return false;

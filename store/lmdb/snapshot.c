@@ -3,6 +3,8 @@
  * A snapshot is registered before its transaction begins, with revision 0 ("unknown"), so garbage
  * that it might see can never be missed: the committer either sees it registered, or had decided
  * before, and then the snapshot begins on a state that no longer names what was deleted. */
+#include <inttypes.h>
+
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"
@@ -39,16 +41,26 @@ store_snapshots_oldest(struct store_snapshots *s)
     return oldest;
 }
 
-static void
-enlist(struct store_snapshots *s, struct store_snapshot *snapshot)
+/* The limit is counted here: a lock file left by a start with more readers keeps its slots. */
+static enum err_code
+enlist(struct store_snapshots *s, struct store_snapshot *snapshot, uint32_t count_max,
+       struct err *err)
 {
+    bool full;
+
     lock_acquire(&s->lock);
-    snapshot->next = s->first;
-    if (s->first != NULL)
-        s->first->previous = snapshot;
-    s->first = snapshot;
-    s->count++;
+    full = s->count >= count_max;
+    if (!full) {
+        snapshot->next = s->first;
+        if (s->first != NULL)
+            s->first->previous = snapshot;
+        s->first = snapshot;
+        s->count++;
+    }
     lock_release(&s->lock);
+    if (full)
+        return err_set(err, ERR_BUSY, "%" PRIu32 " snapshots are open already", count_max);
+    return OK;
 }
 
 static void
@@ -91,10 +103,13 @@ store_snapshot_open(struct store *store, struct store_snapshot **out, struct err
     if (snapshot == NULL)
         return ERR_NO_MEMORY;
     snapshot->view.store = store;
-    enlist(&store->snapshots, snapshot);
-    code = begin(snapshot, err);
+    code = enlist(&store->snapshots, snapshot, store->config.readers_max, err);
+    if (code == OK) {
+        code = begin(snapshot, err);
+        if (code != OK)
+            delist(&store->snapshots, snapshot);
+    }
     if (code != OK) {
-        delist(&store->snapshots, snapshot);
         mem_free(snapshot);
         return code;
     }

@@ -47,7 +47,7 @@ add_list(struct store_ids *ids, const struct store_freed_list *list)
 static void
 gather_unnamed(struct store *store, struct store_ids *ids)
 {
-    const struct store_doomed *doomed = &store->committer.doomed;
+    const struct store_doomed *doomed = &store->garbage.doomed;
 
     lock_acquire(&store->stages.lock);
     for (const struct store_stage_entry *s = store->stages.first; s != NULL; s = s->next)

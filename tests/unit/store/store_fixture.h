@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "store/base/crc32c.h"
 #include "store/store.h"
 #include "tests/support/unit.h"
 
