@@ -178,7 +178,7 @@ does_not_fit(const struct api_value *value, const struct survey *survey, uint64_
     char text[SURVEY_ELEMENT_BYTES_MAX];
     bool is_float = (rows[dtype].reader.kinds & KIND(FRACTION)) != 0;
 
-    return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s: %s %s %s", api_value_where(value, where),
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s %s %s %s", api_value_where(value, where),
                    survey_place(survey, ordinal, place), survey_element_text(from_element, text),
                    is_float ? "overflows" : "is outside", dtype_name(dtype));
 }

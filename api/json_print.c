@@ -218,10 +218,9 @@ append_numbers(const struct tensor_view *tensor, struct nesting *n, struct buf *
                struct err *err)
 {
     print_element *print = printers[tensor->type.dtype];
-    uint32_t step = n->empty ? 0 : dtype_size(tensor->type.dtype);
-    const uint8_t *element = tensor->data;
+    uint32_t step = dtype_size(tensor->type.dtype);
 
-    for (uint64_t i = 0; i < n->count; i++, element += step) {
+    for (uint64_t i = 0; i < n->count; i++) {
         uint8_t *room = NULL;
         char *text;
         size_t size;
@@ -229,7 +228,8 @@ append_numbers(const struct tensor_view *tensor, struct nesting *n, struct buf *
         TRY(buf_reserve(out, ELEMENT_ROOM + 2 * SHAPE_RANK_MAX, &room, err));
         text = (char *)room;
         size = print_opening(n, text);
-        size += n->empty ? print_word("[]", text + size) : print(element, text + size);
+        size +=
+            n->empty ? print_word("[]", text + size) : print(tensor->data + i * step, text + size);
         size += print_closing(n, text + size);
         buf_commit(out, size);
     }

@@ -59,6 +59,8 @@ append_decoded(const struct api_value *value, struct bytes text, struct buf *out
     if (!api_base64_size(text, &size))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: %zu characters are no base64 text",
                        api_value_where(value, where), text.size);
+    if (size == 0)
+        return OK;
     TRY(buf_reserve(out, size, &room, err));
     if (!api_base64_decode(text, room))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s is not base64",

@@ -37,6 +37,7 @@ const char *
 survey_place(const struct survey *survey, uint64_t ordinal, char out[static SURVEY_PLACE_BYTES_MAX])
 {
     static const char word[] = " element ";
+    const size_t room = SURVEY_PLACE_BYTES_MAX - sizeof word - 1;
     uint64_t index[SURVEY_LEVELS_MAX];
 
     if (survey->rank == 0)
@@ -46,7 +47,8 @@ survey_place(const struct survey *survey, uint64_t ordinal, char out[static SURV
         ordinal = survey->dims[i] == 0 ? 0 : ordinal / survey->dims[i];
     }
     strcpy(out, word);
-    print_index(out + sizeof word - 1, SURVEY_PLACE_BYTES_MAX - sizeof word, index, survey->rank);
+    print_index(out + sizeof word - 1, room, index, survey->rank);
+    strcat(out, ":");
     return out;
 }
 

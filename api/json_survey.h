@@ -35,7 +35,7 @@ struct survey {
 /* ERR_INVALID_ARGUMENT: "field 'data': ragged: [1] has 3 elements, expected 2". */
 ERR_MUST_CHECK enum err_code survey_take(const struct api_value *value, struct survey *out,
                                          struct err *err);
-/* " element [1,2]", "" for a scalar; for a message that names an element. Returns out. */
+/* " element [1,2]:", "" for a scalar; for a message that names an element. Returns out. */
 enum { SURVEY_PLACE_BYTES_MAX = 800 };
 const char *survey_place(const struct survey *survey, uint64_t ordinal,
                          char out[static SURVEY_PLACE_BYTES_MAX]);

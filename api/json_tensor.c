@@ -45,7 +45,7 @@ check_kinds(const struct tensor_request *rq, const struct survey *survey, struct
         if ((wrong >> kind & 1) != 0 &&
             (first == NULL || survey->first[kind].ordinal < first->ordinal))
             first = &survey->first[kind];
-    return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s: %s expected, got %s",
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s %s expected, got %s",
                    api_value_where(rq->value, where), survey_place(survey, first->ordinal, place),
                    dtype_name(rq->dtype), survey_element_text(first->text, text));
 }
