@@ -107,10 +107,24 @@ source_read(void *context, const char *name, bool initialized, uint64_t offset, 
     return value_copy(&read->reader, offset, size, out, err);
 }
 
+static enum err_code
+source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
+{
+    struct compute_read *read = NULL;
+
+    (void)initialized;
+    TRY(find_read(context, name, &read, err));
+    if (!read->initialized)
+        return compute_uninitialized(name, err);
+    *out = read->reader.ref.size;
+    return OK;
+}
+
 struct expr_source
 compute_expr_source(struct compute_source *source)
 {
-    return (struct expr_source){.context = source, .type = source_type, .read = source_read};
+    return (struct expr_source){
+        .context = source, .type = source_type, .read = source_read, .size = source_size};
 }
 
 enum err_code

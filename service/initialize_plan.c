@@ -312,10 +312,24 @@ source_read(void *context, const char *name, bool initialized, uint64_t offset, 
     return value_builder_read(step->builder, offset, size, out, err);
 }
 
+static enum err_code
+source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
+{
+    struct initialize_plan *plan = context;
+    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
+    struct expr_source current = compute_expr_source(&plan->reads);
+
+    if (step == NULL || !step->in_run)
+        return current.size(current.context, name, initialized, out, err);
+    *out = step->strings.size; /* only asked of strings, which are kept whole */
+    return OK;
+}
+
 struct expr_source
 initialize_plan_source(struct initialize_plan *plan)
 {
-    return (struct expr_source){.context = plan, .type = source_type, .read = source_read};
+    return (struct expr_source){
+        .context = plan, .type = source_type, .read = source_read, .size = source_size};
 }
 
 static enum err_code

@@ -284,11 +284,15 @@ model_list(struct service *service, const char *after, size_t count_max, model_v
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
-    struct record_key prefix = record_key_model(""), start = record_key_model(after ? after : "");
+    struct record_key prefix = record_key_model(""), start;
     const struct store_view *view;
     struct model_info info;
     bool found = true;
 
+    if (after != NULL && strlen(after) > NAME_MODEL_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
+                       strlen(after), NAME_MODEL_BYTES_MAX);
+    start = record_key_model(after ? after : "");
     TRY(store_snapshot_open(service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);
     *revision = store_view_revision(view);

@@ -27,6 +27,8 @@ struct variable_spec {
 };
 
 struct variable_spec variable_spec_default(void);
+/* The limits expressions of this service are built and decoded under. */
+struct expr_limits variable_expr_limits(const struct service_limits *limits);
 
 /* Seeds a random op drew when the variable was last initialized. */
 struct variable_draw {

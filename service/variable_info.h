@@ -14,7 +14,6 @@ ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view,
 /* The draws of an initialized tree, as kept in a record. */
 ERR_MUST_CHECK enum err_code variable_draws_encode(const struct expr_tree *tree, struct buf *out,
                                                    struct err *err);
-struct expr_limits variable_expr_limits(const struct service_limits *limits);
 /* The initial value of a variable that has one. Owned: expr_tree_drop. */
 ERR_MUST_CHECK enum err_code variable_initial_value(const struct store_view *view,
                                                     const struct service_limits *limits,

@@ -1,0 +1,252 @@
+#include "api/describe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "api/expr_json.h"
+#include "store/base/scope.h"
+
+void
+api_json_release(json_t **json)
+{
+    json_decref(*json);
+    *json = NULL;
+}
+
+static enum err_code
+no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
+}
+
+enum err_code
+api_json_made(json_t *json, json_t **out, struct err *err)
+{
+    if (json == NULL)
+        return no_memory(err);
+    *out = json;
+    return OK;
+}
+
+enum err_code
+api_json_set(json_t *object, const char *key, json_t *value, struct err *err)
+{
+    return json_object_set_new(object, key, value) == 0 ? OK : no_memory(err);
+}
+
+enum err_code
+api_json_push(json_t *array, json_t *value, struct err *err)
+{
+    return json_array_append_new(array, value) == 0 ? OK : no_memory(err);
+}
+
+const char *
+api_describe_time(uint64_t wall_ms, char out[static API_TIME_BYTES_MAX])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts;
+    size_t used;
+
+    gmtime_r(&seconds, &parts);
+    used = strftime(out, API_TIME_BYTES_MAX, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(out + used, API_TIME_BYTES_MAX - used, ".%03uZ", (unsigned)(wall_ms % 1000));
+    return out;
+}
+
+enum err_code
+api_describe_shape(const struct shape *shape, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *array = NULL;
+
+    TRY(api_json_made(json_array(), &array, err));
+    for (uint32_t i = 0; i < shape->rank; i++)
+        TRY(api_json_push(array, json_integer((json_int_t)shape->dims[i]), err));
+    *out = TAKE(array);
+    return OK;
+}
+
+enum err_code
+api_describe_names(const char *names, size_t stride, size_t count, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *array = NULL;
+
+    TRY(api_json_made(json_array(), &array, err));
+    for (size_t i = 0; i < count; i++)
+        TRY(api_json_push(array, json_string(names + i * stride), err));
+    *out = TAKE(array);
+    return OK;
+}
+
+static json_t *
+json_u64(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+enum err_code
+api_describe_model(const struct model_info *info, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *model = NULL;
+    json_t *labels = json_object();
+    const char *text = info->labels_text;
+    char time[API_TIME_BYTES_MAX];
+
+    TRY(api_json_made(json_object(), &model, err));
+    TRY(api_json_set(model, "name", json_string(info->name), err));
+    TRY(api_json_set(model, "seed", info->has_seed ? json_integer(info->seed) : json_null(), err));
+    TRY(api_json_set(model, "labels", labels, err));
+    for (size_t i = 0; i < info->label_count; i++) {
+        const char *value = text + strlen(text) + 1;
+
+        TRY(api_json_set(labels, text, json_string(value), err));
+        text = value + strlen(value) + 1;
+    }
+    TRY(api_json_set(model, "created", json_string(api_describe_time(info->created_ms, time)),
+                     err));
+    TRY(api_json_set(model, "revision", json_u64(info->revision), err));
+    TRY(api_json_set(model, "variables", json_u64(info->variables), err));
+    TRY(api_json_set(model, "initialized", json_u64(info->initialized), err));
+    TRY(api_json_set(model, "bytes", json_u64(info->bytes), err));
+    TRY(api_json_set(model, "checkpoints", json_u64(info->checkpoints), err));
+    TRY(api_json_set(model, "checkpoint_bytes", json_u64(info->checkpoint_bytes), err));
+    *out = TAKE(model);
+    return OK;
+}
+
+static enum err_code
+describe_texts(const struct record_texts *texts, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *array = NULL;
+    struct bytes text;
+    uint32_t offset = 0;
+
+    TRY(api_json_made(json_array(), &array, err));
+    while (record_texts_next(texts, &offset, &text))
+        TRY(api_json_push(array, json_stringn((const char *)text.data, text.size), err));
+    *out = TAKE(array);
+    return OK;
+}
+
+/* Seeds may be any 64-bit number: as JSON integers they stay exact in two's complement. */
+static enum err_code
+describe_draws(const struct variable_info *info, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *array = NULL;
+
+    TRY(api_json_made(json_array(), &array, err));
+    for (size_t i = 0; i < info->draw_count; i++) {
+        const struct variable_draw *draw = &info->draws[i];
+
+        TRY(api_json_push(array,
+                          json_pack("{s:s, s:I, s:I}", "path", draw->path, "seed",
+                                    (json_int_t)draw->seed, "seed2", (json_int_t)draw->seed2),
+                          err));
+    }
+    *out = TAKE(array);
+    return OK;
+}
+
+static enum err_code
+describe_ops(const char *name, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *ops = NULL;
+
+    TRY(api_json_made(json_object(), &ops, err));
+    TRY(api_json_set(ops, "variable", json_string(name), err));
+    TRY(api_json_set(ops, "initializer", json_sprintf("%s/Assign", name), err));
+    TRY(api_json_set(ops, "read", json_sprintf("%s/read", name), err));
+    *out = TAKE(ops);
+    return OK;
+}
+
+enum err_code
+api_describe_variable(const struct variable_info *info, json_t **out, struct err *err)
+{
+    const struct variable_record *r = &info->record;
+    AUTO_CALL(api_json_release) json_t *variable = NULL;
+    json_t *part = NULL;
+    char time[API_TIME_BYTES_MAX];
+
+    TRY(api_json_made(json_object(), &variable, err));
+    TRY(api_json_set(variable, "name", json_string(info->name), err));
+    TRY(api_json_set(variable, "dtype", json_string(dtype_name(r->type.dtype)), err));
+    if (r->shape_known)
+        TRY(api_describe_shape(&r->type.shape, &part, err));
+    else
+        part = json_null();
+    TRY(api_json_set(variable, "shape", part, err));
+    TRY(api_json_set(variable, "size", r->shape_known ? json_u64(info->size) : json_null(), err));
+    TRY(api_json_set(variable, "bytes", json_u64(info->bytes), err));
+    TRY(api_json_set(variable, "initialized", json_boolean(info->initialized), err));
+    TRY(api_json_set(variable, "revision", json_u64(r->revision), err));
+    TRY(api_json_set(variable, "version", json_u64(r->version), err));
+    TRY(api_json_set(variable, "trainable", json_boolean(r->trainable), err));
+    TRY(api_json_set(variable, "validate_shape", json_boolean(r->validate_shape), err));
+    TRY(api_json_set(variable, "row_updates", json_boolean(r->row_updates), err));
+    TRY(describe_texts(&r->collections, &part, err));
+    TRY(api_json_set(variable, "collections", part, err));
+    TRY(api_json_set(variable, "device", json_string(r->device), err));
+    part = json_null();
+    if (info->has_initial_value)
+        TRY(api_expr_encode(&info->initial_value, &part, err));
+    TRY(api_json_set(variable, "initial_value", part, err));
+    TRY(describe_draws(info, &part, err));
+    TRY(api_json_set(variable, "initialized_with", part, err));
+    TRY(api_json_set(variable, "created", json_string(api_describe_time(r->created_ms, time)),
+                     err));
+    TRY(api_json_set(variable, "updated", json_string(api_describe_time(r->updated_ms, time)),
+                     err));
+    TRY(describe_ops(info->name, &part, err));
+    TRY(api_json_set(variable, "ops", part, err));
+    *out = TAKE(variable);
+    return OK;
+}
+
+enum err_code
+api_describe_change(const struct variable_change *change, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    json_t *shape = NULL;
+
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_json_set(json, "name", json_string(change->name), err));
+    TRY(api_json_set(json, "dtype", json_string(dtype_name(change->type.dtype)), err));
+    TRY(api_describe_shape(&change->type.shape, &shape, err));
+    TRY(api_json_set(json, "shape", shape, err));
+    TRY(api_json_set(json, "version", json_u64(change->version), err));
+    TRY(api_json_set(json, "revision", json_u64(change->revision), err));
+    *out = TAKE(json);
+    return OK;
+}
+
+enum err_code
+api_describe_checkpoint(const struct checkpoint_info *info, json_t **out, struct err *err)
+{
+    const struct checkpoint_record *r = &info->record;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    json_t *metadata = json_object();
+    struct bytes name, value;
+    uint32_t offset = 0;
+    char time[API_TIME_BYTES_MAX];
+
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_json_set(json, "name", json_string(info->name), err));
+    TRY(api_json_set(json, "global_step",
+                     r->has_global_step ? json_integer(r->global_step) : json_null(), err));
+    TRY(api_json_set(json, "tensors", json_u64(r->tensors), err));
+    TRY(api_json_set(json, "bytes", json_u64(r->bytes), err));
+    TRY(api_json_set(json, "revision", json_u64(r->revision), err));
+    TRY(api_json_set(json, "created", json_string(api_describe_time(r->created_ms, time)), err));
+    TRY(api_json_set(json, "pinned", json_boolean(r->pinned), err));
+    TRY(api_json_set(json, "metadata", metadata, err));
+    while (record_texts_next(&r->metadata, &offset, &name) &&
+           record_texts_next(&r->metadata, &offset, &value)) {
+        char key[RECORD_LABELS_BYTES_MAX + 1];
+
+        snprintf(key, sizeof key, "%.*s", (int)name.size, (const char *)name.data);
+        TRY(api_json_set(metadata, key, json_stringn((const char *)value.data, value.size), err));
+    }
+    *out = TAKE(json);
+    return OK;
+}

@@ -1,0 +1,275 @@
+/* Checkpoints: save, list, inspect, read, export, import, delete. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/describe.h"
+#include "api/handlers/handlers.h"
+#include "api/paging.h"
+#include "api/picks.h"
+#include "api/tensor_io.h"
+#include "service/checkpoint.h"
+#include "store/base/scope.h"
+
+/* 1000, or {"variable": "global_step"}. */
+static enum err_code
+take_step(struct api_request *rq, struct api_object *body, struct checkpoint_save_spec *spec,
+          struct err *err)
+{
+    struct api_value value;
+    struct api_object step;
+
+    if (!api_object_has(body, "global_step", &value) || api_value_kind(&value) == API_NULL)
+        return OK;
+    if (api_value_kind(&value) != API_OBJECT) {
+        spec->has_global_step = true;
+        return api_value_i64(&value, &spec->global_step, err);
+    }
+    TRY(api_object_of(&value, &step, err));
+    TRY(api_object_text(&step, "variable", api_request_arena(rq), &spec->global_step_variable, NULL,
+                        err));
+    return api_object_end(&step, err);
+}
+
+static enum err_code
+reply_saved(struct api_request *rq, struct api_reply *rp, const struct checkpoint_info *info,
+            uint64_t revision, struct err *err)
+{
+    json_t *json = NULL;
+
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/checkpoints/%s", api_request_model(rq),
+                         info->name));
+    TRY(api_describe_checkpoint(info, &json, err));
+    return api_reply_json(rp, 201, json, err);
+}
+
+enum err_code
+api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct checkpoint_save_spec spec = {0};
+    struct checkpoint_info info;
+    struct write_options options;
+    struct api_json *doc = NULL;
+    struct api_value root, picks;
+    struct api_object body;
+    uint64_t revision = 0;
+    bool given = false;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_text(&body, "name", arena, &spec.name, NULL, err));
+    TRY(take_step(rq, &body, &spec, err));
+    if (api_object_has(&body, "variables", &picks))
+        TRY(api_picks_take(rq, &picks, &spec.picks, &spec.pick_count, err));
+    TRY(api_object_text(&body, "prefix", arena, &spec.prefix, &given, err));
+    if (given && spec.picks != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "give 'variables' or 'prefix', not both");
+    TRY(api_object_bool(&body, "overwrite", &spec.overwrite, &given, err));
+    TRY(api_object_bool(&body, "allow_empty", &spec.allow_empty, &given, err));
+    TRY(api_object_end(&body, err));
+    TRY(checkpoint_save(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
+                        &revision, err));
+    return reply_saved(rq, rp, &info, revision, err);
+}
+
+static enum err_code
+push_checkpoint(void *context, const struct checkpoint_info *info, struct err *err)
+{
+    json_t *json = NULL;
+
+    TRY(api_describe_checkpoint(info, &json, err));
+    return api_page_push(context, json, info->name, err);
+}
+
+enum err_code
+api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(api_page) page = {0};
+    uint64_t revision = 0;
+
+    TRY(api_page_begin(rq, &page, err));
+    TRY(checkpoint_list(api_request_service(rq), api_request_model(rq), page.after, page.size,
+                        push_checkpoint, &page, &page.more, &revision, err));
+    return api_page_reply(rq, rp, &page, "checkpoints", revision, err);
+}
+
+enum err_code
+api_checkpoint_latest(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct checkpoint_info info;
+    json_t *json = NULL;
+    bool done = false;
+
+    TRY(checkpoint_latest(api_request_service(rq), api_request_model(rq), &info, err));
+    TRY(api_reply_etag(rq, rp, info.record.revision, "latest", &done, err));
+    if (done)
+        return OK;
+    TRY(api_describe_checkpoint(&info, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
+
+/* --- inspecting --- */
+
+struct inspection {
+    json_t *tensors;
+    uint64_t unique_bytes, shared_bytes;
+};
+
+static enum err_code
+push_tensor(void *context, const struct checkpoint_tensor *tensor, struct err *err)
+{
+    struct inspection *inspection = context;
+    json_t *shape = NULL;
+    char digest[24];
+
+    snprintf(digest, sizeof digest, "crc32c:%08" PRIx32, tensor->crc32c);
+    inspection->unique_bytes += tensor->unique_bytes;
+    inspection->shared_bytes += tensor->shared_bytes;
+    TRY(api_describe_shape(&tensor->type.shape, &shape, err));
+    return api_json_push(inspection->tensors,
+                         json_pack("{s:s%, s:s, s:o, s:I, s:s, s:I, s:I}", "name",
+                                   (const char *)tensor->name.data, tensor->name.size, "dtype",
+                                   dtype_name(tensor->type.dtype), "shape", shape, "bytes",
+                                   (json_int_t)tensor->size, "digest", digest, "unique_bytes",
+                                   (json_int_t)tensor->unique_bytes, "shared_bytes",
+                                   (json_int_t)tensor->shared_bytes),
+                         err);
+}
+
+enum err_code
+api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct checkpoint_info info;
+    struct inspection inspection = {0};
+    AUTO_CALL(api_json_release) json_t *tensors = NULL;
+    json_t *json = NULL;
+
+    TRY(api_json_made(json_array(), &tensors, err));
+    inspection.tensors = tensors;
+    TRY(checkpoint_inspect(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                           &info, push_tensor, &inspection, err));
+    /* What is shared changes with other writes: this reading has no tag. */
+    TRY(api_describe_checkpoint(&info, &json, err));
+    if (json_object_set(json, "tensors", tensors) != 0 ||
+        json_object_set_new(json, "unique_bytes",
+                            json_integer((json_int_t)inspection.unique_bytes)) != 0 ||
+        json_object_set_new(json, "shared_bytes",
+                            json_integer((json_int_t)inspection.shared_bytes)) != 0) {
+        json_decref(json);
+        return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
+    }
+    return api_reply_json(rp, 200, json, err);
+}
+
+enum err_code
+api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(tensor_set) set = {0};
+    struct bytes tensor = api_request_query(rq, "tensor"), dtype = api_request_query(rq, "dtype");
+    char representation[API_REPRESENTATION_BYTES_MAX];
+    enum api_format format = API_FORMAT_JSON;
+    enum dtype cast_to = DTYPE_UNSET;
+    const char *name;
+    bool done = false;
+
+    TRY(api_negotiate_reply(rq, rp,
+                            API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_RAW) |
+                                API_FORMATS(API_FORMAT_NPY) | API_FORMATS(API_FORMAT_SAFETENSORS),
+                            &format, err));
+    if (tensor.data == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "query argument 'tensor' is missing");
+    if (dtype.data != NULL && !dtype_of_name(dtype, &cast_to))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "query argument 'dtype': there is no dtype '%.*s'",
+                       (int)(dtype.size < 64 ? dtype.size : 64), (const char *)dtype.data);
+    name = arena_text(api_request_arena(rq), tensor, err);
+    if (name == NULL)
+        return ERR_NO_MEMORY;
+    TRY(checkpoint_read(api_request_service(rq), api_request_model(rq), api_request_name(rq), name,
+                        api_request_query(rq, "slice"), cast_to, &set, err));
+    TRY(api_reply_etag(rq, rp, set.entries[0].revision,
+                       api_representation(rq, format, representation), &done, err));
+    if (done)
+        return OK;
+    return api_reply_tensor(rq, rp, format, &set, err);
+}
+
+enum err_code
+api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(tensor_set) set = {0};
+    struct checkpoint_info info;
+    enum api_format format = API_FORMAT_SAFETENSORS;
+    char representation[API_REPRESENTATION_BYTES_MAX];
+    struct bytes *metadata, name, value;
+    uint32_t offset = 0;
+    size_t count = 0;
+    bool done = false;
+
+    TRY(api_negotiate_reply(rq, rp, API_FORMATS(API_FORMAT_SAFETENSORS), &format, err));
+    TRY(checkpoint_read_all(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                            &info, &set, err));
+    TRY(api_reply_etag(rq, rp, info.record.revision, api_representation(rq, format, representation),
+                       &done, err));
+    if (done)
+        return OK;
+    metadata =
+        arena_array(api_request_arena(rq), RECORD_LABELS_BYTES_MAX / 4, sizeof *metadata, err);
+    if (metadata == NULL)
+        return ERR_NO_MEMORY;
+    while (record_texts_next(&info.record.metadata, &offset, &name) &&
+           record_texts_next(&info.record.metadata, &offset, &value)) {
+        metadata[count++] = name;
+        metadata[count++] = value;
+    }
+    TRY(api_reply_header(rp, "Content-Disposition", err, "attachment; filename=\"%s.safetensors\"",
+                         api_file_name(info.name)));
+    return api_reply_tensors(rq, rp, format, &set, metadata, count / 2, err);
+}
+
+enum err_code
+api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct api_set_body body;
+    struct checkpoint_import *imports;
+    struct checkpoint_info info;
+    struct write_options options;
+    uint64_t revision = 0;
+    bool overwrite = false;
+
+    TRY(api_request_query_bool(rq, "overwrite", false, &overwrite, err));
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_set_body_open(rq, &body, err));
+    imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
+    if (imports == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < body.header.count; i++) {
+        imports[i].name = body.header.entries[i].name;
+        imports[i].type = body.header.entries[i].type;
+        imports[i].size = body.header.entries[i].end - body.header.entries[i].begin;
+    }
+    TRY(checkpoint_import(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                          imports, body.header.count, body.header.metadata,
+                          body.header.metadata_count, &body.source, overwrite, &options, &info,
+                          &revision, err));
+    return reply_saved(rq, rp, &info, revision, err);
+}
+
+enum err_code
+api_checkpoint_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct write_options options;
+    uint64_t revision = 0;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(checkpoint_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                          &options, &revision, err));
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200,
+        json_pack("{s:s, s:I}", "deleted", api_request_name(rq), "revision", (json_int_t)revision),
+        err);
+}

@@ -1,0 +1,144 @@
+/* Models: create, list, look, change, delete. */
+#include <inttypes.h>
+
+#include "api/describe.h"
+#include "api/handlers/handlers.h"
+#include "api/paging.h"
+#include "api/reply.h"
+#include "service/model.h"
+#include "store/base/scope.h"
+
+/* "labels": {"name": "value"}. */
+static enum err_code
+take_labels(struct api_request *rq, struct api_object *body, struct model_spec *spec,
+            struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct model_label *labels;
+    struct api_value value, *values = NULL;
+    const char **names = NULL;
+
+    spec->has_labels = api_object_has(body, "labels", &value);
+    if (!spec->has_labels)
+        return OK;
+    TRY(api_value_fields(&value, arena, &names, &values, &spec->label_count, err));
+    labels = arena_array(arena, spec->label_count, sizeof *labels, err);
+    if (labels == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < spec->label_count; i++) {
+        labels[i].name = names[i];
+        TRY(api_value_text(&values[i], arena, &labels[i].value, err));
+    }
+    spec->labels = labels;
+    return OK;
+}
+
+static enum err_code
+reply_model(struct api_request *rq, struct api_reply *rp, int status, const struct model_info *info,
+            uint64_t revision, bool read, struct err *err)
+{
+    json_t *json = NULL;
+    bool done = false;
+
+    if (read)
+        TRY(api_reply_etag(rq, rp, info->revision, "model", &done, err));
+    else
+        TRY(api_reply_revision(rp, revision, err));
+    if (done)
+        return OK;
+    TRY(api_describe_model(info, &json, err));
+    return api_reply_json(rp, status, json, err);
+}
+
+enum err_code
+api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct write_options options;
+    struct model_spec spec = {0};
+    struct api_json *doc = NULL;
+    struct api_object body;
+    struct api_value root;
+    struct model_info info;
+    uint64_t revision = 0;
+    bool created = false;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
+    TRY(take_labels(rq, &body, &spec, err));
+    TRY(api_object_end(&body, err));
+    TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options, &created,
+                     &info, &revision, err));
+    if (created)
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s", info.name));
+    return reply_model(rq, rp, created ? 201 : 200, &info, revision, false, err);
+}
+
+enum err_code
+api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct write_options options;
+    struct model_spec spec = {0};
+    struct api_json *doc = NULL;
+    struct api_object body;
+    struct api_value root;
+    struct model_info info;
+    uint64_t revision = 0;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(take_labels(rq, &body, &spec, err));
+    TRY(api_object_end(&body, err));
+    TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
+                    &revision, err));
+    return reply_model(rq, rp, 200, &info, revision, false, err);
+}
+
+enum err_code
+api_model_get(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct model_info info;
+
+    TRY(model_get(api_request_service(rq), api_request_model(rq), &info, err));
+    return reply_model(rq, rp, 200, &info, 0, true, err);
+}
+
+enum err_code
+api_model_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct write_options options;
+    uint64_t revision = 0;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(model_delete(api_request_service(rq), api_request_model(rq), &options, &revision, err));
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200,
+        json_pack("{s:s, s:I}", "deleted", api_request_model(rq), "revision", (json_int_t)revision),
+        err);
+}
+
+static enum err_code
+push_model(void *context, const struct model_info *info, struct err *err)
+{
+    json_t *json = NULL;
+
+    TRY(api_describe_model(info, &json, err));
+    return api_page_push(context, json, info->name, err);
+}
+
+enum err_code
+api_model_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(api_page) page = {0};
+    uint64_t revision = 0;
+
+    TRY(api_page_begin(rq, &page, err));
+    TRY(model_list(api_request_service(rq), page.after, page.size, push_model, &page, &page.more,
+                   &revision, err));
+    return api_page_reply(rq, rp, &page, "models", revision, err);
+}

@@ -1,0 +1,150 @@
+/* Restoring a checkpoint into this model, from this or another one. */
+#include "api/describe.h"
+#include "api/handlers/handlers.h"
+#include "api/picks.h"
+#include "api/reply.h"
+#include "service/checkpoint.h"
+#include "store/base/scope.h"
+
+static enum err_code
+take_choice(struct api_request *rq, struct api_object *body, const char *field,
+            enum restore_choice *out, struct err *err)
+{
+    const char *text = NULL;
+    bool given = false;
+
+    TRY(api_object_text(body, field, api_request_arena(rq), &text, &given, err));
+    if (!given || strcmp(text, "error") == 0)
+        *out = RESTORE_ERROR;
+    else if (strcmp(text, "skip") == 0)
+        *out = RESTORE_SKIP;
+    else
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field '%s' must be \"error\" or \"skip\", not \"%.64s\"", field, text);
+    return OK;
+}
+
+/* {"old/": "new/"} */
+static enum err_code
+take_prefix_map(struct api_request *rq, struct api_object *body,
+                struct checkpoint_restore_spec *spec, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct checkpoint_pick *map;
+    struct api_value value, *values = NULL;
+    const char **names = NULL;
+
+    if (!api_object_has(body, "prefix_map", &value))
+        return OK;
+    TRY(api_value_fields(&value, arena, &names, &values, &spec->prefix_map_count, err));
+    map = arena_array(arena, spec->prefix_map_count + 1, sizeof *map, err);
+    if (map == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < spec->prefix_map_count; i++) {
+        map[i].tensor = names[i];
+        TRY(api_value_text(&values[i], arena, &map[i].variable, err));
+    }
+    spec->prefix_map = map;
+    return OK;
+}
+
+static enum err_code
+take_spec(struct api_request *rq, struct api_object *body, struct checkpoint_restore_spec *spec,
+          struct err *err)
+{
+    struct api_value picks;
+    bool given = false;
+
+    if (api_object_has(body, "variables", &picks))
+        TRY(api_picks_take(rq, &picks, &spec->picks, &spec->pick_count, err));
+    TRY(take_prefix_map(rq, body, spec, err));
+    if (spec->picks != NULL && spec->prefix_map != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "give 'variables' or 'prefix_map', not both");
+    TRY(take_choice(rq, body, "on_missing", &spec->on_missing, err));
+    TRY(take_choice(rq, body, "on_extra", &spec->on_extra, err));
+    TRY(take_choice(rq, body, "on_mismatch", &spec->on_mismatch, err));
+    TRY(api_object_bool(body, "reshape", &spec->reshape, &given, err));
+    TRY(api_object_bool(body, "create", &spec->create, &given, err));
+    TRY(api_object_bool(body, "dry_run", &spec->dry_run, &given, err));
+    return api_object_end(body, err);
+}
+
+static enum err_code
+set_list(json_t *json, const char *field, const struct restore_list *list, struct err *err)
+{
+    json_t *array = json_array();
+
+    TRY(api_json_set(json, field, array, err));
+    for (size_t i = 0; i < list->count; i++) {
+        const struct restore_name *name = &list->names[i];
+        json_t *item = json_pack("{s:s, s:s}", "tensor", name->tensor, "variable", name->variable);
+
+        TRY(api_json_push(array, item, err));
+        if (name->reason[0] != '\0')
+            TRY(api_json_set(item, "reason", json_string(name->reason), err));
+    }
+    return OK;
+}
+
+static enum err_code
+restore(struct api_request *rq, struct api_reply *rp, const struct checkpoint_restore_spec *spec,
+        struct err *err)
+{
+    AUTO(restore_report) report = {0};
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    struct write_options options;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(checkpoint_restore(api_request_service(rq), api_request_model(rq), spec, &options, &report,
+                           err));
+    TRY(api_reply_revision(rp, report.revision, err));
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(set_list(json, "restored", &report.restored, err));
+    TRY(set_list(json, "missing", &report.missing, err));
+    TRY(set_list(json, "unexpected", &report.unexpected, err));
+    TRY(set_list(json, "mismatched", &report.mismatched, err));
+    TRY(api_json_set(json, "dry_run", json_boolean(spec->dry_run), err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
+}
+
+enum err_code
+api_checkpoint_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct checkpoint_restore_spec spec = {.name = api_request_name(rq)};
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(take_spec(rq, &body, &spec, err));
+    return restore(rq, rp, &spec, err);
+}
+
+/* {"checkpoint": {"model": "five_layers", "name": "model.ckpt-1000"}, …} */
+enum err_code
+api_model_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct checkpoint_restore_spec spec = {0};
+    struct api_json *doc = NULL;
+    struct api_value root, from;
+    struct api_object body, checkpoint;
+    bool given = false;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    if (!api_object_has(&body, "checkpoint", &from))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'checkpoint' is missing: {\"checkpoint\": {\"model\": …, \"name\": "
+                       "…}}");
+    TRY(api_object_of(&from, &checkpoint, err));
+    TRY(api_object_text(&checkpoint, "model", arena, &spec.source_model, &given, err));
+    TRY(api_object_text(&checkpoint, "name", arena, &spec.name, NULL, err));
+    TRY(api_object_end(&checkpoint, err));
+    TRY(take_spec(rq, &body, &spec, err));
+    return restore(rq, rp, &spec, err);
+}

@@ -1,0 +1,130 @@
+/* assign, assign_add, assign_sub with an expression; initialize. */
+#include "api/describe.h"
+#include "api/expr_json.h"
+#include "api/handlers/handlers.h"
+#include "api/reply.h"
+#include "service/initialize.h"
+#include "service/variable.h"
+#include "service/variable_write.h"
+#include "store/base/scope.h"
+
+/* {"value": expression, "validate_shape": true} */
+static enum err_code
+update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, struct err *err)
+{
+    const char *model = api_request_model(rq), *name = api_request_name(rq);
+    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    AUTO(expr_tree) value = {0};
+    struct write_options options;
+    struct variable_change change;
+    struct api_json *doc = NULL;
+    struct api_value root, expression;
+    struct api_object body;
+    struct tensor_type type;
+    uint64_t revision = 0;
+    bool validate_shape = true, given = false;
+    json_t *json = NULL;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    if (!api_object_has(&body, "value", &expression))
+        return err_set(err, ERR_INVALID_ARGUMENT, "field 'value' is missing: {\"value\": …}");
+    if (verb == VARIABLE_ASSIGN)
+        TRY(api_object_bool(&body, "validate_shape", &validate_shape, &given, err));
+    TRY(api_object_end(&body, err));
+    /* Literals are read in the variable's dtype at once: uint64 and float64 keep every digit. */
+    TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
+    TRY(api_expr_decode(&expression, type.dtype, &limits, &value, err));
+    TRY(variable_update(api_request_service(rq), model, name, verb, &value, validate_shape,
+                        &options, &change, err));
+    TRY(api_reply_revision(rp, change.revision, err));
+    TRY(api_describe_change(&change, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
+
+enum err_code
+api_variable_assign(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    return update(rq, rp, VARIABLE_ASSIGN, err);
+}
+
+enum err_code
+api_variable_assign_add(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    return update(rq, rp, VARIABLE_ASSIGN_ADD, err);
+}
+
+enum err_code
+api_variable_assign_sub(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    return update(rq, rp, VARIABLE_ASSIGN_SUB, err);
+}
+
+static enum err_code
+run_initialize(struct api_request *rq, struct api_reply *rp, const struct initialize_spec *spec,
+               struct err *err)
+{
+    AUTO(initialize_report) report = {0};
+    struct write_options options;
+    json_t *initialized = NULL, *skipped = NULL;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(model_initialize(api_request_service(rq), api_request_model(rq), spec, &options, &report,
+                         err));
+    TRY(api_reply_revision(rp, report.revision, err));
+    TRY(api_describe_names((const char *)report.initialized, sizeof *report.initialized,
+                           report.initialized_count, &initialized, err));
+    if (api_describe_names((const char *)report.skipped, sizeof *report.skipped,
+                           report.skipped_count, &skipped, err) != OK) {
+        json_decref(initialized);
+        return ERR_NO_MEMORY;
+    }
+    return api_reply_json(rp, 200,
+                          json_pack("{s:o, s:o, s:I}", "initialized", initialized, "skipped",
+                                    skipped, "revision", (json_int_t)report.revision),
+                          err);
+}
+
+enum err_code
+api_model_initialize(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct initialize_spec spec = {0};
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+    const char **names = NULL;
+    bool named = false, given = false, prefixed = false;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_texts(&body, "variables", arena, &names, &spec.name_count, &named, err));
+    TRY(api_object_text(&body, "collection", arena, &spec.collection, &given, err));
+    TRY(api_object_text(&body, "prefix", arena, &spec.prefix, &prefixed, err));
+    if (named && (given || prefixed))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "give 'variables', or 'collection' and 'prefix', not both");
+    TRY(api_object_bool(&body, "only_uninitialized", &spec.only_uninitialized, &given, err));
+    TRY(api_object_end(&body, err));
+    spec.names = named ? names : NULL;
+    return run_initialize(rq, rp, &spec, err);
+}
+
+enum err_code
+api_variable_initialize(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    const char *name = api_request_name(rq);
+    struct initialize_spec spec = {.names = &name, .name_count = 1};
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_end(&body, err));
+    return run_initialize(rq, rp, &spec, err);
+}

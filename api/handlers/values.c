@@ -1,0 +1,232 @@
+/* Values of variables: read one or many, write one or many from a body. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/describe.h"
+#include "api/handlers/handlers.h"
+#include "api/tensor_io.h"
+#include "service/tensor/slice.h"
+#include "service/variable.h"
+#include "store/base/scope.h"
+
+#define ONE_TENSOR                                                                                 \
+    (API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_RAW) | API_FORMATS(API_FORMAT_NPY) |    \
+     API_FORMATS(API_FORMAT_SAFETENSORS))
+#define MANY_TENSORS (API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_SAFETENSORS))
+
+/* --- reading --- */
+
+static enum err_code
+take_cast(struct api_request *rq, enum dtype *out, struct err *err)
+{
+    struct bytes text = api_request_query(rq, "dtype");
+
+    *out = DTYPE_UNSET;
+    if (text.data != NULL && !dtype_of_name(text, out))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "query argument 'dtype': there is no dtype '%.*s'",
+                       (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+    return OK;
+}
+
+enum err_code
+api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(tensor_set) set = {0};
+    const char *model = api_request_model(rq), *name = api_request_name(rq);
+    char representation[API_REPRESENTATION_BYTES_MAX];
+    enum api_format format = API_FORMAT_JSON;
+    enum dtype cast_to = DTYPE_UNSET;
+    struct tensor_type type;
+    uint64_t revision = 0;
+    bool done = false;
+
+    TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
+    TRY(take_cast(rq, &cast_to, err));
+    api_representation(rq, format, representation);
+    /* A client that has the value already costs a look-up, whatever the value's size. */
+    if (api_request_header(rq, "If-None-Match").data != NULL) {
+        TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
+        TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
+        if (done)
+            return OK;
+    }
+    TRY(variable_read(api_request_service(rq), model, name, api_request_query(rq, "slice"), cast_to,
+                      &set, err));
+    TRY(api_reply_etag(rq, rp, set.entries[0].revision, representation, &done, err));
+    if (done)
+        return OK;
+    return api_reply_tensor(rq, rp, format, &set, err);
+}
+
+/* "a,b,layer/c" -> names in the arena. */
+static enum err_code
+split_names(struct api_request *rq, struct bytes text, const char ***out, size_t *count,
+            struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    size_t commas = 0, first = 0;
+
+    for (size_t i = 0; i < text.size; i++)
+        commas += text.data[i] == ',';
+    *out = arena_array(arena, commas + 1, sizeof **out, err);
+    if (*out == NULL)
+        return ERR_NO_MEMORY;
+    *count = 0;
+    for (size_t i = 0; i <= text.size; i++) {
+        if (i < text.size && text.data[i] != ',')
+            continue;
+        (*out)[*count] = arena_text(arena, bytes_of(text.data + first, i - first), err);
+        if ((*out)[(*count)++] == NULL)
+            return ERR_NO_MEMORY;
+        first = i + 1;
+    }
+    return OK;
+}
+
+enum err_code
+api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(tensor_set) set = {0};
+    struct bytes names_text = api_request_query(rq, "names");
+    struct bytes prefix_text = api_request_query(rq, "prefix");
+    char representation[API_REPRESENTATION_BYTES_MAX], revision_text[24];
+    enum api_format format = API_FORMAT_JSON;
+    const char **names = NULL, *prefix = "";
+    size_t name_count = 0;
+    uint64_t revision = 0;
+    bool done = false;
+
+    TRY(api_negotiate_reply(rq, rp, MANY_TENSORS, &format, err));
+    if (names_text.data != NULL && prefix_text.data != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "give 'names' or 'prefix', not both");
+    if (names_text.data != NULL)
+        TRY(split_names(rq, names_text, &names, &name_count, err));
+    if (prefix_text.data != NULL)
+        prefix = arena_text(api_request_arena(rq), prefix_text, err);
+    if (prefix == NULL)
+        return ERR_NO_MEMORY;
+    /* The model's last change before the values are read: the tag is never newer than what it
+     * names. */
+    TRY(variable_list_revision(api_request_service(rq), api_request_model(rq), &revision, err));
+    api_representation(rq, format, representation);
+    TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
+    if (done)
+        return OK;
+    TRY(variable_read_many(api_request_service(rq), api_request_model(rq), names, name_count,
+                           prefix, &set, err));
+    snprintf(revision_text, sizeof revision_text, "%" PRIu64, set.revision);
+    {
+        struct bytes metadata[] = {bytes_of_text("model"), bytes_of_text(api_request_model(rq)),
+                                   bytes_of_text("revision"), bytes_of_text(revision_text)};
+
+        TRY(api_reply_revision(rp, set.revision, err));
+        return api_reply_tensors(rq, rp, format, &set, metadata, 2, err);
+    }
+}
+
+/* --- writing one --- */
+
+static enum err_code
+reply_change(struct api_reply *rp, const struct variable_change *change, const char *model,
+             struct err *err)
+{
+    json_t *json = NULL;
+
+    TRY(api_reply_revision(rp, change->revision, err));
+    TRY(api_reply_header(rp, "ETag", err, "\"r%" PRIu64 "-variable\"", change->revision));
+    if (change->created)
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s", model,
+                             change->name));
+    TRY(api_describe_change(change, &json, err));
+    return api_reply_json(rp, change->created ? 201 : 200, json, err);
+}
+
+static enum err_code
+assign_body(struct api_request *rq, struct api_reply *rp, const struct tensor_type *hint,
+            const struct variable_assign_options *how, struct err *err)
+{
+    AUTO(api_tensor_body) body = {0};
+    struct write_options options;
+    struct variable_change change;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_tensor_body_open(rq, hint, &body, err));
+    TRY(variable_assign(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                        &body.type, body.size, &body.source, how, &options, &change, err));
+    return reply_change(rp, &change, api_request_model(rq), err);
+}
+
+enum err_code
+api_value_put(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct variable_assign_options how = {.slice = api_request_query(rq, "slice"),
+                                          .keep_shape = true};
+    struct tensor_type hint;
+    struct slice slice;
+    uint64_t revision = 0;
+
+    TRY(variable_type(api_request_service(rq), api_request_model(rq), api_request_name(rq), &hint,
+                      &revision, err));
+    if (how.slice.data != NULL) {
+        TRY(slice_parse(how.slice, &hint.shape, &slice, err));
+        hint.shape = slice.result;
+    }
+    return assign_body(rq, rp, &hint, &how, err);
+}
+
+/* The dtype a JSON body takes when the variable exists; a new one takes what the body says. */
+enum err_code
+api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct variable_assign_options how = {.create = true, .trainable = true, .keep_shape = true};
+    struct tensor_type hint;
+    uint64_t revision = 0;
+    enum err_code code;
+
+    TRY(api_request_query_bool(rq, "trainable", true, &how.trainable, err));
+    code = variable_type(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                         &hint, &revision, err);
+    if (code == ERR_NOT_FOUND)
+        err_clear(err);
+    else
+        TRY(code);
+    return assign_body(rq, rp, code == OK ? &hint : NULL, &how, err);
+}
+
+/* --- writing many --- */
+
+enum err_code
+api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct variable_assign_options how = {.trainable = true, .keep_shape = true};
+    struct api_set_body body;
+    struct write_options options;
+    struct variable_import *imports;
+    AUTO_CALL(api_json_release) json_t *names = NULL;
+    uint64_t revision = 0;
+
+    TRY(api_request_query_bool(rq, "create", false, &how.create, err));
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_set_body_open(rq, &body, err));
+    TRY(api_json_made(json_array(), &names, err));
+    imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
+    if (imports == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < body.header.count; i++) {
+        const struct api_safetensors_entry *entry = &body.header.entries[i];
+
+        TRY(name_check_tensor(entry->name, err));
+        imports[i].name = arena_text(api_request_arena(rq), entry->name, err);
+        if (imports[i].name == NULL)
+            return ERR_NO_MEMORY;
+        imports[i].type = entry->type;
+        imports[i].size = entry->end - entry->begin;
+        TRY(api_json_push(names, json_string(imports[i].name), err));
+    }
+    TRY(variable_assign_many(api_request_service(rq), api_request_model(rq), imports,
+                             body.header.count, &body.source, &how, &options, &revision, err));
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200, json_pack("{s:O, s:I}", "assigned", names, "revision", (json_int_t)revision), err);
+}

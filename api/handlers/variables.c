@@ -1,0 +1,249 @@
+/* Variables: create one or many, list, look, delete. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/describe.h"
+#include "api/expr_json.h"
+#include "api/handlers/handlers.h"
+#include "api/paging.h"
+#include "api/reply.h"
+#include "service/variable.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+/* What a request creates; owns the expressions and the infos. */
+struct creation {
+    struct variable_spec *specs;
+    struct expr_tree *trees;
+    struct variable_info *infos; /* on the heap: they are large */
+    size_t count, tree_count, info_count;
+};
+
+static void
+creation_drop(struct creation *c)
+{
+    for (size_t i = 0; i < c->tree_count; i++)
+        expr_tree_drop(&c->trees[i]);
+    for (size_t i = 0; i < c->info_count; i++)
+        variable_info_drop(&c->infos[i]);
+    mem_free(c->infos);
+}
+
+static enum err_code
+take_spec(struct api_request *rq, const struct api_value *value, struct creation *c, size_t i,
+          struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    struct variable_spec *spec = &c->specs[i];
+    struct api_value initial;
+    struct api_object body;
+    struct shape *shape = arena_alloc(arena, sizeof *shape, err);
+    bool given = false;
+
+    *spec = variable_spec_default();
+    if (shape == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_object_of(value, &body, err));
+    TRY(api_object_text(&body, "name", arena, &spec->name, &given, err));
+    TRY(api_object_bool(&body, "uniquify", &spec->uniquify, &given, err));
+    TRY(api_object_dtype(&body, "dtype", &spec->dtype, &given, err));
+    TRY(api_object_shape(&body, "shape", shape, &given, err));
+    spec->shape = given ? shape : NULL;
+    TRY(api_object_bool(&body, "trainable", &spec->trainable, &given, err));
+    TRY(api_object_bool(&body, "validate_shape", &spec->validate_shape, &given, err));
+    TRY(api_object_bool(&body, "row_updates", &spec->row_updates, &given, err));
+    TRY(api_object_text(&body, "device", arena, &spec->device, &given, err));
+    {
+        const char **collections = NULL;
+
+        TRY(api_object_texts(&body, "collections", arena, &collections, &spec->collection_count,
+                             &given, err));
+        spec->collections = given ? collections : NULL;
+    }
+    if (api_object_has(&body, "initial_value", &initial)) {
+        TRY(api_expr_decode(&initial, spec->dtype, &limits, &c->trees[c->tree_count], err));
+        spec->initial_value = &c->trees[c->tree_count++];
+    }
+    return api_object_end(&body, err);
+}
+
+static enum err_code
+make_room(struct api_request *rq, struct creation *c, size_t count, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    uint32_t limit = service_limits_of(api_request_service(rq))->variables_per_request_max;
+
+    if (count > limit)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%zu variables in one request, the limit is %" PRIu32
+                       " (variables_per_request_max)",
+                       count, limit);
+    c->count = count;
+    c->specs = arena_array(arena, count, sizeof *c->specs, err);
+    c->trees = arena_array(arena, count, sizeof *c->trees, err);
+    c->infos = mem_zeroed(count, sizeof *c->infos, err);
+    return c->specs && c->trees && c->infos ? OK : ERR_NO_MEMORY;
+}
+
+static enum err_code
+take_specs(struct api_request *rq, const struct api_value *root, struct creation *c, bool *many,
+           struct err *err)
+{
+    struct api_value *elements = NULL;
+    size_t count = 0;
+
+    *many = api_value_kind(root) == API_ARRAY;
+    if (!*many) {
+        TRY(make_room(rq, c, 1, err));
+        return take_spec(rq, root, c, 0, err);
+    }
+    TRY(api_value_elements(root, api_request_arena(rq), &elements, &count, err));
+    TRY(make_room(rq, c, count, err));
+    for (size_t i = 0; i < count; i++) {
+        enum err_code code = take_spec(rq, &elements[i], c, i, err);
+
+        if (code != OK && err->failed_operation < 0)
+            err->failed_operation = (int64_t)i;
+        TRY(code);
+    }
+    return OK;
+}
+
+static enum err_code
+reply_created(struct api_request *rq, struct api_reply *rp, const struct creation *c, bool many,
+              uint64_t revision, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *list = NULL;
+    json_t *json = NULL;
+
+    TRY(api_reply_revision(rp, revision, err));
+    if (!many) {
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s",
+                             api_request_model(rq), c->infos[0].name));
+        TRY(api_describe_variable(&c->infos[0], &json, err));
+        return api_reply_json(rp, 201, json, err);
+    }
+    TRY(api_json_made(json_array(), &list, err));
+    for (size_t i = 0; i < c->count; i++) {
+        TRY(api_describe_variable(&c->infos[i], &json, err));
+        TRY(api_json_push(list, json, err));
+    }
+    TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables", api_request_model(rq)));
+    return api_reply_json(
+        rp, 201, json_pack("{s:O, s:I}", "variables", list, "revision", (json_int_t)revision), err);
+}
+
+enum err_code
+api_variable_create(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO_CALL(creation_drop) struct creation c = {0};
+    struct write_options options;
+    struct api_json *doc = NULL;
+    struct api_value root;
+    uint64_t revision = 0;
+    bool many = false;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(take_specs(rq, &root, &c, &many, err));
+    TRY(variable_create(api_request_service(rq), api_request_model(rq), c.specs, c.count, &options,
+                        c.infos, &revision, err));
+    c.info_count = c.count;
+    return reply_created(rq, rp, &c, many, revision, err);
+}
+
+static void
+info_free(struct variable_info **info)
+{
+    if (*info != NULL)
+        variable_info_drop(*info);
+    mem_free(*info);
+}
+
+enum err_code
+api_variable_get(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO_CALL(info_free) struct variable_info *info = mem_zeroed(1, sizeof *info, err);
+    json_t *json = NULL;
+    bool done = false;
+
+    if (info == NULL)
+        return ERR_NO_MEMORY;
+    TRY(variable_get(api_request_service(rq), api_request_model(rq), api_request_name(rq), info,
+                     err));
+    TRY(api_reply_etag(rq, rp, info->record.revision, "variable", &done, err));
+    if (done)
+        return OK;
+    TRY(api_describe_variable(info, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
+
+enum err_code
+api_variable_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct write_options options;
+    uint64_t revision = 0;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(variable_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                        &options, &revision, err));
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200,
+        json_pack("{s:s, s:I}", "deleted", api_request_name(rq), "revision", (json_int_t)revision),
+        err);
+}
+
+static const char *
+query_text(struct api_request *rq, const char *name, struct err *err)
+{
+    struct bytes text = api_request_query(rq, name);
+
+    return text.data == NULL ? NULL : arena_text(api_request_arena(rq), text, err);
+}
+
+static enum err_code
+take_filter(struct api_request *rq, struct variable_filter *filter, struct err *err)
+{
+    struct bytes dtype = api_request_query(rq, "dtype");
+
+    *filter = (struct variable_filter){
+        .prefix = query_text(rq, "prefix", err),
+        .collection = query_text(rq, "collection", err),
+        .device = query_text(rq, "device", err),
+        .dtype = DTYPE_UNSET,
+        .has_trainable = api_request_query(rq, "trainable").data != NULL,
+        .has_initialized = api_request_query(rq, "initialized").data != NULL,
+    };
+    if (dtype.data != NULL && !dtype_of_name(dtype, &filter->dtype))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "query argument 'dtype': there is no dtype '%.*s'", (int)dtype.size,
+                       (const char *)dtype.data);
+    TRY(api_request_query_bool(rq, "trainable", false, &filter->trainable, err));
+    return api_request_query_bool(rq, "initialized", false, &filter->initialized, err);
+}
+
+static enum err_code
+push_variable(void *context, const struct variable_info *info, struct err *err)
+{
+    json_t *json = NULL;
+
+    TRY(api_describe_variable(info, &json, err));
+    return api_page_push(context, json, info->name, err);
+}
+
+enum err_code
+api_variable_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(api_page) page = {0};
+    struct variable_filter filter;
+    uint64_t revision = 0;
+
+    TRY(take_filter(rq, &filter, err));
+    TRY(api_page_begin(rq, &page, err));
+    TRY(variable_list(api_request_service(rq), api_request_model(rq), &filter, page.after,
+                      page.size, push_variable, &page, &page.more, &revision, err));
+    return api_page_reply(rq, rp, &page, "variables", revision, err);
+}

@@ -1,0 +1,281 @@
+#include "api/tensor_io.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/wire/npy.h"
+#include "service/tensor/slice.h"
+#include "store/base/alloc.h"
+#include "store/base/crc32c.h"
+#include "store/base/scope.h"
+
+enum { NPY_MAGIC_BYTES = 6, SHAPE_HEADER_BYTES_MAX = 512 };
+
+/* --- bodies --- */
+
+void
+api_tensor_body_drop(struct api_tensor_body *body)
+{
+    tensor_drop(&body->decoded);
+}
+
+/* Hands out the body's bytes; with the last one it makes sure that nothing follows, so that a body
+ * that is too long is refused before anything is committed. */
+static enum err_code
+body_source(void *context, void *out, size_t size, struct err *err)
+{
+    struct api_tensor_body *body = context;
+
+    if (body->decoded.data != NULL) {
+        memcpy(out, body->decoded.data + body->offset, size);
+        body->offset += size;
+        return OK;
+    }
+    TRY(api_request_body_exactly(body->rq, out, size, err));
+    if (body->swap)
+        api_npy_swap(body->type.dtype, out, size);
+    body->offset += size;
+    return body->offset == body->size ? api_request_body_end(body->rq, err) : OK;
+}
+
+static enum err_code
+wrong_length(const struct api_tensor_body *body, uint64_t length, struct err *err)
+{
+    char text[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    return err_set(err, ERR_INVALID_ARGUMENT, "the body has %" PRIu64 " bytes, %s takes %" PRIu64,
+                   length, tensor_type_text(&body->type, text), body->size);
+}
+
+/* "784,200"; "" is a scalar. */
+static enum err_code
+parse_shape_header(struct bytes text, struct shape *out, struct err *err)
+{
+    const char *at = (const char *)text.data, *end = at + text.size;
+
+    *out = (struct shape){0};
+    while (at < end) {
+        uint64_t dim = 0;
+        const char *first = at;
+
+        for (; at < end && *at >= '0' && *at <= '9'; at++) {
+            if (__builtin_mul_overflow(dim, 10, &dim) ||
+                __builtin_add_overflow(dim, (uint64_t)(*at - '0'), &dim))
+                return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Shape: a dimension is too large");
+        }
+        if (at == first || (at < end && *at != ',') || (at < end && at + 1 == end))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "Tensor-Shape must be numbers between commas (784,200), not '%.*s'",
+                           (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+        if (out->rank == SHAPE_RANK_MAX)
+            return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Shape has over %d dimensions",
+                           SHAPE_RANK_MAX);
+        out->dims[out->rank++] = dim;
+        if (at < end)
+            at++;
+    }
+    return shape_check(out, err);
+}
+
+static enum err_code
+open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct err *err)
+{
+    struct bytes dtype = api_request_header(body->rq, "Tensor-Dtype");
+    struct bytes shape = api_request_header(body->rq, "Tensor-Shape");
+    uint64_t length = api_request_body_length(body->rq);
+
+    if ((dtype.data == NULL || shape.data == NULL) && hint == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "raw bytes need the headers Tensor-Dtype and Tensor-Shape (or send .npy)");
+    if (hint != NULL)
+        body->type = *hint;
+    if (dtype.data != NULL && !dtype_of_name(dtype, &body->type.dtype))
+        return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Dtype: there is no dtype '%.*s'",
+                       (int)(dtype.size < 64 ? dtype.size : 64), (const char *)dtype.data);
+    if (shape.data != NULL)
+        TRY(parse_shape_header(shape, &body->type.shape, err));
+    body->size = tensor_type_bytes(&body->type);
+    if (body->type.dtype == DTYPE_STRING) {
+        if (length == UINT64_MAX)
+            return err_set(err, ERR_LENGTH_REQUIRED,
+                           "a raw string tensor needs Content-Length: its size is not in its type");
+        body->size = length;
+    }
+    if (length != UINT64_MAX && length != body->size)
+        return wrong_length(body, length, err);
+    return OK;
+}
+
+/* A column-major body is turned round in memory, within the limit for working memory. */
+static enum err_code
+load_fortran(struct api_tensor_body *body, struct err *err)
+{
+    uint64_t limit = service_limits_of(api_request_service(body->rq))->expression_bytes_max;
+    AUTO(tensor) columns = {0};
+
+    if (body->size > limit / 2)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "a column-major .npy of %" PRIu64
+                       " bytes is turned round in memory, over half of %" PRIu64
+                       " bytes (expression_max_bytes): save it in C order",
+                       body->size, limit);
+    TRY(tensor_init(&columns, &body->type, body->size, err));
+    TRY(api_request_body_exactly(body->rq, columns.data, body->size, err));
+    TRY(api_request_body_end(body->rq, err));
+    if (body->swap)
+        api_npy_swap(body->type.dtype, columns.data, body->size);
+    TRY(tensor_init(&body->decoded, &body->type, body->size, err));
+    api_npy_row_major(&body->type, columns.data, body->decoded.data);
+    return OK;
+}
+
+static enum err_code
+open_npy(struct api_tensor_body *body, struct err *err)
+{
+    uint8_t *header;
+    struct api_npy_header decoded;
+    uint64_t length = api_request_body_length(body->rq);
+    size_t size = 0;
+
+    header = arena_alloc(api_request_arena(body->rq), API_NPY_HEADER_BYTES_MAX + 16, err);
+    if (header == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_request_body_exactly(body->rq, header, API_NPY_PREFIX_BYTES, err));
+    TRY(api_npy_header_size(bytes_of(header, API_NPY_PREFIX_BYTES), &size, err));
+    TRY(api_request_body_exactly(body->rq, header + API_NPY_PREFIX_BYTES,
+                                 size - API_NPY_PREFIX_BYTES, err));
+    TRY(api_npy_header_decode(bytes_of(header, size), &decoded, err));
+    body->type = decoded.type;
+    body->size = tensor_type_bytes(&body->type);
+    body->swap = decoded.big_endian;
+    if (length != UINT64_MAX && length - size != body->size)
+        return wrong_length(body, length - size, err);
+    if (decoded.fortran_order && body->type.shape.rank > 1 && body->size > 0)
+        return load_fortran(body, err);
+    return OK;
+}
+
+static enum err_code
+open_json(const struct tensor_type *hint, struct api_tensor_body *body, struct err *err)
+{
+    struct api_tensor_hint expected = {
+        .dtype = hint ? hint->dtype : DTYPE_UNSET,
+        .bytes_max = service_limits_of(api_request_service(body->rq))->literal_bytes_max,
+    };
+    struct api_json *doc = NULL;
+    struct api_value root;
+    bool inferred = false;
+
+    TRY(api_request_json(body->rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_value_tensor(&root, &expected, &body->decoded, &inferred, err));
+    body->type = body->decoded.type;
+    body->size = body->decoded.size;
+    return OK;
+}
+
+/* A body that does not say what it is: npy has a magic, JSON begins like JSON. */
+static enum err_code
+sniff(struct api_request *rq, enum api_format *out, struct err *err)
+{
+    uint8_t first[NPY_MAGIC_BYTES];
+    size_t got = 0;
+
+    TRY(api_request_body_peek(rq, first, sizeof first, &got, err));
+    if (got == NPY_MAGIC_BYTES && memcmp(first, "\x93NUMPY", NPY_MAGIC_BYTES) == 0)
+        *out = API_FORMAT_NPY;
+    else if (api_request_header(rq, "Tensor-Dtype").data != NULL)
+        *out = API_FORMAT_RAW;
+    else
+        *out = API_FORMAT_JSON;
+    return OK;
+}
+
+enum err_code
+api_tensor_body_open(struct api_request *rq, const struct tensor_type *hint,
+                     struct api_tensor_body *out, struct err *err)
+{
+    enum api_format format = API_FORMAT_UNKNOWN;
+
+    *out = (struct api_tensor_body){.rq = rq};
+    out->source = (struct tensor_source){.context = out, .read = body_source};
+    TRY(api_negotiate_body(rq,
+                           API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_RAW) |
+                               API_FORMATS(API_FORMAT_NPY),
+                           &format, err));
+    if (format == API_FORMAT_UNKNOWN)
+        TRY(sniff(rq, &format, err));
+    if (format == API_FORMAT_NPY)
+        return open_npy(out, err);
+    if (format == API_FORMAT_RAW)
+        return open_raw(hint, out, err);
+    return open_json(hint, out, err);
+}
+
+/* --- sets --- */
+
+enum { SAFETENSORS_PREFIX_BYTES = 8 };
+
+static enum err_code
+set_source(void *context, void *out, size_t size, struct err *err)
+{
+    struct api_set_body *body = context;
+
+    TRY(api_request_body_exactly(body->rq, out, size, err));
+    body->left -= size;
+    /* With the last byte, so that a body that is too long is refused before anything is committed.
+     */
+    return body->left == 0 && size > 0 ? api_request_body_end(body->rq, err) : OK;
+}
+
+enum err_code
+api_set_body_open(struct api_request *rq, struct api_set_body *out, struct err *err)
+{
+    uint64_t length = api_request_body_length(rq), size = 0, rest = UINT64_MAX;
+    uint8_t prefix[SAFETENSORS_PREFIX_BYTES], *header;
+    enum api_format format = API_FORMAT_UNKNOWN;
+
+    *out = (struct api_set_body){.rq = rq};
+    out->source = (struct tensor_source){.context = out, .read = set_source};
+    TRY(api_negotiate_body(rq, API_FORMATS(API_FORMAT_SAFETENSORS), &format, err));
+    TRY(api_request_body_exactly(rq, prefix, sizeof prefix, err));
+    for (int i = SAFETENSORS_PREFIX_BYTES - 1; i >= 0; i--)
+        size = size << 8 | prefix[i];
+    if (size > API_SAFETENSORS_HEADER_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "not a safetensors body: its header would have %" PRIu64
+                       " bytes, at most %d are legal",
+                       size, API_SAFETENSORS_HEADER_BYTES_MAX);
+    if (length != UINT64_MAX) {
+        if (size > length - sizeof prefix)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "not a safetensors body: its header would have %" PRIu64
+                           " bytes, the body has %" PRIu64,
+                           size, length);
+        rest = length - sizeof prefix - size;
+    }
+    header = arena_alloc(api_request_arena(rq), size, err);
+    if (header == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_request_body_exactly(rq, header, size, err));
+    TRY(api_safetensors_decode(bytes_of(header, size), rest, api_request_arena(rq), &out->header,
+                               err));
+    out->left = out->header.data_size;
+    return OK;
+}
+
+/* --- representation --- */
+
+const char *
+api_representation(struct api_request *rq, enum api_format format,
+                   char out[static API_REPRESENTATION_BYTES_MAX])
+{
+    struct bytes query = api_request_query_text(rq);
+
+    if (query.size == 0)
+        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s", api_format_name(format));
+    else
+        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, api_format_name(format),
+                 crc32c(0, query.data, query.size));
+    return out;
+}

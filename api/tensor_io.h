@@ -1,0 +1,58 @@
+/* Tensors between the wire and the domain: bodies as sources, sets as replies. */
+#ifndef API_TENSOR_IO_H
+#define API_TENSOR_IO_H
+
+#include "api/negotiate.h"
+#include "api/reply.h"
+#include "api/wire/safetensors.h"
+#include "service/tensor_set.h"
+#include "service/variable_write.h"
+
+/* A body that holds one tensor: its type and size, and where its bytes come from. Owns what it
+ * decoded: api_tensor_body_drop. */
+struct api_tensor_body {
+    struct tensor_type type;
+    uint64_t size;
+    struct tensor_source source; /* borrows from this struct and the request */
+    struct api_request *rq;
+    struct tensor decoded; /* JSON, or a npy that had to be turned round */
+    uint64_t offset;       /* in decoded */
+    bool swap;             /* big-endian: reversed as it comes */
+};
+
+/* Opens the body in whatever form its Content-Type or its first bytes say: JSON, raw (dtype and
+ * shape from Tensor-Dtype and Tensor-Shape, else from `hint`), npy. `hint` (may be NULL): the
+ * variable's type. */
+ERR_MUST_CHECK enum err_code api_tensor_body_open(struct api_request *rq,
+                                                  const struct tensor_type *hint,
+                                                  struct api_tensor_body *out, struct err *err);
+void api_tensor_body_drop(struct api_tensor_body *body);
+
+/* A body that holds a set of tensors (safetensors): its header, and its bytes in the header's
+ * order. */
+struct api_set_body {
+    struct api_safetensors_header header; /* borrows from the request's arena */
+    struct tensor_source source;          /* borrows from this struct and the request */
+    struct api_request *rq;
+    uint64_t left;
+};
+
+ERR_MUST_CHECK enum err_code api_set_body_open(struct api_request *rq, struct api_set_body *out,
+                                               struct err *err);
+
+/* Replies with the one tensor of `set` in `format`. Takes the set, also on failure. */
+ERR_MUST_CHECK enum err_code api_reply_tensor(struct api_request *rq, struct api_reply *rp,
+                                              enum api_format format, struct tensor_set *set,
+                                              struct err *err);
+/* All of them, as safetensors or JSON; metadata: pairs for safetensors. Takes the set. */
+ERR_MUST_CHECK enum err_code api_reply_tensors(struct api_request *rq, struct api_reply *rp,
+                                               enum api_format format, struct tensor_set *set,
+                                               const struct bytes *metadata, size_t metadata_count,
+                                               struct err *err);
+/* What makes one reading of a value differ from another at the same revision: format, dtype, slice.
+ */
+enum { API_REPRESENTATION_BYTES_MAX = 64 };
+const char *api_representation(struct api_request *rq, enum api_format format,
+                               char out[static API_REPRESENTATION_BYTES_MAX]);
+
+#endif

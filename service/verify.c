@@ -1,0 +1,53 @@
+#include "service/verify.h"
+
+#include "service/record.h"
+#include "service/state.h"
+#include "store/key.h"
+
+typedef void found_ref(void *context, const struct value_ref *ref);
+
+static void
+found_if_any(const struct value_ref *ref, found_ref *found, void *context)
+{
+    if (ref->kind != VALUE_NONE)
+        found(context, ref);
+}
+
+static enum err_code
+visit_variable(struct bytes key, struct bytes bytes, found_ref *found, void *context,
+               struct err *err)
+{
+    struct variable_record record;
+
+    (void)key;
+    TRY(record_decode_variable(bytes, &record, err));
+    found_if_any(&record.initial_value, found, context);
+    found_if_any(&record.initialized_with, found, context);
+    found_if_any(&record.value, found, context);
+    return OK;
+}
+
+static enum err_code
+visit_tensor(struct bytes key, struct bytes bytes, found_ref *found, void *context, struct err *err)
+{
+    struct tensor_record record;
+
+    (void)key;
+    TRY(record_decode_tensor(bytes, &record, err));
+    found_if_any(&record.value, found, context);
+    return OK;
+}
+
+enum err_code
+service_verify(struct service *service, bool payloads, struct store_verify_report *out,
+               struct err *err)
+{
+    static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR;
+    const struct store_verify_owner owners[] = {
+        {.prefix = bytes_of(&variable, 1), .visit = visit_variable},
+        {.prefix = bytes_of(&tensor, 1), .visit = visit_tensor},
+    };
+
+    return store_verify(service->store, owners, sizeof owners / sizeof owners[0], payloads, out,
+                        err);
+}

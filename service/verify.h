@@ -1,0 +1,13 @@
+/* The full check of the store, with the domain's records as the owners of values. */
+#ifndef SERVICE_VERIFY_H
+#define SERVICE_VERIFY_H
+
+#include "service/service.h"
+#include "store/verify.h"
+
+/* Walks everything in one snapshot; `payloads` recomputes every chunk's checksum too. The call
+ * succeeds when the walk could be made; *out says what it found. */
+ERR_MUST_CHECK enum err_code service_verify(struct store *store, bool payloads,
+                                            struct store_verify_report *out, struct err *err);
+
+#endif
