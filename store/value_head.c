@@ -45,6 +45,7 @@ is_sound(const struct value_head *head)
                head->layout.size > VALUE_INLINE_BYTES_MAX &&
                head->layout.size <= VALUE_RECORD_BYTES_MAX;
     return head->kind == VALUE_CHUNKS && head->family != 0 && head->family <= head->id &&
+           (head->forked == 0 || head->forked >= head->id) &&
            head->layout.size > VALUE_RECORD_BYTES_MAX;
 }
 

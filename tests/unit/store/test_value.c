@@ -46,7 +46,7 @@ built_values_of_every_size_are_read_back(void **state)
         free(bytes);
     }
     assert_int_equal(verify_must_find_nothing(f).values, 0);
-    assert_int_equal(chunks_when_drained(f), 0);
+    chunks_must_become(f, 0);
 }
 
 struct write_call {

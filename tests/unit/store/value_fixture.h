@@ -308,12 +308,20 @@ usage_of(struct fixture *f, uint8_t name)
     return usage;
 }
 
-static inline uint64_t
-chunks_when_drained(struct fixture *f)
+/* Freed chunks are deleted a little later: waits until the files hold exactly so many. */
+static inline void
+chunks_must_become(struct fixture *f, uint64_t expected)
 {
-    struct store_stats stats = stats_when_drained(f);
+    struct store_stats stats;
+    uint64_t chunks = UINT64_MAX;
 
-    return stats.chunks[STORE_CLASS_ROWS] + stats.chunks[STORE_CLASS_BULK];
+    for (int i = 0; i < 4000 && chunks != expected; i++) {
+        if (i > 0)
+            usleep(2500);
+        WORKS(store_stats_read(f->store, &stats, &f->err), &f->err);
+        chunks = stats.chunks[STORE_CLASS_ROWS] + stats.chunks[STORE_CLASS_BULK];
+    }
+    assert_int_equal(chunks, expected);
 }
 
 static inline enum err_code
