@@ -69,20 +69,27 @@ finish_chunks(struct store *store, enum store_class class, MDB_txn *txn, unsigne
     return OK;
 }
 
-enum err_code
-store_batch_delete(struct store *store, enum store_class class, struct err *err)
+static enum err_code
+delete_doomed(struct store *store, enum store_class class, struct err *err)
 {
-    struct store_env *env = &store->chunks[class];
     unsigned flags = store_lazy_flags(store);
     MDB_txn *txn = NULL;
     enum err_code code;
 
+    TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, flags, &txn, err));
+    code = put_deletes(store, class, txn, err);
+    return finish_chunks(store, class, txn, flags, code, err);
+}
+
+enum err_code
+store_batch_delete(struct store *store, enum store_class class, struct err *err)
+{
+    enum err_code code;
+
     if (store->garbage.doomed.count[class] == 0)
         return OK;
-    TRY(store_env_write_begin(env, STORE_WRITER_COMMITTER, flags, &txn, err));
-    code = put_deletes(store, class, txn, err);
     lock_acquire(&store->in_step);
-    code = finish_chunks(store, class, txn, flags, code, err);
+    code = delete_doomed(store, class, err);
     lock_release(&store->in_step);
     return code;
 }

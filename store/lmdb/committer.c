@@ -366,6 +366,18 @@ store_committer_relieve(struct store *store)
     lock_release(&c->lock);
 }
 
+/* The queue is empty for ever. Garbage that waited for durability may go now. */
+static void
+finish(struct store *store)
+{
+    struct err err = ERR_INIT;
+
+    if (!atomic_load(&store->failed) && !is_durable(store) && sync_point(store, &err) != OK)
+        return; /* logged */
+    while (delete_garbage(store))
+        ;
+}
+
 static void *
 run(void *argument)
 {
@@ -385,6 +397,7 @@ run(void *argument)
         if (store_interval_due_ms(store) == 0)
             (void)sync_point(store, &(struct err)ERR_INIT);
     }
+    finish(store);
     return NULL;
 }
 
