@@ -11,6 +11,7 @@
 #include "service/expr.h"
 
 #include "service/expr_attr.h"
+#include "service/name.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
@@ -21,7 +22,6 @@ enum {
     RECORD_VERSION = 1,
     NODE_BYTES_MIN = 5,
     CRC_BYTES = 4,
-    NAME_BYTES_MAX = 4096,
     NAME_BYTES_SHOWN_MAX = 64,
 };
 

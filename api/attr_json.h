@@ -1,0 +1,39 @@
+/* Attributes and literals as JSON, both ways, driven by attr_spec rows. */
+#ifndef API_ATTR_JSON_H
+#define API_ATTR_JSON_H
+
+#include "api/jsonio.h"
+#include "service/attr.h"
+#include "service/expr.h"
+
+/* Literals past these are not printed whole (see api_literal_json). */
+enum { API_LITERAL_ELEMENTS_MAX = 100, API_LITERAL_BYTES_MAX = 4096 };
+
+/* A number, a nested list or a tensor object as a literal of the tree. Without a dtype of its own,
+ * and with `hint` DTYPE_UNSET, a number is weak (expr.h): int64, or float64 when there is a
+ * fraction. */
+ERR_MUST_CHECK enum err_code api_literal_decode(const struct api_value *value, enum dtype hint,
+                                                const struct expr_limits *limits,
+                                                struct expr_tree *tree, struct tensor_view *out,
+                                                bool *weak, struct err *err);
+/* A new reference: a weak literal, a bool or a text bare, everything else {"dtype", "shape",
+ * "data"}. */
+ERR_MUST_CHECK enum err_code api_literal_json(const struct tensor_view *literal, bool weak,
+                                              json_t **out, struct err *err);
+
+/* Reads every row's field of `o`, ticking it off; null counts as absent except for tensors. params
+ * holds the defaults; given[row] says what was there. Literals, and what must live as long, go to
+ * `tree`. Bounds are left to attr_check. */
+ERR_MUST_CHECK enum err_code api_attrs_decode(struct api_object *o, const struct attr_spec *specs,
+                                              const struct expr_limits *limits,
+                                              struct expr_tree *tree, void *params, bool *given,
+                                              struct err *err);
+/* Adds to `object` every attribute that was given or is not its default. given NULL: only the
+ * latter. */
+ERR_MUST_CHECK enum err_code api_attrs_json(const struct attr_spec *specs, const void *params,
+                                            const bool *given, json_t *object, struct err *err);
+/* One attribute's value; *out NULL when it has none (an optional one without a default). */
+ERR_MUST_CHECK enum err_code api_attr_json(const struct attr_spec *spec, const void *params,
+                                           json_t **out, struct err *err);
+
+#endif
