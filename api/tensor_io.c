@@ -33,7 +33,7 @@ body_source(void *context, void *out, size_t size, struct err *err)
     }
     TRY(api_request_body_exactly(body->rq, out, size, err));
     if (body->swap)
-        api_npy_swap(body->type.dtype, out, size);
+        api_wire_swap(body->type.dtype, out, size);
     body->offset += size;
     return body->offset == body->size ? api_request_body_end(body->rq, err) : OK;
 }
@@ -123,9 +123,9 @@ load_fortran(struct api_tensor_body *body, struct err *err)
     TRY(api_request_body_exactly(body->rq, columns.data, body->size, err));
     TRY(api_request_body_end(body->rq, err));
     if (body->swap)
-        api_npy_swap(body->type.dtype, columns.data, body->size);
+        api_wire_swap(body->type.dtype, columns.data, body->size);
     TRY(tensor_init(&body->decoded, &body->type, body->size, err));
-    api_npy_row_major(&body->type, columns.data, body->decoded.data);
+    api_npy_to_row_major(&body->type, columns.data, body->decoded.data);
     return OK;
 }
 
