@@ -1,5 +1,5 @@
-/* One reply. A handler sets status, headers and body; it never chooses error statuses (api/status.c does).
- * Every reply to a write carries the revision in the body and as Tensorkeep-Revision. */
+/* One reply. A handler sets status, headers and body; it never chooses error statuses (api/status.c
+ * does). Every reply to a write carries the revision in the body and as Tensorkeep-Revision. */
 #ifndef API_REPLY_H
 #define API_REPLY_H
 
@@ -16,11 +16,17 @@ ERR_MUST_CHECK enum err_code api_reply_header(struct api_reply *rp, const char *
 ERR_MUST_CHECK enum err_code api_reply_revision(struct api_reply *rp, uint64_t revision,
                                                 struct err *err);
 
-/* Strong tag `"r<revision>-<representation>"`. Answers 304 by itself when If-None-Match matches and the
- * method is GET or HEAD: *done is then true and the handler returns OK at once. Also sets Vary. */
+/* Adds a header name to Vary, once. `name` is a literal. */
+void api_reply_vary(struct api_reply *rp, const char *name);
+
+/* Strong tag `"r<revision>-<representation>"`. Answers 304 by itself when If-None-Match matches and
+ * the method is GET or HEAD: *done is then true and the handler returns OK at once. Also sets Vary.
+ */
 ERR_MUST_CHECK enum err_code api_reply_etag(struct api_request *rq, struct api_reply *rp,
                                             uint64_t revision, const char *representation,
                                             bool *done, struct err *err);
+
+/* Each of the following may be called once, at the end of a handler that succeeds. */
 
 /* Takes `body` (one reference), also on failure. */
 ERR_MUST_CHECK enum err_code api_reply_json(struct api_reply *rp, int status, json_t *body,
@@ -29,9 +35,13 @@ ERR_MUST_CHECK enum err_code api_reply_json(struct api_reply *rp, int status, js
 ERR_MUST_CHECK enum err_code api_reply_buf(struct api_reply *rp, int status, const char *media_type,
                                            struct buf *body, struct err *err);
 ERR_MUST_CHECK enum err_code api_reply_empty(struct api_reply *rp, int status, struct err *err);
-/* Bytes lent by `owner`: handed to the socket without copying; release(owner) runs once when the reply is
- * over, on any thread, also when this call fails. `spans` is copied. Range requests (single range,
- * If-Range) are answered from it: 206, 416. */
+/* Bytes that live as long as the program, or in the request's arena. */
+ERR_MUST_CHECK enum err_code api_reply_static(struct api_reply *rp, int status,
+                                              const char *media_type, struct bytes body,
+                                              struct err *err);
+/* Status 200 with bytes lent by `owner`: handed to the socket without copying; release(owner) runs
+ * once when the reply is over, on any thread, also when this call fails. `spans` is copied. Range
+ * requests (single range, If-Range) are answered from it: 206, 416. */
 ERR_MUST_CHECK enum err_code api_reply_spans(struct api_request *rq, struct api_reply *rp,
                                              const char *media_type, const struct bytes *spans,
                                              size_t span_count, void *owner,

@@ -1,8 +1,9 @@
 /* One request, as a handler sees it. It owns everything made for it: its arena dies with it.
  *
- * Handlers run in one of two places. RUN_INLINE: on the HTTP thread, short look-ups only; a handler that
- * finds the work too big returns ERR_DEFER before it has done anything, and is run again on a worker.
- * RUN_WORKER: on a worker thread, the connection suspended; it may block on the store and on the body. */
+ * Handlers run in one of two places. RUN_INLINE: on the HTTP thread, short look-ups only; a handler
+ * that finds the work too big returns ERR_DEFER before it has done anything, and is run again on a
+ * worker. RUN_WORKER: on a worker thread, the connection suspended; it may block on the store and
+ * on the body. */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
@@ -10,6 +11,7 @@
 
 #include "api/jsonio.h"
 #include "service/service.h"
+#include "service/settings.h"
 #include "store/base/arena.h"
 #include "store/base/bytes.h"
 #include "store/base/err.h"
@@ -20,15 +22,17 @@ struct api_reply;
 typedef enum err_code api_handler(struct api_request *rq, struct api_reply *rp, struct err *err);
 
 struct service *api_request_service(const struct api_request *rq);
+const struct settings *api_request_settings(const struct api_request *rq);
 struct arena *api_request_arena(struct api_request *rq);
-/* Decoded, checked path parameters; "" when the route has none. NUL-terminated; live as long as rq. */
+/* Decoded, checked path parameters; "" when the route has none. NUL-terminated; live as long as rq.
+ */
 const char *api_request_model(const struct api_request *rq);
 const char *api_request_name(const struct api_request *rq);
 bool api_request_on_worker(const struct api_request *rq);
 bool api_request_is_head(const struct api_request *rq);
 
-/* Decoded query argument; data NULL when absent. Only names listed in the route's row get this far, each
- * at most once. Borrows from rq. */
+/* Decoded query argument; data NULL when absent. Only names listed in the route's row get this far,
+ * each at most once. Borrows from rq. */
 struct bytes api_request_query(const struct api_request *rq, const char *name);
 /* "true"/"1"/"" -> true, "false"/"0" -> false, absent -> fallback; else ERR_INVALID_ARGUMENT. */
 ERR_MUST_CHECK enum err_code api_request_query_bool(const struct api_request *rq, const char *name,
@@ -41,21 +45,31 @@ struct bytes api_request_query_text(const struct api_request *rq);
 /* Request header; data NULL when absent. */
 struct bytes api_request_header(const struct api_request *rq, const char *name);
 
+/* How a write is to be committed: If-Match, If-None-Match: *, Prefer: durability=commit (answered
+ * with Preference-Applied). Tags that are not ours match nothing. out->revisions borrows from rq.
+ */
+ERR_MUST_CHECK enum err_code api_request_write_options(struct api_request *rq,
+                                                       struct write_options *out, struct err *err);
+
 /* --- body ---------------------------------------------------------------------------------- */
 
 /* Declared length; UINT64_MAX when chunked. 0 without a body. */
 uint64_t api_request_body_length(const struct api_request *rq);
-/* Blocks until some bytes are there; *got 0 at the end. Worker only (or small bodies, already here).
- * ERR_UNAVAILABLE when the client left or was too slow, ERR_PAYLOAD_TOO_LARGE past the route's limit. */
+/* Blocks until some bytes are there; *got 0 at the end. Worker only (or small bodies, already
+ * here). ERR_UNAVAILABLE when the client left or was too slow, ERR_PAYLOAD_TOO_LARGE past the
+ * route's limit. */
 ERR_MUST_CHECK enum err_code api_request_body_read(struct api_request *rq, void *out, size_t size,
                                                    size_t *got, struct err *err);
 /* Exactly size bytes, or ERR_INVALID_ARGUMENT "the body ends after N of M bytes". */
-ERR_MUST_CHECK enum err_code api_request_body_exactly(struct api_request *rq, void *out, size_t size,
-                                                      struct err *err);
+ERR_MUST_CHECK enum err_code api_request_body_exactly(struct api_request *rq, void *out,
+                                                      size_t size, struct err *err);
+/* The first bytes (at most 64), without taking them. Before anything is read. */
+ERR_MUST_CHECK enum err_code api_request_body_peek(struct api_request *rq, void *out, size_t size,
+                                                   size_t *got, struct err *err);
 /* ERR_INVALID_ARGUMENT when bytes are left. */
 ERR_MUST_CHECK enum err_code api_request_body_end(struct api_request *rq, struct err *err);
-/* The whole body as JSON, parsed once; an empty body is `{}`. Borrows from rq. The Content-Type must be
- * JSON, absent, or curl's default form type; else ERR_UNSUPPORTED_MEDIA_TYPE. */
+/* The whole body as JSON, parsed once; an empty body is `{}`. Borrows from rq. The Content-Type
+ * must be JSON, absent, or curl's default form type; else ERR_UNSUPPORTED_MEDIA_TYPE. */
 ERR_MUST_CHECK enum err_code api_request_json(struct api_request *rq, struct api_json **out,
                                               struct err *err);
 

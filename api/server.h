@@ -8,7 +8,8 @@
 struct api_server;
 
 /* Listens and serves. Borrows service and settings until api_server_stop. ERR_UNAVAILABLE names the
- * address and the reason when it cannot be bound; refuses a non-loopback address unless --insecure. */
+ * address and the reason when it cannot be bound; refuses a non-loopback address unless --insecure.
+ */
 ERR_MUST_CHECK enum err_code api_server_start(struct service *service,
                                               const struct settings *settings,
                                               struct api_server **out, struct err *err);

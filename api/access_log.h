@@ -1,0 +1,10 @@
+/* One JSON line per request on standard error, when the setting access_log is on. */
+#ifndef API_ACCESS_LOG_H
+#define API_ACCESS_LOG_H
+
+struct api_request;
+
+/* HTTP thread, when the request is over. */
+void api_access_log_write(const struct api_request *rq);
+
+#endif

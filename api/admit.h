@@ -1,0 +1,13 @@
+/* Everything that is decided about a request from its head, before its body and its handler. */
+#ifndef API_ADMIT_H
+#define API_ADMIT_H
+
+#include "api/state.h"
+
+/* Gate, names of this server, origin, route, query, limits. Fills the request's parsed parts. On
+ * failure after which the next request's place is uncertain, reply.close is set. With OPTIONS the
+ * reply is made and match.route stays NULL. */
+ERR_MUST_CHECK enum err_code api_admit(struct api_request *rq, const char *method,
+                                       const char *version, struct err *err);
+
+#endif

@@ -1,0 +1,373 @@
+/* The life of a request, as libmicrohttpd 0.9.75 calls it: begin (request line read), then the
+ * access callback once for the head, once for each piece of the body, once at its end and once
+ * after each resume, then end.
+ *
+ * What its source says and this relies on: a reply queued in the head's callback closes the
+ * connection afterwards, so requests without a body are run in the callback after it; a connection
+ * suspended in the head's callback gets that callback again, before any byte of the body is read;
+ * no reply can be queued while a body is coming in. */
+#include "api/dispatch.h"
+
+#include "api/access_log.h"
+#include "api/admit.h"
+#include "api/body.h"
+#include "api/chars.h"
+#include "api/state.h"
+#include "store/base/check.h"
+
+enum { TOLD_SWALLOW_BYTES_MAX = 16 << 20 };
+
+/* --- running ------------------------------------------------------------------------------- */
+
+/* Leaves a complete reply, or ERR_DEFER. */
+static enum err_code
+execute(struct api_request *rq)
+{
+    struct err err = ERR_INIT;
+    enum err_code code = rq->match.route->handler(rq, &rq->reply, &err);
+
+    if (code == ERR_DEFER && !rq->on_worker) {
+        api_reply_reset(&rq->reply);
+        return code;
+    }
+    if (code == OK && rq->reply.kind == REPLY_NONE)
+        code = err_set(&err, ERR_INTERNAL, "the handler gave no reply");
+    if (code != OK) {
+        (void)err_set(&err, code, "%s", err_title(code));
+        api_reply_fail(rq, &err);
+    }
+    return OK;
+}
+
+/* The worker's last touch: afterwards the request is the HTTP thread's, or gone. */
+static void
+finish(struct api_request *rq)
+{
+    unsigned left;
+
+    if (rq->streams)
+        atomic_fetch_sub(&rq->server->uploads, 1);
+    lock_acquire(&rq->lock);
+    rq->finished = true;
+    left = --rq->references;
+    if (rq->suspended) {
+        rq->suspended = false;
+        MHD_resume_connection(rq->connection->mhd);
+    }
+    lock_release(&rq->lock);
+    if (left == 0)
+        api_request_free(rq);
+}
+
+static void
+run_job(struct api_job *job)
+{
+    struct api_request *rq =
+        (struct api_request *)(void *)((char *)job - offsetof(struct api_request, job));
+
+    CHECK(rq->magic == API_REQUEST_MAGIC);
+    rq->on_worker = true;
+    (void)execute(rq);
+    finish(rq);
+}
+
+static void
+suspend(struct api_request *rq)
+{
+    lock_check_held(&rq->lock);
+    rq->suspended = true;
+    MHD_suspend_connection(rq->connection->mhd);
+}
+
+/* Gives the request to a worker; the connection rests until it is done, or wants the body. */
+static enum MHD_Result
+hand_over(struct api_request *rq, enum api_stage stage)
+{
+    struct err err = ERR_INIT;
+
+    rq->stage = stage;
+    rq->job.run = run_job;
+    api_connection_phase(rq->connection, PHASE_WORK);
+    lock_acquire(&rq->lock);
+    rq->references++;
+    suspend(rq);
+    lock_release(&rq->lock);
+    if (api_pool_submit(rq->server->pool, &rq->job, &err) != OK) {
+        api_reply_fail(rq, &err);
+        finish(rq);
+    }
+    return MHD_YES;
+}
+
+static bool
+is_finished(struct api_request *rq)
+{
+    bool finished;
+
+    lock_acquire(&rq->lock);
+    finished = rq->finished;
+    lock_release(&rq->lock);
+    return finished;
+}
+
+/* --- the head ------------------------------------------------------------------------------ */
+
+/* The reply is known and the body, if any, not read yet. A short one is read and forgotten, so that
+ * the connection can go on; before a long one the connection ends. */
+static enum MHD_Result
+reply_early(struct api_request *rq)
+{
+    bool waits = api_request_header(rq, "Expect").data != NULL;
+
+    if (!rq->reply.close &&
+        (!rq->has_body || (!waits && rq->body_length <= API_SWALLOW_BYTES_MAX))) {
+        api_connection_phase(rq->connection, PHASE_BODY);
+        rq->stage = STAGE_SWALLOW;
+        return MHD_YES;
+    }
+    rq->reply.close = true;
+    return api_reply_send(rq);
+}
+
+static enum MHD_Result
+refuse(struct api_request *rq, const struct err *err)
+{
+    api_reply_fail(rq, err);
+    return reply_early(rq);
+}
+
+static enum MHD_Result
+start_stream(struct api_request *rq)
+{
+    uint64_t max = rq->server->settings->uploads_max;
+    struct err err = ERR_INIT;
+
+    if (atomic_fetch_add(&rq->server->uploads, 1) >= max) {
+        atomic_fetch_sub(&rq->server->uploads, 1);
+        (void)err_set(&err, ERR_BUSY, "%u uploads are under way already (setting uploads_max)",
+                      (unsigned)max);
+        return refuse(rq, &err);
+    }
+    rq->streams = true;
+    if (api_body_open(rq, &err) != OK) {
+        atomic_fetch_sub(&rq->server->uploads, 1);
+        rq->streams = false;
+        return refuse(rq, &err);
+    }
+    return hand_over(rq, STAGE_STARTED);
+}
+
+static enum MHD_Result
+on_head(struct api_request *rq, const char *method, const char *version)
+{
+    struct err err = ERR_INIT;
+
+    if (api_admit(rq, method, version, &err) != OK)
+        return refuse(rq, &err);
+    if (rq->match.route == NULL)
+        return reply_early(rq);
+    if (!rq->has_body) {
+        rq->stage = STAGE_READY;
+        return MHD_YES;
+    }
+    if (!rq->gathers)
+        return start_stream(rq);
+    api_connection_phase(rq->connection, PHASE_BODY);
+    buf_init(&rq->gathered, (size_t)rq->body_limit);
+    rq->stage = STAGE_GATHER;
+    return MHD_YES;
+}
+
+/* --- the body ------------------------------------------------------------------------------ */
+
+static enum MHD_Result
+on_swallow(struct api_request *rq, size_t size)
+{
+    bool declared = rq->body_length != UINT64_MAX;
+    uint64_t left = declared ? rq->body_length - rq->received : 0;
+
+    rq->swallowed += size;
+    if (rq->stage == STAGE_TOLD)
+        return rq->swallowed <= TOLD_SWALLOW_BYTES_MAX ? MHD_YES : MHD_NO;
+    if (declared ? left <= API_SWALLOW_BYTES_MAX : rq->swallowed <= API_SWALLOW_BYTES_MAX)
+        return MHD_YES;
+    rq->stage = STAGE_TOLD;
+    rq->swallowed = 0;
+    return api_reply_tell(rq) ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result
+on_gather(struct api_request *rq, struct bytes piece)
+{
+    struct err err = ERR_INIT;
+
+    if (piece.size > rq->body_limit - rq->gathered.size) {
+        (void)err_set(&err, ERR_PAYLOAD_TOO_LARGE,
+                      "the body is larger than the %llu bytes allowed (setting %s)",
+                      (unsigned long long)rq->body_limit, rq->body_limit_setting);
+    } else if (buf_append(&rq->gathered, piece.data, piece.size, &err) == OK) {
+        return MHD_YES;
+    }
+    buf_drop(&rq->gathered);
+    api_reply_fail(rq, &err);
+    rq->stage = STAGE_SWALLOW;
+    return on_swallow(rq, piece.size);
+}
+
+/* *size: in, the bytes offered; out, those not taken. */
+static enum MHD_Result
+on_pipe(struct api_request *rq, const char *data, size_t *size)
+{
+    bool finished = false;
+    size_t taken = api_body_write(rq, bytes_of(data, *size), &finished);
+
+    if (finished)
+        taken = *size;
+    rq->received += taken;
+    *size -= taken;
+    api_connection_body(rq->connection, taken, *size > 0);
+    if (!finished)
+        return MHD_YES;
+    rq->stage = STAGE_SWALLOW;
+    return on_swallow(rq, taken);
+}
+
+static enum MHD_Result
+on_piece(struct api_request *rq, const char *data, size_t *size)
+{
+    size_t offered = *size;
+
+    if (rq->stage == STAGE_PIPE)
+        return on_pipe(rq, data, size);
+    *size = 0;
+    rq->received += offered;
+    api_connection_body(rq->connection, offered, false);
+    if (rq->stage == STAGE_GATHER)
+        return on_gather(rq, bytes_of(data, offered));
+    CHECK(rq->stage == STAGE_SWALLOW || rq->stage == STAGE_TOLD);
+    return on_swallow(rq, offered);
+}
+
+/* --- the end of the request, and each resume ----------------------------------------------- */
+
+static enum MHD_Result
+on_ready(struct api_request *rq)
+{
+    if (rq->match.route->run == RUN_WORKER || rq->has_body)
+        return hand_over(rq, STAGE_WAIT);
+    if (execute(rq) == ERR_DEFER)
+        return hand_over(rq, STAGE_WAIT);
+    return api_reply_send(rq);
+}
+
+/* The worker finished, or asked for the body. */
+static enum MHD_Result
+on_started(struct api_request *rq)
+{
+    if (is_finished(rq))
+        return reply_early(rq);
+    rq->stage = STAGE_PIPE;
+    api_connection_phase(rq->connection, PHASE_BODY);
+    return MHD_YES;
+}
+
+static enum MHD_Result
+on_pipe_end(struct api_request *rq)
+{
+    bool finished;
+
+    rq->stage = STAGE_WAIT;
+    api_connection_phase(rq->connection, PHASE_WORK);
+    lock_acquire(&rq->lock);
+    api_body_end(rq);
+    finished = rq->finished;
+    if (!finished)
+        suspend(rq);
+    lock_release(&rq->lock);
+    return finished ? api_reply_send(rq) : MHD_YES;
+}
+
+static enum MHD_Result
+on_wait(struct api_request *rq)
+{
+    /* only finish() resumes a connection in this stage, or the reader, when the body was long there
+     */
+    bool finished;
+
+    lock_acquire(&rq->lock);
+    finished = rq->finished;
+    if (!finished)
+        suspend(rq);
+    lock_release(&rq->lock);
+    return finished ? api_reply_send(rq) : MHD_YES;
+}
+
+enum MHD_Result
+api_dispatch(void *server, struct MHD_Connection *mhd, const char *url, const char *method,
+             const char *version, const char *data, size_t *size, void **request)
+{
+    struct api_request *rq = *request;
+
+    (void)server;
+    (void)mhd;
+    (void)url;
+    if (rq == NULL)
+        return MHD_NO; /* there was no memory for it */
+    CHECK(rq->magic == API_REQUEST_MAGIC);
+    if (*size > 0)
+        return on_piece(rq, data, size);
+    switch (rq->stage) {
+    case STAGE_HEAD:
+        return on_head(rq, method, version);
+    case STAGE_GATHER:
+    case STAGE_READY:
+        return on_ready(rq);
+    case STAGE_STARTED:
+        return on_started(rq);
+    case STAGE_PIPE:
+        return on_pipe_end(rq);
+    case STAGE_WAIT:
+        return on_wait(rq);
+    case STAGE_SWALLOW:
+        return api_reply_send(rq);
+    case STAGE_TOLD:
+    case STAGE_REPLY:
+        break;
+    }
+    return MHD_NO;
+}
+
+void *
+api_dispatch_begin(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    struct api_server *server = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct api_request *rq = info == NULL || info->socket_context == NULL
+                                 ? NULL
+                                 : api_request_open(info->socket_context, target);
+
+    if (rq != NULL)
+        atomic_fetch_add(&server->requests, 1);
+    return rq;
+}
+
+void
+api_dispatch_end(void *context, struct MHD_Connection *mhd, void **request,
+                 enum MHD_RequestTerminationCode code)
+{
+    struct api_server *server = context;
+    struct api_request *rq = *request;
+
+    (void)mhd;
+    (void)code;
+    if (rq == NULL)
+        return;
+    CHECK(rq->magic == API_REQUEST_MAGIC);
+    *request = NULL;
+    if (server->settings->access_log && (rq->stage == STAGE_REPLY || rq->stage == STAGE_TOLD))
+        api_access_log_write(rq);
+    api_connection_phase(rq->connection, PHASE_HEAD);
+    api_request_leave(rq);
+    atomic_fetch_sub(&server->requests, 1);
+}

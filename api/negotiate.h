@@ -1,0 +1,39 @@
+/* Which form tensors travel in: ?format= before Accept for replies, Content-Type for bodies. */
+#ifndef API_NEGOTIATE_H
+#define API_NEGOTIATE_H
+
+#include "api/request.h"
+
+enum api_format {
+    API_FORMAT_JSON,
+    API_FORMAT_RAW,
+    API_FORMAT_NPY,
+    API_FORMAT_SAFETENSORS,
+    API_FORMAT_NPZ,
+    API_FORMAT_COUNT,
+    API_FORMAT_UNKNOWN = API_FORMAT_COUNT /* a body that does not say: look at its bytes */
+};
+#define API_FORMATS(format) (1U << (format))
+
+const char *api_format_name(enum api_format format); /* "json", "raw", "npy" … */
+const char *api_format_media_type(enum api_format format);
+bool api_format_of_name(struct bytes name, enum api_format *out);
+
+/* The form of the reply, among `formats` (a set of API_FORMATS). ?format= wins (when the route
+ * lists it), then Accept with its weights; among equals, and for any type, the first of json, raw,
+ * npy, safetensors, npz. application/octet-stream means safetensors where raw is not on offer. Adds
+ * Vary: Accept. ERR_NOT_ACCEPTABLE lists what there is. */
+ERR_MUST_CHECK enum err_code api_negotiate_reply(struct api_request *rq, struct api_reply *rp,
+                                                 unsigned formats, enum api_format *out,
+                                                 struct err *err);
+/* The form of the body by its Content-Type; API_FORMAT_UNKNOWN when there is none or curl's default
+ * form type. application/octet-stream is raw, or unknown where raw is not on offer.
+ * ERR_UNSUPPORTED_MEDIA_TYPE lists what there is. */
+ERR_MUST_CHECK enum err_code api_negotiate_body(struct api_request *rq, unsigned formats,
+                                                enum api_format *out, struct err *err);
+
+/* The pure part, for Accept. */
+ERR_MUST_CHECK enum err_code api_negotiate_accept(struct bytes accept, unsigned formats,
+                                                  enum api_format *out, struct err *err);
+
+#endif

@@ -1,0 +1,304 @@
+/* What a handler says, kept until the HTTP thread sends it (api/send.c). Always true: an owner of
+ * lent bytes is released exactly once, also when something fails here. Error replies are made here
+ * and nowhere else. */
+#include "api/reply.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "api/etag.h"
+#include "api/problem.h"
+#include "api/range.h"
+#include "api/state.h"
+#include "api/status.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+
+enum {
+    REPLY_JSON_BYTES_MAX = 1 << 30,
+    PROBLEM_BYTES_MAX = 64 * 1024,
+    SPANS_COPIED_BYTES_MAX = 4096, /* cheaper copied than lent */
+    HEADER_VALUE_BYTES_MAX = 4096,
+};
+
+static void
+release_owner(struct api_reply *rp)
+{
+    void (*release)(void *owner) = rp->release;
+
+    rp->release = NULL;
+    if (release != NULL)
+        release(rp->owner);
+}
+
+void
+api_reply_reset(struct api_reply *rp)
+{
+    struct api_request *rq = rp->request;
+
+    release_owner(rp);
+    buf_drop(&rp->body);
+    *rp = (struct api_reply){.request = rq};
+}
+
+static enum err_code
+add_header(struct api_reply *rp, const char *name, struct err *err, const char *format,
+           va_list args)
+{
+    char text[HEADER_VALUE_BYTES_MAX], *copy;
+    int length = vsnprintf(text, sizeof text, format, args);
+
+    if (length < 0 || (size_t)length >= sizeof text || rp->header_count == API_REPLY_HEADERS_MAX)
+        return err_set(err, ERR_INTERNAL, "the reply header %s does not fit", name);
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return err_set(err, ERR_INTERNAL, "the reply header %s holds a control character",
+                           name);
+    copy = api_request_scratch(rp->request, (size_t)length + 1, err);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(copy, text, (size_t)length + 1);
+    rp->headers[rp->header_count].name = name;
+    rp->headers[rp->header_count].value = copy;
+    rp->header_count++;
+    return OK;
+}
+
+enum err_code
+api_reply_header(struct api_reply *rp, const char *name, struct err *err, const char *format, ...)
+{
+    enum err_code code;
+    va_list args;
+
+    va_start(args, format);
+    code = add_header(rp, name, err, format, args);
+    va_end(args);
+    return code;
+}
+
+enum err_code
+api_reply_revision(struct api_reply *rp, uint64_t revision, struct err *err)
+{
+    return api_reply_header(rp, "Tensorkeep-Revision", err, "%" PRIu64, revision);
+}
+
+void
+api_reply_vary(struct api_reply *rp, const char *name)
+{
+    size_t used = strlen(rp->vary);
+
+    if (strstr(rp->vary, name) != NULL)
+        return;
+    CHECK(used + strlen(name) + 3 <= sizeof rp->vary);
+    snprintf(rp->vary + used, sizeof rp->vary - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
+static enum err_code
+begin(struct api_reply *rp, enum api_reply_kind kind, int status, uint64_t size)
+{
+    CHECK(rp->kind == REPLY_NONE);
+    rp->kind = kind;
+    rp->status = status;
+    rp->size = size;
+    return OK;
+}
+
+enum err_code
+api_reply_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision,
+               const char *representation, bool *done, struct err *err)
+{
+    struct bytes known = api_request_header(rq, "If-None-Match");
+    bool reads = rq->method == METHOD_GET || rq->method == METHOD_HEAD;
+    int length =
+        snprintf(rp->etag, sizeof rp->etag, "\"r%" PRIu64 "-%s\"", revision, representation);
+
+    *done = false;
+    if (length < 0 || (size_t)length >= sizeof rp->etag)
+        return err_set(err, ERR_INTERNAL, "the entity tag of '%s' does not fit", representation);
+    rp->has_etag = true;
+    api_reply_vary(rp, "Accept");
+    if (!reads || known.data == NULL || !api_etag_list_matches(known, rp->etag))
+        return OK;
+    *done = true;
+    return begin(rp, REPLY_EMPTY, 304, 0);
+}
+
+static int
+append(const char *text, size_t size, void *context)
+{
+    return buf_append(context, text, size, NULL) == OK ? 0 : -1;
+}
+
+enum err_code
+api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
+{
+    int failed;
+
+    if (body == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the reply's document");
+    buf_init(&rp->body, REPLY_JSON_BYTES_MAX);
+    failed = json_dump_callback(body, append, &rp->body, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(body);
+    if (failed != 0)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the reply's text");
+    rp->media_type = "application/json";
+    return begin(rp, REPLY_BUF, status, rp->body.size);
+}
+
+enum err_code
+api_reply_buf(struct api_reply *rp, int status, const char *media_type, struct buf *body,
+              struct err *err)
+{
+    (void)err;
+    rp->body = *body;
+    *body = (struct buf){0};
+    rp->media_type = media_type;
+    return begin(rp, REPLY_BUF, status, rp->body.size);
+}
+
+enum err_code
+api_reply_empty(struct api_reply *rp, int status, struct err *err)
+{
+    (void)err;
+    return begin(rp, REPLY_EMPTY, status, 0);
+}
+
+enum err_code
+api_reply_static(struct api_reply *rp, int status, const char *media_type, struct bytes body,
+                 struct err *err)
+{
+    (void)err;
+    rp->text = body;
+    rp->media_type = media_type;
+    return begin(rp, REPLY_STATIC, status, body.size);
+}
+
+/* --- spans --------------------------------------------------------------------------------- */
+
+/* The range to serve, if If-Range (a tag of ours, compared strongly) does not forbid it. */
+static enum api_range_kind
+wanted_range(struct api_request *rq, const struct api_reply *rp, struct api_range *out)
+{
+    struct bytes header = api_request_header(rq, "Range");
+    struct bytes condition = api_request_header(rq, "If-Range");
+
+    if (rq->method != METHOD_GET)
+        return RANGE_WHOLE;
+    if (condition.data != NULL &&
+        (!rp->has_etag || !bytes_equal(condition, bytes_of_text(rp->etag))))
+        return RANGE_WHOLE;
+    return api_range_parse(header, rp->size, out);
+}
+
+static enum err_code
+cut_to_range(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct api_range range = {0};
+    uint64_t whole = rp->size;
+
+    switch (wanted_range(rq, rp, &range)) {
+    case RANGE_WHOLE:
+        return OK;
+    case RANGE_UNSATISFIABLE:
+        rp->range_whole = whole;
+        return err_set(err, ERR_RANGE_UNSATISFIABLE, "the range lies beyond the %" PRIu64 " bytes",
+                       whole);
+    case RANGE_PART:
+        break;
+    }
+    rp->span_count = api_range_cut(rp->spans, rp->span_count, range);
+    rp->size = range.end - range.begin;
+    rp->status = 206;
+    return api_reply_header(rp, "Content-Range", err, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+                            range.begin, range.end - 1, whole);
+}
+
+/* A little is copied, and its owner let go at once. */
+static enum err_code
+copy_spans(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    uint8_t *copy = api_request_scratch(rq, (size_t)rp->size + 1, err);
+    size_t at = 0;
+
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < rp->span_count; at += rp->spans[i++].size)
+        memcpy(copy + at, rp->spans[i].data, rp->spans[i].size);
+    rp->text = bytes_of(copy, at);
+    rp->kind = REPLY_STATIC;
+    release_owner(rp);
+    return OK;
+}
+
+enum err_code
+api_reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_type,
+                const struct bytes *spans, size_t span_count, void *owner,
+                void (*release)(void *owner), struct err *err)
+{
+    rp->owner = owner;
+    rp->release = release;
+    rp->spans = arena_array(&rq->arena, span_count, sizeof *spans, err);
+    if (rp->spans == NULL)
+        return ERR_NO_MEMORY; /* api_reply_reset lets the owner go */
+    TRY(begin(rp, REPLY_SPANS, 200, 0));
+    rp->media_type = media_type;
+    rp->takes_ranges = true;
+    for (size_t i = 0; i < span_count; i++) {
+        if (spans[i].size == 0)
+            continue;
+        rp->spans[rp->span_count++] = spans[i];
+        rp->size += spans[i].size;
+    }
+    TRY(cut_to_range(rq, rp, err));
+    return rp->size <= SPANS_COPIED_BYTES_MAX ? copy_spans(rq, rp, err) : OK;
+}
+
+/* --- failure ------------------------------------------------------------------------------- */
+
+static enum err_code
+add_failure_headers(struct api_request *rq, const struct err *problem, uint64_t range_whole)
+{
+    struct api_reply *rp = &rq->reply;
+
+    if (problem->code == ERR_BUSY || problem->code == ERR_UNAVAILABLE)
+        TRY(api_reply_header(rp, "Retry-After", NULL, "1"));
+    if (problem->code == ERR_METHOD_NOT_ALLOWED)
+        TRY(api_reply_header(rp, "Allow", NULL, "%s", rq->match.allow));
+    if (problem->code == ERR_RANGE_UNSATISFIABLE)
+        TRY(api_reply_header(rp, "Content-Range", NULL, "bytes */%" PRIu64, range_whole));
+    if (problem->code == ERR_PRECONDITION_FAILED && problem->current_revision != 0) {
+        snprintf(rp->etag, sizeof rp->etag, "\"r%" PRIu64 "\"", problem->current_revision);
+        rp->has_etag = true;
+    }
+    return OK;
+}
+
+void
+api_reply_fail(struct api_request *rq, const struct err *problem)
+{
+    static const char spare[] =
+        "{\"type\":\"about:blank\",\"title\":\"Out of memory\",\"status\":507,"
+        "\"code\":\"RESOURCE_EXHAUSTED\",\"detail\":\"out of memory\","
+        "\"error\":\"out of memory\"}";
+    struct api_reply *rp = &rq->reply;
+    uint64_t range_whole = rp->range_whole;
+    bool close = rp->close;
+
+    if (api_status_is_ours(problem->code))
+        log_failure(rq->match.route != NULL ? rq->match.route->operation_id : "request", problem);
+    api_reply_reset(rp);
+    rp->close = close;
+    buf_init(&rp->body, PROBLEM_BYTES_MAX);
+    rp->media_type = API_PROBLEM_TYPE;
+    if (add_failure_headers(rq, problem, range_whole) == OK &&
+        api_problem_write(problem, &rp->body, NULL) == OK) {
+        (void)begin(rp, REPLY_BUF, api_status_of(problem->code), rp->body.size);
+        return;
+    }
+    api_reply_reset(rp);
+    rp->close = close;
+    rp->media_type = API_PROBLEM_TYPE;
+    rp->text = bytes_of_text(spare);
+    (void)begin(rp, REPLY_STATIC, 507, rp->text.size);
+}

@@ -1,0 +1,222 @@
+/* What the edge's own files share: the server, a connection, a request, a reply. Handlers see none
+ * of this; they use api/request.h and api/reply.h.
+ *
+ * Who touches what. A connection and everything of its request belong to the HTTP thread that
+ * serves it, but for one span of time: from the moment the request is given to a worker until
+ * `finished` is set, the worker owns the request's parsed parts, arena and reply, and the HTTP
+ * thread touches only what stands under `request.lock`. The watchdog reads connections under the
+ * registry lock and each connection's own lock. Order of locks: registry, connection, request, then
+ * libmicrohttpd's. */
+#ifndef API_STATE_H
+#define API_STATE_H
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "api/head.h"
+#include "api/host.h"
+#include "api/pool.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "api/router.h"
+#include "api/server.h"
+#include "store/base/lock.h"
+
+enum {
+    API_REQUEST_MAGIC = 0x72657131,
+    API_CONNECTION_MAGIC = 0x636f6e31,
+    API_REPLY_HEADERS_MAX = 24,
+    API_REQUEST_ID_BYTES_MAX = 128,
+    API_GATHER_BYTES_MAX = 64 * 1024,        /* declared bodies up to this are collected first */
+    API_SWALLOW_BYTES_MAX = 1024 * 1024,     /* of a body nobody wants any more */
+    API_REQUEST_ARENA_BYTES_MAX = 256 << 20, /* everything temporary of one request */
+    API_SCRATCH_BYTES = 4096,                /* of a request, before its arena */
+    API_ETAG_BYTES_MAX = 128,
+    API_VARY_BYTES_MAX = 64,
+    API_PIPE_BYTES = 1024 * 1024, /* of an upload on its way to the worker */
+};
+
+/* --- reply --------------------------------------------------------------------------------- */
+
+enum api_reply_kind { REPLY_NONE, REPLY_EMPTY, REPLY_BUF, REPLY_STATIC, REPLY_SPANS };
+
+struct api_reply {
+    struct api_request *request; /* the one it is part of */
+    enum api_reply_kind kind;
+    int status;
+    const char *media_type;
+    struct buf body;     /* REPLY_BUF */
+    struct bytes text;   /* REPLY_STATIC: borrowed from the program or the arena */
+    struct bytes *spans; /* REPLY_SPANS: in the arena, none empty */
+    size_t span_count;
+    uint64_t size;        /* of the body, all kinds */
+    uint64_t range_whole; /* 416: what the range was not in */
+    void *owner;          /* of the spans; released once */
+    void (*release)(void *owner);
+    bool close; /* the connection ends with this reply */
+    bool has_etag, takes_ranges;
+    char etag[API_ETAG_BYTES_MAX];
+    char vary[API_VARY_BYTES_MAX]; /* comma separated */
+    size_t header_count;
+    struct {
+        const char *name, *value; /* static or in the request's memory */
+    } headers[API_REPLY_HEADERS_MAX];
+};
+
+/* Nothing set, nothing owned. */
+void api_reply_reset(struct api_reply *rp);
+/* The reply becomes the problem document of `err`. Cannot fail: short of memory it is told in fewer
+ * words. */
+void api_reply_fail(struct api_request *rq, const struct err *err);
+/* Hands the reply to libmicrohttpd (HTTP thread, in the access callback). MHD_NO ends the
+ * connection. */
+enum MHD_Result api_reply_send(struct api_request *rq);
+/* Writes an error past libmicrohttpd, which takes no reply while a body is coming in. False when
+ * that did not work out. The connection must be closed afterwards. */
+bool api_reply_tell(struct api_request *rq);
+
+/* --- request ------------------------------------------------------------------------------- */
+
+/* Where a request stands, seen from its HTTP thread. */
+enum api_stage {
+    STAGE_HEAD,    /* nothing looked at yet */
+    STAGE_GATHER,  /* collecting a small body */
+    STAGE_READY,   /* everything is there: run it in the next callback */
+    STAGE_STARTED, /* a worker runs it; the body waits in the socket until the worker asks for it */
+    STAGE_PIPE,    /* the body flows to the worker */
+    STAGE_WAIT,    /* suspended until the worker is done */
+    STAGE_SWALLOW, /* the reply is known; the rest of the body is thrown away */
+    STAGE_TOLD,    /* the reply was written past libmicrohttpd; the connection is about to end */
+    STAGE_REPLY,   /* handed to libmicrohttpd */
+};
+
+struct api_argument {
+    struct bytes name, value; /* decoded */
+};
+
+struct api_pipe; /* api/body.h */
+
+struct api_request {
+    uint32_t magic;
+    struct api_job job; /* the pool's link */
+    struct api_server *server;
+    struct api_connection *connection; /* not to be touched once `gone` */
+    struct lock lock;                  /* guards the next block, and the pipe */
+    unsigned references;               /* HTTP thread, worker */
+    bool suspended;                    /* the connection is, by us */
+    bool finished;                     /* the reply is complete */
+    bool body_wanted;                  /* the worker asked for the body */
+    bool gone;                         /* the client left, or the server stops */
+    struct api_pipe *pipe;             /* owned; NULL unless streaming */
+
+    /* everything below is cleared at the start of each request */
+    enum api_stage stage;
+    bool on_worker, method_known;
+    bool streams; /* counted among the uploads */
+    uint64_t started_us;
+    char *target;             /* raw copy, NUL-terminated; NULL: no memory for it */
+    size_t target_size;       /* up to the first NUL */
+    const char *target_place; /* where the library had it; only compared */
+    enum api_method method;
+    struct api_head head;
+    struct api_match match;
+    struct bytes query_text;
+    struct api_argument *arguments;
+    size_t argument_count;
+    bool has_body, gathers; /* gathers: the body is collected before the handler runs */
+    uint64_t body_length;   /* declared; UINT64_MAX chunked */
+    uint64_t body_limit;
+    const char *body_limit_setting;
+    uint64_t received, swallowed; /* HTTP thread */
+    struct buf gathered;
+    size_t gathered_read;
+    struct api_json *json;
+    const char *cors_origin; /* allowed one, or NULL */
+    char id[API_REQUEST_ID_BYTES_MAX + 1];
+    size_t scratch_used;
+    struct arena arena;
+    struct api_reply reply;
+    /* not cleared */
+    struct api_header head_fields[API_HEADERS_MAX];
+    _Alignas(16) char scratch[API_SCRATCH_BYTES];
+};
+
+/* A fresh request with one reference, the HTTP thread's. NULL when memory is short. */
+struct api_request *api_request_open(struct api_connection *connection, const char *target);
+/* Memory that lives as long as the request; cheap for little. Uninitialized. */
+void *api_request_scratch(struct api_request *rq, size_t size, struct err *err)
+    __attribute__((warn_unused_result));
+/* Ends the HTTP thread's part: the connection is not to be used any more. */
+void api_request_leave(struct api_request *rq);
+void api_request_free(struct api_request *rq); /* NULL is fine */
+/* Query arguments against the route's list. */
+ERR_MUST_CHECK enum err_code api_query_parse(struct api_request *rq, struct bytes raw,
+                                             struct err *err);
+
+/* --- connection ---------------------------------------------------------------------------- */
+
+enum api_phase { PHASE_HEAD, PHASE_BODY, PHASE_WORK, PHASE_REPLY };
+
+struct api_connection {
+    uint32_t magic;
+    struct api_connection *previous, *next; /* registry lock */
+    struct api_server *server;
+    struct MHD_Connection *mhd;
+    int fd;
+    bool over;                 /* beyond the limit: gets 503 */
+    struct api_request *spare; /* HTTP thread */
+
+    struct lock lock; /* guards the rest */
+    enum api_phase phase;
+    uint64_t since_ms;   /* start of the phase, or of its running stretch */
+    uint64_t before_ms;  /* PHASE_BODY: stretches that ended */
+    uint64_t body_bytes; /* PHASE_BODY: received */
+    bool waiting;        /* PHASE_BODY: for us, not for the client */
+    bool head_begun;     /* PHASE_HEAD: something of the request is there */
+    bool base_known;     /* PHASE_HEAD, PHASE_REPLY: base_bytes was read */
+    uint64_t base_bytes; /* PHASE_HEAD: received before; PHASE_REPLY: acknowledged before */
+    uint64_t base_ms;
+    bool killed;
+    unsigned char address[16]; /* of the client, v4 mapped */
+    bool is_loopback;
+};
+
+void api_connection_phase(struct api_connection *c, enum api_phase phase);
+/* Bytes of a body came in; `waiting`: the next ones wait for us. */
+void api_connection_body(struct api_connection *c, size_t size, bool waiting);
+/* MHD_NotifyConnectionCallback; its socket context is the connection. */
+void api_connection_notify(void *server, struct MHD_Connection *mhd, void **context,
+                           enum MHD_ConnectionNotificationCode code);
+
+/* --- server -------------------------------------------------------------------------------- */
+
+struct api_server {
+    struct service *service;
+    const struct settings *settings;
+    struct MHD_Daemon *daemon;
+    struct api_pool *pool;
+    struct api_router *router;
+    struct api_hosts *hosts;
+    int listener; /* -1 once libmicrohttpd has it */
+    uint16_t port;
+    char address[64];
+    uint64_t id_seed;
+    _Atomic uint64_t id_counter;
+    _Atomic unsigned uploads;  /* streaming now */
+    _Atomic uint64_t requests; /* under way */
+    _Atomic bool draining, stopping;
+
+    struct lock registry; /* guards the next three */
+    struct api_connection *connections;
+    unsigned connection_count;
+    bool watchdog_stop;
+    struct condition watchdog_wake; /* with registry */
+    pthread_t watchdog;
+    bool watchdog_runs;
+};
+
+ERR_MUST_CHECK enum err_code api_watchdog_start(struct api_server *server, struct err *err);
+void api_watchdog_stop(struct api_server *server);
+
+#endif

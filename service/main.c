@@ -1,0 +1,209 @@
+/* Where everything is put together: settings, store, service, HTTP; then it waits for a signal and
+ * takes everything apart in the reverse order. The one file that looks at all layers. */
+#include <inttypes.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/server.h"
+#include "service/service.h"
+#include "service/settings.h"
+#include "service/version.h"
+#include "store/base/log.h"
+#include "store/store.h"
+
+enum {
+    HEAP_THRESHOLD_BYTES = 1 << 30, /* of mmap and of trimming: chunks come and go all the time */
+    FILES_SPARE = 256,              /* beside connections */
+    READERS_SPARE = 64,             /* beside threads */
+};
+
+/* The committer makes and frees chunks by the thousand. One heap that keeps its pages is 2 to 3
+ * times as fast with them as glibc's usual per-thread heaps, which give pages back. */
+static void
+set_up_heap(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_THRESHOLD_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_THRESHOLD_BYTES);
+}
+
+static void
+set_up_process(const struct settings *settings)
+{
+    rlim_t wanted = settings->connections_max + settings->http_threads * 16 + FILES_SPARE;
+    struct rlimit files, no_core = {0, 0};
+
+    (void)umask(S_IRWXG | S_IRWXO);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+        return;
+    files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted)
+        log_write(LOG_WARNING, "only %" PRIu64 " files may be open, connections_max wants %" PRIu64,
+                  (uint64_t)files.rlim_cur, (uint64_t)wanted);
+}
+
+static enum err_code
+read_log_level(const char *text, struct err *err)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            log_set_level((enum log_level)i);
+            return OK;
+        }
+    }
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "setting 'log_level' is debug, info, warning or error, not '%.100s'", text);
+}
+
+/* "commit" or "interval=MS" */
+static enum err_code
+read_durability(const char *text, struct store_config *out, struct err *err)
+{
+    static const char prefix[] = "interval=";
+    char *end = NULL;
+    unsigned long interval_ms = 0;
+
+    out->durability = STORE_DURABLE_COMMIT;
+    if (strcmp(text, "commit") == 0)
+        return OK;
+    out->durability = STORE_DURABLE_INTERVAL;
+    if (strncmp(text, prefix, sizeof prefix - 1) == 0 && text[sizeof prefix - 1] >= '1' &&
+        text[sizeof prefix - 1] <= '9')
+        interval_ms = strtoul(text + sizeof prefix - 1, &end, 10);
+    if (end == NULL || (*end != '\0' && strcmp(end, "ms") != 0) || interval_ms > 3600000)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "setting 'durability' is commit or interval=MS (1 to 3600000), not '%.100s'",
+                       text);
+    out->interval_ms = (uint32_t)interval_ms;
+    return OK;
+}
+
+static enum err_code
+open_store(const struct settings *settings, struct store **out, struct err *err)
+{
+    struct store_config config = store_config_default(settings->data);
+
+    TRY(read_durability(settings->durability, &config, err));
+    config.map_size_bytes = settings->map_size_bytes;
+    config.size_max_bytes = settings->store_max_bytes;
+    config.disk_reserve_bytes = settings->disk_reserve_bytes;
+    config.readers_max =
+        (uint32_t)(settings->http_threads + settings->worker_threads + READERS_SPARE);
+    config.batch_units_max = (uint32_t)settings->batch_units_max;
+    config.verify_at_open = settings->verify;
+    config.force_file_system = settings->force_file_system;
+    return store_open(&config, out, err);
+}
+
+static enum err_code
+open_service(const struct settings *settings, struct store *store, struct service **out,
+             struct err *err)
+{
+    struct service_limits limits = service_limits_default();
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    limits.tensor_bytes_max = settings->tensor_max_bytes;
+    limits.expression_bytes_max = settings->expression_max_bytes;
+    limits.expression_nodes_max = (uint32_t)settings->expression_nodes_max;
+    limits.expression_depth_max = (uint32_t)settings->expression_depth_max;
+    limits.variables_per_request_max = (uint32_t)settings->variables_per_request_max;
+    limits.compute_threads = settings->compute_threads != 0 ? (uint32_t)settings->compute_threads
+                             : cores > 0                    ? (uint32_t)cores
+                                                            : 1;
+    return service_open(store, &limits, out, err);
+}
+
+/* Blocked before any thread starts, so that only wait_for_signal sees them. */
+static sigset_t
+block_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return set;
+}
+
+/* The first signal ends the wait; a second one, while draining, ends the process. */
+static void
+wait_for_signal(const sigset_t *set)
+{
+    int number = 0;
+
+    while (sigwait(set, &number) != 0)
+        continue;
+    log_write(LOG_INFO, "stopping on signal %d", number);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+static enum err_code
+serve(const struct settings *settings, struct service *service, const sigset_t *signals,
+      struct err *err)
+{
+    struct api_server *server = NULL;
+
+    TRY(api_server_start(service, settings, &server, err));
+    printf("listening on http://%s:%u\n", api_server_address(server),
+           (unsigned)api_server_port(server));
+    (void)fflush(stdout);
+    wait_for_signal(signals);
+    api_server_stop(server);
+    return OK;
+}
+
+static enum err_code
+run(const struct settings *settings, struct err *err)
+{
+    sigset_t signals = block_signals();
+    struct store *store = NULL;
+    struct service *service = NULL;
+    enum err_code code;
+
+    TRY(read_log_level(settings->log_level, err));
+    set_up_process(settings);
+    TRY(open_store(settings, &store, err));
+    code = open_service(settings, store, &service, err);
+    if (code == OK) {
+        code = serve(settings, service, &signals, err);
+        service_close(service);
+    }
+    store_close(store);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    struct settings settings;
+    bool help, version;
+
+    set_up_heap();
+    if (settings_read(argc, argv, &settings, &help, &version, &err) == OK) {
+        if (help || version) {
+            help ? settings_print_help(stdout) : (void)printf("tensorkeep %s\n", service_version);
+            return EXIT_SUCCESS;
+        }
+        if (run(&settings, &err) == OK)
+            return EXIT_SUCCESS;
+    }
+    fprintf(stderr, "tensorkeep: %s\n", err.text);
+    return EXIT_FAILURE;
+}

@@ -1,0 +1,6 @@
+#ifndef SERVICE_VERSION_H
+#define SERVICE_VERSION_H
+
+static const char service_version[] = "0.1.0";
+
+#endif
