@@ -157,7 +157,8 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
     struct bytes name = bytes_of_text(draw->variable_name == NULL ? "" : draw->variable_name);
     int64_t fresh_model_seed = 0, fresh_op_seed = 0;
 
-    TRY(draw_seed(&fresh_model_seed, err));
+    if (!draw->has_model_seed)
+        TRY(draw_seed(&fresh_model_seed, err));
     for (uint32_t i = 0; i < tree->node_count; i++) {
         struct expr *node = tree->nodes[i];
         const struct attr_seed *seed = NULL;

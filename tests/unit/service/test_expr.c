@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "service/op_helpers.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -365,6 +367,65 @@ a_variable_is_read_in_place_and_in_ranges(void **state)
     assert_int_equal(evaluator_read(e, UINT64_MAX, 2, out, NULL), ERR_OUT_OF_RANGE);
 }
 
+enum { SHARED_COUNT = 20000, SHARED_THREADS = 4 };
+
+struct reading {
+    const struct expr_tree *tree;
+    float *out;
+    uint64_t first, count;
+    enum err_code code;
+};
+
+static void *
+read_part(void *context)
+{
+    struct reading *reading = context;
+    AUTO_CALL(drop_evaluator) struct evaluator *e = NULL;
+
+    reading->code = evaluator_open(reading->tree, NULL, &e, NULL);
+    if (reading->code == OK)
+        reading->code =
+            evaluator_read(e, reading->first, reading->count, reading->out + reading->first, NULL);
+    return NULL;
+}
+
+/* One tree, an evaluator per thread. */
+static void
+threads_share_a_tree(void **state)
+{
+    static float whole[SHARED_COUNT], parts[SHARED_COUNT];
+    static const float bias[] = {1, 2, 3, 4, 5};
+    struct reading readings[SHARED_THREADS];
+    struct expr_draw draw = {.has_model_seed = true, .model_seed = 3, .variable_name = "w"};
+    AUTO(expr_tree) tree = {0};
+    struct expr *a;
+    pthread_t threads[SHARED_THREADS];
+
+    (void)state;
+    init(&tree);
+    a = exprs_set_shape(exprs_op(&tree, "random_normal", 0), "shape",
+                        exprs_shape(2, SHARED_COUNT / 5, 5));
+    exprs_op(&tree, "multiply", 2, a,
+             exprs_op(&tree, "negative", 1, exprs_float32(&tree, exprs_shape(1, 5), bias)));
+    assert_int_equal(expr_infer(&tree, NULL, DTYPE_UNSET, NULL), OK);
+    assert_int_equal(expr_draw(&tree, &draw, NULL), OK);
+    readings[0] = (struct reading){.tree = &tree, .out = whole, .count = SHARED_COUNT};
+    read_part(&readings[0]);
+    assert_int_equal(readings[0].code, OK);
+    for (uint64_t i = 0; i < SHARED_THREADS; i++) {
+        readings[i] = (struct reading){.tree = &tree,
+                                       .out = parts,
+                                       .first = i * SHARED_COUNT / SHARED_THREADS,
+                                       .count = SHARED_COUNT / SHARED_THREADS};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_part, &readings[i]), 0);
+    }
+    for (int i = 0; i < SHARED_THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(readings[i].code, OK);
+    }
+    assert_memory_equal(whole, parts, sizeof whole);
+}
+
 /* Out of memory at any moment: an error, nothing lost. */
 static void
 short_memory_is_an_error_everywhere(void **state)
@@ -500,6 +561,7 @@ main(void)
         cmocka_unit_test(each_name_is_visited_once_until_told_to_stop),
         cmocka_unit_test(an_unknown_name_is_the_sources_error),
         cmocka_unit_test(a_variable_is_read_in_place_and_in_ranges),
+        cmocka_unit_test(threads_share_a_tree),
         cmocka_unit_test(short_memory_is_an_error_everywhere),
         cmocka_unit_test(strings_are_evaluated_whole),
         cmocka_unit_test(strings_past_the_buffer_are_refused),
