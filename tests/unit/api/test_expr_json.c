@@ -239,13 +239,15 @@ depth_is_limited(void **state)
     AUTO(expr_tree) tree = {0};
     struct err err = ERR_INIT;
     char text[2000] = "";
+    size_t used = 0;
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        strcat(text, "{\"op\":\"negative\",\"args\":[");
-    strcat(text, "1");
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "{\"op\":\"negative\",\"args\":[");
+    used += (size_t)snprintf(text + used, sizeof text - used, "1");
     for (int i = 0; i < 20; i++)
-        strcat(text, "]}");
+        used += (size_t)snprintf(text + used, sizeof text - used, "]}");
     limits.depth_max = 20;
     assert_int_equal(decode_within(text, DTYPE_UNSET, &limits, &tree, &err), ERR_INVALID_ARGUMENT);
     assert_string_equal(err.text, "the expression is more than 20 levels deep");
@@ -376,11 +378,12 @@ a_large_literal_is_named_by_its_size(void **state)
 {
     AUTO(expr_tree) tree = {0};
     char text[1000] = "[0", *shown;
+    size_t used = strlen(text);
 
     (void)state;
     for (int i = 1; i <= 100; i++)
-        strcat(text, ",1");
-    strcat(text, "]");
+        used += (size_t)snprintf(text + used, sizeof text - used, ",1");
+    snprintf(text + used, sizeof text - used, "]");
     read_as(text, DTYPE_UNSET, &tree);
     shown = printed(&tree);
     assert_string_equal(shown, "{\"dtype\":\"int32\",\"shape\":[101],\"elements\":101}");
