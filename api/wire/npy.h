@@ -13,12 +13,22 @@ struct api_npy_header {
     bool big_endian;
 };
 
-/* How many bytes the whole header has, from its first API_NPY_PREFIX_BYTES (fewer: version 1 needs 10). */
+/* How many bytes the whole header has, from its first API_NPY_PREFIX_BYTES (fewer: version 1 needs
+ * 10). ERR_INVALID_ARGUMENT: not npy, another version, or over API_NPY_HEADER_BYTES_MAX. */
 ERR_MUST_CHECK enum err_code api_npy_header_size(struct bytes prefix, size_t *out, struct err *err);
+/* `header` begins with the whole header. ERR_INVALID_ARGUMENT: damaged, or a dtype that is not ours
+ * (objects, texts, structures, long double). The data that follows has tensor_type_bytes. */
 ERR_MUST_CHECK enum err_code api_npy_header_decode(struct bytes header, struct api_npy_header *out,
                                                    struct err *err);
 /* ERR_NOT_ACCEPTABLE for a dtype npy has no name for. */
 ERR_MUST_CHECK enum err_code api_npy_header_encode(const struct tensor_type *type, struct buf *out,
                                                    struct err *err);
+
+/* Big-endian elements become little-endian, in place; complex ones part by part. `size` is a
+ * multiple of the element size, so a stream can be swapped piece by piece. */
+void api_wire_swap(enum dtype dtype, uint8_t *data, size_t size);
+/* Column-major elements of a whole tensor into row-major order. `in` and `out` have
+ * tensor_type_bytes each and do not overlap. */
+void api_npy_to_row_major(const struct tensor_type *type, const uint8_t *in, uint8_t *out);
 
 #endif
