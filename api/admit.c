@@ -39,6 +39,7 @@ read_block(struct api_request *rq, const char *method, const char *version, stru
         return ERR_NO_MEMORY;
     memcpy(copy, begin + 2, size - 2);
     rq->head.fields = rq->head_fields;
+    rq->head_size = size + (size_t)(begin - method);
     return api_head_split(bytes_of(copy, size - 2), rq->head_fields, API_HEADERS_MAX,
                           &rq->head.count, err);
 }
@@ -71,6 +72,7 @@ collect(void *context, enum MHD_ValueKind kind, const char *name, size_t name_si
     memcpy(copy, name, name_size);
     if (value_size > 0)
         memcpy(copy + name_size, value, value_size);
+    rq->head_size += name_size + value_size + 4;
     rq->head_fields[rq->head.count++] = (struct api_header){
         bytes_of(copy, name_size), api_chars_trim(bytes_of(copy + name_size, value_size))};
     return MHD_YES;

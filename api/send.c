@@ -13,9 +13,8 @@
 #include "store/base/scope.h"
 
 enum {
-    /* libmicrohttpd copies the list of spans into the connection's memory (16 bytes each, beside
-     * headers and request); longer lists are read by a callback instead */
-    SPANS_LENT_MAX = 4096,
+    POOL_KEPT_BYTES =
+        16 * 1024, /* of the connection's memory, for the reply's head and the library */
     READER_BLOCK_BYTES = 256 * 1024,
     TELL_HEAD_BYTES = 2048,
 };
@@ -86,6 +85,17 @@ respond_with_reader(struct api_reply *rp)
     return response;
 }
 
+/* libmicrohttpd copies the list of spans (not the bytes) into the connection's memory, and closes
+ * the connection when it does not fit beside the request. */
+static bool
+fits_connection(const struct api_reply *rp)
+{
+    size_t used = rp->request->head_size + POOL_KEPT_BYTES;
+
+    return used < API_CONNECTION_MEMORY_BYTES &&
+           rp->span_count <= (API_CONNECTION_MEMORY_BYTES - used) / sizeof(struct MHD_IoVec);
+}
+
 static struct MHD_Response *
 respond_with_spans(struct api_reply *rp)
 {
@@ -93,7 +103,7 @@ respond_with_spans(struct api_reply *rp)
     struct MHD_Response *response = NULL;
     struct MHD_IoVec *list;
 
-    if (rp->span_count > SPANS_LENT_MAX) {
+    if (!fits_connection(rp)) {
         response = respond_with_reader(rp);
     } else {
         list = arena_array(arena, rp->span_count, sizeof *list, NULL);

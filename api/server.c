@@ -23,7 +23,6 @@
 
 enum {
     LISTEN_BACKLOG = 1024,
-    CONNECTION_MEMORY_BYTES = 131072,
     CONNECTIONS_SPARE_PER_THREAD = 16, /* to tell those over the limit so */
     DRAIN_STEP_MS = 2,
     FLUSH_MS = 250, /* for replies made at the very end */
@@ -162,7 +161,7 @@ start_daemon(struct api_server *server, struct err *err)
                          MHD_OPTION_ARRAY, pool,                        /* */
                          MHD_OPTION_CONNECTION_LIMIT, limit,            /* */
                          MHD_OPTION_CONNECTION_TIMEOUT, idle_s,         /* */
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY_BYTES,
                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                             /* */
                          MHD_OPTION_URI_LOG_CALLBACK, api_dispatch_begin, server,     /* */
                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,           /* */

@@ -32,6 +32,8 @@ enum {
     API_SWALLOW_BYTES_MAX = 1024 * 1024,     /* of a body nobody wants any more */
     API_REQUEST_ARENA_BYTES_MAX = 256 << 20, /* everything temporary of one request */
     API_SCRATCH_BYTES = 4096,                /* of a request, before its arena */
+    /* libmicrohttpd clears it between requests: 128 KiB would cost 10 us each */
+    API_CONNECTION_MEMORY_BYTES = 64 * 1024,
     API_ETAG_BYTES_MAX = 128,
     API_VARY_BYTES_MAX = 64,
     API_PIPE_BYTES = 1024 * 1024, /* of an upload on its way to the worker */
@@ -120,6 +122,7 @@ struct api_request {
     const char *target_place; /* where the library had it; only compared */
     enum api_method method;
     struct api_head head;
+    size_t head_size; /* bytes of it */
     struct api_match match;
     struct bytes query_text;
     struct api_argument *arguments;
