@@ -88,9 +88,9 @@ store_batch_delete(struct store *store, enum store_class class, struct err *err)
 
     if (store->garbage.doomed.count[class] == 0)
         return OK;
-    lock_acquire(&store->in_step);
+    store_turn_take(&store->in_step, false);
     code = delete_doomed(store, class, err);
-    lock_release(&store->in_step);
+    store_turn_give(&store->in_step);
     return code;
 }
 
@@ -271,11 +271,11 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
                               &batch.meta, err));
     code = run_units(&batch, calls, count, done, err);
     if (code == OK && batch.revision != atomic_load(&store->revision)) {
-        lock_acquire(&store->in_step);
+        store_turn_take(&store->in_step, false);
         code = write_files(&batch, calls, *done, err);
         if (code == OK)
             publish(&batch);
-        lock_release(&store->in_step);
+        store_turn_give(&store->in_step);
     }
     drop_batch(&batch);
     atomic_fetch_add(&store->units, *done);

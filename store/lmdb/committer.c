@@ -195,9 +195,9 @@ take_garbage(struct store *store)
     if (store_garbage_count(&store->garbage) == 0)
         return;
     oldest = store_snapshots_oldest(&store->snapshots);
-    lock_acquire(&store->in_step);
+    store_turn_take(&store->in_step, false);
     store_garbage_take(&store->garbage, oldest < durable ? oldest : durable, &store->pins);
-    lock_release(&store->in_step);
+    store_turn_give(&store->in_step);
 }
 
 /* One transaction a file. Returns whether something was deleted. */

@@ -86,7 +86,7 @@ struct store {
     struct store_pins pins;
     struct store_garbage garbage;
     struct store_stages stages;
-    struct lock in_step; /* held while chunk files and what is known of them differ */
+    struct store_turn in_step; /* taken while files and what is known of them differ */
     struct store_committer committer;
     struct store_interval interval;
     _Atomic uint64_t next_number;

@@ -165,9 +165,7 @@ store_env_open(struct store_env *e, const struct store_folder *folder, const cha
         return err_set(err, ERR_UNAVAILABLE, "the path of the data folder is too long");
     TRY(open_whole(e, path, options, err));
     lock_init(&e->pool_lock);
-    lock_init(&e->turn_lock);
-    condition_init(&e->turn_committer);
-    condition_init(&e->turn_others);
+    store_turn_init(&e->turn);
     code = open_pool(e, options->readers_max, err);
     if (code != OK)
         store_env_drop(e);
@@ -183,9 +181,7 @@ store_env_drop(struct store_env *e)
         mdb_txn_abort(e->idle[--e->idle_count]);
     mem_free(e->idle);
     mdb_env_close(e->env);
-    condition_drop(&e->turn_others);
-    condition_drop(&e->turn_committer);
-    lock_drop(&e->turn_lock);
+    store_turn_drop(&e->turn);
     lock_drop(&e->pool_lock);
     e->env = NULL;
 }
@@ -242,31 +238,13 @@ store_env_read_end(struct store_env *e, MDB_txn *txn)
 void
 store_env_turn_take(struct store_env *e, enum store_writer who)
 {
-    lock_acquire(&e->turn_lock);
-    if (who == STORE_WRITER_COMMITTER) {
-        e->committer_waits = true;
-        while (e->writing)
-            condition_wait(&e->turn_committer, &e->turn_lock);
-        e->committer_waits = false;
-    } else {
-        while (e->writing || e->committer_waits)
-            condition_wait(&e->turn_others, &e->turn_lock);
-    }
-    e->writing = true;
-    lock_release(&e->turn_lock);
+    store_turn_take(&e->turn, who == STORE_WRITER_COMMITTER);
 }
 
 void
 store_env_turn_give(struct store_env *e)
 {
-    lock_acquire(&e->turn_lock);
-    CHECK(e->writing);
-    e->writing = false;
-    if (e->committer_waits)
-        condition_signal(&e->turn_committer);
-    else
-        condition_signal(&e->turn_others);
-    lock_release(&e->turn_lock);
+    store_turn_give(&e->turn);
 }
 
 enum err_code

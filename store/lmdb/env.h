@@ -14,6 +14,7 @@
 #include "store/base/err.h"
 #include "store/base/lock.h"
 #include "store/lmdb/folder.h"
+#include "store/lmdb/turn.h"
 
 struct store_env {
     const char *name; /* "meta.mdb"; static */
@@ -27,9 +28,7 @@ struct store_env {
     MDB_txn **idle; /* reset read transactions */
     unsigned idle_count, idle_max;
 
-    struct lock turn_lock;
-    struct condition turn_committer, turn_others;
-    bool writing, committer_waits;
+    struct store_turn turn; /* to write; the committer is favoured */
 
     _Atomic uint64_t written; /* commits since the start */
     _Atomic uint64_t durable; /* of those, how many are certainly on disk */

@@ -220,7 +220,7 @@ init(struct store *store, const struct store_config *config)
     store_pins_init(&store->pins);
     store_garbage_init(&store->garbage);
     store_stages_init(&store->stages);
-    lock_init(&store->in_step);
+    store_turn_init(&store->in_step);
     store_committer_init(&store->committer);
 }
 
@@ -235,7 +235,7 @@ drop(struct store *store)
     store_env_drop(&store->meta);
     store_folder_drop(&store->folder);
     store_committer_drop(&store->committer);
-    lock_drop(&store->in_step);
+    store_turn_drop(&store->in_step);
     store_stages_drop(&store->stages);
     store_garbage_drop(&store->garbage);
     store_pins_drop(&store->pins);

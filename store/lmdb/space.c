@@ -90,33 +90,45 @@ read_open_things(struct store *store, struct store_stats *out)
     lock_release(&store->committer.lock);
 }
 
-enum err_code
-store_stats_read(struct store *store, struct store_stats *out, struct err *err)
+static enum err_code
+read_sizes(struct store *store, struct store_stats *out, struct err *err)
 {
     struct space space;
     uint64_t system_records = 0;
 
-    *out = (struct store_stats){0};
     TRY(read_space(store, &space, err));
     TRY(count_system(store, &system_records, err));
-    out->revision = atomic_load(&store->revision);
     out->records = space.meta.entries - system_records;
     out->record_bytes = space.meta.file_bytes - space.meta.free_bytes;
-    out->syncs = atomic_load(&store->meta.syncs);
     for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
         out->chunks[class] = space.chunks[class].entries;
         out->chunk_bytes[class] =
             space.chunks[class].entries * store_class_bytes((enum store_class) class);
-        out->syncs += atomic_load(&store->chunks[class].syncs);
     }
     out->file_bytes = space.file_bytes;
     out->free_bytes = space.free_bytes;
+    return OK;
+}
+
+enum err_code
+store_stats_read(struct store *store, struct store_stats *out, struct err *err)
+{
+    struct err own = ERR_INIT;
+    enum err_code code;
+
+    *out = (struct store_stats){.failed = atomic_load(&store->failed)};
+    code = read_sizes(store, out, &own);
+    if (code != OK && !out->failed) /* a failed store's files may be unreadable, too */
+        return err_set(err, code, "%s", own.text);
+    out->revision = atomic_load(&store->revision);
+    out->syncs = atomic_load(&store->meta.syncs);
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++)
+        out->syncs += atomic_load(&store->chunks[class].syncs);
     out->commits = atomic_load(&store->commits);
     out->units = atomic_load(&store->units);
     out->commit_us_last = atomic_load(&store->commit_us_last);
     out->batch_units_last = atomic_load(&store->batch_units_last);
     out->garbage_chunks = store_garbage_count(&store->garbage);
-    out->failed = atomic_load(&store->failed);
     read_open_things(store, out);
     return OK;
 }

@@ -109,9 +109,9 @@ store_chunk_walk(struct store *store, void (*visit)(void *ctx, uint64_t id), voi
     struct walk w = {.store = store, .visit = visit, .context = ctx};
     enum err_code code;
 
-    lock_acquire(&store->in_step);
+    store_turn_take(&store->in_step, true);
     code = begin(&w, err);
-    lock_release(&store->in_step);
+    store_turn_give(&store->in_step);
     for (int class = 0; class < STORE_CLASS_COUNT && code == OK; class ++)
         code = store_walk_file(&store->chunks[class], w.txns[class], visit_named, &w, err);
     end(&w);

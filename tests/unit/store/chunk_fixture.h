@@ -42,7 +42,13 @@ finish(struct store_chunk *chunk, struct store_chunk_place place, uint32_t seed,
     assert_int_equal((uintptr_t)chunk->bytes % 64, 0);
     fill(chunk->bytes, chunk->length, seed);
     store_chunk_seal(chunk);
-    *out = (struct named_chunk){place, chunk->id, chunk->length, chunk->crc, seed};
+    memset(out, 0, sizeof *out); /* stored as it is, so the gaps between the fields count */
+    out->place.family = place.family;
+    out->place.index = place.index;
+    out->id = chunk->id;
+    out->length = chunk->length;
+    out->crc = chunk->crc;
+    out->seed = seed;
 }
 
 static inline void
