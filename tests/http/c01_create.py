@@ -134,7 +134,7 @@ def test_unknown_and_mistyped_fields_are_named(s):
 
 
 def test_bodies_of_another_kind_are_refused(s):
-    for body in ('"w"', "5", "null", "true", "[5]", "[]", '[{"name": "w", "initial_value": 1}, null]', ""):
+    for body in ('"w"', "5", "null", "true", "[5]", '[{"name": "w", "initial_value": 1}, null]', ""):
         s.refuses(400, "INVALID_ARGUMENT", (), "POST", "variables", body, {"Content-Type": "application/json"})
 
 

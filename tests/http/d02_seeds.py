@@ -6,10 +6,12 @@ import formats
 
 np = formats.np
 
-# Printed by TensorFlow 1.x for model seed absent and op seed 1.
-NORMAL = [[-0.8113182, 1.4845988, 0.06532937], [-2.4427042, 0.0992484, 0.5912243]]
-UNIFORM = [[0.23903739, 0.92039955, 0.05051243], [0.49574447, 0.83552229, 0.02647042]]
-UNIFORM_5_10_SEED_7 = [[7.41970491, 7.5310154, 6.27571869], [5.62371159, 9.66505051, 8.32304668]]
+# Printed for model seed absent and op seed 1: the first four by TensorFlow 1.x on Linux to eight decimals; the last two are
+# later versions', which take a float logarithm and may differ in the last bit (they print -2.4427042 as the fourth).
+NORMAL = ["-0.81131822", "1.48459876", "0.06532937", "-2.44270396"]
+NORMAL_REST = [0.0992484, 0.5912243]
+UNIFORM = ["0.23903739", "0.92039955", "0.05051243", "0.49574447", "0.83552229", "0.02647042"]
+UNIFORM_5_10_SEED_7 = ["7.41970491", "7.53101540", "6.27571869", "5.62371159", "9.66505051", "8.32304668"]
 INT32_SEED_7 = [87, 87, 25, 94, 60, 43, 90, 79, 68, 3, 60, 97, 93, 56, 83, 46]
 TRUNCATED_SEED_66478 = [0.09230107, 0.082141876, -0.17306817, -0.07687748]
 
@@ -20,22 +22,27 @@ def draw(s, name, op, **attributes):
     return s.array(name)
 
 
-def same(got, printed):
-    assert np.array_equal(got, np.array(printed, got.dtype)), (got, printed)
+def printed(array):
+    return [f"{x:.8f}" for x in np.asarray(array).ravel().astype(float)]
+
+
+def same(got, want):
+    assert np.array_equal(got, np.array(want, got.dtype)), (got, want)
 
 
 def test_op_seed_alone_gives_tensorflows_numbers(s):
-    same(draw(s, "n", "random_normal", shape=[2, 3], seed=1), NORMAL)
-    same(draw(s, "u", "random_uniform", shape=[2, 3], seed=1), UNIFORM)
+    normal = draw(s, "n", "random_normal", shape=[2, 3], seed=1).ravel().astype(float)
+    assert printed(normal[:4]) == NORMAL and np.abs(normal[4:] - NORMAL_REST).max() < 1.2e-7, normal
+    assert printed(draw(s, "u", "random_uniform", shape=[2, 3], seed=1)) == UNIFORM
     same(draw(s, "u1", "random_uniform", shape=[1], seed=1), [0.2390374])
-    same(draw(s, "u7", "random_uniform", shape=[2, 3], minval=5, maxval=10, seed=7), UNIFORM_5_10_SEED_7)
+    assert printed(draw(s, "u7", "random_uniform", shape=[2, 3], minval=5, maxval=10, seed=7)) == UNIFORM_5_10_SEED_7
     same(draw(s, "i7", "random_uniform", shape=[1000], minval=0, maxval=100, seed=7, dtype="int32")[:16], INT32_SEED_7)
     same(draw(s, "t", "truncated_normal", shape=[784, 200], stddev=0.1, seed=66478)[0, :4], TRUNCATED_SEED_66478)
 
 
 def test_scaling_rounds_as_tensorflow_does(s):
     got = draw(s, "n", "random_normal", shape=[2, 3], mean=5.0, stddev=0.35, seed=1)
-    assert [f"{x:.8f}" for x in got.ravel()[:4].astype(float)] == ["4.71603870", "5.51960945", "5.02286530", "4.14505386"]
+    assert printed(got)[:4] == ["4.71603870", "5.51960945", "5.02286530", "4.14505386"]
 
 
 def test_model_seed_and_op_seed_together(s):
@@ -47,7 +54,7 @@ def test_model_seed_and_op_seed_together(s):
 
 def test_doubles_and_halves(s):
     got = draw(s, "d", "random_normal", shape=[1], dtype="float64", seed=0)
-    assert f"{got[0]:.8f}" == "-0.63436665"
+    assert printed(got) == ["-0.63436665"]
     got = draw(s, "du", "random_uniform", shape=[100, 100], minval=-1.0, maxval=1.0, dtype="float64", seed=1)
     assert [float(x) for x in got.ravel()[:3]] == [0.8245998469009979, -0.19180050307607477, 0.36835816884961137]
     got = draw(s, "h", "random_uniform", shape=[1000], minval=-0.5, maxval=0.5, dtype="float16", seed=1)

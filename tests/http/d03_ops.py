@@ -119,7 +119,7 @@ def test_random_ops_check_what_they_are_given(s):
             ({"op": "random_normal", "shape": [2], "seed": 1.5}, "seed"),
             ({"op": "random_normal", "shape": [2], "stddev": "wide"}, "stddev"),
             ({"op": "random_normal"}, "shape")):
-        s.refuses(400, "INVALID_ARGUMENT", ("random_", word), "POST", "variables",
+        s.refuses(400, "INVALID_ARGUMENT", word, "POST", "variables",
                   {"name": "bad", "initial_value": expression})
 
 

@@ -7,8 +7,8 @@ import formats
 np = formats.np
 
 
-def together(count, work):
-    """work(index) in `count` threads; the first failure is raised here."""
+def together(count, work, done=None):
+    """work(index) in `count` threads; the first failure is raised here, after setting `done` for those that wait for it."""
     failures = []
 
     def run(index):
@@ -16,6 +16,8 @@ def together(count, work):
             work(index)
         except BaseException as failure:  # pylint: disable=broad-except
             failures.append(failure)
+            if done:
+                done.set()
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
     for thread in threads:
@@ -67,7 +69,7 @@ def test_readers_see_whole_values(s):
             assert got[0] >= last, "time went backwards"
             last = got[0]
 
-    together(4, work)
+    together(4, work, done)
 
 
 def test_one_reply_over_several_variables_is_one_moment(s):
@@ -90,7 +92,7 @@ def test_one_reply_over_several_variables_is_one_moment(s):
                 tensors, _ = formats.safetensors_read(reply.body)
                 assert len({tensor[2] for tensor in tensors.values()}) == 1, tensors
 
-    together(2, work)
+    together(2, work, done)
 
 
 def test_one_of_many_creations_wins(s):
@@ -141,4 +143,4 @@ def test_saving_under_load_gives_one_moment(s):
                 assert a == b
                 count += 1
 
-    together(2, work)
+    together(2, work, done)

@@ -20,20 +20,20 @@ def sample(dtype, shape):
 def test_raw_round_trips_for_every_dtype_and_shape(s):
     for dtype in formats.SIZE:
         for shape in ([], [5], [3, 7], [0, 2], [1, 1, 3]):
-            name, data = f"{dtype}/{'x'.join(map(str, shape))}.", sample(dtype, shape)
+            name, data = f"{dtype}/{len(shape)}d{'x'.join(map(str, shape))}", sample(dtype, shape)
             s.put_raw(name, dtype, shape, data)
             reply = s.get(f"variables/{name}:value", {"Accept": "application/octet-stream"}).expect(200)
             assert reply.body == data, (dtype, shape)
             assert reply.headers["content-type"] == "application/octet-stream"
             assert reply.headers["tensor-dtype"] == dtype
-            assert reply.headers["tensor-shape"] == ",".join(map(str, shape)), str(reply)
+            assert reply.headers.get("tensor-shape", "") == ",".join(map(str, shape)), str(reply)
             assert s.get(f"variables/{name}:value?format=raw").body == data
 
 
 def test_npy_is_what_numpy_reads(s):
     for dtype, kind in formats.NUMPY.items():
         for shape in ([], [4], [2, 3], [0], [3, 1, 2]):
-            name, data = f"{dtype}/{'x'.join(map(str, shape))}.", sample(dtype, shape)
+            name, data = f"{dtype}/{len(shape)}d{'x'.join(map(str, shape))}", sample(dtype, shape)
             s.put_raw(name, dtype, shape, data)
             reply = s.get(f"variables/{name}:value", {"Accept": "application/x-npy"}).expect(200)
             assert reply.headers["content-type"] == "application/x-npy"

@@ -62,7 +62,8 @@ def test_a_chunked_body_of_the_wrong_length_changes_nothing(s):
     data = noise(size, 4)
     s.put("variables/w", data, headers(size)).expect(201)
     for wrong in (data[:-1], data + b"x", data[:10], b""):
-        s.refuses(400, "INVALID_ARGUMENT", str(size), "PUT", "variables/w:value", in_pieces(wrong, 65536), RAW)
+        words = str(size) if len(wrong) < size else ()
+        s.refuses(400, "INVALID_ARGUMENT", words, "PUT", "variables/w:value", in_pieces(wrong, 65536), RAW)
         s.refuses(400, "INVALID_ARGUMENT", str(size), "PUT", "variables/w:value", wrong, RAW)
     assert s.bytes_of("w") == data
 

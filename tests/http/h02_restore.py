@@ -3,6 +3,7 @@
 
 def names_in(report, field):
     """Entries are names, or objects that tell more."""
+    assert field in report, f"no '{field}' in {report}"
     return sorted(entry if isinstance(entry, str) else entry.get("variable") or entry["name"] for entry in report[field])
 
 
