@@ -1,0 +1,53 @@
+/* What the generators share: Philox's constants, blocks of a stream, and groups of elements.
+ * Private to service/random. */
+#ifndef SERVICE_RANDOM_PARTS_H
+#define SERVICE_RANDOM_PARTS_H
+
+#include "service/random/random.h"
+
+#define PHILOX_MULTIPLIER_0 0xD2511F53u
+#define PHILOX_MULTIPLIER_1 0xCD9E8D57u
+#define PHILOX_WEYL_0       0x9E3779B9u /* the golden ratio */
+#define PHILOX_WEYL_1       0xBB67AE85u /* sqrt(3) - 1 */
+enum { PHILOX_ROUNDS = 10 };
+
+enum {
+    RANDOM_RESERVED_WORDS = 256, /* what TensorFlow sets aside per output of a truncated normal */
+    RANDOM_GROUP_BYTES_MAX = 16,
+    RANDOM_MANTISSA_FLOAT = 0x7FFFFF /* the low bits of a word that become a float32 uniform */
+};
+
+/* TensorFlow raises a uniform of 0 to this before its logarithm is taken. */
+#define RANDOM_UNIFORM_MIN 1.0e-7f
+
+/* The angle words (low 23 bits) for which glibc 2.16 to 2.26 did not round sine or cosine
+ * correctly, and the float32 it gave instead. */
+enum { RANDOM_ODD_SINE_1 = 2670662, RANDOM_ODD_SINE_2 = 6546207, RANDOM_ODD_COSINE = 926179 };
+#define RANDOM_ODD_SINE_1_BITS 0x3F68BDCDu
+#define RANDOM_ODD_SINE_2_BITS 0xBF7B5A8Fu
+#define RANDOM_ODD_COSINE_BITS 0x3F44D4CCu
+
+/* Block `offset` of the stream: counter (counter_high << 64) + base_block + offset. */
+void random_block(const struct random_stream *stream, uint64_t offset, uint32_t out[4]);
+
+/* Elements made together: 4, or 2 of the 8-byte types. */
+uint32_t random_group_size(enum dtype dtype);
+/* The group's elements, of which a short last group uses the first. The plain path's heart. */
+void random_group_plain(const struct random_stream *stream, uint64_t group,
+                        uint8_t out[RANDOM_GROUP_BYTES_MAX]);
+
+/* The three factors of a float32 normal pair, which is sine * radius, cosine * radius. */
+struct random_factors {
+    float radius, sine, cosine;
+};
+void random_factors_plain(uint32_t radius_word, uint32_t angle_word, struct random_factors *out);
+
+/* Whether this processor has what the vectorised path needs; the two calls below require it. */
+bool random_vector_available(void);
+/* Whole groups [first_group, first_group + group_count); any stream. */
+void random_fill_vector(const struct random_stream *stream, uint64_t first_group,
+                        uint64_t group_count, void *out);
+/* words: radius and angle in turn. */
+void random_factors_vector(const uint32_t words[8], struct random_factors out[4]);
+
+#endif
