@@ -31,7 +31,7 @@ json_t *
 fixture_json(const char *path)
 {
     json_error_t error;
-    json_t *json = json_load_file(path, JSON_ALLOW_NUL, &error);
+    json_t *json = json_load_file(path, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
 
     if (json == NULL) {
         fprintf(stderr, "%s: line %d: %s\n", path, error.line, error.text);

@@ -15,7 +15,8 @@ struct fixture_file {
 };
 
 struct fixture_file fixture_read(const char *path);
-/* Owns: json_decref. */
+/* Owns: json_decref. All numbers are reals, for some are past jansson's integers: read
+ * json_number_value. */
 json_t *fixture_json(const char *path);
 /* 64 hexadecimal digits and NUL. Returns out. */
 enum { FIXTURE_SHA256_BYTES = 65 };

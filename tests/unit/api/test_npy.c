@@ -72,7 +72,7 @@ expect_fixture(const char *folder, json_t *entry)
     assert_true(dtype_of_name(bytes_of_text(json_string_value(json_object_get(entry, "dtype"))),
                               &expected.dtype));
     json_array_foreach(shape, i, dim) expected.shape.dims[expected.shape.rank++] =
-        (uint64_t)json_integer_value(dim);
+        (uint64_t)json_number_value(dim);
     assert_string_equal(tensor_type_text(&header.type, type), tensor_type_text(&expected, want));
     assert_int_equal(header.fortran_order, json_is_true(json_object_get(entry, "fortran_order")));
     assert_int_equal(header.big_endian,
