@@ -10,7 +10,11 @@
 #include "api/gate.h"
 #include "api/target.h"
 
-static const char verified_library[] = "0.9.75"; /* whose memory layout read_block relies on */
+bool
+api_library_is_verified(void)
+{
+    return strcmp(MHD_get_version(), "0.9.75") == 0;
+}
 
 /* --- the head ------------------------------------------------------------------------------ */
 
@@ -40,8 +44,12 @@ read_block(struct api_request *rq, const char *method, const char *version, stru
     memcpy(copy, begin + 2, size - 2);
     rq->head.fields = rq->head_fields;
     rq->head_size = size + (size_t)(begin - method);
-    return api_head_split(bytes_of(copy, size - 2), rq->head_fields, API_HEADERS_MAX,
-                          &rq->head.count, err);
+    TRY(api_head_split(bytes_of(copy, size - 2), rq->head_fields, API_HEADERS_MAX, &rq->head.count,
+                       err));
+    if (MHD_get_connection_values_n(rq->connection->mhd, MHD_HEADER_KIND, NULL, NULL) !=
+        (int)rq->head.count)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the head of the request holds NUL");
+    return OK;
 }
 
 struct collected {
@@ -90,14 +98,15 @@ read_values(struct api_request *rq, struct err *err)
 }
 
 static enum err_code
-pass_gate(struct api_request *rq, const char *method, const char *version, struct err *err)
+pass_gate(struct api_request *rq, const char *method, const char *version,
+          struct api_target *target, struct err *err)
 {
     struct api_gate_facts facts = {method, version, &rq->head};
     struct api_gate_result result;
 
     if (rq->target == NULL)
         return err_set(err, ERR_NO_MEMORY, "out of memory for the request target");
-    if (strcmp(MHD_get_version(), verified_library) == 0)
+    if (api_library_is_verified())
         TRY(read_block(rq, method, version, err));
     else
         TRY(read_values(rq, err));
@@ -105,7 +114,7 @@ pass_gate(struct api_request *rq, const char *method, const char *version, struc
     rq->method_known = api_method_of(method, &rq->method);
     rq->has_body = result.has_body;
     rq->body_length = result.length;
-    return OK;
+    return api_target_split(bytes_of(rq->target, rq->target_size), target, err);
 }
 
 /* --- who asks ------------------------------------------------------------------------------ */
@@ -215,7 +224,7 @@ enum err_code
 api_admit(struct api_request *rq, const char *method, const char *version, struct err *err)
 {
     struct api_target target;
-    enum err_code code = pass_gate(rq, method, version, err);
+    enum err_code code = pass_gate(rq, method, version, &target, err);
 
     take_id(rq);
     rq->reply.close = code != OK;
@@ -228,7 +237,6 @@ api_admit(struct api_request *rq, const char *method, const char *version, struc
                                             : "the server is stopping");
     }
     TRY(check_caller(rq, err));
-    TRY(api_target_split(bytes_of(rq->target, rq->target_size), &target, err));
     TRY(api_router_match(rq->server->router, rq->method, target.path, &rq->match, err));
     if (rq->match.route == NULL)
         return answer_options(rq, err);

@@ -10,4 +10,8 @@
 ERR_MUST_CHECK enum err_code api_admit(struct api_request *rq, const char *method,
                                        const char *version, struct err *err);
 
+/* Whether the library is the version whose source was read, so that what it leaves of the head may
+ * be looked at byte by byte. With another one we rely on its own strictness. */
+bool api_library_is_verified(void);
+
 #endif

@@ -41,7 +41,8 @@ put_member(const char *name, const char *text, struct buf *out, struct err *err)
 }
 
 enum err_code
-api_problem_write(const struct err *problem, struct buf *out, struct err *err)
+api_problem_write(const struct err *problem, struct bytes members, struct buf *out,
+                  struct err *err)
 {
     TRY(buf_printf(
         out, err, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",
@@ -52,5 +53,6 @@ api_problem_write(const struct err *problem, struct buf *out, struct err *err)
     if (problem->failed_operation >= 0)
         TRY(buf_printf(out, err, ",\"failed_operation\":%" PRId64, problem->failed_operation));
     TRY(put_member("error", problem->text, out, err));
+    TRY(buf_append(out, members.data, members.size, err));
     return buf_append_byte(out, '}', err);
 }

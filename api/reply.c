@@ -8,16 +8,19 @@
 #include <stdio.h>
 
 #include "api/etag.h"
+#include "api/json_write.h"
 #include "api/problem.h"
 #include "api/range.h"
 #include "api/state.h"
 #include "api/status.h"
 #include "store/base/check.h"
+#include "store/base/scope.h"
 #include "store/base/log.h"
 
 enum {
     REPLY_JSON_BYTES_MAX = 1 << 30,
-    PROBLEM_BYTES_MAX = 64 * 1024,
+    PROBLEM_BYTES_MAX = 17 * 1024 * 1024,
+    FAILURE_MEMBERS_BYTES_MAX = 16 * 1024 * 1024,
     SPANS_COPIED_BYTES_MAX = 4096, /* cheaper copied than lent */
     HEADER_VALUE_BYTES_MAX = 4096,
 };
@@ -124,26 +127,27 @@ api_reply_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision,
     return begin(rp, REPLY_EMPTY, 304, 0);
 }
 
-static int
-append(const char *text, size_t size, void *context)
-{
-    return buf_append(context, text, size, NULL) == OK ? 0 : -1;
-}
-
 enum err_code
 api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
 {
-    int failed;
+    enum err_code code;
 
     if (body == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the reply's document");
     buf_init(&rp->body, REPLY_JSON_BYTES_MAX);
-    failed = json_dump_callback(body, append, &rp->body, JSON_COMPACT | JSON_ENCODE_ANY);
+    code = api_json_write(body, &rp->body, err);
     json_decref(body);
-    if (failed != 0)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the reply's text");
+    TRY(code);
     rp->media_type = "application/json";
     return begin(rp, REPLY_BUF, status, rp->body.size);
+}
+
+enum err_code
+api_reply_on_failure(struct api_reply *rp, const json_t *members, struct err *err)
+{
+    rp->failure_members.size = 0;
+    rp->failure_members.size_max = FAILURE_MEMBERS_BYTES_MAX;
+    return api_json_write_members(members, &rp->failure_members, err);
 }
 
 enum err_code
@@ -284,6 +288,7 @@ api_reply_fail(struct api_request *rq, const struct err *problem)
     struct api_reply *rp = &rq->reply;
     uint64_t range_whole = rp->range_whole;
     bool close = rp->close;
+    AUTO(buf) members = TAKE(rp->failure_members);
 
     if (api_status_is_ours(problem->code))
         log_failure(rq->match.route != NULL ? rq->match.route->operation_id : "request", problem);
@@ -292,7 +297,7 @@ api_reply_fail(struct api_request *rq, const struct err *problem)
     buf_init(&rp->body, PROBLEM_BYTES_MAX);
     rp->media_type = API_PROBLEM_TYPE;
     if (add_failure_headers(rq, problem, range_whole) == OK &&
-        api_problem_write(problem, &rp->body, NULL) == OK) {
+        api_problem_write(problem, buf_bytes(&members), &rp->body, NULL) == OK) {
         (void)begin(rp, REPLY_BUF, api_status_of(problem->code), rp->body.size);
         return;
     }

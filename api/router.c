@@ -320,7 +320,7 @@ api_router_match(const struct api_router *router, enum api_method method, struct
 
         if (next == NULL)
             next = node->parameter;
-        if (next == NULL && segment.size == 0)
+        if (next == NULL && segment.size == 0 && path.size > 1)
             return err_set(err, ERR_INVALID_ARGUMENT, "the path ends with a '/'");
         if (next == NULL)
             return no_path(path, err);

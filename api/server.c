@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/admit.h"
 #include "api/dispatch.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
@@ -154,20 +155,21 @@ start_daemon(struct api_server *server, struct err *err)
         {MHD_OPTION_END, 0, NULL}};
     int listener = server->listener;
 
-    server->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, api_dispatch, server,    /* */
-                         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, /* */
-                         MHD_OPTION_LISTEN_SOCKET, listener,            /* */
-                         MHD_OPTION_ARRAY, pool,                        /* */
-                         MHD_OPTION_CONNECTION_LIMIT, limit,            /* */
-                         MHD_OPTION_CONNECTION_TIMEOUT, idle_s,         /* */
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY_BYTES,
-                         MHD_OPTION_STRICT_FOR_CLIENT, 1,                             /* */
-                         MHD_OPTION_URI_LOG_CALLBACK, api_dispatch_begin, server,     /* */
-                         MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,           /* */
-                         MHD_OPTION_NOTIFY_CONNECTION, api_connection_notify, server, /* */
-                         MHD_OPTION_NOTIFY_COMPLETED, api_dispatch_end, server,       /* */
-                         MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, api_dispatch, server,    /* */
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, /* */
+        MHD_OPTION_LISTEN_SOCKET, listener,            /* */
+        MHD_OPTION_ARRAY, pool,                        /* */
+        MHD_OPTION_CONNECTION_LIMIT, limit,            /* */
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s,         /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY_BYTES,
+        /* strict, it would cut off spaces in targets without an answer; the gate answers */
+        MHD_OPTION_STRICT_FOR_CLIENT, api_library_is_verified() ? 0 : 1,
+        MHD_OPTION_URI_LOG_CALLBACK, api_dispatch_begin, server,     /* */
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,           /* */
+        MHD_OPTION_NOTIFY_CONNECTION, api_connection_notify, server, /* */
+        MHD_OPTION_NOTIFY_COMPLETED, api_dispatch_end, server,       /* */
+        MHD_OPTION_END);
     if (server->daemon == NULL)
         return err_set(err, ERR_UNAVAILABLE, "the HTTP threads do not start: %s", strerror(errno));
     server->listener = -1;

@@ -54,6 +54,7 @@ struct api_reply {
     size_t span_count;
     uint64_t size;        /* of the body, all kinds */
     uint64_t range_whole; /* 416: what the range was not in */
+    struct buf failure_members; /* JSON fields a problem document gets besides its own; owned */
     void *owner;          /* of the spans; released once */
     void (*release)(void *owner);
     bool close; /* the connection ends with this reply */
