@@ -113,8 +113,8 @@ enum store_class store_chunk_class(uint64_t id);
 uint32_t store_class_bytes(enum store_class class); /* payload bytes of a chunk */
 /* The store_new_id a chunk's id was made of: tells what was made before what. */
 uint64_t store_chunk_number(uint64_t id);
-/* Computes the checksum and completes the chunk's header. Exactly once, before its unit returns or the
- * stage's next call. */
+/* Computes the checksum and completes the chunk's header. Exactly once, before its unit returns or its
+ * stage is read or published. */
 void store_chunk_seal(struct store_chunk *chunk);
 
 /* A committed (or, in its own transaction or stage, new) chunk's payload. Borrows from the view; a lease
@@ -154,7 +154,9 @@ void store_lease_drop(struct store_lease *lease); /* NULL is fine; any thread */
 typedef enum err_code store_unit(struct store_txn *txn, void *context, struct err *err);
 
 struct store_update_options {
-    struct store_stage *stage; /* its chunks are made durable first; NULL when none. Taken on success. */
+    /* Its chunks, all sealed, are made durable first; NULL when none. Taken on success: gone, and dropped
+     * as a whole when the unit changed nothing. Otherwise still the caller's. */
+    struct store_stage *stage;
     bool durable;              /* sync before returning whatever the mode */
 };
 

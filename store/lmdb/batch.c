@@ -76,7 +76,7 @@ delete_doomed(struct store *store, enum store_class class, struct err *err)
     MDB_txn *txn = NULL;
     enum err_code code;
 
-    TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, flags, &txn, err));
+    TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, &txn, err));
     code = put_deletes(store, class, txn, err);
     return finish_chunks(store, class, txn, flags, code, err);
 }
@@ -126,7 +126,7 @@ write_chunks(struct store_batch *batch, enum store_class class, struct err *err)
 
     if (batch->made[class].count == 0)
         return OK;
-    TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, flags, &txn, err));
+    TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, &txn, err));
     code = put_deletes(store, class, txn, err);
     if (code == OK)
         code = put_made(batch, class, txn, err);
@@ -214,11 +214,13 @@ run_units(struct store_batch *batch, struct store_call *calls, unsigned count, u
 
     for (*done = 0; *done < count && batch->chunk_bytes < STORE_BATCH_CHUNK_BYTES_MAX;
          (*done)++, call = call->next) {
+        uint64_t before = batch->revision;
         bool broken = false;
 
         own = (struct err)ERR_INIT;
         call->code =
             store_unit_run(batch, call->unit, call->context, &call->revision, &broken, &own);
+        call->changed = batch->revision != before;
         if (broken) {
             if (err != NULL)
                 *err = own;
@@ -267,8 +269,7 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
     enum err_code code;
 
     *done = count;
-    TRY(store_env_write_begin(&store->meta, STORE_WRITER_COMMITTER, commit_flags(store),
-                              &batch.meta, err));
+    TRY(store_env_write_begin(&store->meta, STORE_WRITER_COMMITTER, &batch.meta, err));
     code = run_units(&batch, calls, count, done, err);
     if (code == OK && batch.revision != atomic_load(&store->revision)) {
         store_turn_take(&store->in_step, false);

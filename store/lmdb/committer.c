@@ -106,8 +106,10 @@ store_update(struct store *store, store_unit *unit, void *context,
     if (call.stage != NULL)
         TRY(store_stage_flush(call.stage, err));
     TRY(queue_and_wait(store, &call, err));
-    if (call.stage != NULL)
+    if (call.stage != NULL && call.changed)
         store_stage_published(call.stage);
+    else
+        store_stage_drop(call.stage);
     if (revision != NULL)
         *revision = call.revision;
     return OK;

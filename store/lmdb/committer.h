@@ -22,6 +22,7 @@ struct store_call {
     enum err_code code;
     struct err *err; /* the caller's; may be NULL */
     uint64_t revision;
+    bool changed; /* the unit did something: what was staged for it is named */
     struct lock lock;
     struct condition answered;
     bool done;

@@ -248,13 +248,12 @@ store_env_turn_give(struct store_env *e)
 }
 
 enum err_code
-store_env_write_begin(struct store_env *e, enum store_writer who, unsigned flags, MDB_txn **out,
-                      struct err *err)
+store_env_write_begin(struct store_env *e, enum store_writer who, MDB_txn **out, struct err *err)
 {
     int rc;
 
     store_env_turn_take(e, who);
-    rc = mdb_txn_begin(e->env, NULL, flags, out);
+    rc = mdb_txn_begin(e->env, NULL, 0, out);
     if (rc != 0)
         store_env_turn_give(e);
     return store_mdb_check(err, rc, "begin writing", e->name);
@@ -303,13 +302,27 @@ commit_failed(struct store_env *e, size_t id, int rc, struct err *err)
                    e->name, mdb_strerror(rc));
 }
 
+/* LMDB 0.9 takes these from the environment, at commit: given to mdb_txn_begin they are ignored.
+ * Nobody else reads or writes them while we have the turn. */
+static void
+set_sync_flags(struct store_env *e, unsigned flags)
+{
+    if (e->sync_flags == flags)
+        return;
+    CHECK(mdb_env_set_flags(e->env, e->sync_flags, 0) == 0);
+    CHECK(mdb_env_set_flags(e->env, flags, 1) == 0);
+    e->sync_flags = flags;
+}
+
 enum err_code
 store_env_write_commit(struct store_env *e, MDB_txn *txn, unsigned flags, struct err *err)
 {
     size_t id = mdb_txn_id(txn);
-    int rc = mdb_txn_commit(txn);
     enum err_code code = OK;
+    int rc;
 
+    set_sync_flags(e, flags);
+    rc = mdb_txn_commit(txn);
     if (rc != 0) {
         code = commit_failed(e, id, rc, err);
     } else {
@@ -332,7 +345,7 @@ store_env_advance(struct store_env *e, unsigned flags, struct err *err)
     MDB_txn *txn = NULL;
     int rc;
 
-    TRY(store_env_write_begin(e, STORE_WRITER_COMMITTER, flags, &txn, err));
+    TRY(store_env_write_begin(e, STORE_WRITER_COMMITTER, &txn, err));
     rc = mdb_put(txn, e->dbi, &key, &value, 0);
     if (rc == 0)
         rc = mdb_del(txn, e->dbi, &key, NULL);

@@ -29,6 +29,7 @@ struct store_env {
     unsigned idle_count, idle_max;
 
     struct store_turn turn; /* to write; the committer is favoured */
+    unsigned sync_flags;    /* LMDB's, as they are set now; under the turn */
 
     _Atomic uint64_t written; /* commits since the start */
     _Atomic uint64_t durable; /* of those, how many are certainly on disk */
@@ -68,12 +69,12 @@ void store_env_read_end(struct store_env *e, MDB_txn *txn);
 /* Takes the turn without beginning a transaction, and gives it back. */
 void store_env_turn_take(struct store_env *e, enum store_writer who);
 void store_env_turn_give(struct store_env *e);
-/* Takes the turn and begins. The same thread ends it, by commit or abort. `flags`: 0,
- * MDB_NOMETASYNC or MDB_NOSYNC. */
+/* Takes the turn and begins. The same thread ends it, by commit or abort. */
 ERR_MUST_CHECK enum err_code store_env_write_begin(struct store_env *e, enum store_writer who,
-                                                   unsigned flags, MDB_txn **out, struct err *err);
+                                                   MDB_txn **out, struct err *err);
 void store_env_write_abort(struct store_env *e, MDB_txn *txn);
-/* ERR_FULL and ERR_NO_MEMORY: nothing changed, the file is as before. Every other error: what the
+/* `flags`: 0 (synced), MDB_NOMETASYNC or MDB_NOSYNC.
+ * ERR_FULL and ERR_NO_MEMORY: nothing changed, the file is as before. Every other error: what the
  * disk holds is unknown, and nothing may be written any more. */
 ERR_MUST_CHECK enum err_code store_env_write_commit(struct store_env *e, MDB_txn *txn,
                                                     unsigned flags, struct err *err);

@@ -91,7 +91,7 @@ store_folder_open(struct store_folder *f, const char *path, bool force, struct e
                        "the path of the data folder is %zu bytes long, at "
                        "most %zu are possible",
                        strlen(path), sizeof f->path - 1);
-    strcpy(f->path, path);
+    snprintf(f->path, sizeof f->path, "%s", path);
     code = open_locked(f, force, err);
     if (code != OK)
         store_folder_drop(f);

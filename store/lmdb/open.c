@@ -170,7 +170,7 @@ begin_incarnation(struct store *store, struct state *state, struct err *err)
     MDB_txn *txn = NULL;
     enum err_code code;
 
-    TRY(store_env_write_begin(meta, STORE_WRITER_COMMITTER, 0, &txn, err));
+    TRY(store_env_write_begin(meta, STORE_WRITER_COMMITTER, &txn, err));
     code = read_state(meta, txn, state, err);
     if (code == OK)
         code = store_system_put(meta, txn, STORE_SYSTEM_INCARNATION, state->incarnation + 1, err);
@@ -193,7 +193,7 @@ mark_clean(struct store *store, struct err *err)
     for (int class = 0; class < STORE_CLASS_COUNT; class ++)
         TRY(store_env_sync(&store->chunks[class], err));
     TRY(store_env_sync(meta, err));
-    TRY(store_env_write_begin(meta, STORE_WRITER_COMMITTER, 0, &txn, err));
+    TRY(store_env_write_begin(meta, STORE_WRITER_COMMITTER, &txn, err));
     code = store_system_put(meta, txn, STORE_SYSTEM_CLEAN, 1, err);
     if (code != OK) {
         store_env_write_abort(meta, txn);

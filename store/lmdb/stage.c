@@ -136,7 +136,7 @@ write_sealed(struct store_stage *stage, enum store_class class, struct err *err)
     if (atomic_load(&stage->store->failed))
         return err_set(err, ERR_UNAVAILABLE,
                        "the store stopped writing after a failed sync; restart the server");
-    TRY(store_env_write_begin(env, STORE_WRITER_OTHER, flags, &txn, err));
+    TRY(store_env_write_begin(env, STORE_WRITER_OTHER, &txn, err));
     code = put_sealed(stage, class, txn, err);
     if (code != OK) {
         store_env_write_abort(env, txn);

@@ -71,7 +71,7 @@ delete_some(struct store_env *env, const uint64_t *ids, size_t count, struct err
     MDB_txn *txn = NULL;
     int rc = 0;
 
-    TRY(store_env_write_begin(env, STORE_WRITER_COMMITTER, MDB_NOMETASYNC, &txn, err));
+    TRY(store_env_write_begin(env, STORE_WRITER_COMMITTER, &txn, err));
     for (size_t i = 0; i < count && rc == 0; i++) {
         uint8_t key[STORE_CHUNK_KEY_BYTES];
         MDB_val k = {sizeof key, key};
