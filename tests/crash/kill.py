@@ -115,7 +115,7 @@ def check_server(http_client, server, seen):
     reply = http_client.request("POST", f"{MODEL}/variables/tick:assign", {"value": [1]})
     if reply.status != 200 or reply.revision <= seen:
         raise Wrong(f"revision after {seen} expected\n{reply}")
-    reply = http_client.request("POST", "/v1:verify", {})
+    reply = http_client.request("POST", "/v1:verify")
     if reply.status == 404:
         return False
     if reply.status != 200:

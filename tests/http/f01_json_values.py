@@ -137,9 +137,10 @@ def test_strings_hold_any_bytes(s):
 def test_bfloat16_and_float8(s):
     values = [1.0, -2.5, 3.140625, 0.0078125]
     got, name = round_trip(s, "bfloat16", values)
-    assert got == values and s.bytes_of(name) == formats.bfloat16(values).tobytes()
+    assert s.bytes_of(name) == formats.bfloat16(values).tobytes() == formats.bfloat16(got).tobytes(), got
     s.put_raw("e4", "float8_e4m3fn", [4], bytes([0x38, 0xB8, 0x7E, 0x00]))
-    assert s.value("e4") == [1.0, -1.0, 448.0, 0.0]
+    got = s.value("e4")
+    assert got[:2] == [1.0, -1.0] and 432 < got[2] <= 464 and got[3] == 0, "the shortest text that means 448 and no neighbour"
     s.put_raw("e5", "float8_e5m2", [3], bytes([0x3C, 0x7C, 0xC0]))
     assert s.value("e5") == [1.0, "Infinity", -2.0]
 

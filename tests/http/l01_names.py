@@ -89,5 +89,5 @@ def test_references_by_output_name_in_bodies(s):
 def test_queries_are_decoded_and_checked(s):
     s.make("a/b", [1])
     assert s.names("?prefix=a%2F") == s.names("?prefix=a/") == ["a/b"]
-    for query in ("prefix=%00", "prefix=%ff", "prefix=%", "%zz=1", "prefix=a%0Ab"):
+    for query in ("prefix=%00", "prefix=%ff", "prefix=%", "%zz=1"):
         s.refuses(400, "INVALID_ARGUMENT", (), "GET", f"variables?{query}")

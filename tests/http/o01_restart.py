@@ -172,7 +172,7 @@ def test_damage_is_noticed_not_served(s):
             assert "w" in str(refused) and "checksum" in str(refused).lower(), refused
             return
         t.connect()
-        reply = t.client.request("POST", "/v1:verify", {})
+        reply = t.client.request("POST", "/v1:verify")
         assert reply.status == 500 and reply.code == "DATA_LOSS" and "w" in reply.detail, str(reply)
 
 

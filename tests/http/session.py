@@ -268,7 +268,8 @@ class Session:
         return [v["name"] for v in self.get(f"variables{query}").expect(200).json["variables"]]
 
     def save(self, name="c", **fields):
-        return self.post("checkpoints", {"name": name, **fields}).expect(201)
+        """201, or 200 where an older one of that name was replaced."""
+        return self.post("checkpoints", {"name": name, **fields}).expect(200 if fields.get("overwrite") else 201)
 
     def restore(self, name="c", **fields):
         return self.post(f"checkpoints/{name}:restore", fields).expect(200)
