@@ -225,9 +225,6 @@ api_describe_checkpoint(const struct checkpoint_info *info, json_t **out, struct
 {
     const struct checkpoint_record *r = &info->record;
     AUTO_CALL(api_json_release) json_t *json = NULL;
-    json_t *metadata = json_object();
-    struct bytes name, value;
-    uint32_t offset = 0;
     char time[API_TIME_BYTES_MAX];
 
     TRY(api_json_made(json_object(), &json, err));
@@ -239,13 +236,23 @@ api_describe_checkpoint(const struct checkpoint_info *info, json_t **out, struct
     TRY(api_json_set(json, "revision", json_u64(r->revision), err));
     TRY(api_json_set(json, "created", json_string(api_describe_time(r->created_ms, time)), err));
     TRY(api_json_set(json, "pinned", json_boolean(r->pinned), err));
-    TRY(api_json_set(json, "metadata", metadata, err));
-    while (record_texts_next(&r->metadata, &offset, &name) &&
-           record_texts_next(&r->metadata, &offset, &value)) {
-        char key[RECORD_LABELS_BYTES_MAX + 1];
+    *out = TAKE(json);
+    return OK;
+}
 
-        snprintf(key, sizeof key, "%.*s", (int)name.size, (const char *)name.data);
-        TRY(api_json_set(metadata, key, json_stringn((const char *)value.data, value.size), err));
+enum err_code
+api_describe_metadata(struct bytes pairs, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    struct reader in = reader_of(pairs);
+
+    TRY(api_json_made(json_object(), &json, err));
+    while (in.left.size > 0 && !in.failed) {
+        struct bytes name = reader_bytes(&in), value = reader_bytes(&in);
+
+        if (json_object_setn_new(json, (const char *)name.data, name.size,
+                                 json_stringn((const char *)value.data, value.size)) != 0)
+            return no_memory(err);
     }
     *out = TAKE(json);
     return OK;

@@ -18,6 +18,9 @@ ERR_MUST_CHECK enum err_code api_describe_change(const struct variable_change *c
                                                  struct err *err);
 ERR_MUST_CHECK enum err_code api_describe_checkpoint(const struct checkpoint_info *info,
                                                      json_t **out, struct err *err);
+/* {"name": "value"} of the pairs that checkpoint_inspect gives. */
+ERR_MUST_CHECK enum err_code api_describe_metadata(struct bytes pairs, json_t **out,
+                                                   struct err *err);
 /* Array of dimensions. */
 ERR_MUST_CHECK enum err_code api_describe_shape(const struct shape *shape, json_t **out,
                                                 struct err *err);

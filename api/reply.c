@@ -42,6 +42,7 @@ api_reply_reset(struct api_reply *rp)
 
     release_owner(rp);
     buf_drop(&rp->body);
+    buf_drop(&rp->failure_members);
     *rp = (struct api_reply){.request = rq};
 }
 

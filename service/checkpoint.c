@@ -70,6 +70,7 @@ remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
     struct record_key order = record_key_order(model_id, record->id);
 
     TRY(checkpoint_release_tensors(txn, record->id, err));
+    TRY(value_release(txn, &record->metadata, err));
     TRY(store_delete(txn, record_key_bytes(&order), err));
     TRY(store_delete(txn, record_key_bytes(&key), err));
     change->checkpoints -= 1;
@@ -149,7 +150,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(service_find_checkpoint(view, model.id, u->name, &record, err));
-    TRY(service_check_conditions(u->options, true, record.revision, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, true, record.revision, err));
     TRY(remove_checkpoint(txn, model.id, u->name, &record, &change, err));
     return service_change_usage(txn, model.id, &change, err);
 }
@@ -171,8 +172,7 @@ struct import_unit {
     const char *model, *name;
     const struct checkpoint_import *imports;
     size_t count;
-    const struct bytes *metadata;
-    size_t metadata_count;
+    struct buf metadata_text; /* encoded as the record keeps it */
     bool overwrite;
     const struct write_options *options;
     struct incoming_list values;
@@ -182,6 +182,7 @@ struct import_unit {
 static void
 import_drop(struct import_unit *u)
 {
+    buf_drop(&u->metadata_text);
     incoming_list_drop(&u->values);
 }
 
@@ -197,10 +198,11 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(record_get_checkpoint(view, model.id, u->name, &found, &existing, err));
-    TRY(service_check_conditions(u->options, found, existing.revision, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, found, existing.revision, err));
     TRY(checkpoint_begin(txn, model.id, u->name, u->overwrite, &record, &change, err));
-    for (size_t i = 0; i < 2 * u->metadata_count; i++)
-        TRY(record_texts_add(&record.metadata, "metadata", u->metadata[i], err));
+    if (u->metadata_text.size > 0)
+        TRY(value_write(txn, buf_bytes(&u->metadata_text), STORE_CLASS_ROWS, &record.metadata,
+                        err));
     for (size_t i = 0; i < u->count; i++) {
         struct tensor_record tensor = {.type = u->imports[i].type, .trainable = true};
 
@@ -210,6 +212,7 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(checkpoint_finish(txn, model.id, u->name, &record, &change, err));
     snprintf(u->out->name, sizeof u->out->name, "%s", u->name);
     u->out->record = record;
+    u->out->replaced = found;
     return OK;
 }
 
@@ -232,7 +235,7 @@ import_check_ahead(struct service *service, struct import_unit *u, struct err *e
     TRY(service_find_model(store_snapshot_view(snapshot), u->model, &model, err));
     TRY(record_get_checkpoint(store_snapshot_view(snapshot), model.id, u->name, &found, &existing,
                               err));
-    TRY(service_check_conditions(u->options, found, existing.revision, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, found, existing.revision, err));
     if (found && !u->overwrite)
         return err_set(err, ERR_ALREADY_EXISTS, "checkpoint '%s' exists already", u->name);
     for (size_t i = 0; i < u->count; i++) {
@@ -263,13 +266,17 @@ checkpoint_import(struct service *service, const char *model, const char *name,
                             .name = name,
                             .imports = imports,
                             .count = count,
-                            .metadata = metadata,
-                            .metadata_count = metadata_count,
                             .overwrite = overwrite,
                             .options = options,
                             .out = out};
     struct store_update_options how;
 
+    buf_init(&u.metadata_text, CHECKPOINT_METADATA_BYTES_MAX);
+    for (size_t i = 0; i < 2 * metadata_count; i++) {
+        if (buf_append_bytes(&u.metadata_text, metadata[i], NULL) != OK)
+            return err_set(err, ERR_PAYLOAD_TOO_LARGE, "metadata take more than %d bytes",
+                           CHECKPOINT_METADATA_BYTES_MAX);
+    }
     TRY(import_check_ahead(service, &u, err));
     for (size_t i = 0; i < count; i++) {
         char text[64];

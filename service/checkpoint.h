@@ -8,6 +8,8 @@
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
 
+enum { CHECKPOINT_METADATA_BYTES_MAX = 1 << 20 };
+
 /* --- saving -------------------------------------------------------------------------------- */
 
 /* One tensor to save: `tensor` is its name in the checkpoint. */
@@ -31,6 +33,7 @@ struct checkpoint_save_spec {
 struct checkpoint_info {
     char name[NAME_BYTES_MAX + 1];
     struct checkpoint_record record;
+    bool replaced; /* by a save or import: one of that name was there before */
 };
 
 /* ERR_FAILED_PRECONDITION naming an uninitialized variable; ERR_INVALID_ARGUMENT for nothing to
@@ -66,9 +69,10 @@ struct checkpoint_tensor {
 };
 typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
                                               struct err *err);
-/* inspect_checkpoint: the checkpoint, then its tensors in name order. */
+/* inspect_checkpoint: the checkpoint, then its tensors in name order. `metadata` (initialized by the caller)
+ * gets the imported pairs: name, value …, u32 length + bytes each. */
 ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const char *model,
-                                                const char *name, struct checkpoint_info *out,
+                                                const char *name, struct checkpoint_info *out, struct buf *metadata,
                                                 checkpoint_tensor_visit *visit, void *context,
                                                 struct err *err);
 /* One tensor's value; `slice` and `cast_to` as variable_read. */
@@ -78,7 +82,7 @@ ERR_MUST_CHECK enum err_code checkpoint_read(struct service *service, const char
                                              struct tensor_set *out, struct err *err);
 /* All of them. */
 ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const char *model,
-                                                 const char *name, struct checkpoint_info *info,
+                                                 const char *name, struct checkpoint_info *info, struct buf *metadata,
                                                  struct tensor_set *out, struct err *err);
 
 /* --- restoring ----------------------------------------------------------------------------- */

@@ -97,6 +97,22 @@ checkpoint_latest(struct service *service, const char *model, struct checkpoint_
 }
 
 static enum err_code
+read_metadata(const struct store_view *view, const struct checkpoint_record *record,
+              struct buf *out, struct err *err)
+{
+    AUTO(value_reader) reader = {0};
+    uint8_t *room = NULL;
+
+    if (record->metadata.kind == VALUE_NONE)
+        return OK;
+    TRY(value_open(view, &record->metadata, &reader, err));
+    TRY(buf_reserve(out, (size_t)record->metadata.size, &room, err));
+    TRY(value_copy(&reader, 0, record->metadata.size, room, err));
+    buf_commit(out, (size_t)record->metadata.size);
+    return OK;
+}
+
+static enum err_code
 inspect_tensor(const struct store_view *view, struct bytes name, const struct tensor_record *record,
                checkpoint_tensor_visit *visit, void *context, struct err *err)
 {
@@ -108,14 +124,15 @@ inspect_tensor(const struct store_view *view, struct bytes name, const struct te
     TRY(value_open(view, &record->value, &reader, err));
     TRY(value_crc32c(&reader, &tensor.crc32c, err));
     TRY(value_usage(view, &record->value, &usage, err));
-    tensor.unique_bytes = usage.unique_bytes;
-    tensor.shared_bytes = usage.shared_bytes;
+    /* What this checkpoint's deletion would free: nothing while another record names the value. */
+    tensor.unique_bytes = usage.references > 1 ? 0 : usage.unique_bytes;
+    tensor.shared_bytes = usage.shared_bytes + (usage.references > 1 ? usage.unique_bytes : 0);
     return visit(context, &tensor, err);
 }
 
 enum err_code
 checkpoint_inspect(struct service *service, const char *model, const char *name,
-                   struct checkpoint_info *out, checkpoint_tensor_visit *visit, void *context,
+                   struct checkpoint_info *out, struct buf *metadata, checkpoint_tensor_visit *visit, void *context,
                    struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
@@ -131,6 +148,7 @@ checkpoint_inspect(struct service *service, const char *model, const char *name,
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &model_record, err));
     TRY(info_of(view, model_record.id, name, out, err));
+    TRY(read_metadata(view, &out->record, metadata, err));
     prefix = record_key_tensor(out->record.id, bytes_of("", 0));
     TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
     for (;;) {
@@ -177,7 +195,7 @@ checkpoint_read(struct service *service, const char *model, const char *name, co
 
 enum err_code
 checkpoint_read_all(struct service *service, const char *model, const char *name,
-                    struct checkpoint_info *info, struct tensor_set *out, struct err *err)
+                    struct checkpoint_info *info, struct buf *metadata, struct tensor_set *out, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
@@ -193,6 +211,7 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &model_record, err));
     TRY(info_of(view, model_record.id, name, info, err));
+    TRY(read_metadata(view, &info->record, metadata, err));
     TRY(tensor_set_open(service, snapshot, &set, err));
     prefix = record_key_tensor(info->record.id, bytes_of("", 0));
     TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));

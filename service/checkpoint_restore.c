@@ -133,10 +133,12 @@ restore_one(struct restore *r, struct bytes tensor_name, const char *name, struc
     if (!found)
         return list_add(&r->report->missing, tensor_name, name, "", err);
     TRY(record_get_variable(r->view, r->target.id, name, &found, &variable, err));
-    if (!found && (!r->spec->create || name_check("variable", name, NULL) != OK))
+    if (!found && !r->spec->create)
         return list_add(&r->report->unexpected, tensor_name, name, "", err);
-    if (!found)
+    if (!found) {
+        TRY(name_check("variable", name, err));
         TRY(new_variable(r, &tensor, &variable, err));
+    }
     mismatch(r, &variable, &tensor, reason, sizeof reason);
     if (reason[0] != '\0')
         return list_add(&r->report->mismatched, tensor_name, name, reason, err);

@@ -163,7 +163,8 @@ save_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(find_step(view, s, model.id, &step, err));
     TRY(full_name(s, &step, s->out->name, err));
     TRY(record_get_checkpoint(view, model.id, s->out->name, &found, &existing, err));
-    TRY(service_check_conditions(s->options, found, existing.revision, err));
+    TRY(service_check_conditions(s->options, "checkpoint", s->out->name, found, existing.revision,
+                                 err));
     TRY(checkpoint_begin(txn, model.id, s->out->name, s->spec->overwrite, &record, &change, err));
     record.has_global_step = step.has_global_step;
     record.global_step = step.global_step;
@@ -172,9 +173,12 @@ save_unit(struct store_txn *txn, void *context, struct err *err)
     else
         TRY(save_all(txn, s, model.id, &record, err));
     if (record.tensors == 0 && !s->spec->allow_empty)
-        return err_set(err, ERR_INVALID_ARGUMENT, "No variables to save");
+        return err_set(err, ERR_INVALID_ARGUMENT, "No variables to save%s%s%s",
+                       s->spec->prefix ? ": none begins with '" : "",
+                       s->spec->prefix ? s->spec->prefix : "", s->spec->prefix ? "'" : "");
     TRY(checkpoint_finish(txn, model.id, s->out->name, &record, &change, err));
     s->out->record = record;
+    s->out->replaced = found;
     return OK;
 }
 

@@ -216,6 +216,16 @@ visit_name(void *context, const char *name, bool initialized, struct err *err)
 }
 
 static enum err_code
+visit_names(struct walk *walk, const struct initialize_step *step, struct err *err)
+{
+    enum err_code code = expr_each_variable(&step->tree, visit_name, walk, err);
+
+    if (code == ERR_NOT_FOUND)
+        err_prefix(err, "initial value of '%s'", step->name);
+    return code;
+}
+
+static enum err_code
 walk_step(struct walk *walk, struct initialize_step *step, struct err *err)
 {
     struct initialize_plan *plan = walk->plan;
@@ -232,7 +242,7 @@ walk_step(struct walk *walk, struct initialize_step *step, struct err *err)
         return no_initial_value(step->name, err);
     step->state = INITIALIZE_OPEN;
     walk->path[walk->depth++] = step;
-    TRY(expr_each_variable(&step->tree, visit_name, walk, err));
+    TRY(visit_names(walk, step, err));
     walk->depth--;
     step->state = INITIALIZE_DONE;
     plan->order[plan->order_count++] = step;
@@ -368,7 +378,12 @@ initialize_plan_make(struct service *service, const char *model, const struct st
         TRY(select_all(out, spec, err));
     drop_out(out, spec);
     TRY(order_steps(out, err));
-    for (size_t i = 0; i < out->order_count; i++)
-        TRY(infer_step(out, out->order[i], err));
+    for (size_t i = 0; i < out->order_count; i++) {
+        enum err_code code = infer_step(out, out->order[i], err);
+
+        if (code != OK && code != ERR_FULL)
+            err_prefix(err, "initial value of '%s'", out->order[i]->name);
+        TRY(code);
+    }
     return store_reserve_check(service->store, out->total_bytes, err);
 }

@@ -95,7 +95,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(record_get_model(view, u->model, &found, &record, err));
     if (found)
         TRY(record_get_usage(view, record.id, &usage, err));
-    TRY(service_check_conditions(u->options, found, usage.revision, err));
+    TRY(service_check_conditions(u->options, "model", u->model, found, usage.revision, err));
     if (!found && u->create)
         return create_new(txn, u, err);
     if (!found)
@@ -254,7 +254,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
-    TRY(service_check_conditions(u->options, true, usage.revision, err));
+    TRY(service_check_conditions(u->options, "model", u->model, true, usage.revision, err));
     order = record_key_order(record.id, 0);
     order.size = 9;
     TRY(delete_under(txn, record_key_variable(record.id, ""), err));

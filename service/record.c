@@ -2,130 +2,11 @@
  */
 #include "service/record.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 
-#include "store/base/check.h"
 #include "store/base/scope.h"
-#include "store/key.h"
 
 enum { RECORD_FORMAT = 1 };
-
-/* --- keys --- */
-
-static struct record_key
-key_of(uint8_t kind, const uint64_t *id, struct bytes name)
-{
-    struct record_key key = {.bytes = {kind}, .size = 1};
-
-    if (id != NULL) {
-        store_key_put_u64(key.bytes + key.size, *id);
-        key.size += 8;
-    }
-    /* Names are checked before they get here; a longer one would be a bug, not input. */
-    CHECK(name.size <= sizeof key.bytes - key.size);
-    if (name.size > 0)
-        memcpy(key.bytes + key.size, name.data, name.size);
-    key.size += name.size;
-    return key;
-}
-
-struct record_key
-record_key_model(const char *model)
-{
-    return key_of(STORE_KEY_MODEL, NULL, bytes_of_text(model));
-}
-
-struct record_key
-record_key_usage(uint64_t model_id)
-{
-    return key_of(STORE_KEY_USAGE, &model_id, bytes_of("", 0));
-}
-
-struct record_key
-record_key_variable(uint64_t model_id, const char *name)
-{
-    return key_of(STORE_KEY_VARIABLE, &model_id, bytes_of_text(name));
-}
-
-struct record_key
-record_key_name_counter(uint64_t model_id, const char *base)
-{
-    return key_of(STORE_KEY_NAME, &model_id, bytes_of_text(base));
-}
-
-struct record_key
-record_key_checkpoint(uint64_t model_id, const char *name)
-{
-    return key_of(STORE_KEY_CHECKPOINT, &model_id, bytes_of_text(name));
-}
-
-struct record_key
-record_key_order(uint64_t model_id, uint64_t checkpoint_id)
-{
-    uint8_t inverted[8];
-
-    /* Inverted so that a forward scan gives the newest first. */
-    store_key_put_u64(inverted, ~checkpoint_id);
-    return key_of(STORE_KEY_ORDER, &model_id, bytes_of(inverted, sizeof inverted));
-}
-
-struct record_key
-record_key_tensor(uint64_t checkpoint_id, struct bytes name)
-{
-    return key_of(STORE_KEY_TENSOR, &checkpoint_id, name);
-}
-
-struct bytes
-record_key_name(struct bytes key)
-{
-    size_t head = key.data[0] == STORE_KEY_MODEL ? 1 : 9;
-
-    CHECK(key.size >= head);
-    return bytes_of(key.data + head, key.size - head);
-}
-
-/* --- texts --- */
-
-enum err_code
-record_texts_add(struct record_texts *texts, const char *what, struct bytes text, struct err *err)
-{
-    uint32_t size = (uint32_t)text.size;
-
-    if (text.size + 4 > sizeof texts->bytes - texts->size)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s take more than %zu bytes", what,
-                       sizeof texts->bytes);
-    for (int i = 0; i < 4; i++)
-        texts->bytes[texts->size + (uint32_t)i] = (uint8_t)(size >> (8 * i));
-    if (size > 0)
-        memcpy(texts->bytes + texts->size + 4, text.data, size);
-    texts->size += 4 + size;
-    return OK;
-}
-
-bool
-record_texts_next(const struct record_texts *texts, uint32_t *offset, struct bytes *text)
-{
-    struct reader in = reader_of(bytes_of(texts->bytes + *offset, texts->size - *offset));
-
-    if (*offset >= texts->size)
-        return false;
-    *text = reader_bytes(&in);
-    *offset = texts->size - (uint32_t)in.left.size;
-    return !in.failed;
-}
-
-bool
-record_texts_hold(const struct record_texts *texts, struct bytes text)
-{
-    struct bytes each;
-    uint32_t offset = 0;
-
-    while (record_texts_next(texts, &offset, &each)) {
-        if (bytes_equal(each, text))
-            return true;
-    }
-    return false;
-}
 
 static void
 texts_decode(struct reader *in, struct record_texts *out)
@@ -151,8 +32,6 @@ texts_encode(const struct record_texts *texts, struct buf *out, struct err *err)
     return buf_append_bytes(out, bytes_of(texts->bytes, texts->size), err);
 }
 
-/* --- parts --- */
-
 static enum err_code
 type_encode(const struct tensor_type *type, struct buf *out, struct err *err)
 {
@@ -171,6 +50,25 @@ type_decode(struct reader *in, struct tensor_type *out)
     shape_decode(in, &out->shape);
     if (!in->failed && shape_check(&out->shape, NULL) != OK)
         in->failed = true;
+}
+
+/* A value that does not fit its type would be read past its end. */
+static bool
+value_fits(const struct tensor_type *type, const struct value_ref *value)
+{
+    return value->kind == VALUE_NONE || type->dtype == DTYPE_STRING ||
+           value->size == tensor_type_bytes(type);
+}
+
+static enum err_code
+check_value(const struct tensor_type *type, const struct value_ref *value, struct err *err)
+{
+    char text[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    if (value_fits(type, value))
+        return OK;
+    return err_set(err, ERR_INTERNAL, "a value of %" PRIu64 " bytes was to be recorded as %s",
+                   value->size, tensor_type_text(type, text));
 }
 
 static enum err_code
@@ -276,6 +174,38 @@ record_put_usage(struct store_txn *txn, uint64_t model_id, const struct usage_re
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 
+enum err_code
+record_get_name_counter(const struct store_view *view, uint64_t model_id, const char *base,
+                        uint64_t *out, struct err *err)
+{
+    struct record_key key = record_key_name_counter(model_id, base);
+    struct bytes record;
+    struct reader in;
+    uint8_t format;
+
+    *out = 0;
+    TRY(store_get(view, record_key_bytes(&key), &record, err));
+    if (record.data == NULL)
+        return OK;
+    in = reader_of(record);
+    format = reader_u8(&in);
+    *out = reader_u64(&in);
+    return decoded(&in, format, "name counter", err);
+}
+
+enum err_code
+record_put_name_counter(struct store_txn *txn, uint64_t model_id, const char *base, uint64_t number,
+                        struct err *err)
+{
+    struct record_key key = record_key_name_counter(model_id, base);
+    AUTO(buf) out;
+
+    buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
+    TRY(buf_append_u64(&out, number, err));
+    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
+}
+
 enum { VARIABLE_SHAPE_KNOWN = 1, VARIABLE_VALIDATE = 2, VARIABLE_TRAINABLE = 4, VARIABLE_ROWS = 8 };
 
 enum err_code
@@ -308,6 +238,8 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     value_ref_decode(&in, &out->initial_value);
     value_ref_decode(&in, &out->initialized_with);
     value_ref_decode(&in, &out->value);
+    if (!in.failed && !value_fits(&out->type, &out->value))
+        in.failed = true;
     return decoded(&in, format, "variable", err);
 }
 
@@ -319,6 +251,7 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
     AUTO(buf) out;
 
     buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(check_value(&r->type, &r->value, err));
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(buf_append_u64(&out, r->id, err));
     TRY(type_encode(&r->type, &out, err));
@@ -380,7 +313,7 @@ record_decode_checkpoint(struct bytes record, struct checkpoint_record *out, str
     out->revision = reader_u64(&in);
     out->tensors = reader_u64(&in);
     out->bytes = reader_u64(&in);
-    texts_decode(&in, &out->metadata);
+    value_ref_decode(&in, &out->metadata);
     return decoded(&in, format, "checkpoint", err);
 }
 
@@ -403,7 +336,7 @@ record_put_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name
     TRY(buf_append_u64(&out, r->revision, err));
     TRY(buf_append_u64(&out, r->tensors, err));
     TRY(buf_append_u64(&out, r->bytes, err));
-    TRY(texts_encode(&r->metadata, &out, err));
+    TRY(value_ref_encode(&r->metadata, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 
@@ -432,6 +365,8 @@ record_decode_tensor(struct bytes record, struct tensor_record *out, struct err 
     type_decode(&in, &out->type);
     out->trainable = reader_u8(&in) != 0;
     value_ref_decode(&in, &out->value);
+    if (!in.failed && !value_fits(&out->type, &out->value))
+        in.failed = true;
     return decoded(&in, format, "checkpoint tensor", err);
 }
 
@@ -443,6 +378,7 @@ record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id, struct bytes na
     AUTO(buf) out;
 
     buf_init(&out, STORE_RECORD_BYTES_MAX);
+    TRY(check_value(&r->type, &r->value, err));
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(type_encode(&r->type, &out, err));
     TRY(buf_append_byte(&out, r->trainable, err));

@@ -15,7 +15,6 @@ enum {
     RECORD_LABELS_BYTES_MAX = 4096,
     RECORD_COLLECTIONS_BYTES_MAX = 2048,
     RECORD_DEVICE_BYTES_MAX = 255,
-    RECORD_METADATA_BYTES_MAX = 8192,
 };
 
 /* A key, copied by value. */
@@ -75,7 +74,7 @@ struct checkpoint_record {
     int64_t global_step;
     uint64_t created_ms, revision;
     uint64_t tensors, bytes;
-    struct record_texts metadata; /* name, value … as imported */
+    struct value_ref metadata; /* name, value …, u32 length + bytes each, as imported; VALUE_NONE */
 };
 
 /* One tensor of a checkpoint. */
@@ -115,6 +114,14 @@ ERR_MUST_CHECK enum err_code record_get_tensor(const struct store_view *view,
                                                uint64_t checkpoint_id, struct bytes name,
                                                bool *found, struct tensor_record *out,
                                                struct err *err);
+
+/* How often a base name was made unique; 0 when never. */
+ERR_MUST_CHECK enum err_code record_get_name_counter(const struct store_view *view,
+                                                     uint64_t model_id, const char *base,
+                                                     uint64_t *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_name_counter(struct store_txn *txn, uint64_t model_id,
+                                                     const char *base, uint64_t number,
+                                                     struct err *err);
 
 ERR_MUST_CHECK enum err_code record_decode_model(struct bytes record, struct model_record *out,
                                                  struct err *err);

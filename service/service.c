@@ -127,21 +127,32 @@ service_find_checkpoint(const struct store_view *view, uint64_t model_id, const 
     return ERR_NOT_FOUND;
 }
 
+static enum err_code
+condition_failed(const char *kind, const char *name, struct err *err)
+{
+    err_about(err, kind, name);
+    return ERR_PRECONDITION_FAILED;
+}
+
 enum err_code
-service_check_conditions(const struct write_options *options, bool exists, uint64_t revision,
-                         struct err *err)
+service_check_conditions(const struct write_options *options, const char *kind, const char *name,
+                         bool exists, uint64_t revision, struct err *err)
 {
     if (options == NULL)
         return OK;
     if (err != NULL)
         err->current_revision = exists ? revision : 0;
-    if (options->if_none_match && exists)
-        return err_set(err, ERR_PRECONDITION_FAILED,
-                       "If-None-Match: * asks for something new, it exists at revision %" PRIu64,
-                       revision);
-    if (options->if_match_any && !exists)
-        return err_set(err, ERR_PRECONDITION_FAILED,
-                       "If-Match: * asks for something that exists, it does not");
+    if (options->if_none_match && exists) {
+        (void)err_set(err, ERR_PRECONDITION_FAILED,
+                      "If-None-Match: * asks for a new %s, '%s' exists at revision %" PRIu64, kind,
+                      name, revision);
+        return condition_failed(kind, name, err);
+    }
+    if (options->if_match_any && !exists) {
+        (void)err_set(err, ERR_PRECONDITION_FAILED,
+                      "If-Match: * asks for a %s that exists, there is no '%s'", kind, name);
+        return condition_failed(kind, name, err);
+    }
     if (!options->if_match)
         return OK;
     for (uint32_t i = 0; exists && i < options->revision_count; i++) {
@@ -149,9 +160,13 @@ service_check_conditions(const struct write_options *options, bool exists, uint6
             return OK;
     }
     if (!exists)
-        return err_set(err, ERR_PRECONDITION_FAILED, "If-Match names a revision, nothing is there");
-    return err_set(err, ERR_PRECONDITION_FAILED,
-                   "If-Match does not name the current revision %" PRIu64, revision);
+        (void)err_set(err, ERR_PRECONDITION_FAILED,
+                      "If-Match names a revision of %s '%s', there is none", kind, name);
+    else
+        (void)err_set(err, ERR_PRECONDITION_FAILED,
+                      "If-Match does not name the revision of %s '%s', which is %" PRIu64, kind,
+                      name, revision);
+    return condition_failed(kind, name, err);
 }
 
 static uint64_t

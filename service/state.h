@@ -33,6 +33,7 @@ ERR_MUST_CHECK enum err_code service_find_checkpoint(const struct store_view *vi
                                                      struct err *err);
 /* If-Match and If-None-Match: `exists`, and the revision it has. */
 ERR_MUST_CHECK enum err_code service_check_conditions(const struct write_options *options,
+                                                      const char *kind, const char *name,
                                                       bool exists, uint64_t revision,
                                                       struct err *err);
 /* Adds `change` to the model's counters and notes this commit as its last. */

@@ -7,9 +7,11 @@
 #include "service/compute.h"
 #include "service/state.h"
 #include "service/variable_info.h"
+#include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 
+/* Initial values may be larger than a commit should carry: they are built ahead of it. */
 enum { EXPR_RECORD_BYTES_MAX = 64 << 20 };
 
 struct variable_spec
@@ -26,6 +28,8 @@ struct create_unit {
     const struct write_options *options;
     struct variable_info *out;
     size_t done; /* infos filled in this run */
+    struct store_stage *stage;
+    struct value_builder **initial; /* by spec: the encoded initial value, NULL when none; owned */
 };
 
 /* The first name of base, base_1, base_2 … that is free. Numbers are never given twice, so the next
@@ -33,17 +37,12 @@ struct create_unit {
 static enum err_code
 unique_name(struct store_txn *txn, uint64_t model_id, const char *base, char *out, struct err *err)
 {
-    struct record_key counter = record_key_name_counter(model_id, base);
     const struct store_view *view = store_txn_view(txn);
     struct variable_record existing;
-    struct bytes record;
     uint64_t number = 0;
     bool taken = false;
-    uint8_t bytes[8];
 
-    TRY(store_get(view, record_key_bytes(&counter), &record, err));
-    if (record.size == 8)
-        memcpy(&number, record.data, 8);
+    TRY(record_get_name_counter(view, model_id, base, &number, err));
     for (;; number++) {
         int length = number == 0 ? snprintf(out, NAME_BYTES_MAX + 1, "%s", base)
                                  : snprintf(out, NAME_BYTES_MAX + 1, "%s_%" PRIu64, base, number);
@@ -53,11 +52,8 @@ unique_name(struct store_txn *txn, uint64_t model_id, const char *base, char *ou
                            "a unique name for '%s' would be over %d bytes", base, NAME_BYTES_MAX);
         TRY(record_get_variable(view, model_id, out, &taken, &existing, err));
         if (!taken)
-            break;
+            return record_put_name_counter(txn, model_id, base, number + 1, err);
     }
-    number++;
-    memcpy(bytes, &number, 8);
-    return store_put(txn, record_key_bytes(&counter), bytes_of(bytes, 8), err);
 }
 
 static enum err_code
@@ -74,7 +70,7 @@ choose_name(struct store_txn *txn, uint64_t model_id, const struct variable_spec
     if (spec->uniquify)
         return unique_name(txn, model_id, spec->name, out, err);
     TRY(record_get_variable(store_txn_view(txn), model_id, spec->name, &found, &existing, err));
-    TRY(service_check_conditions(options, found, existing.revision, err));
+    TRY(service_check_conditions(options, "variable", spec->name, found, existing.revision, err));
     if (found)
         return err_set(err, ERR_ALREADY_EXISTS, "variable '%s' exists already", spec->name);
     memcpy(out, spec->name, strlen(spec->name) + 1);
@@ -86,7 +82,7 @@ static enum err_code
 decide_type(struct store_txn *txn, uint64_t model_id, const struct variable_spec *spec,
             struct variable_record *record, struct err *err)
 {
-    AUTO(compute_source) source;
+    AUTO(compute_source) source = {0};
     struct expr_source reads;
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
@@ -115,6 +111,8 @@ decide_type(struct store_txn *txn, uint64_t model_id, const struct variable_spec
                        shape_text(spec->shape, ours), shape_text(&record->type.shape, theirs));
     /* Without validate_shape the shape is open until something is assigned. */
     record->shape_known = spec->validate_shape;
+    if (!record->shape_known)
+        record->type.shape = (struct shape){0};
     return OK;
 }
 
@@ -138,9 +136,10 @@ set_collections(const struct variable_spec *spec, struct variable_record *record
 }
 
 static enum err_code
-create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id,
-           const struct variable_spec *spec, struct variable_info *info, struct err *err)
+create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size_t i,
+           struct err *err)
 {
+    const struct variable_spec *spec = &u->specs[i];
     struct variable_record record = {
         .id = store_new_id(u->service->store),
         .validate_shape = spec->validate_shape,
@@ -162,13 +161,8 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id,
         return err_set(err, ERR_INVALID_ARGUMENT, "a device string has at most %d bytes",
                        RECORD_DEVICE_BYTES_MAX);
     snprintf(record.device, sizeof record.device, "%s", spec->device ? spec->device : "");
-    if (spec->initial_value != NULL) {
-        AUTO(buf) encoded;
-
-        buf_init(&encoded, EXPR_RECORD_BYTES_MAX);
-        TRY(expr_encode(spec->initial_value, &encoded, err));
-        TRY(value_write(txn, buf_bytes(&encoded), STORE_CLASS_ROWS, &record.initial_value, err));
-    }
+    if (u->initial[i] != NULL)
+        TRY(value_builder_publish(u->initial[i], txn, &record.initial_value, err));
     /* TensorFlow: a variable with zero elements counts as initialized from the start. */
     if (record.shape_known && shape_count(&record.type.shape) == 0) {
         record.value = (struct value_ref){.kind = VALUE_INLINE};
@@ -177,7 +171,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id,
     TRY(record_put_variable(txn, model_id, name, &record, err));
     TRY(service_change_usage(txn, model_id, &change, err));
     return variable_info_fill(store_txn_view(txn), &u->service->limits, name, strlen(name), &record,
-                              info, err);
+                              &u->out[i], err);
 }
 
 static enum err_code
@@ -191,8 +185,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     u->done = 0;
     TRY(service_find_model(store_txn_view(txn), u->model, &model, err));
     for (; u->done < u->count; u->done++) {
-        enum err_code code =
-            create_one(txn, u, model.id, &u->specs[u->done], &u->out[u->done], err);
+        enum err_code code = create_one(txn, u, model.id, u->done, err);
 
         if (code != OK && u->count > 1 && err != NULL)
             err->failed_operation = (int64_t)u->done;
@@ -203,18 +196,44 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     return OK;
 }
 
+static enum err_code
+encode_initial_value(struct create_unit *u, size_t i, struct err *err)
+{
+    AUTO(buf) encoded;
+
+    buf_init(&encoded, EXPR_RECORD_BYTES_MAX);
+    TRY(expr_encode(u->specs[i].initial_value, &encoded, err));
+    if (encoded.size > VALUE_RECORD_BYTES_MAX && u->stage == NULL) {
+        TRY(store_reserve_check(u->service->store, encoded.size, err));
+        TRY(store_stage_open(u->service->store, &u->stage, err));
+    }
+    TRY(value_builder_open(u->service->store, u->stage, encoded.size, STORE_CLASS_ROWS,
+                           &u->initial[i], err));
+    return value_builder_append(u->initial[i], encoded.data, encoded.size, err);
+}
+
+static void
+create_scope_drop(struct create_unit *u)
+{
+    for (size_t i = 0; u->initial != NULL && i < u->count; i++)
+        value_builder_drop(u->initial[i]);
+    mem_free(u->initial);
+    store_stage_drop(u->stage);
+}
+
 enum err_code
 variable_create(struct service *service, const char *model, const struct variable_spec *specs,
                 size_t count, const struct write_options *options, struct variable_info *out,
                 uint64_t *revision, struct err *err)
 {
+    AUTO_CALL(create_scope_drop)
     struct create_unit u = {.service = service,
                             .model = model,
                             .specs = specs,
                             .count = count,
                             .options = options,
                             .out = out};
-    struct store_update_options how = service_update_options(options, NULL);
+    struct store_update_options how;
     enum err_code code;
 
     if (count > service->limits.variables_per_request_max)
@@ -222,9 +241,18 @@ variable_create(struct service *service, const char *model, const struct variabl
                        "%zu variables in one request, the limit is %" PRIu32
                        " (variables_per_request_max)",
                        count, service->limits.variables_per_request_max);
+    u.initial = mem_zeroed(count, sizeof(struct value_builder *), err);
+    if (u.initial == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        if (specs[i].initial_value != NULL)
+            TRY(encode_initial_value(&u, i, err));
+    how = service_update_options(options, u.stage);
     code = store_update(service->store, create_unit, &u, &how, revision, err);
-    if (code == OK)
+    if (code == OK) {
+        u.stage = NULL; /* taken */
         return OK;
+    }
     for (size_t i = 0; i < u.done; i++)
         variable_info_drop(&out[i]);
     return code;
@@ -247,7 +275,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
-    TRY(service_check_conditions(u->options, true, variable.revision, err));
+    TRY(service_check_conditions(u->options, "variable", u->name, true, variable.revision, err));
     if (variable.value.kind != VALUE_NONE) {
         change.initialized = -1;
         change.bytes = -(int64_t)variable.value.size;

@@ -50,7 +50,8 @@ check_ahead(struct assign *a, struct err *err)
 
         TRY(name_check("variable", import->name, err));
         TRY(record_get_variable(view, model.id, import->name, &found, &variable, err));
-        TRY(service_check_conditions(a->options, found, found ? variable.revision : 0, err));
+        TRY(service_check_conditions(a->options, "variable", import->name, found,
+                                     found ? variable.revision : 0, err));
         if (!found)
             TRY(missing(a, import->name, err));
         else
@@ -96,7 +97,8 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
     bool found = false;
 
     TRY(record_get_variable(store_txn_view(txn), model_id, import->name, &found, &variable, err));
-    TRY(service_check_conditions(a->options, found, found ? variable.revision : 0, err));
+    TRY(service_check_conditions(a->options, "variable", import->name, found,
+                                 found ? variable.revision : 0, err));
     if (!found) {
         TRY(missing(a, import->name, err));
         TRY(new_variable(txn, a, import, &variable, err));

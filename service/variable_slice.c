@@ -29,7 +29,7 @@ resolve(const struct assign_slice *a, const struct variable_record *variable, st
 {
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
-    TRY(service_check_conditions(a->options, true, variable->revision, err));
+    TRY(service_check_conditions(a->options, "variable", a->name, true, variable->revision, err));
     if (variable->value.kind == VALUE_NONE)
         return compute_uninitialized(a->name, err);
     if (variable->type.dtype == DTYPE_STRING)

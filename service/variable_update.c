@@ -45,7 +45,7 @@ prepare(struct update *u, const struct model_record *model, const struct variabl
         .has_model_seed = model->has_seed, .model_seed = model->seed, .variable_name = u->name};
     bool strict = u->validate_shape || u->verb != VARIABLE_ASSIGN;
 
-    TRY(service_check_conditions(u->options, true, variable->revision, err));
+    TRY(service_check_conditions(u->options, "variable", u->name, true, variable->revision, err));
     if (u->verb != VARIABLE_ASSIGN && variable->value.kind == VALUE_NONE)
         return compute_uninitialized(u->name, err);
     if (u->verb != VARIABLE_ASSIGN && !kernel_binary_known(KERNEL_ADD, variable->type.dtype)) {
@@ -159,7 +159,7 @@ publish_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
-    TRY(service_check_conditions(u->options, true, variable.revision, err));
+    TRY(service_check_conditions(u->options, "variable", u->name, true, variable.revision, err));
     if (variable.id != u->variable_id ||
         (u->verb != VARIABLE_ASSIGN && variable.version != u->variable_version))
         return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", u->name);

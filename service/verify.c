@@ -38,14 +38,28 @@ visit_tensor(struct bytes key, struct bytes bytes, found_ref *found, void *conte
     return OK;
 }
 
+static enum err_code
+visit_checkpoint(struct bytes key, struct bytes bytes, found_ref *found, void *context,
+                 struct err *err)
+{
+    struct checkpoint_record record;
+
+    (void)key;
+    TRY(record_decode_checkpoint(bytes, &record, err));
+    found_if_any(&record.metadata, found, context);
+    return OK;
+}
+
 enum err_code
 service_verify(struct service *service, bool payloads, struct store_verify_report *out,
                struct err *err)
 {
-    static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR;
+    static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR,
+                         checkpoint = STORE_KEY_CHECKPOINT;
     const struct store_verify_owner owners[] = {
         {.prefix = bytes_of(&variable, 1), .visit = visit_variable},
         {.prefix = bytes_of(&tensor, 1), .visit = visit_tensor},
+        {.prefix = bytes_of(&checkpoint, 1), .visit = visit_checkpoint},
     };
 
     return store_verify(service->store, owners, sizeof owners / sizeof owners[0], payloads, out,

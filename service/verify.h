@@ -7,7 +7,7 @@
 
 /* Walks everything in one snapshot; `payloads` recomputes every chunk's checksum too. The call
  * succeeds when the walk could be made; *out says what it found. */
-ERR_MUST_CHECK enum err_code service_verify(struct store *store, bool payloads,
+ERR_MUST_CHECK enum err_code service_verify(struct service *service, bool payloads,
                                             struct store_verify_report *out, struct err *err);
 
 #endif

@@ -40,7 +40,7 @@ reply_saved(struct api_request *rq, struct api_reply *rp, const struct checkpoin
     TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/checkpoints/%s", api_request_model(rq),
                          info->name));
     TRY(api_describe_checkpoint(info, &json, err));
-    return api_reply_json(rp, 201, json, err);
+    return api_reply_json(rp, info->replaced ? 200 : 201, json, err);
 }
 
 enum err_code
@@ -145,15 +145,28 @@ api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err 
     struct checkpoint_info info;
     struct inspection inspection = {0};
     AUTO_CALL(api_json_release) json_t *tensors = NULL;
+    AUTO_CALL(api_json_release) json_t *metadata = NULL;
+    AUTO(buf) pairs;
+    uint64_t now = service_revision(api_request_service(rq));
+    char representation[40];
     json_t *json = NULL;
+    bool done = false;
 
+    buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
     TRY(api_json_made(json_array(), &tensors, err));
     inspection.tensors = tensors;
     TRY(checkpoint_inspect(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                           &info, push_tensor, &inspection, err));
-    /* What is shared changes with other writes: this reading has no tag. */
+                           &info, &pairs, push_tensor, &inspection, err));
+    TRY(api_describe_metadata(buf_bytes(&pairs), &metadata, err));
+    /* What is shared changes with other writes: the store's revision is part of the tag. It was read
+     * before, so the tag is never newer than what it names. */
+    snprintf(representation, sizeof representation, "inspect-%" PRIu64, now);
+    TRY(api_reply_etag(rq, rp, info.record.revision, representation, &done, err));
+    if (done)
+        return OK;
     TRY(api_describe_checkpoint(&info, &json, err));
     if (json_object_set(json, "tensors", tensors) != 0 ||
+        json_object_set(json, "metadata", metadata) != 0 ||
         json_object_set_new(json, "unique_bytes",
                             json_integer((json_int_t)inspection.unique_bytes)) != 0 ||
         json_object_set_new(json, "shared_bytes",
@@ -204,27 +217,28 @@ api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *
     struct checkpoint_info info;
     enum api_format format = API_FORMAT_SAFETENSORS;
     char representation[API_REPRESENTATION_BYTES_MAX];
-    struct bytes *metadata, name, value;
-    uint32_t offset = 0;
-    size_t count = 0;
+    struct bytes *metadata;
+    struct reader in;
+    size_t count = 0, room;
     bool done = false;
+    AUTO(buf) pairs;
+
+    buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
 
     TRY(api_negotiate_reply(rq, rp, API_FORMATS(API_FORMAT_SAFETENSORS), &format, err));
     TRY(checkpoint_read_all(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                            &info, &set, err));
+                            &info, &pairs, &set, err));
     TRY(api_reply_etag(rq, rp, info.record.revision, api_representation(rq, format, representation),
                        &done, err));
     if (done)
         return OK;
-    metadata =
-        arena_array(api_request_arena(rq), RECORD_LABELS_BYTES_MAX / 4, sizeof *metadata, err);
+    room = pairs.size / 4 + 1; /* a text has a length of 4 bytes at least */
+    metadata = arena_array(api_request_arena(rq), room, sizeof *metadata, err);
     if (metadata == NULL)
         return ERR_NO_MEMORY;
-    while (record_texts_next(&info.record.metadata, &offset, &name) &&
-           record_texts_next(&info.record.metadata, &offset, &value)) {
-        metadata[count++] = name;
-        metadata[count++] = value;
-    }
+    in = reader_of(buf_bytes(&pairs));
+    while (in.left.size > 0 && !in.failed)
+        metadata[count++] = reader_bytes(&in);
     TRY(api_reply_header(rp, "Content-Disposition", err, "attachment; filename=\"%s.safetensors\"",
                          api_file_name(info.name)));
     return api_reply_tensors(rq, rp, format, &set, metadata, count / 2, err);

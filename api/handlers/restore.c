@@ -69,21 +69,41 @@ take_spec(struct api_request *rq, struct api_object *body, struct checkpoint_res
     return api_object_end(body, err);
 }
 
+/* Restored names are variables; missing and unexpected ones are names in the checkpoint. */
 static enum err_code
-set_list(json_t *json, const char *field, const struct restore_list *list, struct err *err)
+set_names(json_t *json, const char *field, const struct restore_list *list, bool variables,
+          struct err *err)
 {
     json_t *array = json_array();
 
     TRY(api_json_set(json, field, array, err));
-    for (size_t i = 0; i < list->count; i++) {
-        const struct restore_name *name = &list->names[i];
-        json_t *item = json_pack("{s:s, s:s}", "tensor", name->tensor, "variable", name->variable);
-
-        TRY(api_json_push(array, item, err));
-        if (name->reason[0] != '\0')
-            TRY(api_json_set(item, "reason", json_string(name->reason), err));
-    }
+    for (size_t i = 0; i < list->count; i++)
+        TRY(api_json_push(
+            array, json_string(variables ? list->names[i].variable : list->names[i].tensor), err));
     return OK;
+}
+
+static enum err_code
+set_mismatched(json_t *json, const struct restore_list *list, struct err *err)
+{
+    json_t *array = json_array();
+
+    TRY(api_json_set(json, "mismatched", array, err));
+    for (size_t i = 0; i < list->count; i++)
+        TRY(api_json_push(array,
+                          json_pack("{s:s, s:s, s:s}", "name", list->names[i].variable, "tensor",
+                                    list->names[i].tensor, "reason", list->names[i].reason),
+                          err));
+    return OK;
+}
+
+static enum err_code
+set_report(json_t *json, const struct restore_report *report, struct err *err)
+{
+    TRY(set_names(json, "restored", &report->restored, true, err));
+    TRY(set_names(json, "missing", &report->missing, false, err));
+    TRY(set_names(json, "unexpected", &report->unexpected, false, err));
+    return set_mismatched(json, &report->mismatched, err);
 }
 
 static enum err_code
@@ -93,16 +113,19 @@ restore(struct api_request *rq, struct api_reply *rp, const struct checkpoint_re
     AUTO(restore_report) report = {0};
     AUTO_CALL(api_json_release) json_t *json = NULL;
     struct write_options options;
+    enum err_code code;
 
     TRY(api_request_write_options(rq, &options, err));
-    TRY(checkpoint_restore(api_request_service(rq), api_request_model(rq), spec, &options, &report,
-                           err));
-    TRY(api_reply_revision(rp, report.revision, err));
     TRY(api_json_made(json_object(), &json, err));
-    TRY(set_list(json, "restored", &report.restored, err));
-    TRY(set_list(json, "missing", &report.missing, err));
-    TRY(set_list(json, "unexpected", &report.unexpected, err));
-    TRY(set_list(json, "mismatched", &report.mismatched, err));
+    code = checkpoint_restore(api_request_service(rq), api_request_model(rq), spec, &options,
+                              &report, err);
+    if (code != OK)
+        report.restored.count = 0; /* would have been: nothing was */
+    TRY(set_report(json, &report, err));
+    if (code != OK)
+        TRY(api_reply_on_failure(rp, json, err));
+    TRY(code);
+    TRY(api_reply_revision(rp, report.revision, err));
     TRY(api_json_set(json, "dry_run", json_boolean(spec->dry_run), err));
     TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
     return api_reply_json(rp, 200, TAKE(json), err);

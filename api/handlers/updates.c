@@ -22,18 +22,19 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
     struct api_object body;
     struct tensor_type type;
     uint64_t revision = 0;
-    bool validate_shape = true, given = false;
+    bool validate_shape = true, given = false, has_value;
     json_t *json = NULL;
 
     TRY(api_request_write_options(rq, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
-    if (!api_object_has(&body, "value", &expression))
-        return err_set(err, ERR_INVALID_ARGUMENT, "field 'value' is missing: {\"value\": …}");
+    has_value = api_object_has(&body, "value", &expression);
     if (verb == VARIABLE_ASSIGN)
         TRY(api_object_bool(&body, "validate_shape", &validate_shape, &given, err));
     TRY(api_object_end(&body, err));
+    if (!has_value)
+        return err_set(err, ERR_INVALID_ARGUMENT, "field 'value' is missing: {\"value\": …}");
     /* Literals are read in the variable's dtype at once: uint64 and float64 keep every digit. */
     TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
     TRY(api_expr_decode(&expression, type.dtype, &limits, &value, err));
@@ -109,6 +110,11 @@ api_model_initialize(struct api_request *rq, struct api_reply *rp, struct err *e
                        "give 'variables', or 'collection' and 'prefix', not both");
     TRY(api_object_bool(&body, "only_uninitialized", &spec.only_uninitialized, &given, err));
     TRY(api_object_end(&body, err));
+    for (size_t i = 0; named && i < spec.name_count; i++) {
+        names[i] = arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
+        if (names[i] == NULL)
+            return ERR_NO_MEMORY;
+    }
     spec.names = named ? names : NULL;
     return run_initialize(rq, rp, &spec, err);
 }

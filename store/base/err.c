@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *wire, *title;
@@ -34,6 +35,23 @@ err_about(struct err *err, const char *kind, const char *name)
         return;
     err->about_kind = kind;
     snprintf(err->about, sizeof err->about, "%s", name);
+}
+
+void
+err_prefix(struct err *err, const char *format, ...)
+{
+    char text[ERR_TEXT_BYTES_MAX];
+    va_list args;
+    int length;
+
+    if (err == NULL || err->code == OK)
+        return;
+    memcpy(text, err->text, sizeof text);
+    va_start(args, format);
+    length = vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    if (length >= 0 && (size_t)length < sizeof err->text)
+        snprintf(err->text + length, sizeof err->text - (size_t)length, ": %s", text);
 }
 
 void

@@ -55,6 +55,8 @@ enum err_code err_set_at(struct err *err, enum err_code code, const char *where,
 /* Say which thing an error is about; does nothing when err is NULL or something is named already.
  * `kind` is a literal; `name` is copied and cut. */
 void err_about(struct err *err, const char *kind, const char *name);
+/* Say where an error that is set happened: its text becomes "<prefix>: <text>". */
+void err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void err_clear(struct err *err);
 
 /* The machine name clients see and the short title; both static. */
