@@ -42,7 +42,7 @@ err_prefix(struct err *err, const char *format, ...)
 {
     char text[ERR_TEXT_BYTES_MAX];
     va_list args;
-    int length;
+    int length, room;
 
     if (err == NULL || err->code == OK)
         return;
@@ -50,8 +50,9 @@ err_prefix(struct err *err, const char *format, ...)
     va_start(args, format);
     length = vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
-    if (length >= 0 && (size_t)length < sizeof err->text)
-        snprintf(err->text + length, sizeof err->text - (size_t)length, ": %s", text);
+    room = ERR_TEXT_BYTES_MAX - length - 3; /* ": " and the NUL */
+    if (length >= 0 && room > 0)
+        snprintf(err->text + length, (size_t)room + 3, ": %.*s", room, text);
 }
 
 void
