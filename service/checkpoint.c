@@ -78,6 +78,15 @@ remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
     return OK;
 }
 
+static enum err_code
+checkpoint_exists(const char *name, struct err *err)
+{
+    err_about(err, "checkpoint", name);
+    return err_set(err, ERR_ALREADY_EXISTS,
+                   "checkpoint '%s' exists already: give another name or \"overwrite\": true",
+                   name);
+}
+
 enum err_code
 checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, bool overwrite,
                  struct checkpoint_record *out, struct usage_change *change, struct err *err)
@@ -86,12 +95,8 @@ checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, boo
     bool found = false;
 
     TRY(record_get_checkpoint(store_txn_view(txn), model_id, name, &found, &existing, err));
-    if (found && !overwrite) {
-        err_about(err, "checkpoint", name);
-        return err_set(err, ERR_ALREADY_EXISTS,
-                       "checkpoint '%s' exists already: give another name or \"overwrite\": true",
-                       name);
-    }
+    if (found && !overwrite)
+        return checkpoint_exists(name, err);
     if (found)
         TRY(remove_checkpoint(txn, model_id, name, &existing, change, err));
     *out = (struct checkpoint_record){
@@ -168,6 +173,8 @@ checkpoint_delete(struct service *service, const char *model, const char *name,
 
 /* --- importing --- */
 
+enum { IMPORT_NAME_SHOWN_BYTES = 64 };
+
 struct import_unit {
     const char *model, *name;
     const struct checkpoint_import *imports;
@@ -206,13 +213,37 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
     for (size_t i = 0; i < u->count; i++) {
         struct tensor_record tensor = {.type = u->imports[i].type, .trainable = true};
 
-        TRY(incoming_list_publish(&u->values, i, STORE_CLASS_BULK, txn, &tensor.value, err));
+        TRY(incoming_list_publish(&u->values, i, txn, &tensor.value, err));
         TRY(checkpoint_add(txn, &record, u->imports[i].name, &tensor, err));
     }
     TRY(checkpoint_finish(txn, model.id, u->name, &record, &change, err));
     snprintf(u->out->name, sizeof u->out->name, "%s", u->name);
     u->out->record = record;
     u->out->replaced = found;
+    return OK;
+}
+
+/* A tensor's name for messages, cut. */
+static const char *
+import_name(const struct checkpoint_import *import, char out[static IMPORT_NAME_SHOWN_BYTES])
+{
+    snprintf(out, IMPORT_NAME_SHOWN_BYTES, "%.*s", (int)import->name.size,
+             (const char *)import->name.data);
+    return out;
+}
+
+static enum err_code
+import_check_one(struct service *service, const struct checkpoint_import *import, struct err *err)
+{
+    char name[IMPORT_NAME_SHOWN_BYTES];
+
+    TRY(name_check_tensor(import->name, err));
+    TRY(incoming_check_size(import_name(import, name), &import->type, import->size, err));
+    if (import->size > service->limits.tensor_bytes_max)
+        return err_set(err, ERR_FULL,
+                       "tensor '%s' has %" PRIu64 " bytes, over the limit of %" PRIu64
+                       " bytes (tensor_max_bytes)",
+                       name, import->size, service->limits.tensor_bytes_max);
     return OK;
 }
 
@@ -237,20 +268,14 @@ import_check_ahead(struct service *service, struct import_unit *u, struct err *e
                               err));
     TRY(service_check_conditions(u->options, "checkpoint", u->name, found, existing.revision, err));
     if (found && !u->overwrite)
-        return err_set(err, ERR_ALREADY_EXISTS, "checkpoint '%s' exists already", u->name);
+        return checkpoint_exists(u->name, err);
+    TRY(incoming_list_init(&u->values, service, u->count, err));
     for (size_t i = 0; i < u->count; i++) {
-        TRY(name_check_tensor(u->imports[i].name, err));
-        if (u->imports[i].size > service->limits.tensor_bytes_max)
-            return err_set(err, ERR_FULL,
-                           "tensor '%.*s' has %" PRIu64 " bytes, over the limit of %" PRIu64
-                           " bytes (tensor_max_bytes)",
-                           (int)u->imports[i].name.size, (const char *)u->imports[i].name.data,
-                           u->imports[i].size, service->limits.tensor_bytes_max);
+        TRY(import_check_one(service, &u->imports[i], err));
         if (__builtin_add_overflow(total, u->imports[i].size, &total))
             return err_set(err, ERR_FULL, "the tensors of this file have over 2^64 bytes");
     }
-    TRY(store_reserve_check(service->store, total, err));
-    return incoming_list_init(&u->values, service, u->count, total, err);
+    return incoming_list_expect(&u->values, total, err);
 }
 
 enum err_code
@@ -279,12 +304,10 @@ checkpoint_import(struct service *service, const char *model, const char *name,
     }
     TRY(import_check_ahead(service, &u, err));
     for (size_t i = 0; i < count; i++) {
-        char text[64];
+        char text[IMPORT_NAME_SHOWN_BYTES];
 
-        snprintf(text, sizeof text, "%.*s", (int)imports[i].name.size,
-                 (const char *)imports[i].name.data);
-        TRY(incoming_list_read(&u.values, text, &imports[i].type, imports[i].size, STORE_CLASS_BULK,
-                               source, err));
+        TRY(incoming_list_read(&u.values, import_name(&imports[i], text), &imports[i].type,
+                               imports[i].size, source, err));
     }
     how = service_update_options(options, u.values.stage);
     TRY(store_update(service->store, import_unit, &u, &how, revision, err));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "store/base/alloc.h"
+#include "store/base/check.h"
 #include "store/base/scope.h"
 
 void
@@ -33,15 +34,28 @@ compute_uninitialized(const char *name, struct err *err)
     return ERR_FAILED_PRECONDITION;
 }
 
-static enum err_code
-new_read(struct compute_source *source, const char *name, struct compute_read **out,
-         struct err *err)
+/* Where `name` is among the reads, or would be. */
+static size_t
+place_of(const struct compute_source *source, const char *name)
 {
-    struct variable_record variable;
+    size_t low = 0, high = source->read_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(source->reads[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static enum err_code
+insert_read(struct compute_source *source, size_t at, struct compute_read **out, struct err *err)
+{
     struct compute_read *read;
 
-    TRY(name_check("variable", name, err));
-    TRY(service_find_variable(source->view, source->model_id, name, &variable, err));
     if (source->read_count == source->read_capacity) {
         size_t capacity = source->read_capacity ? source->read_capacity * 2 : 4;
         struct compute_read **grown =
@@ -55,17 +69,36 @@ new_read(struct compute_source *source, const char *name, struct compute_read **
     read = mem_zeroed(1, sizeof *read, err);
     if (read == NULL)
         return ERR_NO_MEMORY;
-    source->reads[source->read_count++] = read;
+    memmove(source->reads + at + 1, source->reads + at,
+            (source->read_count - at) * sizeof(struct compute_read *));
+    source->reads[at] = read;
+    source->read_count++;
+    *out = read;
+    return OK;
+}
+
+static enum err_code
+new_read(struct compute_source *source, size_t at, const char *name, struct compute_read **out,
+         struct err *err)
+{
+    struct variable_record variable;
+    struct compute_read *read = NULL;
+
+    TRY(name_check("variable", name, err));
+    TRY(service_find_variable(source->view, source->model_id, name, &variable, err));
+    if (variable.value.kind == VALUE_NONE && !variable.shape_known)
+        return compute_uninitialized(name, err);
+    TRY(insert_read(source, at, &read, err));
+    CHECK(read != NULL);
     memcpy(read->name, name, strlen(name) + 1);
     read->id = variable.id;
     read->version = variable.version;
     read->type = variable.type;
-    read->initialized = variable.value.kind != VALUE_NONE;
     *out = read;
-    if (!read->initialized && !variable.shape_known)
-        return compute_uninitialized(name, err);
-    if (read->initialized)
-        return value_open(source->view, &variable.value, &read->reader, err);
+    if (variable.value.kind == VALUE_NONE)
+        return OK;
+    TRY(value_open(source->view, &variable.value, &read->reader, err));
+    read->initialized = true;
     return OK;
 }
 
@@ -73,13 +106,12 @@ static enum err_code
 find_read(struct compute_source *source, const char *name, struct compute_read **out,
           struct err *err)
 {
-    for (size_t i = 0; i < source->read_count; i++) {
-        if (strcmp(source->reads[i]->name, name) == 0) {
-            *out = source->reads[i];
-            return OK;
-        }
-    }
-    return new_read(source, name, out, err);
+    size_t at = place_of(source, name);
+
+    if (at == source->read_count || strcmp(source->reads[at]->name, name) != 0)
+        return new_read(source, at, name, out, err);
+    *out = source->reads[at];
+    return OK;
 }
 
 static enum err_code
@@ -143,6 +175,27 @@ compute_check_reads(const struct compute_source *source, struct store_txn *txn, 
     return OK;
 }
 
+uint64_t
+compute_largest_read(const struct compute_source *source)
+{
+    uint64_t largest = 0;
+
+    for (size_t i = 0; i < source->read_count; i++) {
+        uint64_t size = source->reads[i]->reader.ref.size;
+
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+uint64_t
+compute_stored_bytes(const struct expr_tree *tree)
+{
+    _Alignas(16) uint8_t element[16];
+
+    return expr_constant_fill(tree, element) ? 0 : tensor_type_bytes(&tree->root->type);
+}
+
 void
 compute_evaluator_drop(struct evaluator **evaluator)
 {
@@ -172,7 +225,7 @@ compute_build(const struct expr_tree *tree, const struct expr_source *source,
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
     uint64_t count = shape_count(&tree->root->type.shape), first = 0;
     uint32_t element_size = dtype_size(tree->root->type.dtype);
-    uint8_t element[16];
+    _Alignas(16) uint8_t element[16];
 
     if (count > 0 && expr_constant_fill(tree, element))
         return value_builder_fill(builder, element, element_size, err);

@@ -6,13 +6,37 @@
 #include "store/base/scope.h"
 
 enum err_code
-incoming_list_init(struct incoming_list *list, struct service *service, size_t count,
-                   uint64_t total_bytes, struct err *err)
+incoming_check_size(const char *name, const struct tensor_type *type, uint64_t size,
+                    struct err *err)
 {
-    *list = (struct incoming_list){.service = service,
-                                   .in_memory = total_bytes <= SERVICE_COMMIT_BYTES_MAX};
+    char text[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    TRY(shape_check(&type->shape, err));
+    if (type->dtype == DTYPE_STRING || size == tensor_type_bytes(type))
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "'%s' is %s and takes %" PRIu64 " bytes, the value has %" PRIu64, name,
+                   tensor_type_text(type, text), tensor_type_bytes(type), size);
+}
+
+enum err_code
+incoming_list_init(struct incoming_list *list, struct service *service, size_t count,
+                   struct err *err)
+{
+    *list = (struct incoming_list){.service = service};
     list->items = mem_zeroed(count, sizeof *list->items, err);
-    return list->items == NULL ? ERR_NO_MEMORY : OK;
+    if (list->items == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        list->items[i].class = STORE_CLASS_BULK;
+    return OK;
+}
+
+enum err_code
+incoming_list_expect(struct incoming_list *list, uint64_t total_bytes, struct err *err)
+{
+    list->in_memory = total_bytes <= SERVICE_COMMIT_BYTES_MAX;
+    return store_reserve_check(list->service->store, total_bytes, err);
 }
 
 void
@@ -79,8 +103,7 @@ read_staged(struct incoming *item, const char *name, const struct tensor_type *t
 
 enum err_code
 incoming_list_read(struct incoming_list *list, const char *name, const struct tensor_type *type,
-                   uint64_t size, enum store_class class, const struct tensor_source *source,
-                   struct err *err)
+                   uint64_t size, const struct tensor_source *source, struct err *err)
 {
     struct incoming *item = &list->items[list->count++];
     uint64_t limit = list->service->limits.expression_bytes_max;
@@ -90,7 +113,8 @@ incoming_list_read(struct incoming_list *list, const char *name, const struct te
         return read_in_memory(item, name, type, source, err);
     if (list->stage == NULL)
         TRY(store_stage_open(list->service->store, &list->stage, err));
-    TRY(value_builder_open(list->service->store, list->stage, size, class, &item->builder, err));
+    TRY(value_builder_open(list->service->store, list->stage, size, item->class, &item->builder,
+                           err));
     if (type->dtype != DTYPE_STRING)
         return read_staged(item, name, type, source, err);
     /* The lengths inside are checked against each other: string tensors are held whole. */
@@ -100,16 +124,19 @@ incoming_list_read(struct incoming_list *list, const char *name, const struct te
                        " bytes (expression_max_bytes)",
                        name, size, limit);
     TRY(read_in_memory(item, name, type, source, err));
-    return value_builder_append(item->builder, item->bytes, size, err);
+    TRY(value_builder_append(item->builder, item->bytes, size, err));
+    mem_free(item->bytes);
+    item->bytes = NULL;
+    return OK;
 }
 
 enum err_code
-incoming_list_publish(struct incoming_list *list, size_t i, enum store_class class,
-                      struct store_txn *txn, struct value_ref *out, struct err *err)
+incoming_list_publish(struct incoming_list *list, size_t i, struct store_txn *txn,
+                      struct value_ref *out, struct err *err)
 {
     struct incoming *item = &list->items[i];
 
     if (item->builder != NULL)
         return value_builder_publish(item->builder, txn, out, err);
-    return value_write(txn, bytes_of(item->bytes, item->size), class, out, err);
+    return value_write(txn, bytes_of(item->bytes, item->size), item->class, out, err);
 }

@@ -350,16 +350,17 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
                              .model_seed = plan->model.seed,
                              .variable_name = step->name};
     struct variable_record record;
-    uint64_t size;
+    uint64_t stored;
 
     TRY(service_find_variable(plan->view, plan->model.id, step->name, &record, err));
     TRY(expr_infer(&step->tree, &source, record.type.dtype, err));
     TRY(service_check_assignable(&record, step->name, "initialize", &step->tree.root->type, true,
                                  err));
     TRY(expr_draw(&step->tree, &draw, err));
-    size = tensor_type_bytes(&step->tree.root->type);
-    TRY(service_check_room(plan->service, step->name, size, err));
-    if (__builtin_add_overflow(plan->total_bytes, size, &plan->total_bytes))
+    stored = compute_stored_bytes(&step->tree);
+    TRY(service_check_room(plan->service, step->name, tensor_type_bytes(&step->tree.root->type),
+                           stored, err));
+    if (__builtin_add_overflow(plan->total_bytes, stored, &plan->total_bytes))
         plan->total_bytes = UINT64_MAX;
     return OK;
 }

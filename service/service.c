@@ -128,9 +128,11 @@ service_find_checkpoint(const struct store_view *view, uint64_t model_id, const 
 }
 
 static enum err_code
-condition_failed(const char *kind, const char *name, struct err *err)
+condition_failed(const char *kind, const char *name, uint64_t revision, struct err *err)
 {
     err_about(err, kind, name);
+    if (err != NULL)
+        err->current_revision = revision;
     return ERR_PRECONDITION_FAILED;
 }
 
@@ -140,18 +142,18 @@ service_check_conditions(const struct write_options *options, const char *kind, 
 {
     if (options == NULL)
         return OK;
-    if (err != NULL)
-        err->current_revision = exists ? revision : 0;
+    if (!exists)
+        revision = 0;
     if (options->if_none_match && exists) {
         (void)err_set(err, ERR_PRECONDITION_FAILED,
                       "If-None-Match: * asks for a new %s, '%s' exists at revision %" PRIu64, kind,
                       name, revision);
-        return condition_failed(kind, name, err);
+        return condition_failed(kind, name, revision, err);
     }
     if (options->if_match_any && !exists) {
         (void)err_set(err, ERR_PRECONDITION_FAILED,
                       "If-Match: * asks for a %s that exists, there is no '%s'", kind, name);
-        return condition_failed(kind, name, err);
+        return condition_failed(kind, name, revision, err);
     }
     if (!options->if_match)
         return OK;
@@ -166,7 +168,7 @@ service_check_conditions(const struct write_options *options, const char *kind, 
         (void)err_set(err, ERR_PRECONDITION_FAILED,
                       "If-Match does not name the revision of %s '%s', which is %" PRIu64, kind,
                       name, revision);
-    return condition_failed(kind, name, err);
+    return condition_failed(kind, name, revision, err);
 }
 
 static uint64_t
@@ -232,17 +234,21 @@ service_check_assignable(const struct variable_record *variable, const char *nam
 }
 
 enum err_code
-service_check_room(struct service *service, const char *name, uint64_t size_bytes, struct err *err)
+service_check_room(struct service *service, const char *name, uint64_t size_bytes,
+                   uint64_t stored_bytes, struct err *err)
 {
+    enum err_code code = OK;
+
     if (size_bytes > service->limits.tensor_bytes_max)
-        (void)err_set(err, ERR_FULL,
-                      "variable '%s' would take %" PRIu64 " bytes, over the limit of %" PRIu64
-                      " bytes (tensor_max_bytes)",
-                      name, size_bytes, service->limits.tensor_bytes_max);
-    else if (store_reserve_check(service->store, size_bytes, err) == OK)
-        return OK;
-    err_about(err, "variable", name);
-    return ERR_FULL;
+        code = err_set(err, ERR_FULL,
+                       "variable '%s' would take %" PRIu64 " bytes, over the limit of %" PRIu64
+                       " bytes (tensor_max_bytes)",
+                       name, size_bytes, service->limits.tensor_bytes_max);
+    else if (stored_bytes > 0)
+        code = store_reserve_check(service->store, stored_bytes, err);
+    if (code != OK)
+        err_about(err, "variable", name);
+    return code;
 }
 
 enum store_class
@@ -251,13 +257,20 @@ service_class_of(const struct variable_record *variable)
     return variable->row_updates ? STORE_CLASS_ROWS : STORE_CLASS_BULK;
 }
 
-struct lock *
-service_update_lock(struct service *service, uint64_t model_id, const char *name)
+static uint64_t
+hash_text(uint64_t hash, const char *text)
 {
-    uint64_t hash = model_id * 0x9E3779B97F4A7C15u;
+    do
+        hash = (hash ^ (uint8_t)*text) * 0x100000001B3u; /* FNV-1a, the NUL with it */
+    while (*text++ != '\0');
+    return hash;
+}
 
-    for (const char *c = name; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
+struct lock *
+service_update_lock(struct service *service, const char *model, const char *name)
+{
+    uint64_t hash = hash_text(hash_text(0xCBF29CE484222325u, model), name);
+
     return &service->updates[(hash >> 32) % SERVICE_UPDATE_LOCKS];
 }
 

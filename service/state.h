@@ -56,11 +56,13 @@ ERR_MUST_CHECK enum err_code service_check_assignable(const struct variable_reco
                                                       const char *name, const char *verb,
                                                       const struct tensor_type *type,
                                                       bool validate_shape, struct err *err);
-/* ERR_FULL when a value of this size is over tensor_max_bytes or the store has no room for it. */
+/* ERR_FULL when a value of this size is over tensor_max_bytes, or the store has no room for the
+ * part of it that is stored: nothing of a constant fill. */
 ERR_MUST_CHECK enum err_code service_check_room(struct service *service, const char *name,
-                                                uint64_t size_bytes, struct err *err);
+                                                uint64_t size_bytes, uint64_t stored_bytes,
+                                                struct err *err);
 enum store_class service_class_of(const struct variable_record *variable);
-struct lock *service_update_lock(struct service *service, uint64_t model_id, const char *name);
+struct lock *service_update_lock(struct service *service, const char *model, const char *name);
 
 /* A stage that is opened when the first builder wants it and dropped with its scope. */
 void service_stage_drop(struct store_stage **stage);

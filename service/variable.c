@@ -174,6 +174,17 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
                               &u->out[i], err);
 }
 
+/* Says which of several it was. */
+static enum err_code
+creation_failed(const struct create_unit *u, size_t i, enum err_code code, struct err *err)
+{
+    if (u->count > 1 && err != NULL)
+        err->failed_operation = (int64_t)i;
+    if (u->specs[i].name != NULL)
+        err_about(err, "variable", u->specs[i].name);
+    return code;
+}
+
 static enum err_code
 create_unit(struct store_txn *txn, void *context, struct err *err)
 {
@@ -187,11 +198,8 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     for (; u->done < u->count; u->done++) {
         enum err_code code = create_one(txn, u, model.id, u->done, err);
 
-        if (code != OK && u->count > 1 && err != NULL)
-            err->failed_operation = (int64_t)u->done;
-        if (code != OK && u->specs[u->done].name != NULL)
-            err_about(err, "variable", u->specs[u->done].name);
-        TRY(code);
+        if (code != OK)
+            return creation_failed(u, u->done, code, err);
     }
     return OK;
 }
@@ -244,9 +252,13 @@ variable_create(struct service *service, const char *model, const struct variabl
     u.initial = mem_zeroed(count, sizeof(struct value_builder *), err);
     if (u.initial == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        if (specs[i].initial_value != NULL)
-            TRY(encode_initial_value(&u, i, err));
+    for (size_t i = 0; i < count; i++) {
+        if (specs[i].initial_value == NULL)
+            continue;
+        code = encode_initial_value(&u, i, err);
+        if (code != OK)
+            return creation_failed(&u, i, code, err);
+    }
     how = service_update_options(options, u.stage);
     code = store_update(service->store, create_unit, &u, &how, revision, err);
     if (code == OK) {

@@ -31,38 +31,60 @@ missing(const struct assign *a, const char *name, struct err *err)
     return ERR_NOT_FOUND;
 }
 
+/* Says which of several it was. */
+static enum err_code
+failed(const struct assign *a, size_t i, enum err_code code, struct err *err)
+{
+    if (a->count > 1 && err != NULL)
+        err->failed_operation = (int64_t)i;
+    err_about(err, "variable", a->imports[i].name);
+    return code;
+}
+
+static enum err_code
+check_one(struct assign *a, const struct store_view *view, uint64_t model_id, size_t i,
+          struct err *err)
+{
+    const struct variable_import *import = &a->imports[i];
+    struct variable_record variable;
+    bool found = false;
+
+    variable.revision = 0;
+    TRY(name_check("variable", import->name, err));
+    TRY(incoming_check_size(import->name, &import->type, import->size, err));
+    TRY(record_get_variable(view, model_id, import->name, &found, &variable, err));
+    TRY(service_check_conditions(a->options, "variable", import->name, found, variable.revision,
+                                 err));
+    if (!found) {
+        TRY(missing(a, import->name, err));
+    } else {
+        TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
+                                     a->how->keep_shape, err));
+        a->values.items[i].class = service_class_of(&variable);
+    }
+    return service_check_room(a->service, import->name, import->size, import->size, err);
+}
+
 /* What can be refused before the first byte is read. */
 static enum err_code
 check_ahead(struct assign *a, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
-    const struct store_view *view;
     struct model_record model;
-    struct variable_record variable;
     uint64_t total = 0;
 
+    TRY(incoming_list_init(&a->values, a->service, a->count, err));
     TRY(store_snapshot_open(a->service->store, &snapshot, err));
-    view = store_snapshot_view(snapshot);
-    TRY(service_find_model(view, a->model, &model, err));
+    TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
     for (size_t i = 0; i < a->count; i++) {
-        const struct variable_import *import = &a->imports[i];
-        bool found = false;
+        enum err_code code = check_one(a, store_snapshot_view(snapshot), model.id, i, err);
 
-        TRY(name_check("variable", import->name, err));
-        TRY(record_get_variable(view, model.id, import->name, &found, &variable, err));
-        TRY(service_check_conditions(a->options, "variable", import->name, found,
-                                     found ? variable.revision : 0, err));
-        if (!found)
-            TRY(missing(a, import->name, err));
-        else
-            TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
-                                         a->how->keep_shape, err));
-        TRY(service_check_room(a->service, import->name, import->size, err));
-        if (__builtin_add_overflow(total, import->size, &total))
+        if (code != OK)
+            return failed(a, i, code, err);
+        if (__builtin_add_overflow(total, a->imports[i].size, &total))
             return err_set(err, ERR_FULL, "the tensors of this request have over 2^64 bytes");
     }
-    TRY(store_reserve_check(a->service->store, total, err));
-    return incoming_list_init(&a->values, a->service, a->count, total, err);
+    return incoming_list_expect(&a->values, total, err);
 }
 
 static enum err_code
@@ -96,9 +118,10 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
     struct value_ref value;
     bool found = false;
 
+    variable.revision = 0;
     TRY(record_get_variable(store_txn_view(txn), model_id, import->name, &found, &variable, err));
-    TRY(service_check_conditions(a->options, "variable", import->name, found,
-                                 found ? variable.revision : 0, err));
+    TRY(service_check_conditions(a->options, "variable", import->name, found, variable.revision,
+                                 err));
     if (!found) {
         TRY(missing(a, import->name, err));
         TRY(new_variable(txn, a, import, &variable, err));
@@ -106,7 +129,7 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
     }
     TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));
-    TRY(incoming_list_publish(&a->values, i, service_class_of(&variable), txn, &value, err));
+    TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
     TRY(record_put_variable(txn, model_id, import->name, &variable, err));
     if (a->out == NULL)
@@ -127,8 +150,12 @@ assign_unit(struct store_txn *txn, void *context, struct err *err)
     struct model_record model;
 
     TRY(service_find_model(store_txn_view(txn), a->model, &model, err));
-    for (size_t i = 0; i < a->count; i++)
-        TRY(assign_one(txn, a, model.id, i, &change, err));
+    for (size_t i = 0; i < a->count; i++) {
+        enum err_code code = assign_one(txn, a, model.id, i, &change, err);
+
+        if (code != OK)
+            return failed(a, i, code, err);
+    }
     return service_change_usage(txn, model.id, &change, err);
 }
 
@@ -152,7 +179,7 @@ assign_all(struct assign *a, const struct tensor_source *source, uint64_t *revis
     TRY(check_ahead(a, err));
     for (size_t i = 0; i < a->count; i++)
         TRY(incoming_list_read(&a->values, a->imports[i].name, &a->imports[i].type,
-                               a->imports[i].size, STORE_CLASS_BULK, source, err));
+                               a->imports[i].size, source, err));
     how = service_update_options(a->options, a->values.stage);
     TRY(store_update(a->service->store, assign_unit, a, &how, revision, err));
     a->values.stage = NULL; /* taken */

@@ -10,14 +10,20 @@
 #include "service/incoming.h"
 #include "service/tensor/slice.h"
 #include "store/base/alloc.h"
+#include "store/base/clock.h"
 #include "store/base/scope.h"
 
-enum { SLICE_BYTES_MAX = 64 << 20 };
+enum {
+    SLICE_BYTES_MAX = 64 << 20,
+    SLICE_TOUCHED_BYTES_MAX = 64 << 20, /* of chunks: a wide step touches more than it writes */
+    SLICE_RUNS_MAX = 1 << 22,
+};
 
 struct assign_slice {
     const char *model, *name;
     const struct tensor_type *type;
     struct bytes slice, bytes;
+    struct shape costed; /* the variable's shape when the cost was checked */
     const struct write_options *options;
     struct variable_change *out;
 };
@@ -45,6 +51,41 @@ resolve(const struct assign_slice *a, const struct variable_record *variable, st
                        (int)a->slice.size, (const char *)a->slice.data,
                        shape_text(&slice->result, ours), shape_text(&a->type->shape, theirs));
     return OK;
+}
+
+/* What a slice costs to write: its contiguous runs, and the chunks they lie in. */
+struct cost {
+    uint32_t element_size, chunk_bytes;
+    uint64_t runs, chunks, last_chunk; /* chunks may count one twice where rows meet */
+};
+
+static enum err_code
+add_cost(void *context, uint64_t source_first, uint64_t result_first, uint64_t count,
+         struct err *err)
+{
+    struct cost *cost = context;
+    uint64_t from = source_first * cost->element_size / cost->chunk_bytes;
+    uint64_t to = ((source_first + count) * cost->element_size - 1) / cost->chunk_bytes;
+
+    (void)result_first;
+    cost->chunks += to - from + (cost->runs == 0 || from != cost->last_chunk);
+    cost->last_chunk = to;
+    if (++cost->runs <= SLICE_RUNS_MAX &&
+        cost->chunks * cost->chunk_bytes <= SLICE_TOUCHED_BYTES_MAX)
+        return OK;
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "a slice of over %d separate runs, or that touches over %d bytes of chunks: "
+                   "write it in parts",
+                   SLICE_RUNS_MAX, SLICE_TOUCHED_BYTES_MAX);
+}
+
+static enum err_code
+check_cost(const struct variable_record *variable, const struct slice *slice, struct err *err)
+{
+    struct cost cost = {.element_size = dtype_size(variable->type.dtype),
+                        .chunk_bytes = store_class_bytes(service_class_of(variable))};
+
+    return slice_each_run(slice, add_cost, &cost, err);
 }
 
 struct patching {
@@ -94,11 +135,14 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(service_find_model(view, a->model, &model, err));
     TRY(service_find_variable(view, model.id, a->name, &variable, err));
     TRY(resolve(a, &variable, &slice, err));
+    if (!shape_equal(&variable.type.shape, &a->costed))
+        TRY(check_cost(&variable, &slice, err));
     TRY(value_patch_open(txn, &variable.value, &p.patch, err));
     TRY(slice_each_run(&slice, patch_run, &p, err));
     TRY(value_patch_close(p.patch, &variable.value, err));
     variable.version += 1;
     variable.revision = store_txn_revision(txn);
+    variable.updated_ms = clock_wall_ms();
     TRY(record_put_variable(txn, model.id, a->name, &variable, err));
     TRY(service_change_usage(txn, model.id, &(struct usage_change){0}, err));
     snprintf(a->out->name, sizeof a->out->name, "%s", a->name);
@@ -110,7 +154,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
 }
 
 static enum err_code
-check_ahead(struct service *service, const struct assign_slice *a, struct err *err)
+check_ahead(struct service *service, struct assign_slice *a, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     struct model_record model;
@@ -121,7 +165,9 @@ check_ahead(struct service *service, const struct assign_slice *a, struct err *e
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
     TRY(service_find_variable(store_snapshot_view(snapshot), model.id, a->name, &variable, err));
-    return resolve(a, &variable, &slice, err);
+    TRY(resolve(a, &variable, &slice, err));
+    a->costed = variable.type.shape;
+    return check_cost(&variable, &slice, err);
 }
 
 enum err_code
@@ -137,6 +183,7 @@ variable_assign_slice(struct service *service, const char *model, const char *na
     AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
     uint64_t revision = 0;
 
+    TRY(incoming_check_size(name, type, size, err));
     TRY(check_ahead(service, &a, err));
     if (size > SLICE_BYTES_MAX)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,

@@ -106,28 +106,22 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     struct update *u = context;
     const struct store_view *view = store_txn_view(txn);
     AUTO(compute_source) reads = {0};
-    AUTO(buf) strings;
     AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
     AUTO_CALL(service_free_scope) uint8_t *old = NULL;
     struct expr_source source;
     struct model_record model;
     struct variable_record variable;
     struct value_ref ref;
-    uint64_t size = 0;
+    uint64_t size;
 
-    buf_init(&strings, SERVICE_COMMIT_BYTES_MAX);
     TRY(service_find_model(view, u->model, &model, err));
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
     TRY(prepare(u, &model, &variable, &source, err));
-    TRY(compute_size(u->value, &source, &strings, &size, err));
-    if (size > SERVICE_COMMIT_BYTES_MAX)
-        return ERR_DEFER; /* it was small when the request looked: the staged way, then */
-    if (u->value->root->type.dtype == DTYPE_STRING) {
-        TRY(value_write(txn, buf_bytes(&strings), service_class_of(&variable), &ref, err));
-        return finish(u, txn, model.id, &variable, &ref, err);
-    }
+    size = tensor_type_bytes(&u->value->root->type);
+    if (size > SERVICE_COMMIT_BYTES_MAX || u->value->root->type.dtype == DTYPE_STRING)
+        return ERR_DEFER; /* it was another when the request looked: the staged way, then */
     bytes = mem_aligned(size, err);
     if (bytes == NULL)
         return ERR_NO_MEMORY;
@@ -205,6 +199,15 @@ build_combined(struct update *u, const struct store_view *view,
     return OK;
 }
 
+/* A constant takes no room, unless an old value is added to it. */
+static uint64_t
+stored_bytes(const struct update *u, uint64_t size)
+{
+    bool string = u->value->root->type.dtype == DTYPE_STRING;
+
+    return u->verb == VARIABLE_ASSIGN && !string ? compute_stored_bytes(u->value) : size;
+}
+
 static enum err_code
 try_staged(struct update *u, uint64_t *revision, struct err *err)
 {
@@ -230,7 +233,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     source = compute_expr_source(&reads);
     TRY(prepare(u, &model, &variable, &source, err));
     TRY(compute_size(u->value, &source, &strings, &size, err));
-    TRY(service_check_room(u->service, u->name, size, err));
+    TRY(service_check_room(u->service, u->name, size, stored_bytes(u, size), err));
     TRY(store_stage_open(u->service->store, &stage, err));
     TRY(value_builder_open(u->service->store, stage, size, service_class_of(&variable), &builder,
                            err));
@@ -244,6 +247,8 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     u->reads = &reads;
     u->variable_id = variable.id;
     u->variable_version = variable.version;
+    store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
+    snapshot = NULL;
     how = service_update_options(u->options, stage);
     code = store_update(u->service->store, publish_unit, u, &how, revision, err);
     if (code == OK)
@@ -254,7 +259,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
 static enum err_code
 update_staged(struct update *u, uint64_t *revision, struct err *err)
 {
-    struct lock *lock = service_update_lock(u->service, 0, u->name);
+    struct lock *lock = service_update_lock(u->service, u->model, u->name);
     enum err_code code = ERR_CONFLICT;
 
     lock_acquire(lock);
@@ -272,7 +277,8 @@ update_staged(struct update *u, uint64_t *revision, struct err *err)
                    u->name, SERVICE_UPDATE_TRIES_MAX);
 }
 
-/* Whether the variable's own size lets the update be tried inside the commit. */
+/* Whether the update can be computed while others wait. Strings, whose size only evaluation tells,
+ * never are. */
 static enum err_code
 is_small(struct update *u, bool *small, struct err *err)
 {
@@ -282,6 +288,7 @@ is_small(struct update *u, bool *small, struct err *err)
     struct model_record model;
     struct variable_record variable;
     const struct store_view *view;
+    uint64_t size;
 
     TRY(name_check("variable", u->name, err));
     TRY(store_snapshot_open(u->service->store, &snapshot, err));
@@ -291,10 +298,10 @@ is_small(struct update *u, bool *small, struct err *err)
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
     TRY(prepare(u, &model, &variable, &source, err));
-    *small = tensor_type_bytes(&u->value->root->type) <= SERVICE_COMMIT_BYTES_MAX &&
-             variable.value.size <= SERVICE_COMMIT_BYTES_MAX;
-    if (!*small)
-        TRY(service_check_room(u->service, u->name, tensor_type_bytes(&u->value->root->type), err));
+    size = tensor_type_bytes(&u->value->root->type);
+    *small = u->value->root->type.dtype != DTYPE_STRING && size <= SERVICE_COMMIT_BYTES_MAX &&
+             variable.value.size <= SERVICE_COMMIT_BYTES_MAX &&
+             compute_largest_read(&reads) <= SERVICE_COMMIT_BYTES_MAX;
     return OK;
 }
 

@@ -1,0 +1,76 @@
+/* Keys of the domain's records: kind, the id of what the thing lives in, its name. */
+#include "service/record.h"
+#include "store/base/check.h"
+#include "store/key.h"
+
+static struct record_key
+key_of(uint8_t kind, const uint64_t *id, struct bytes name)
+{
+    struct record_key key = {.bytes = {kind}, .size = 1};
+
+    if (id != NULL) {
+        store_key_put_u64(key.bytes + key.size, *id);
+        key.size += 8;
+    }
+    /* Names are checked before they get here; a longer one would be a bug, not input. */
+    CHECK(name.size <= sizeof key.bytes - key.size);
+    if (name.size > 0)
+        memcpy(key.bytes + key.size, name.data, name.size);
+    key.size += name.size;
+    return key;
+}
+
+struct record_key
+record_key_model(const char *model)
+{
+    return key_of(STORE_KEY_MODEL, NULL, bytes_of_text(model));
+}
+
+struct record_key
+record_key_usage(uint64_t model_id)
+{
+    return key_of(STORE_KEY_USAGE, &model_id, bytes_of("", 0));
+}
+
+struct record_key
+record_key_variable(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_VARIABLE, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_name_counter(uint64_t model_id, const char *base)
+{
+    return key_of(STORE_KEY_NAME, &model_id, bytes_of_text(base));
+}
+
+struct record_key
+record_key_checkpoint(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_CHECKPOINT, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_order(uint64_t model_id, uint64_t checkpoint_id)
+{
+    uint8_t inverted[8];
+
+    /* Inverted so that a forward scan gives the newest first. */
+    store_key_put_u64(inverted, ~checkpoint_id);
+    return key_of(STORE_KEY_ORDER, &model_id, bytes_of(inverted, sizeof inverted));
+}
+
+struct record_key
+record_key_tensor(uint64_t checkpoint_id, struct bytes name)
+{
+    return key_of(STORE_KEY_TENSOR, &checkpoint_id, name);
+}
+
+struct bytes
+record_key_name(struct bytes key)
+{
+    size_t head = key.data[0] == STORE_KEY_MODEL ? 1 : 9;
+
+    CHECK(key.size >= head);
+    return bytes_of(key.data + head, key.size - head);
+}

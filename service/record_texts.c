@@ -1,0 +1,43 @@
+/* Lists of texts as they lie in a record: u32 length and bytes, one after the other. */
+#include "service/record.h"
+
+enum err_code
+record_texts_add(struct record_texts *texts, const char *what, struct bytes text, struct err *err)
+{
+    uint32_t size = (uint32_t)text.size;
+
+    if (text.size + 4 > sizeof texts->bytes - texts->size)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s take more than %zu bytes", what,
+                       sizeof texts->bytes);
+    for (int i = 0; i < 4; i++)
+        texts->bytes[texts->size + (uint32_t)i] = (uint8_t)(size >> (8 * i));
+    if (size > 0)
+        memcpy(texts->bytes + texts->size + 4, text.data, size);
+    texts->size += 4 + size;
+    return OK;
+}
+
+bool
+record_texts_next(const struct record_texts *texts, uint32_t *offset, struct bytes *text)
+{
+    struct reader in = reader_of(bytes_of(texts->bytes + *offset, texts->size - *offset));
+
+    if (*offset >= texts->size)
+        return false;
+    *text = reader_bytes(&in);
+    *offset = texts->size - (uint32_t)in.left.size;
+    return !in.failed;
+}
+
+bool
+record_texts_hold(const struct record_texts *texts, struct bytes text)
+{
+    struct bytes each;
+    uint32_t offset = 0;
+
+    while (record_texts_next(texts, &offset, &each)) {
+        if (bytes_equal(each, text))
+            return true;
+    }
+    return false;
+}
