@@ -55,8 +55,8 @@ emit(struct envelope *e, const void *data, size_t size, struct err *err)
         code = buf_append(&e->out, data, size, NULL);
     if (code == ERR_PAYLOAD_TOO_LARGE)
         return err_set(err, code,
-                       "the JSON has over %zu bytes beside its lists of numbers: send it in parts, "
-                       "or tensors as binary",
+                       "the JSON has over %zu bytes beside its lists of numbers "
+                       "(json_envelope_max_bytes): send it in parts, or tensors as binary",
                        e->out.size_max);
     if (code != OK)
         return err_set(err, code, "out of memory for the body's JSON");

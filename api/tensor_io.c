@@ -47,13 +47,15 @@ wrong_length(const struct api_tensor_body *body, uint64_t length, struct err *er
                    length, tensor_type_text(&body->type, text), body->size);
 }
 
-/* "784,200"; "" is a scalar. */
+/* "784,200"; "()" or "" is a scalar. */
 static enum err_code
 parse_shape_header(struct bytes text, struct shape *out, struct err *err)
 {
     const char *at = (const char *)text.data, *end = at + text.size;
 
     *out = (struct shape){0};
+    if (bytes_equal(text, bytes_of_text("()")))
+        return OK;
     while (at < end) {
         uint64_t dim = 0;
         const char *first = at;

@@ -72,6 +72,9 @@ type_headers(struct api_reply *rp, const struct tensor_type *type, struct err *e
     size_t length;
 
     TRY(api_reply_header(rp, "Tensor-Dtype", err, "%s", dtype_name(type->dtype)));
+    /* A scalar is "()": libmicrohttpd sends no header without a value. */
+    if (type->shape.rank == 0)
+        return api_reply_header(rp, "Tensor-Shape", err, "()");
     shape_text(&type->shape, shape); /* "[2,3]": the header has no brackets */
     length = strlen(shape);
     return api_reply_header(rp, "Tensor-Shape", err, "%.*s", (int)(length - 2), shape + 1);

@@ -35,7 +35,7 @@ take_labels(struct api_request *rq, struct api_object *body, struct model_spec *
 
 static enum err_code
 reply_model(struct api_request *rq, struct api_reply *rp, int status, const struct model_info *info,
-            uint64_t revision, bool read, struct err *err)
+            bool read, struct err *err)
 {
     json_t *json = NULL;
     bool done = false;
@@ -43,7 +43,7 @@ reply_model(struct api_request *rq, struct api_reply *rp, int status, const stru
     if (read)
         TRY(api_reply_etag(rq, rp, info->revision, "model", &done, err));
     else
-        TRY(api_reply_revision(rp, revision, err));
+        TRY(api_reply_revision(rp, info->revision, err));
     if (done)
         return OK;
     TRY(api_describe_model(info, &json, err));
@@ -73,7 +73,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
                      &info, &revision, err));
     if (created)
         TRY(api_reply_header(rp, "Location", err, "/v1/models/%s", info.name));
-    return reply_model(rq, rp, created ? 201 : 200, &info, revision, false, err);
+    return reply_model(rq, rp, created ? 201 : 200, &info, false, err);
 }
 
 enum err_code
@@ -95,7 +95,7 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_end(&body, err));
     TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
                     &revision, err));
-    return reply_model(rq, rp, 200, &info, revision, false, err);
+    return reply_model(rq, rp, 200, &info, false, err);
 }
 
 enum err_code
@@ -104,7 +104,7 @@ api_model_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct model_info info;
 
     TRY(model_get(api_request_service(rq), api_request_model(rq), &info, err));
-    return reply_model(rq, rp, 200, &info, 0, true, err);
+    return reply_model(rq, rp, 200, &info, true, err);
 }
 
 enum err_code
