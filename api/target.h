@@ -22,8 +22,8 @@ ERR_MUST_CHECK enum err_code api_target_split(struct bytes raw, struct api_targe
 /* Decodes what api_target_split accepted. Writes at most raw.size bytes; returns how many. */
 size_t api_target_decode(struct bytes raw, uint8_t *out);
 
-/* One half of a query argument: '+' is a space; NUL, control characters and broken UTF-8 are
- * refused. *out borrows from the arena and is NUL-terminated. */
+/* One half of a query argument: '+' is a space; NUL and broken UTF-8 are refused. *out borrows from
+ * the arena and is NUL-terminated. */
 ERR_MUST_CHECK enum err_code api_target_decode_query(struct bytes raw, struct arena *arena,
                                                      struct bytes *out, struct err *err);
 
