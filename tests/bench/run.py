@@ -167,6 +167,10 @@ class Bench:
         more = [part for header in headers for part in ("-H", header)]
         return self.load("http", port, connections, "GET", path, *more)
 
+    def worth(self, size, connections):
+        """A quick run leaves out many connections with large bodies."""
+        return not (self.options.quick and size >= BIG and connections > 1)
+
     # --- rows ---
 
     def row(self, what, connections, mode, mine, theirs, peer_name, size=0, rounds=None):
@@ -207,6 +211,8 @@ class Bench:
                 put(http, f"v{index}", "uint8", [size], payload(size))
             for connections in (1, 16):
                 for index, (text, size) in enumerate(SIZES):
+                    if not self.worth(size, connections):
+                        continue
                     path = f"{MODEL}/variables/v{index}:value?format=raw"
                     self.row(f"GET {text} raw", connections, "(read)",
                              lambda p=path, n=size, c=connections: self.read(server.port, p, n, c),
@@ -231,6 +237,8 @@ class Bench:
         with ours(self.options, mode) as (server, http):
             for connections in (1, 16):
                 for text, size in (SIZES[2], SIZES[3]):
+                    if not self.worth(size, connections):
+                        continue
                     for index in range(connections):
                         put(http, f"w{index}", "float32", [size // 4], payload(size))
                     self.row(f"PUT {text} raw", connections, mode,
@@ -249,6 +257,8 @@ class Bench:
                 put(http, "delta", "float32", [size // 4], payload(size))
                 body = self.add_body(folder, size)
                 for connections in (1, 16):
+                    if not self.worth(size, connections):
+                        continue
                     for index in range(connections):
                         put(http, f"w{index}", "float32", [size // 4], payload(size))
                     peer_row = (lambda n=size, c=connections: self.redis_set(fsync, n, c)) if have else None
@@ -258,7 +268,7 @@ class Bench:
                     self.row(f"assign_add {text}, stored delta", connections, mode,
                              lambda c=connections, p=path: self.load("http", server.port, c, "POST", p, "-f", f"{folder}/stored"),
                              peer_row, f"redis SET {fsync}", size)
-                    if body:
+                    if body and not self.options.quick:
                         self.row(f"assign_add {text}, base64 body", connections, mode,
                                  lambda c=connections, p=path: self.load("http", server.port, c, "POST", p, "-f", body),
                                  peer_row, f"redis SET {fsync}", size)
@@ -363,7 +373,7 @@ def main():
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
-    options.seconds = options.seconds or (1 if options.quick else 2)
+    options.seconds = options.seconds or (0.7 if options.quick else 2)
     bench = Bench(options)
     about = {"versions": versions(options), "cores": os.cpu_count(), "rounds": options.rounds, "seconds": options.seconds}
     print(", ".join(f"{name}: {text}" for name, text in about["versions"].items()))
