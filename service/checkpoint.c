@@ -5,60 +5,39 @@
 #include <stdio.h>
 
 #include "service/incoming.h"
+#include "service/key_walk.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 #include "store/key.h"
 
-/* Tensor records are collected a page at a time: a cursor must not see its own transaction's
- * deletes. */
-enum { RELEASE_PAGE_KEYS = 256 };
-
 static enum err_code
-release_page(struct store_txn *txn, uint64_t checkpoint_id, size_t *released, struct err *err)
+release_tensor(struct store_txn *txn, struct bytes key, struct err *err)
 {
-    struct record_key prefix = record_key_tensor(checkpoint_id, bytes_of("", 0));
-    struct reader in;
-    AUTO(buf) keys;
+    struct tensor_record tensor;
+    struct bytes value;
 
-    buf_init(&keys, (size_t)RELEASE_PAGE_KEYS * (STORE_KEY_BYTES_MAX + 8));
-    *released = 0;
-    {
-        AUTO_CURSOR cursor = NULL;
-        struct bytes key, value;
-        bool found = true;
-
-        TRY(store_cursor_open(store_txn_view(txn), record_key_bytes(&prefix), bytes_of(NULL, 0),
-                              &cursor, err));
-        while (*released < RELEASE_PAGE_KEYS) {
-            TRY(store_cursor_next(cursor, &found, &key, &value, err));
-            if (!found)
-                break;
-            TRY(buf_append_bytes(&keys, key, err));
-            *released += 1;
-        }
-    }
-    in = reader_of(buf_bytes(&keys));
-    while (in.left.size > 0) {
-        struct bytes key = reader_bytes(&in), value;
-        struct tensor_record tensor;
-
-        TRY(store_get(store_txn_view(txn), key, &value, err));
-        TRY(record_decode_tensor(value, &tensor, err));
-        TRY(value_release(txn, &tensor.value, err));
-        TRY(store_delete(txn, key, err));
-    }
-    return OK;
+    TRY(store_get(store_txn_view(txn), key, &value, err));
+    TRY(record_decode_tensor(value, &tensor, err));
+    TRY(value_release(txn, &tensor.value, err));
+    return store_delete(txn, key, err);
 }
 
 enum err_code
-checkpoint_release_tensors(struct store_txn *txn, uint64_t checkpoint_id, struct err *err)
+checkpoint_release(struct store_txn *txn, const struct checkpoint_record *record, struct err *err)
 {
-    size_t released = 1;
+    struct record_key prefix = record_key_tensor(record->id, bytes_of("", 0));
+    AUTO(key_walk) walk;
+    struct bytes key;
+    bool found = true;
 
-    while (released > 0)
-        TRY(release_page(txn, checkpoint_id, &released, err));
-    return OK;
+    key_walk_init(&walk, store_txn_view(txn), &prefix);
+    for (;;) {
+        TRY(key_walk_next(&walk, &found, &key, err));
+        if (!found)
+            return value_release(txn, &record->metadata, err);
+        TRY(release_tensor(txn, key, err));
+    }
 }
 
 static enum err_code
@@ -69,8 +48,7 @@ remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
     struct record_key key = record_key_checkpoint(model_id, name);
     struct record_key order = record_key_order(model_id, record->id);
 
-    TRY(checkpoint_release_tensors(txn, record->id, err));
-    TRY(value_release(txn, &record->metadata, err));
+    TRY(checkpoint_release(txn, record, err));
     TRY(store_delete(txn, record_key_bytes(&order), err));
     TRY(store_delete(txn, record_key_bytes(&key), err));
     change->checkpoints -= 1;
@@ -297,11 +275,8 @@ checkpoint_import(struct service *service, const char *model, const char *name,
     struct store_update_options how;
 
     buf_init(&u.metadata_text, CHECKPOINT_METADATA_BYTES_MAX);
-    for (size_t i = 0; i < 2 * metadata_count; i++) {
-        if (buf_append_bytes(&u.metadata_text, metadata[i], NULL) != OK)
-            return err_set(err, ERR_PAYLOAD_TOO_LARGE, "metadata take more than %d bytes",
-                           CHECKPOINT_METADATA_BYTES_MAX);
-    }
+    for (size_t i = 0; i < 2 * metadata_count; i++)
+        TRY(buf_append_bytes(&u.metadata_text, metadata[i], err));
     TRY(import_check_ahead(service, &u, err));
     for (size_t i = 0; i < count; i++) {
         char text[IMPORT_NAME_SHOWN_BYTES];

@@ -69,10 +69,11 @@ struct checkpoint_tensor {
 };
 typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
                                               struct err *err);
-/* inspect_checkpoint: the checkpoint, then its tensors in name order. `metadata` (initialized by the caller)
- * gets the imported pairs: name, value …, u32 length + bytes each. */
+/* inspect_checkpoint: the checkpoint, then its tensors in name order. `metadata` (initialized by
+ * the caller) gets the imported pairs: name, value …, u32 length + bytes each. */
 ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const char *model,
-                                                const char *name, struct checkpoint_info *out, struct buf *metadata,
+                                                const char *name, struct checkpoint_info *out,
+                                                struct buf *metadata,
                                                 checkpoint_tensor_visit *visit, void *context,
                                                 struct err *err);
 /* One tensor's value; `slice` and `cast_to` as variable_read. */
@@ -82,8 +83,9 @@ ERR_MUST_CHECK enum err_code checkpoint_read(struct service *service, const char
                                              struct tensor_set *out, struct err *err);
 /* All of them. */
 ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const char *model,
-                                                 const char *name, struct checkpoint_info *info, struct buf *metadata,
-                                                 struct tensor_set *out, struct err *err);
+                                                 const char *name, struct checkpoint_info *info,
+                                                 struct buf *metadata, struct tensor_set *out,
+                                                 struct err *err);
 
 /* --- restoring ----------------------------------------------------------------------------- */
 
@@ -150,9 +152,10 @@ ERR_MUST_CHECK enum err_code checkpoint_delete(struct service *service, const ch
 
 struct store_txn;
 struct usage_change;
-/* Inside a unit: every tensor record of the checkpoint, and its values. */
-ERR_MUST_CHECK enum err_code checkpoint_release_tensors(struct store_txn *txn,
-                                                        uint64_t checkpoint_id, struct err *err);
+/* Inside a unit: every tensor record of the checkpoint, its values and its metadata. Not the
+ * checkpoint's own record. */
+ERR_MUST_CHECK enum err_code
+checkpoint_release(struct store_txn *txn, const struct checkpoint_record *record, struct err *err);
 /* Inside a unit: a new checkpoint of that name; an existing one goes when `overwrite`. *out is not
  * written yet: checkpoint_finish. */
 ERR_MUST_CHECK enum err_code checkpoint_begin(struct store_txn *txn, uint64_t model_id,

@@ -50,8 +50,7 @@ checkpoint_list(struct service *service, const char *model, const char *after, s
         TRY(info_of(view, model_record.id, after, &info, err));
         start = record_key_order(model_record.id, info.record.id);
     }
-    prefix = record_key_order(model_record.id, 0);
-    prefix.size = 9; /* kind and model */
+    prefix = record_key_orders(model_record.id);
     TRY(store_cursor_open(view, record_key_bytes(&prefix),
                           start.size ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor, err));
     for (size_t count = 0;; count++) {
@@ -132,8 +131,8 @@ inspect_tensor(const struct store_view *view, struct bytes name, const struct te
 
 enum err_code
 checkpoint_inspect(struct service *service, const char *model, const char *name,
-                   struct checkpoint_info *out, struct buf *metadata, checkpoint_tensor_visit *visit, void *context,
-                   struct err *err)
+                   struct checkpoint_info *out, struct buf *metadata,
+                   checkpoint_tensor_visit *visit, void *context, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
@@ -195,7 +194,8 @@ checkpoint_read(struct service *service, const char *model, const char *name, co
 
 enum err_code
 checkpoint_read_all(struct service *service, const char *model, const char *name,
-                    struct checkpoint_info *info, struct buf *metadata, struct tensor_set *out, struct err *err)
+                    struct checkpoint_info *info, struct buf *metadata, struct tensor_set *out,
+                    struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;

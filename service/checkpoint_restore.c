@@ -1,8 +1,10 @@
 /* Restoring: first the whole plan, into the report; then, when nothing forbids it, all of it. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "service/checkpoint.h"
+#include "service/key_walk.h"
 #include "service/state.h"
 #include "service/variable.h"
 #include "store/base/alloc.h"
@@ -121,6 +123,13 @@ apply(struct restore *r, const char *name, struct variable_record *variable,
     return record_put_variable(r->txn, r->target.id, name, variable, err);
 }
 
+/* A checkpoint from elsewhere may name tensors as no variable can be named. */
+static bool
+skips_name(const struct restore *r, const char *name)
+{
+    return r->spec->on_extra == RESTORE_SKIP && name_check("variable", name, NULL) != OK;
+}
+
 static enum err_code
 restore_one(struct restore *r, struct bytes tensor_name, const char *name, struct err *err)
 {
@@ -133,7 +142,7 @@ restore_one(struct restore *r, struct bytes tensor_name, const char *name, struc
     if (!found)
         return list_add(&r->report->missing, tensor_name, name, "", err);
     TRY(record_get_variable(r->view, r->target.id, name, &found, &variable, err));
-    if (!found && !r->spec->create)
+    if (!found && (!r->spec->create || skips_name(r, name)))
         return list_add(&r->report->unexpected, tensor_name, name, "", err);
     if (!found) {
         TRY(name_check("variable", name, err));
@@ -162,52 +171,56 @@ map_name(const struct checkpoint_restore_spec *spec, struct bytes tensor, char *
     snprintf(out, size, "%.*s", (int)tensor.size, (const char *)tensor.data);
 }
 
-enum { RESTORE_PAGE_NAMES = 128 };
-
-static enum err_code
-next_page(struct restore *r, const struct record_key *after, struct buf *names, size_t *count,
-          struct err *err)
-{
-    struct record_key prefix = record_key_tensor(r->checkpoint_id, bytes_of("", 0));
-    AUTO_CURSOR cursor = NULL;
-    struct bytes key, value;
-    bool found = true;
-
-    *count = 0;
-    names->size = 0;
-    TRY(store_cursor_open(r->view, record_key_bytes(&prefix),
-                          after->size ? record_key_bytes(after) : bytes_of(NULL, 0), &cursor, err));
-    while (*count < RESTORE_PAGE_NAMES) {
-        TRY(store_cursor_next(cursor, &found, &key, &value, err));
-        if (!found)
-            return OK;
-        TRY(buf_append_bytes(names, record_key_name(key), err));
-        *count += 1;
-    }
-    return OK;
-}
-
 static enum err_code
 restore_all(struct restore *r, struct err *err)
 {
-    struct record_key after = {.size = 0};
-    size_t count = RESTORE_PAGE_NAMES;
-    AUTO(buf) names;
+    struct record_key prefix = record_key_tensor(r->checkpoint_id, bytes_of("", 0));
+    AUTO(key_walk) walk;
+    struct bytes key;
+    bool found = true;
 
-    buf_init(&names, (size_t)RESTORE_PAGE_NAMES * (NAME_TENSOR_BYTES_MAX + 8));
-    while (count == RESTORE_PAGE_NAMES) {
-        struct reader in;
+    key_walk_init(&walk, r->view, &prefix);
+    for (;;) {
+        char name[2 * NAME_TENSOR_BYTES_MAX];
 
-        TRY(next_page(r, &after, &names, &count, err));
-        in = reader_of(buf_bytes(&names));
-        while (in.left.size > 0) {
-            struct bytes tensor = reader_bytes(&in);
-            char name[2 * NAME_TENSOR_BYTES_MAX];
+        TRY(key_walk_next(&walk, &found, &key, err));
+        if (!found)
+            return OK;
+        map_name(r->spec, record_key_name(key), name, sizeof name);
+        TRY(restore_one(r, record_key_name(key), name, err));
+    }
+}
 
-            map_name(r->spec, tensor, name, sizeof name);
-            TRY(restore_one(r, tensor, name, err));
-            after = record_key_tensor(r->checkpoint_id, tensor);
-        }
+static int
+compare_variables(const void *a, const void *b)
+{
+    const struct restore_name *x = *(const struct restore_name *const *)a;
+    const struct restore_name *y = *(const struct restore_name *const *)b;
+
+    return strcmp(x->variable, y->variable);
+}
+
+/* Two tensors for one variable: which would win is nobody's to guess. */
+static enum err_code
+check_each_once(const struct restore *r, struct err *err)
+{
+    const struct restore_list *restored = &r->report->restored;
+    AUTO_CALL(service_free_scope)
+    const struct restore_name **names =
+        mem_zeroed(restored->count, sizeof(struct restore_name *), err);
+
+    if (names == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < restored->count; i++)
+        names[i] = &restored->names[i];
+    qsort(names, restored->count, sizeof(struct restore_name *), compare_variables);
+    for (size_t i = 1; i < restored->count; i++) {
+        if (strcmp(names[i - 1]->variable, names[i]->variable) != 0)
+            continue;
+        err_about(err, "variable", names[i]->variable);
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "variable '%s' would be restored from two tensors, '%s' and '%s'",
+                       names[i]->variable, names[i - 1]->tensor, names[i]->tensor);
     }
     return OK;
 }
@@ -237,7 +250,7 @@ judge(const struct restore *r, struct err *err)
                        report->mismatched.names[0].variable, report->mismatched.names[0].tensor,
                        report->mismatched.names[0].reason, report->mismatched.count);
     }
-    return OK;
+    return check_each_once(r, err);
 }
 
 static enum err_code
@@ -298,8 +311,9 @@ checkpoint_restore(struct service *service, const char *model,
 
         TRY(store_snapshot_open(service->store, &snapshot, err));
         r.view = store_snapshot_view(snapshot);
+        TRY(run(&r, err));
         out->revision = store_view_revision(r.view);
-        return run(&r, err);
+        return OK;
     }
     return store_update(service->store, restore_unit, &r, &how, &out->revision, err);
 }

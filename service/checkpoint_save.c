@@ -4,6 +4,7 @@
 
 #include "service/checkpoint.h"
 #include "service/compute.h"
+#include "service/key_walk.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
 #include "service/variable.h"
@@ -46,64 +47,31 @@ save_picks(struct store_txn *txn, const struct save *s, uint64_t model_id,
     return OK;
 }
 
-/* Every variable of the default collection. The transaction's cursor does not allow puts while it
- * runs, so names are taken a page at a time. */
-enum { SAVE_PAGE_NAMES = 128 };
-
-static enum err_code
-next_page(const struct store_view *view, const struct record_key *prefix,
-          const struct record_key *after, struct buf *names, size_t *count, struct err *err)
-{
-    struct bytes collection = bytes_of_text(VARIABLE_COLLECTION_GLOBAL), key, value;
-    AUTO_CURSOR cursor = NULL;
-    struct variable_record variable;
-    bool found = true;
-
-    *count = 0;
-    names->size = 0;
-    TRY(store_cursor_open(view, record_key_bytes(prefix),
-                          after->size ? record_key_bytes(after) : bytes_of(NULL, 0), &cursor, err));
-    while (*count < SAVE_PAGE_NAMES) {
-        TRY(store_cursor_next(cursor, &found, &key, &value, err));
-        if (!found)
-            return OK;
-        TRY(record_decode_variable(value, &variable, err));
-        if (!record_texts_hold(&variable.collections, collection))
-            continue;
-        TRY(buf_append_bytes(names, record_key_name(key), err));
-        *count += 1;
-    }
-    return OK;
-}
-
+/* Every variable of the default collection. */
 static enum err_code
 save_all(struct store_txn *txn, const struct save *s, uint64_t model_id,
          struct checkpoint_record *record, struct err *err)
 {
     struct record_key prefix =
         record_key_variable(model_id, s->spec->prefix ? s->spec->prefix : "");
-    struct record_key after = {.size = 0};
-    size_t count = SAVE_PAGE_NAMES;
-    AUTO(buf) names;
+    struct bytes collection = bytes_of_text(VARIABLE_COLLECTION_GLOBAL), key;
+    AUTO(key_walk) walk;
+    bool found = true;
 
-    buf_init(&names, (size_t)SAVE_PAGE_NAMES * (NAME_BYTES_MAX + 8));
-    while (count == SAVE_PAGE_NAMES) {
-        struct reader in;
+    key_walk_init(&walk, store_txn_view(txn), &prefix);
+    for (;;) {
+        struct variable_record variable;
+        char name[NAME_BYTES_MAX + 1];
 
-        TRY(next_page(store_txn_view(txn), &prefix, &after, &names, &count, err));
-        in = reader_of(buf_bytes(&names));
-        while (in.left.size > 0) {
-            struct bytes name = reader_bytes(&in);
-            struct variable_record variable;
-            char text[NAME_BYTES_MAX + 1];
-
-            snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-            TRY(service_find_variable(store_txn_view(txn), model_id, text, &variable, err));
-            TRY(save_variable(txn, record, name, text, &variable, err));
-            after = record_key_variable(model_id, text);
-        }
+        TRY(key_walk_next(&walk, &found, &key, err));
+        if (!found)
+            return OK;
+        snprintf(name, sizeof name, "%.*s", (int)record_key_name(key).size,
+                 (const char *)record_key_name(key).data);
+        TRY(service_find_variable(store_txn_view(txn), model_id, name, &variable, err));
+        if (record_texts_hold(&variable.collections, collection))
+            TRY(save_variable(txn, record, record_key_name(key), name, &variable, err));
     }
-    return OK;
 }
 
 /* The global step: given, or an integer scalar variable's value in this very state. */
@@ -115,7 +83,7 @@ find_step(const struct store_view *view, const struct save *s, uint64_t model_id
     AUTO(value_reader) reader = {0};
     struct variable_record variable;
     char text[TENSOR_TYPE_TEXT_BYTES_MAX];
-    uint8_t element[16];
+    _Alignas(16) uint8_t element[16];
 
     record->has_global_step = s->spec->has_global_step || name != NULL;
     record->global_step = s->spec->global_step;
@@ -129,7 +97,7 @@ find_step(const struct store_view *view, const struct save *s, uint64_t model_id
                        "global_step '%s' must be an integer scalar, it is %s", name,
                        tensor_type_text(&variable.type, text));
     TRY(value_open(view, &variable.value, &reader, err));
-    TRY(value_copy(&reader, 0, variable.value.size, element, err));
+    TRY(value_copy(&reader, 0, dtype_size(variable.type.dtype), element, err));
     tensor_cast(variable.type.dtype, element, DTYPE_INT64, &record->global_step, 1);
     return OK;
 }

@@ -44,6 +44,9 @@ publish_step(struct store_txn *txn, struct initialize_plan *plan, struct initial
     buf_init(&draws, STORE_RECORD_BYTES_MAX);
     TRY(record_get_variable(store_txn_view(txn), plan->model.id, step->name, &found, &variable,
                             err));
+    if (found && step->selected)
+        TRY(service_check_conditions(plan->options, "variable", step->name, true, variable.revision,
+                                     err));
     if (!found || variable.id != step->id ||
         (variable.value.kind != VALUE_NONE) != step->was_initialized)
         return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", step->name);
@@ -103,11 +106,14 @@ try_initialize(struct service *service, const char *model, const struct initiali
     struct store_update_options how;
 
     TRY(store_snapshot_open(service->store, &snapshot, err));
-    TRY(initialize_plan_make(service, model, store_snapshot_view(snapshot), spec, &plan, err));
+    TRY(initialize_plan_make(service, model, store_snapshot_view(snapshot), spec, options, &plan,
+                             err));
     TRY(store_stage_open(service->store, &stage, err));
     for (size_t i = 0; i < plan.order_count; i++)
         TRY(build_step(&plan, plan.order[i], stage, err));
     TRY(fill_report(&plan, out, err));
+    store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
+    snapshot = NULL;
     how = service_update_options(options, stage);
     TRY(store_update(service->store, publish_unit, &plan, &how, &out->revision, err));
     stage = NULL; /* taken */

@@ -5,6 +5,7 @@
 
 #include "service/variable.h"
 #include "store/base/alloc.h"
+#include "store/base/check.h"
 #include "store/base/scope.h"
 
 /* Chains of initialized_value are walked by recursion; longer ones are refused. */
@@ -129,7 +130,10 @@ select_named(struct initialize_plan *plan, const struct initialize_spec *spec, s
             continue; /* named twice: once is enough */
         TRY(name_check("variable", spec->names[i], err));
         TRY(service_find_variable(plan->view, plan->model.id, spec->names[i], &record, err));
+        TRY(service_check_conditions(plan->options, "variable", spec->names[i], true,
+                                     record.revision, err));
         TRY(add_step(plan, spec->names[i], strlen(spec->names[i]), &record, true, &step, err));
+        CHECK(step != NULL);
         step->selected = true;
         if (!step->has_initial_value)
             return no_initial_value(step->name, err);
@@ -163,6 +167,7 @@ select_all(struct initialize_plan *plan, const struct initialize_spec *spec, str
             continue;
         name = record_key_name(key);
         TRY(add_step(plan, (const char *)name.data, name.size, &record, true, &step, err));
+        CHECK(step != NULL);
         step->selected = true;
     }
 }
@@ -192,23 +197,31 @@ name_cycle(const struct walk *walk, const struct initialize_step *again, struct 
                    again->name);
 }
 
+/* A variable that was not selected. It joins the run only when it has no value yet. Apart from
+ * visit_name, and kept so, because its record is too large for frames of a recursion. */
+static __attribute__((noinline)) enum err_code
+add_dependency(struct initialize_plan *plan, const char *name, struct initialize_step **out,
+               struct err *err)
+{
+    struct variable_record record;
+
+    TRY(name_check("variable", name, err));
+    TRY(service_find_variable(plan->view, plan->model.id, name, &record, err));
+    return add_step(plan, name, strlen(name), &record, record.value.kind == VALUE_NONE, out, err);
+}
+
 /* One name an initial value depends on by initialized_value. */
 static enum err_code
 visit_name(void *context, const char *name, bool initialized, struct err *err)
 {
     struct walk *walk = context;
-    struct initialize_plan *plan = walk->plan;
-    struct initialize_step *step = initialize_plan_find(plan, name);
-    struct variable_record record;
+    struct initialize_step *step = initialize_plan_find(walk->plan, name);
 
     if (!initialized)
         return OK;
     if (step == NULL) {
-        TRY(name_check("variable", name, err));
-        TRY(service_find_variable(plan->view, plan->model.id, name, &record, err));
-        /* It joins the run only when it has no value yet. */
-        TRY(add_step(plan, name, strlen(name), &record, record.value.kind == VALUE_NONE, &step,
-                     err));
+        TRY(add_dependency(walk->plan, name, &step, err));
+        CHECK(step != NULL);
     } else if (!step->was_initialized) {
         step->in_run = true;
     }
@@ -367,10 +380,11 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
 
 enum err_code
 initialize_plan_make(struct service *service, const char *model, const struct store_view *view,
-                     const struct initialize_spec *spec, struct initialize_plan *out,
-                     struct err *err)
+                     const struct initialize_spec *spec, const struct write_options *options,
+                     struct initialize_plan *out, struct err *err)
 {
-    *out = (struct initialize_plan){.service = service, .view = view};
+    *out = (struct initialize_plan){
+        .service = service, .view = view, .options = spec->names != NULL ? options : NULL};
     TRY(service_find_model(view, model, &out->model, err));
     compute_source_init(&out->reads, view, out->model.id);
     if (spec->names != NULL)

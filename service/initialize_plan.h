@@ -24,7 +24,8 @@ struct initialize_step {
 
 struct initialize_plan {
     struct service *service;
-    const struct store_view *view; /* borrowed */
+    const struct store_view *view;       /* borrowed */
+    const struct write_options *options; /* conditions on the variables named; NULL: none */
     struct model_record model;
     struct compute_source reads;    /* current values */
     struct initialize_step **steps; /* owned */
@@ -39,6 +40,7 @@ struct initialize_plan {
 ERR_MUST_CHECK enum err_code initialize_plan_make(struct service *service, const char *model,
                                                   const struct store_view *view,
                                                   const struct initialize_spec *spec,
+                                                  const struct write_options *options,
                                                   struct initialize_plan *out, struct err *err);
 void initialize_plan_drop(struct initialize_plan *plan);
 /* The step of that name; NULL when the plan has none. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/checkpoint.h"
+#include "service/key_walk.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -182,65 +183,42 @@ struct delete_unit {
     const struct write_options *options;
 };
 
-/* Collects the keys under a prefix, a page at a time: a cursor must not see its own deletes. */
-enum { DELETE_PAGE_KEYS = 256 };
-
+/* What the record at `key` owns, then the record. */
 static enum err_code
-delete_page(struct store_txn *txn, const struct record_key *prefix, size_t *deleted,
-            struct err *err)
+delete_record(struct store_txn *txn, struct bytes key, struct err *err)
 {
-    AUTO(buf) keys;
-    struct reader in;
+    struct variable_record variable;
+    struct checkpoint_record checkpoint;
+    struct bytes value;
 
-    buf_init(&keys, (size_t)DELETE_PAGE_KEYS * (STORE_KEY_BYTES_MAX + 8));
-    *deleted = 0;
-    {
-        AUTO_CURSOR cursor = NULL;
-        struct bytes key, value;
-        bool found = true;
-
-        TRY(store_cursor_open(store_txn_view(txn), record_key_bytes(prefix), bytes_of(NULL, 0),
-                              &cursor, err));
-        while (*deleted < DELETE_PAGE_KEYS) {
-            TRY(store_cursor_next(cursor, &found, &key, &value, err));
-            if (!found)
-                break;
-            TRY(buf_append_bytes(&keys, key, err));
-            *deleted += 1;
-        }
+    TRY(store_get(store_txn_view(txn), key, &value, err));
+    if (key.data[0] == STORE_KEY_VARIABLE) {
+        TRY(record_decode_variable(value, &variable, err));
+        TRY(value_release(txn, &variable.initial_value, err));
+        TRY(value_release(txn, &variable.initialized_with, err));
+        TRY(value_release(txn, &variable.value, err));
     }
-    in = reader_of(buf_bytes(&keys));
-    while (in.left.size > 0) {
-        struct bytes key = reader_bytes(&in), value;
-
-        TRY(store_get(store_txn_view(txn), key, &value, err));
-        if (key.data[0] == STORE_KEY_VARIABLE) {
-            struct variable_record variable;
-
-            TRY(record_decode_variable(value, &variable, err));
-            TRY(value_release(txn, &variable.initial_value, err));
-            TRY(value_release(txn, &variable.initialized_with, err));
-            TRY(value_release(txn, &variable.value, err));
-        }
-        if (key.data[0] == STORE_KEY_CHECKPOINT) {
-            struct checkpoint_record checkpoint;
-
-            TRY(record_decode_checkpoint(value, &checkpoint, err));
-            TRY(checkpoint_release_tensors(txn, checkpoint.id, err));
-        }
-        TRY(store_delete(txn, key, err));
+    if (key.data[0] == STORE_KEY_CHECKPOINT) {
+        TRY(record_decode_checkpoint(value, &checkpoint, err));
+        TRY(checkpoint_release(txn, &checkpoint, err));
     }
-    return OK;
+    return store_delete(txn, key, err);
 }
 
 static enum err_code
-delete_under(struct store_txn *txn, struct record_key prefix, struct err *err)
+delete_under(struct store_txn *txn, const struct record_key *prefix, struct err *err)
 {
-    size_t deleted = 1;
+    AUTO(key_walk) walk;
+    struct bytes key;
+    bool found = true;
 
-    while (deleted > 0)
-        TRY(delete_page(txn, &prefix, &deleted, err));
-    return OK;
+    key_walk_init(&walk, store_txn_view(txn), prefix);
+    for (;;) {
+        TRY(key_walk_next(&walk, &found, &key, err));
+        if (!found)
+            return OK;
+        TRY(delete_record(txn, key, err));
+    }
 }
 
 static enum err_code
@@ -250,18 +228,19 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key key = record_key_model(u->model), order;
+    struct record_key under[5], key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
     TRY(service_check_conditions(u->options, "model", u->model, true, usage.revision, err));
-    order = record_key_order(record.id, 0);
-    order.size = 9;
-    TRY(delete_under(txn, record_key_variable(record.id, ""), err));
-    TRY(delete_under(txn, record_key_checkpoint(record.id, ""), err));
-    TRY(delete_under(txn, record_key_name_counter(record.id, ""), err));
-    TRY(delete_under(txn, order, err));
-    TRY(delete_under(txn, record_key_usage(record.id), err));
+    under[0] = record_key_variable(record.id, "");
+    under[1] = record_key_checkpoint(record.id, "");
+    under[2] = record_key_name_counter(record.id, "");
+    under[3] = record_key_orders(record.id);
+    under[4] = record_key_usage(record.id);
+    for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
+        TRY(delete_under(txn, &under[i], err));
+    key = record_key_model(u->model); /* found, hence short enough */
     return store_delete(txn, record_key_bytes(&key), err);
 }
 

@@ -92,6 +92,7 @@ struct record_key record_key_variable(uint64_t model_id, const char *name);
 struct record_key record_key_name_counter(uint64_t model_id, const char *base);
 struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
 struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
+struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
 struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 /* The name at the end of a variable, checkpoint, tensor or model key; borrows from the key. */
 struct bytes record_key_name(struct bytes key);

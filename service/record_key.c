@@ -61,6 +61,12 @@ record_key_order(uint64_t model_id, uint64_t checkpoint_id)
 }
 
 struct record_key
+record_key_orders(uint64_t model_id)
+{
+    return key_of(STORE_KEY_ORDER, &model_id, bytes_of("", 0));
+}
+
+struct record_key
 record_key_tensor(uint64_t checkpoint_id, struct bytes name)
 {
     return key_of(STORE_KEY_TENSOR, &checkpoint_id, name);

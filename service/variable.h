@@ -31,8 +31,9 @@ struct variable_spec variable_spec_default(void);
 struct expr_limits variable_expr_limits(const struct service_limits *limits);
 
 /* Seeds a random op drew when the variable was last initialized. */
+enum { VARIABLE_DRAW_PATH_BYTES = 64 };
 struct variable_draw {
-    char path[32];
+    char path[VARIABLE_DRAW_PATH_BYTES]; /* cut when the expression is deeper */
     uint64_t seed, seed2;
 };
 enum { VARIABLE_DRAWS_MAX = 64 };
@@ -92,8 +93,8 @@ ERR_MUST_CHECK enum err_code variable_list_revision(struct service *service, con
 ERR_MUST_CHECK enum err_code variable_read(struct service *service, const char *model,
                                            const char *name, struct bytes slice, enum dtype cast_to,
                                            struct tensor_set *out, struct err *err);
-/* Several, of one revision: the names given (in that order, each once), or all initialized ones
- * that begin with prefix when names is NULL. */
+/* Several, of one revision: the names given (in that order; ERR_INVALID_ARGUMENT when one comes
+ * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. */
 ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,
                                                 const char *const *names, size_t name_count,
                                                 const char *prefix, struct tensor_set *out,

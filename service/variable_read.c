@@ -1,6 +1,7 @@
 /* Looking at variables: metadata, lists, values. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "service/compute.h"
 #include "service/op.h"
@@ -52,7 +53,11 @@ static enum err_code
 encode_draws(const struct expr *node, size_t *kept, struct buf *out, struct err *err)
 {
     if (node->kind == EXPR_OP && node->op->random && *kept < VARIABLE_DRAWS_MAX) {
-        TRY(buf_append_bytes(out, bytes_of_text(node->path), err));
+        size_t shown = strlen(node->path);
+
+        if (shown > VARIABLE_DRAW_PATH_BYTES - 1)
+            shown = VARIABLE_DRAW_PATH_BYTES - 1;
+        TRY(buf_append_bytes(out, bytes_of(node->path, shown), err));
         TRY(buf_append_u64(out, node->seeds.key, err));
         TRY(buf_append_u64(out, node->seeds.counter_high, err));
         *kept += 1;
@@ -302,6 +307,30 @@ variable_read(struct service *service, const char *model, const char *name, stru
     return OK;
 }
 
+static int
+compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Formats that name their tensors cannot hold one twice. */
+static enum err_code
+check_named_once(const char *const *names, size_t name_count, struct err *err)
+{
+    AUTO_CALL(service_free_scope)
+    const char **sorted = mem_zeroed(name_count, sizeof(const char *), err);
+
+    if (sorted == NULL)
+        return ERR_NO_MEMORY;
+    if (name_count > 0)
+        memcpy(sorted, names, name_count * sizeof(const char *));
+    qsort(sorted, name_count, sizeof(const char *), compare_texts);
+    for (size_t i = 1; i < name_count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            return err_set(err, ERR_INVALID_ARGUMENT, "variable '%s' is named twice", sorted[i]);
+    return OK;
+}
+
 static enum err_code
 read_named(struct tensor_set *set, const struct store_snapshot *snapshot, uint64_t model_id,
            const char *const *names, size_t name_count, struct err *err)
@@ -324,7 +353,7 @@ read_prefix(struct service *service, struct tensor_set *set, const struct store_
             uint64_t model_id, const char *prefix_text, struct err *err)
 {
     AUTO_CURSOR cursor = NULL;
-    struct record_key prefix = record_key_variable(model_id, prefix_text);
+    struct record_key prefix = record_key_variable(model_id, prefix_text ? prefix_text : "");
     struct variable_record record;
     struct bytes key, value, name;
     bool found = true;
@@ -361,6 +390,8 @@ variable_read_many(struct service *service, const char *model, const char *const
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
     TRY(tensor_set_open(service, snapshot, &set, err));
+    if (names != NULL)
+        TRY(check_named_once(names, name_count, err));
     if (names != NULL)
         TRY(read_named(&set, snapshot, record.id, names, name_count, err));
     else
