@@ -2,6 +2,8 @@
 
 #include "service/record.h"
 #include "service/state.h"
+#include "service/verify_domain.h"
+#include "store/base/scope.h"
 #include "store/key.h"
 
 typedef void found_ref(void *context, const struct value_ref *ref);
@@ -62,6 +64,9 @@ service_verify(struct service *service, bool payloads, struct store_verify_repor
         {.prefix = bytes_of(&checkpoint, 1), .visit = visit_checkpoint},
     };
 
-    return store_verify(service->store, owners, sizeof owners / sizeof owners[0], payloads, out,
-                        err);
+    AUTO_SNAPSHOT snapshot = NULL;
+
+    TRY(store_verify(service->store, owners, sizeof owners / sizeof owners[0], payloads, out, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    return verify_domain(store_snapshot_view(snapshot), out, err);
 }

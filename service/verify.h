@@ -5,8 +5,9 @@
 #include "service/service.h"
 #include "store/verify.h"
 
-/* Walks everything in one snapshot; `payloads` recomputes every chunk's checksum too. The call
- * succeeds when the walk could be made; *out says what it found. */
+/* Walks all values in one snapshot, then all records of the domain in another: counters, orders,
+ * things that belong to nothing. `payloads` recomputes every chunk's checksum too. The call
+ * succeeds when the walks could be made; *out says what they found. */
 ERR_MUST_CHECK enum err_code service_verify(struct service *service, bool payloads,
                                             struct store_verify_report *out, struct err *err);
 

@@ -1,0 +1,219 @@
+/* Records are visited model by model; what belongs to no model is noticed because the totals of
+ * each kind then differ from what the models have together. */
+#include "service/verify_domain.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "service/record.h"
+#include "service/state.h"
+#include "store/base/scope.h"
+#include "store/key.h"
+
+struct totals {
+    uint64_t variables, checkpoints, orders, tensors, usages, counters;
+};
+
+struct check {
+    const struct store_view *view;
+    struct store_verify_report *report;
+    struct totals seen; /* by way of the models */
+};
+
+static void __attribute__((format(printf, 2, 3))) finding(struct check *c, const char *format, ...)
+{
+    struct store_verify_report *report = c->report;
+    va_list args;
+
+    report->findings++;
+    if (report->text_count == STORE_VERIFY_TEXTS_MAX)
+        return;
+    va_start(args, format);
+    vsnprintf(report->texts[report->text_count++], STORE_VERIFY_TEXT_BYTES_MAX, format, args);
+    va_end(args);
+}
+
+/* Calls visit for each record with the prefix. A damaged one is a finding. */
+typedef enum err_code record_visit(struct check *c, void *context, struct bytes key,
+                                   struct bytes record, struct err *err);
+
+static enum err_code
+scan(struct check *c, const struct record_key *prefix, record_visit *visit, void *context,
+     struct err *err)
+{
+    AUTO_CURSOR cursor = NULL;
+    struct bytes key, record;
+    bool found = true;
+
+    TRY(store_cursor_open(c->view, record_key_bytes(prefix), bytes_of(NULL, 0), &cursor, err));
+    for (;;) {
+        enum err_code code = store_cursor_next(cursor, &found, &key, &record, err);
+
+        if (code == OK && !found)
+            return OK;
+        if (code == OK)
+            code = visit(c, context, key, record, err);
+        if (code == ERR_DATA_LOSS) {
+            finding(c, "%s", err != NULL ? err->text : "a record is damaged");
+            err_clear(err);
+            code = OK;
+        }
+        TRY(code);
+    }
+}
+
+static enum err_code
+count_record(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    uint64_t *count = context;
+
+    (void)c;
+    (void)key;
+    (void)record;
+    (void)err;
+    *count += 1;
+    return OK;
+}
+
+/* --- one model ----------------------------------------------------------------------------- */
+
+struct model_check {
+    uint64_t id;
+    struct usage_record found;
+    uint64_t checkpoint_tensors, checkpoint_bytes; /* of the checkpoint being counted */
+};
+
+static enum err_code
+visit_variable(struct check *c, void *context, struct bytes key, struct bytes record,
+               struct err *err)
+{
+    struct model_check *m = context;
+    struct variable_record variable;
+
+    (void)key;
+    c->seen.variables++;
+    m->found.variables++;
+    TRY(record_decode_variable(record, &variable, err));
+    m->found.initialized += variable.value.kind != VALUE_NONE;
+    m->found.bytes += variable.value.size;
+    return OK;
+}
+
+static enum err_code
+visit_tensor(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    struct model_check *m = context;
+    struct tensor_record tensor;
+
+    (void)key;
+    c->seen.tensors++;
+    m->checkpoint_tensors++;
+    TRY(record_decode_tensor(record, &tensor, err));
+    m->checkpoint_bytes += tensor.value.size;
+    return OK;
+}
+
+static enum err_code
+visit_checkpoint(struct check *c, void *context, struct bytes key, struct bytes record,
+                 struct err *err)
+{
+    struct model_check *m = context;
+    struct bytes name = record_key_name(key), ordered;
+    struct checkpoint_record checkpoint;
+    struct record_key order, tensors;
+
+    c->seen.checkpoints++;
+    m->found.checkpoints++;
+    TRY(record_decode_checkpoint(record, &checkpoint, err));
+    m->found.checkpoint_bytes += checkpoint.bytes;
+    order = record_key_order(m->id, checkpoint.id);
+    TRY(store_get(c->view, record_key_bytes(&order), &ordered, err));
+    if (!bytes_equal(ordered, name))
+        finding(c, "checkpoint '%.*s' is not in the order of its model", (int)name.size,
+                (const char *)name.data);
+    m->checkpoint_tensors = 0;
+    m->checkpoint_bytes = 0;
+    tensors = record_key_tensor(checkpoint.id, bytes_of("", 0));
+    TRY(scan(c, &tensors, visit_tensor, m, err));
+    if (m->checkpoint_tensors != checkpoint.tensors || m->checkpoint_bytes != checkpoint.bytes)
+        finding(c,
+                "checkpoint '%.*s' has %" PRIu64 " tensors of %" PRIu64
+                " bytes, its record says %" PRIu64 " of %" PRIu64,
+                (int)name.size, (const char *)name.data, m->checkpoint_tensors, m->checkpoint_bytes,
+                checkpoint.tensors, checkpoint.bytes);
+    return OK;
+}
+
+static void
+compare(struct check *c, struct bytes model, const char *what, uint64_t counted, uint64_t recorded)
+{
+    if (counted != recorded)
+        finding(c, "model '%.*s' has %" PRIu64 " %s, its counter says %" PRIu64, (int)model.size,
+                (const char *)model.data, counted, what, recorded);
+}
+
+static enum err_code
+visit_model(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    struct bytes name = record_key_name(key);
+    struct record_key variables, checkpoints, orders, counters, usages;
+    struct model_check m = {.id = 0};
+    struct model_record model;
+    struct usage_record usage;
+    uint64_t order_count = 0, usage_count = 0;
+
+    (void)context;
+    TRY(record_decode_model(record, &model, err));
+    m.id = model.id;
+    variables = record_key_variable(m.id, "");
+    checkpoints = record_key_checkpoint(m.id, "");
+    orders = record_key_orders(m.id);
+    counters = record_key_name_counter(m.id, "");
+    usages = record_key_usage(m.id);
+    TRY(scan(c, &variables, visit_variable, &m, err));
+    TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
+    TRY(scan(c, &orders, count_record, &order_count, err));
+    TRY(scan(c, &counters, count_record, &c->seen.counters, err));
+    TRY(scan(c, &usages, count_record, &usage_count, err));
+    c->seen.orders += order_count;
+    c->seen.usages += usage_count;
+    TRY(record_get_usage(c->view, m.id, &usage, err));
+    compare(c, name, "variables", m.found.variables, usage.variables);
+    compare(c, name, "initialized variables", m.found.initialized, usage.initialized);
+    compare(c, name, "bytes of values", m.found.bytes, usage.bytes);
+    compare(c, name, "checkpoints", m.found.checkpoints, usage.checkpoints);
+    compare(c, name, "checkpoints in order", order_count, usage.checkpoints);
+    compare(c, name, "bytes of checkpoints", m.found.checkpoint_bytes, usage.checkpoint_bytes);
+    return OK;
+}
+
+/* --- what belongs to none ------------------------------------------------------------------ */
+
+static enum err_code
+check_total(struct check *c, uint8_t kind, const char *what, uint64_t seen, struct err *err)
+{
+    struct record_key prefix = {.bytes = {kind}, .size = 1};
+    uint64_t all = 0;
+
+    TRY(scan(c, &prefix, count_record, &all, err));
+    if (all != seen)
+        finding(c, "there are %" PRIu64 " %s, models and checkpoints have %" PRIu64, all, what,
+                seen);
+    return OK;
+}
+
+enum err_code
+verify_domain(const struct store_view *view, struct store_verify_report *report, struct err *err)
+{
+    struct check c = {.view = view, .report = report};
+    struct record_key models = record_key_model("");
+
+    TRY(scan(&c, &models, visit_model, NULL, err));
+    TRY(check_total(&c, STORE_KEY_VARIABLE, "variables", c.seen.variables, err));
+    TRY(check_total(&c, STORE_KEY_CHECKPOINT, "checkpoints", c.seen.checkpoints, err));
+    TRY(check_total(&c, STORE_KEY_ORDER, "places in orders", c.seen.orders, err));
+    TRY(check_total(&c, STORE_KEY_TENSOR, "tensors of checkpoints", c.seen.tensors, err));
+    TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
+    return check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err);
+}
