@@ -73,7 +73,7 @@ pair_of(const double constant[2])
     return (struct pair){constant[0], constant[1]};
 }
 
-/* ln(1 + f) = f - f^2/2 + f^3/3 - ..., |f| < 2^-6.2. Terms past the ninth matter in double only. */
+/* ln(1 + f) = f - f^2/2 + f^3/3 - ..., |f| < 2^-7.3. Terms past the ninth matter in double only. */
 static struct pair
 log_near_one(struct pair f)
 {
@@ -102,7 +102,7 @@ random_exact_log(double x)
         exponent--;
     }
     /* ln x = exponent ln 2 - ln c + ln(mantissa * c), c a short number near 1/mantissa. */
-    j = (int)(mantissa * 64 + 0.5);
+    j = (int)(mantissa * EXACT_LOG_STEPS + 0.5);
     row = exact_log[j - EXACT_LOG_FIRST];
     f = multiply_exactly(mantissa, row[0]);
     f = add_exactly(f.high - 1.0, f.low);
@@ -113,7 +113,7 @@ random_exact_log(double x)
     return result.high;
 }
 
-/* x - j pi/32. The first product is exact and so is the difference, being small. */
+/* x - j pi/64. The first product is exact and so is the difference, being small. */
 static struct pair
 reduce(double x, int j)
 {
@@ -123,7 +123,7 @@ reduce(double x, int j)
     return add(y, (struct pair){-(j * exact_step[2]), 0});
 }
 
-/* y^first/first! - ... of sine (first = 1) or cosine (first = 0), |y| <= pi/64; terms past the
+/* y^first/first! - ... of sine (first = 1) or cosine (first = 0), |y| <= pi/128; terms past the
  * ninth power matter in double only. */
 static struct pair
 series(struct pair y, struct pair y2, int first)
@@ -143,7 +143,7 @@ series(struct pair y, struct pair y2, int first)
 void
 random_exact_sincos(double x, double *sine, double *cosine)
 {
-    const double steps_per_unit = 0x1.45f306dc9c883p+3; /* 32/pi */
+    const double steps_per_unit = 0x1.45f306dc9c883p+4; /* 64/pi */
     int j = (int)(x * steps_per_unit + 0.5);
     struct pair y = reduce(x, j), y2 = multiply(y, y);
     struct pair small_sine = series(y, y2, 1), small_cosine = series(y, y2, 0);

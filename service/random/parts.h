@@ -18,7 +18,8 @@ enum {
 };
 
 /* TensorFlow raises a uniform of 0 to this before its logarithm is taken. */
-#define RANDOM_UNIFORM_MIN 1.0e-7f
+#define RANDOM_UNIFORM_MIN        1.0e-7f
+#define RANDOM_UNIFORM_MIN_DOUBLE 1.0e-7
 
 /* The angle words (low 23 bits) for which glibc 2.16 to 2.26 did not round sine or cosine
  * correctly, and the float32 it gave instead. */

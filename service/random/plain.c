@@ -123,8 +123,8 @@ normal_doubles(struct words *words, double out[2])
     const uint32_t a = next_word(words), b = next_word(words), c = next_word(words);
     double uniform = uniform_double(a, b), sine = 0, cosine = 0, radius;
 
-    if (uniform < 1.0e-7)
-        uniform = 1.0e-7;
+    if (uniform < RANDOM_UNIFORM_MIN_DOUBLE)
+        uniform = RANDOM_UNIFORM_MIN_DOUBLE;
     radius = sqrt(-2.0 * random_exact_log(uniform));
     random_exact_sincos(2.0 * M_PI * uniform_double(c, next_word(words)), &sine, &cosine);
     out[0] = sine * radius;

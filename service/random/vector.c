@@ -263,6 +263,38 @@ collect(struct pending *pending, const uint8_t *values, uint32_t size, uint32_t 
     pending->count = left;
 }
 
+/* What a group of four keeps: the lanes inside, moved to the front in order, and how many they are.
+ */
+static const struct {
+    int32_t lane[4];
+    uint32_t count;
+} keep[16] = {
+    {{0, 1, 2, 3}, 0}, {{0, 1, 2, 3}, 1}, {{1, 0, 2, 3}, 1}, {{0, 1, 2, 3}, 2},
+    {{2, 0, 1, 3}, 1}, {{0, 2, 1, 3}, 2}, {{1, 2, 0, 3}, 2}, {{0, 1, 2, 3}, 3},
+    {{3, 0, 1, 2}, 1}, {{0, 3, 1, 2}, 2}, {{1, 3, 0, 2}, 2}, {{0, 1, 3, 2}, 3},
+    {{2, 3, 0, 1}, 2}, {{0, 2, 3, 1}, 3}, {{1, 2, 3, 0}, 3}, {{0, 1, 2, 3}, 4},
+};
+
+/* The first block of every group, without a branch: five groups of six are full after it. */
+RANDOM_VECTOR static void
+collect_first(struct pending *pending, const float *values, uint32_t groups, float *out)
+{
+    const __m128 sign = _mm_set1_ps(-0.0f), limit = _mm_set1_ps(2.0f);
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < groups; i++) {
+        const __m128 four = _mm_loadu_ps(values + 4 * i);
+        const int inside = _mm_movemask_ps(_mm_cmplt_ps(_mm_andnot_ps(sign, four), limit));
+        const __m128i lanes = _mm_loadu_si128((const __m128i_u *)keep[inside].lane);
+
+        _mm_storeu_ps(out + 4 * i, _mm_permutevar_ps(four, lanes));
+        pending->group[left] = i;
+        pending->filled[left] = keep[inside].count;
+        left += keep[inside].count < 4;
+    }
+    pending->count = left;
+}
+
 static void
 truncated_chunk(const struct random_stream *stream, const struct schedule *schedule,
                 struct chunk *chunk, uint64_t first_group, uint64_t groups, void *out)
@@ -280,6 +312,8 @@ truncated_chunk(const struct random_stream *stream, const struct schedule *sched
         make_normals(stream->dtype, chunk, pending.count);
         if (wide)
             collect(&pending, (const uint8_t *)chunk->doubles, 8, 2, out);
+        else if (block == 0)
+            collect_first(&pending, chunk->floats, (uint32_t)groups, chunk->kept);
         else
             collect(&pending, (const uint8_t *)chunk->floats, 4, 4, (uint8_t *)chunk->kept);
     }

@@ -16,4 +16,8 @@ void random_normals_vector(const uint32_t *words, float *out, uint64_t count);
 /* Normals from blocks of four words, two results each; block_count is a multiple of 4. */
 void random_double_normals_vector(const uint32_t *words, double *out, uint64_t block_count);
 
+/* Correctly rounded, four at a time; for the tests. uniforms in [1e-7, 1), angles in [0, 2 pi]. */
+void random_functions_vector(const double uniforms[4], const double angles[4], double logs[4],
+                             double sines[4], double cosines[4]);
+
 #endif
