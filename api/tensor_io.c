@@ -272,12 +272,21 @@ const char *
 api_representation(struct api_request *rq, enum api_format format,
                    char out[static API_REPRESENTATION_BYTES_MAX])
 {
-    struct bytes query = api_request_query_text(rq);
+    static const char *const arguments[] = {"slice", "dtype", "tensor", "names", "prefix"};
+    uint32_t crc = 0;
 
-    if (query.size == 0)
+    /* Not the whole query: ?format=npy and Accept: application/x-npy are the same bytes. */
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        struct bytes value = api_request_query(rq, arguments[i]);
+
+        if (value.data == NULL)
+            continue;
+        crc = crc32c(crc, arguments[i], strlen(arguments[i]) + 1);
+        crc = crc32c(crc, value.data, value.size);
+    }
+    if (crc == 0)
         snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s", api_format_name(format));
     else
-        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, api_format_name(format),
-                 crc32c(0, query.data, query.size));
+        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, api_format_name(format), crc);
     return out;
 }

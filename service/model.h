@@ -51,6 +51,11 @@ ERR_MUST_CHECK enum err_code model_delete(struct service *service, const char *m
                                           const struct write_options *options, uint64_t *revision,
                                           struct err *err);
 
+/* Bytes stored for the model's variables and checkpoints, what they share counted once. Walks all
+ * its lists: 16 bytes of memory for each chunk. */
+ERR_MUST_CHECK enum err_code model_unique_bytes(struct service *service, const char *model,
+                                                uint64_t *out, struct err *err);
+
 typedef enum err_code model_visit(void *context, const struct model_info *info, struct err *err);
 /* In name order, beginning after `after` (NULL: from the first), at most count_max; *more: there
  * are others. *revision: of the state listed. */

@@ -171,6 +171,13 @@ struct value_usage {
 ERR_MUST_CHECK enum err_code value_usage(const struct store_view *view, const struct value_ref *ref,
                                          struct value_usage *out, struct err *err);
 
+/* Calls `visit` with the id and stored bytes of each piece that holds the value: its chunks (a
+ * fill's pattern has none), or its record. Inline values have no piece. */
+ERR_MUST_CHECK enum err_code
+value_each_piece(const struct store_view *view, const struct value_ref *ref,
+                 enum err_code (*visit)(void *ctx, uint64_t id, uint64_t size, struct err *err),
+                 void *ctx, struct err *err);
+
 /* Calls `visit` for every chunk that some list names, once for each list. */
 ERR_MUST_CHECK enum err_code value_visit_chunks(const struct store_view *view,
                                                 void (*visit)(void *ctx, uint64_t chunk_id,

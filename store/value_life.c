@@ -127,3 +127,31 @@ value_usage(const struct store_view *view, const struct value_ref *ref, struct v
     out->unique_bytes = head.layout.size;
     return OK;
 }
+
+enum err_code
+value_each_piece(const struct store_view *view, const struct value_ref *ref,
+                 enum err_code (*visit)(void *ctx, uint64_t id, uint64_t size, struct err *err),
+                 void *ctx, struct err *err)
+{
+    AUTO_CALL(segment_drop) struct value_segment *segment = NULL;
+    struct value_head head;
+    bool found;
+
+    if (!is_counted(ref))
+        return OK;
+    TRY(value_head_of(view, ref, &head, err));
+    if (head.kind != VALUE_CHUNKS)
+        return visit(ctx, ref->id, head.layout.size, err);
+    segment = mem_alloc(sizeof *segment, err);
+    if (segment == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t from = 0;; from = segment->number + 1) {
+        TRY(value_segment_next(view, &head, from, &found, segment, err));
+        if (!found)
+            return OK;
+        for (uint32_t i = 0; i < segment->count; i++) {
+            if (segment->entries[i].id != 0)
+                TRY(visit(ctx, segment->entries[i].id, segment->entries[i].length, err));
+        }
+    }
+}

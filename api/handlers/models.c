@@ -34,18 +34,11 @@ take_labels(struct api_request *rq, struct api_object *body, struct model_spec *
 }
 
 static enum err_code
-reply_model(struct api_request *rq, struct api_reply *rp, int status, const struct model_info *info,
-            bool read, struct err *err)
+reply_written(struct api_reply *rp, int status, const struct model_info *info, struct err *err)
 {
     json_t *json = NULL;
-    bool done = false;
 
-    if (read)
-        TRY(api_reply_etag(rq, rp, info->revision, "model", &done, err));
-    else
-        TRY(api_reply_revision(rp, info->revision, err));
-    if (done)
-        return OK;
+    TRY(api_reply_revision(rp, info->revision, err));
     TRY(api_describe_model(info, &json, err));
     return api_reply_json(rp, status, json, err);
 }
@@ -73,7 +66,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
                      &info, &revision, err));
     if (created)
         TRY(api_reply_header(rp, "Location", err, "/v1/models/%s", info.name));
-    return reply_model(rq, rp, created ? 201 : 200, &info, false, err);
+    return reply_written(rp, created ? 201 : 200, &info, err);
 }
 
 enum err_code
@@ -95,16 +88,29 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_end(&body, err));
     TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
                     &revision, err));
-    return reply_model(rq, rp, 200, &info, false, err);
+    return reply_written(rp, 200, &info, err);
 }
 
 enum err_code
 api_model_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
+    const char *model = api_request_model(rq);
     struct model_info info;
+    uint64_t unique_bytes = 0;
+    json_t *json = NULL;
+    bool done = false;
 
-    TRY(model_get(api_request_service(rq), api_request_model(rq), &info, err));
-    return reply_model(rq, rp, 200, &info, true, err);
+    TRY(model_get(api_request_service(rq), model, &info, err));
+    TRY(api_reply_etag(rq, rp, info.revision, "model", &done, err));
+    if (done)
+        return OK;
+    TRY(model_unique_bytes(api_request_service(rq), model, &unique_bytes, err));
+    TRY(api_describe_model(&info, &json, err));
+    if (json_object_set_new(json, "unique_bytes", json_integer((json_int_t)unique_bytes)) != 0) {
+        json_decref(json);
+        return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
+    }
+    return api_reply_json(rp, 200, json, err);
 }
 
 enum err_code
