@@ -116,7 +116,9 @@ store_stats_read(struct store *store, struct store_stats *out, struct err *err)
     struct err own = ERR_INIT;
     enum err_code code;
 
-    *out = (struct store_stats){.failed = atomic_load(&store->failed)};
+    /* Garbage before sizes: who sees none left does not see its chunks either. */
+    *out = (struct store_stats){.failed = atomic_load(&store->failed),
+                                .garbage_chunks = store_garbage_count(&store->garbage)};
     code = read_sizes(store, out, &own);
     if (code != OK && !out->failed) /* a failed store's files may be unreadable, too */
         return err_set(err, code, "%s", own.text);
@@ -128,7 +130,6 @@ store_stats_read(struct store *store, struct store_stats *out, struct err *err)
     out->units = atomic_load(&store->units);
     out->commit_us_last = atomic_load(&store->commit_us_last);
     out->batch_units_last = atomic_load(&store->batch_units_last);
-    out->garbage_chunks = store_garbage_count(&store->garbage);
     read_open_things(store, out);
     return OK;
 }
