@@ -4,6 +4,19 @@
 
 #include "api/chars.h"
 
+/* A position; one past 2^64 is past the end of anything. */
+static bool
+read_position(struct bytes text, uint64_t *out)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (!api_is_digit(text.data[i]))
+            return false;
+    }
+    if (text.size > 0 && !api_chars_u64(text, out))
+        *out = UINT64_MAX;
+    return text.size > 0;
+}
+
 static bool
 read_bounds(struct bytes text, struct bytes *first, struct bytes *last)
 {
@@ -33,14 +46,14 @@ api_range_parse(struct bytes header, uint64_t size, struct api_range *out)
                      &first, &last))
         return RANGE_WHOLE;
     if (first.size == 0) { /* the last b bytes */
-        if (!api_chars_u64(last, &b))
+        if (!read_position(last, &b))
             return RANGE_WHOLE;
         if (b == 0 || size == 0)
             return RANGE_UNSATISFIABLE;
         *out = (struct api_range){b < size ? size - b : 0, size};
         return RANGE_PART;
     }
-    if (!api_chars_u64(first, &a) || (last.size > 0 && !api_chars_u64(last, &b)))
+    if (!read_position(first, &a) || (last.size > 0 && !read_position(last, &b)))
         return RANGE_WHOLE;
     if (last.size > 0 && b < a)
         return RANGE_WHOLE;

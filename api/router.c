@@ -225,11 +225,10 @@ take_parameter(const char *kind, struct bytes raw, char *out, size_t out_size, s
 }
 
 static enum err_code
-take_name(const struct node *node, struct bytes raw, struct api_match *out, struct err *err)
+take_name(const struct node *node, struct bytes raw, bool may_have_output, struct api_match *out,
+          struct err *err)
 {
-    bool is_variable = strcmp(node->names, "variable") == 0;
-
-    if (is_variable && raw.size > 2 && memcmp(raw.data + raw.size - 2, ":0", 2) == 0)
+    if (may_have_output && raw.size > 2 && memcmp(raw.data + raw.size - 2, ":0", 2) == 0)
         raw.size -= 2;
     TRY(take_parameter(node->names, raw, out->path.name, sizeof out->path.name, err));
     return name_check(node->names, out->path.name, err);
@@ -313,6 +312,9 @@ api_router_match(const struct api_router *router, enum api_method method, struct
     struct bytes verb, left = cut_verb(path, &verb);
     const struct node *node = &router->root;
 
+    if (left.size < path.size && verb.size == 0)
+        return err_set(err, ERR_NOT_FOUND, "the path ends with a ':' and no verb");
+
     out->path.model[0] = out->path.name[0] = '\0';
     while (left.size > 0 && node->kind != NODE_NAME) {
         struct bytes whole = left, segment = cut_segment(&left);
@@ -328,9 +330,14 @@ api_router_match(const struct api_router *router, enum api_method method, struct
             TRY(take_parameter("model", segment, out->path.model, sizeof out->path.model, err));
             TRY(name_check_model(out->path.model, err));
         } else if (next->kind == NODE_NAME) {
-            if (verb.size == 1 && verb.data[0] == '0' && strcmp(next->names, "variable") == 0)
-                verb.size = 0;
-            TRY(take_name(next, bytes_of(whole.data + 1, whole.size - 1), out, err));
+            bool output = strcmp(next->names, "variable") == 0;
+
+            /* "w:0" is w, once: after it has been taken for the verb, the name has none. */
+            if (output && verb.size == 1 && verb.data[0] == '0') {
+                verb = bytes_of("", 0);
+                output = false;
+            }
+            TRY(take_name(next, bytes_of(whole.data + 1, whole.size - 1), output, out, err));
         }
         node = next;
     }
