@@ -163,7 +163,7 @@ static const struct {
 };
 
 const struct element_reader *
-element_reader_of(enum dtype dtype)
+api_element_reader_of(enum dtype dtype)
 {
     return &rows[dtype].reader;
 }
@@ -179,7 +179,8 @@ does_not_fit(const struct api_value *value, const struct survey *survey, uint64_
     bool is_float = (rows[dtype].reader.kinds & KIND(FRACTION)) != 0;
 
     return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s %s %s %s", api_value_where(value, where),
-                   survey_place(survey, ordinal, place), survey_element_text(from_element, text),
+                   api_survey_place(survey, ordinal, place),
+                   api_survey_element_text(from_element, text),
                    is_float ? "overflows" : "is outside", dtype_name(dtype));
 }
 
@@ -195,8 +196,8 @@ store_bools(struct bytes text, uint8_t *out)
 }
 
 enum err_code
-elements_store(const struct api_value *value, const struct survey *survey, enum dtype dtype,
-               uint8_t *out, struct err *err)
+api_elements_store(const struct api_value *value, const struct survey *survey, enum dtype dtype,
+                   uint8_t *out, struct err *err)
 {
     struct bytes text = value->text;
     const uint8_t *end = text.data + text.size, *p = survey_next_element(text.data, end);

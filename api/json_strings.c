@@ -71,7 +71,7 @@ append_decoded(const struct api_value *value, struct bytes text, struct buf *out
 
 /* Some encoders write "/" as "\/", so the text may need unescaping first. */
 enum err_code
-elements_append_base64(const struct api_value *value, struct buf *out, struct err *err)
+api_elements_append_base64(const struct api_value *value, struct buf *out, struct err *err)
 {
     struct bytes inner = inner_of(value->text);
     uint8_t *plain;
@@ -95,14 +95,14 @@ append_object(const struct api_value *object, struct buf *out, struct err *err)
     size_t from = out->size;
 
     TRY(buf_append_u32(out, 0, err));
-    TRY(elements_append_base64(&text, out, err));
+    TRY(api_elements_append_base64(&text, out, err));
     put_length(out->data + from, out->size - from - LENGTH_BYTES);
     return OK;
 }
 
 /* Recursion ends at API_JSON_DEPTH_MAX, which the scanner has enforced. */
 enum err_code
-elements_append_strings(const struct api_value *value, struct buf *out, struct err *err)
+api_elements_append_strings(const struct api_value *value, struct buf *out, struct err *err)
 {
     if (value->json == NULL)
         return append_span(value->text, out, err);
@@ -111,7 +111,7 @@ elements_append_strings(const struct api_value *value, struct buf *out, struct e
     for (size_t i = 0; i < api_value_length(value); i++) {
         struct api_value element = api_value_at(value, i);
 
-        TRY(elements_append_strings(&element, out, err));
+        TRY(api_elements_append_strings(&element, out, err));
     }
     return OK;
 }

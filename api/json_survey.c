@@ -20,54 +20,55 @@ struct walk {
     uint64_t counts[SURVEY_LEVELS_MAX + 1]; /* elements so far of the list open at a level */
 };
 
-static size_t
-print_index(char *out, size_t size, const uint64_t *index, uint32_t levels)
+/* "[1,2]" between two texts; cut where there is no room. */
+static void
+print_index(char *out, size_t size, const char *before, const uint64_t *index, uint32_t levels,
+            const char *after)
 {
-    size_t used = (size_t)snprintf(out, size, "[");
+    size_t used = (size_t)snprintf(out, size, "%s[", before);
 
     for (uint32_t i = 0; i < levels && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, i == 0 ? "%llu" : ",%llu",
                                  (unsigned long long)index[i]);
     if (used < size)
-        used += (size_t)snprintf(out + used, size - used, "]");
-    return used;
+        snprintf(out + used, size - used, "]%s", after);
 }
 
 const char *
-survey_place(const struct survey *survey, uint64_t ordinal, char out[static SURVEY_PLACE_BYTES_MAX])
+api_survey_place(const struct survey *survey, uint64_t ordinal,
+                 char out[static SURVEY_PLACE_BYTES_MAX])
 {
-    static const char word[] = " element ";
-    const size_t room = SURVEY_PLACE_BYTES_MAX - sizeof word - 1;
     uint64_t index[SURVEY_LEVELS_MAX];
 
+    out[0] = '\0';
     if (survey->rank == 0)
-        return strcpy(out, "");
+        return out;
     for (uint32_t i = survey->rank; i-- > 0;) {
         index[i] = survey->dims[i] == 0 ? 0 : ordinal % survey->dims[i];
         ordinal = survey->dims[i] == 0 ? 0 : ordinal / survey->dims[i];
     }
-    strcpy(out, word);
-    print_index(out + sizeof word - 1, room, index, survey->rank);
-    strcat(out, ":");
+    print_index(out, SURVEY_PLACE_BYTES_MAX, " element ", index, survey->rank, ":");
     return out;
 }
 
 const char *
-survey_element_text(struct bytes from, char out[static SURVEY_ELEMENT_BYTES_MAX])
+api_survey_element_text(struct bytes from, char out[static SURVEY_ELEMENT_BYTES_MAX])
 {
     const size_t room = SURVEY_ELEMENT_BYTES_MAX - 4;
     size_t size = 0, cut;
 
-    if (from.data == NULL)
-        return strcpy(out, "an object");
+    if (from.data == NULL) {
+        snprintf(out, SURVEY_ELEMENT_BYTES_MAX, "an object");
+        return out;
+    }
     if (from.data[0] == '"')
         size = (size_t)(survey_after_string(from.data) - from.data);
     else
         while (size < from.size && memchr(",] \n\r\t", from.data[size], 6) == NULL)
             size++;
     cut = size <= room ? size : api_utf8_cut(bytes_of(from.data, size), room);
-    memcpy(out, from.data, cut);
-    strcpy(out + cut, cut < size ? "..." : "");
+    snprintf(out, SURVEY_ELEMENT_BYTES_MAX, "%.*s%s", (int)cut, (const char *)from.data,
+             cut < size ? "..." : "");
     return out;
 }
 
@@ -77,7 +78,7 @@ ragged(const struct walk *w, uint32_t levels, const char *found, const char *exp
 {
     char where[API_WHERE_BYTES_MAX], index[SURVEY_PLACE_BYTES_MAX];
 
-    print_index(index, sizeof index, w->counts + 1, levels);
+    print_index(index, sizeof index, "", w->counts + 1, levels, "");
     return err_set(err, ERR_INVALID_ARGUMENT, "%s: ragged: %s %s, expected %s",
                    api_value_where(w->value, where), index, found, expected);
 }
@@ -259,7 +260,7 @@ survey_value(struct walk *w, const struct api_value *value, struct err *err)
 }
 
 enum err_code
-survey_take(const struct api_value *value, struct survey *out, struct err *err)
+api_survey_take(const struct api_value *value, struct survey *out, struct err *err)
 {
     struct walk w = {.survey = out, .value = value};
 

@@ -33,15 +33,15 @@ struct survey {
 };
 
 /* ERR_INVALID_ARGUMENT: "field 'data': ragged: [1] has 3 elements, expected 2". */
-ERR_MUST_CHECK enum err_code survey_take(const struct api_value *value, struct survey *out,
-                                         struct err *err);
+ERR_MUST_CHECK enum err_code api_survey_take(const struct api_value *value, struct survey *out,
+                                             struct err *err);
 /* " element [1,2]:", "" for a scalar; for a message that names an element. Returns out. */
 enum { SURVEY_PLACE_BYTES_MAX = 800 };
-const char *survey_place(const struct survey *survey, uint64_t ordinal,
-                         char out[static SURVEY_PLACE_BYTES_MAX]);
+const char *api_survey_place(const struct survey *survey, uint64_t ordinal,
+                             char out[static SURVEY_PLACE_BYTES_MAX]);
 /* The element's text as written, cut; returns out. */
-const char *survey_element_text(struct bytes from_element,
-                                char out[static SURVEY_ELEMENT_BYTES_MAX]);
+const char *api_survey_element_text(struct bytes from_element,
+                                    char out[static SURVEY_ELEMENT_BYTES_MAX]);
 
 /* Walking the elements of a span that has been scanned: the next one from p on. Returns where it
  * begins, end when there is none. */

@@ -34,7 +34,7 @@ inferred_dtype(unsigned kinds)
 static enum err_code
 check_kinds(const struct tensor_request *rq, const struct survey *survey, struct err *err)
 {
-    unsigned wrong = survey->kinds & ~element_reader_of(rq->dtype)->kinds;
+    unsigned wrong = survey->kinds & ~api_element_reader_of(rq->dtype)->kinds;
     const struct survey_first *first = NULL;
     char where[API_WHERE_BYTES_MAX], place[SURVEY_PLACE_BYTES_MAX];
     char text[SURVEY_ELEMENT_BYTES_MAX];
@@ -46,8 +46,9 @@ check_kinds(const struct tensor_request *rq, const struct survey *survey, struct
             (first == NULL || survey->first[kind].ordinal < first->ordinal))
             first = &survey->first[kind];
     return err_set(err, ERR_INVALID_ARGUMENT, "%s:%s %s expected, got %s",
-                   api_value_where(rq->value, where), survey_place(survey, first->ordinal, place),
-                   dtype_name(rq->dtype), survey_element_text(first->text, text));
+                   api_value_where(rq->value, where),
+                   api_survey_place(survey, first->ordinal, place), dtype_name(rq->dtype),
+                   api_survey_element_text(first->text, text));
 }
 
 /* The nesting as a shape: without the pairs of complex elements. */
@@ -58,7 +59,7 @@ nested_shape(const struct tensor_request *rq, const struct survey *survey, struc
     char where[API_WHERE_BYTES_MAX];
     uint32_t rank = survey->rank;
 
-    if (element_reader_of(rq->dtype)->numbers == 2 && survey->count > 0 && rank > 0) {
+    if (api_element_reader_of(rq->dtype)->numbers == 2 && survey->count > 0 && rank > 0) {
         if (survey->dims[rank - 1] != 2)
             return err_set(err, ERR_INVALID_ARGUMENT,
                            "%s: elements of %s are pairs [re, im], the innermost lists have %llu "
@@ -139,7 +140,7 @@ read_strings(const struct tensor_request *rq, const struct tensor_type *type, st
     AUTO(buf) bytes = {0};
 
     buf_init(&bytes, rq->bytes_max < SIZE_MAX ? (size_t)rq->bytes_max : SIZE_MAX);
-    TRY(elements_append_strings(rq->value, &bytes, err));
+    TRY(api_elements_append_strings(rq->value, &bytes, err));
     return copy_bytes(type, buf_bytes(&bytes), out, err);
 }
 
@@ -155,7 +156,7 @@ read_numbers(const struct tensor_request *rq, const struct survey *survey,
     TRY(tensor_init(&made, type, tensor_type_bytes(type), err));
     if (survey->rank == 0)
         memset(made.data, 0, made.size);
-    TRY(elements_store(rq->value, survey, type->dtype, made.data, err));
+    TRY(api_elements_store(rq->value, survey, type->dtype, made.data, err));
     *out = TAKE(made);
     return OK;
 }
@@ -166,7 +167,7 @@ read_elements(struct tensor_request *rq, struct tensor *out, bool *inferred, str
     struct survey survey;
     struct tensor_type type;
 
-    TRY(survey_take(rq->value, &survey, err));
+    TRY(api_survey_take(rq->value, &survey, err));
     *inferred = rq->dtype == DTYPE_UNSET;
     if (*inferred)
         rq->dtype = inferred_dtype(survey.kinds);
@@ -209,7 +210,7 @@ read_base64(const struct tensor_request *rq, struct tensor *out, struct err *err
     TRY(shape_check(&type.shape, err));
     if (tensor_type_bytes(&type) > rq->bytes_max)
         return too_large(rq, &type, err);
-    TRY(elements_append_base64(rq->value, &bytes, err));
+    TRY(api_elements_append_base64(rq->value, &bytes, err));
     if (type.dtype == DTYPE_STRING)
         TRY(tensor_strings_check(buf_bytes(&bytes), shape_count(&type.shape), err));
     else if (bytes.size != tensor_type_bytes(&type))

@@ -90,8 +90,10 @@ api_value_where(const struct api_value *value, char out[static API_WHERE_BYTES_M
     for (const struct api_value *v = value; v->parent != NULL && count < PATH_LEVELS_MAX;
          v = v->parent)
         levels[count++] = v;
-    if (count == 0)
-        return strcpy(out, "the body");
+    if (count == 0) {
+        snprintf(out, API_WHERE_BYTES_MAX, "the body");
+        return out;
+    }
     path[0] = '\0';
     while (count-- > 0 && size < sizeof path) {
         const struct api_value *v = levels[count];

@@ -154,14 +154,11 @@ is_text(const struct token *token, enum token_kind kind, const char *text)
 static const char *
 token_text(const struct token *token, char out[static TOKEN_TEXT_BYTES_MAX + 1])
 {
-    size_t size = token->text.size < TOKEN_TEXT_BYTES_MAX ? token->text.size : TOKEN_TEXT_BYTES_MAX;
+    struct bytes text = token->kind == TOKEN_END ? bytes_of_text("the end") : token->text;
+    size_t size = text.size < TOKEN_TEXT_BYTES_MAX ? text.size : TOKEN_TEXT_BYTES_MAX;
 
-    if (token->kind == TOKEN_END)
-        return strcpy(out, "the end");
     for (size_t i = 0; i < size; i++)
-        out[i] = token->text.data[i] >= 0x20 && token->text.data[i] < 0x7f
-                     ? (char)token->text.data[i]
-                     : '?';
+        out[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? (char)text.data[i] : '?';
     out[size] = '\0';
     return out;
 }

@@ -176,90 +176,88 @@ decode_text(const char *json, uint64_t data_size, struct arena *arena,
     return api_safetensors_decode(bytes_of_text(json), data_size, arena, header, err);
 }
 
+#define A(inside) "{\"a\":{" inside "}}"
+static const struct broken {
+    const char *json;
+    uint64_t data_size;
+    const char *because;
+} broken[] = {
+    {"", 0, "no JSON object"},
+    {"[]", 0, "no JSON object"},
+    {" {}", 0, "no JSON object"},
+    {"{}\n", 0, "no JSON object"},
+    {"{} x}", 0, "the end of the text"},
+    {"{}", 1, "take 0 bytes, 1 bytes follow"},
+    {"{\"a\":1}", 0, "tensor 'a' is no object"},
+    {"{\"a\":[]}", 0, "tensor 'a' is no object"},
+    {A(""), 0, "tensor 'a' lacks dtype"},
+    {A("\"dtype\":\"F32\",\"data_offsets\":[0,4]"), 4, "tensor 'a' lacks shape"},
+    {A("\"dtype\":\"F32\",\"shape\":[]"), 4, "tensor 'a' lacks data_offsets"},
+    {A("\"shape\":[],\"data_offsets\":[0,4]"), 4, "tensor 'a' lacks dtype"},
+    {A("\"dtype\":32,\"shape\":[],\"data_offsets\":[0,4]"), 4, "a dtype that is no text"},
+    {A("\"dtype\":\"f32\",\"shape\":[],\"data_offsets\":[0,4]"), 4, "dtype 'f32'"},
+    {A("\"dtype\":\"F8_E8M0\",\"shape\":[],\"data_offsets\":[0,1]"), 1, "dtype 'F8_E8M0'"},
+    {A("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4,
+     "tensor 'a' has dtype twice"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"\\u0073hape\":[],\"data_offsets\":[0,4]"), 4,
+     "tensor 'a' has shape twice"},
+    {A("\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]"), 4, "no list"},
+    {A("\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]"), 4, "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[1e0],\"data_offsets\":[0,4]"), 4, "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[-0],\"data_offsets\":[0,0]"), 0, "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]"), 4, "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]"), 4, "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,4]"), 4,
+     "plain integers"},
+    {A("\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+       "1,1,1,1],\"data_offsets\":[0,4]"),
+     4, "more than 32 dimensions"},
+    {A("\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]"), 4,
+     "2^47 elements"},
+    {A("\"dtype\":\"F32\",\"shape\":[9223372036854775809,2,0],\"data_offsets\":[0,0]"), 0,
+     "2^47 elements"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0]"), 4, "less than two"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4,4]"), 4, "more than two"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,0]"), 4,
+     "float32[], which takes 4 bytes; its data_offsets are 4 and 0"},
+    {A("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]"), 4, "which takes 8 bytes"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[18446744073709551612,0]"), 4,
+     "which takes 4 bytes"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 5, "take 4 bytes, 5 bytes follow"},
+    {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 3, "take 4 bytes, 3 bytes follow"},
+    {A("\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[1,2]"), 2,
+     "tensor 'a' begins at 1, the data before it ends at 0"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
+     3, "tensor 'b' begins at 1, the data before it ends at 2"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}",
+     2, "tensor 'b' begins at 1, the data before it ends at 2"},
+    {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+     0, "tensor 'a' is there twice"},
+    {"{\"__metadata__\":1}", 0, "__metadata__ is no object"},
+    {"{\"__metadata__\":{\"a\":{}}}", 0, "is no text"},
+    {"{\"__metadata__\":{\"a\":\"b\",\"a\":\"c\"}}", 0, "a name is twice in __metadata__"},
+    {"{\"__metadata__\":{},\"__metadat\\u0061__\":{}}", 0, "__metadata__ is there twice"},
+    {"{\"a\\u0000\\n\":1}", 0, "tensor 'a?\?' is no object"},
+    {"\xef\xbb\xbf{}", 0, "no JSON object"},
+};
+
 static void
 every_broken_rule_is_named_with_the_tensor(void **state)
 {
-#define A(inside) "{\"a\":{" inside "}}"
-    static const struct {
-        const char *json;
-        uint64_t data_size;
-        const char *because;
-    } rows[] = {
-        {"", 0, "no JSON object"},
-        {"[]", 0, "no JSON object"},
-        {" {}", 0, "no JSON object"},
-        {"{}\n", 0, "no JSON object"},
-        {"{} x}", 0, "the end of the text"},
-        {"{}", 1, "take 0 bytes, 1 bytes follow"},
-        {"{\"a\":1}", 0, "tensor 'a' is no object"},
-        {"{\"a\":[]}", 0, "tensor 'a' is no object"},
-        {A(""), 0, "tensor 'a' lacks dtype"},
-        {A("\"dtype\":\"F32\",\"data_offsets\":[0,4]"), 4, "tensor 'a' lacks shape"},
-        {A("\"dtype\":\"F32\",\"shape\":[]"), 4, "tensor 'a' lacks data_offsets"},
-        {A("\"shape\":[],\"data_offsets\":[0,4]"), 4, "tensor 'a' lacks dtype"},
-        {A("\"dtype\":32,\"shape\":[],\"data_offsets\":[0,4]"), 4, "a dtype that is no text"},
-        {A("\"dtype\":\"f32\",\"shape\":[],\"data_offsets\":[0,4]"), 4, "dtype 'f32'"},
-        {A("\"dtype\":\"F8_E8M0\",\"shape\":[],\"data_offsets\":[0,1]"), 1, "dtype 'F8_E8M0'"},
-        {A("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4,
-         "tensor 'a' has dtype twice"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"\\u0073hape\":[],\"data_offsets\":[0,4]"), 4,
-         "tensor 'a' has shape twice"},
-        {A("\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]"), 4, "no list"},
-        {A("\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]"), 4, "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[1e0],\"data_offsets\":[0,4]"), 4, "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[-0],\"data_offsets\":[0,0]"), 0, "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]"), 4, "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]"), 4, "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,4]"), 4,
-         "plain integers"},
-        {A("\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
-           "1,1,1,1],\"data_offsets\":[0,4]"),
-         4, "more than 32 dimensions"},
-        {A("\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]"), 4,
-         "2^47 elements"},
-        {A("\"dtype\":\"F32\",\"shape\":[9223372036854775809,2,0],\"data_offsets\":[0,0]"), 0,
-         "2^47 elements"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0]"), 4, "less than two"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4,4]"), 4, "more than two"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,0]"), 4,
-         "float32[], which takes 4 bytes; its data_offsets are 4 and 0"},
-        {A("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]"), 4, "which takes 8 bytes"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[18446744073709551612,0]"), 4,
-         "which takes 4 bytes"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 5,
-         "take 4 bytes, 5 bytes follow"},
-        {A("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 3,
-         "take 4 bytes, 3 bytes follow"},
-        {A("\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[1,2]"), 2,
-         "tensor 'a' begins at 1, the data before it ends at 0"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-         "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
-         3, "tensor 'b' begins at 1, the data before it ends at 2"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-         "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}",
-         2, "tensor 'b' begins at 1, the data before it ends at 2"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
-         "\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
-         0, "tensor 'a' is there twice"},
-        {"{\"__metadata__\":1}", 0, "__metadata__ is no object"},
-        {"{\"__metadata__\":{\"a\":{}}}", 0, "is no text"},
-        {"{\"__metadata__\":{\"a\":\"b\",\"a\":\"c\"}}", 0, "a name is twice in __metadata__"},
-        {"{\"__metadata__\":{},\"__metadat\\u0061__\":{}}", 0, "__metadata__ is there twice"},
-        {"{\"a\\u0000\\n\":1}", 0, "tensor 'a?\?' is no object"},
-        {"\xef\xbb\xbf{}", 0, "no JSON object"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         AUTO(arena) arena = {0};
         struct api_safetensors_header header;
         struct err err = ERR_INIT;
 
-        if (decode_text(rows[i].json, rows[i].data_size, &arena, &header, &err) !=
+        if (decode_text(broken[i].json, broken[i].data_size, &arena, &header, &err) !=
             ERR_INVALID_ARGUMENT)
-            fail_msg("%s was not refused", rows[i].json);
-        if (strstr(err.text, rows[i].because) == NULL)
-            fail_msg("%s: '%s' does not say '%s'", rows[i].json, err.text, rows[i].because);
+            fail_msg("%s was not refused", broken[i].json);
+        if (strstr(err.text, broken[i].because) == NULL)
+            fail_msg("%s: '%s' does not say '%s'", broken[i].json, err.text, broken[i].because);
     }
 }
 
