@@ -135,7 +135,7 @@ $(call bin,$(FUZZ)): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libapi.a $(B)/libse
 MAP_tsan        := 1073741824
 MAP_valgrind    := 4294967296
 RUNNER_tsan     := $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
-RUNNER_valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+RUNNER_valgrind := env TENSORKEEP_TEST_SLOW_TOOL=1 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
                    --errors-for-leak-kinds=definite
 # A container's own file system is good enough to try and to test on; the server would ask for a flag.
 ifneq ($(filter-out ext2/ext3 xfs btrfs zfs f2fs tmpfs,$(shell stat -f -c %T . $(or $(TMPDIR),/tmp) 2>/dev/null)),)

@@ -1,10 +1,10 @@
 /* Conversions between element types, and half precision.
  *
- * tensor_cast follows TensorFlow's cast on CPU: C conversion, floats to integers truncate; where C leaves
- * the result undefined (out of range, NaN) x86's result for the type is given, by definition here:
- * the integer's minimum for int32/int64 targets of cvtt, and truncation of that to narrower types.
- * To bool: != 0. complex to real drops the imaginary part. float64 -> float16/bfloat16 round once,
- * to nearest even, straight from the source value. OPAQUE types do not convert. */
+ * tensor_cast follows TensorFlow's cast on CPU: C conversion, floats to integers truncate; where C
+ * leaves the result undefined (out of range, NaN) x86's result for the type is given, by definition
+ * here: the integer's minimum for int32/int64 targets of cvtt, and truncation of that to narrower
+ * types. To bool: != 0. complex to real drops the imaginary part. float64 -> float16/bfloat16 round
+ * once, to nearest even, straight from the source value. OPAQUE types do not convert. */
 #ifndef SERVICE_TENSOR_CONVERT_H
 #define SERVICE_TENSOR_CONVERT_H
 
@@ -22,7 +22,8 @@ bool tensor_cast_known(enum dtype from, enum dtype to);
 /* count elements; in and out do not overlap and are at any alignment. */
 void tensor_cast(enum dtype from, const void *in, enum dtype to, void *out, uint64_t count);
 
-/* One element as double / from double (rounded once to the dtype), for attributes such as stddev. */
+/* One element as double / from double (rounded once to the dtype), for attributes such as stddev.
+ */
 double tensor_element_as_double(enum dtype dtype, const void *element);
 void tensor_element_of_double(enum dtype dtype, double value, void *element);
 

@@ -1,17 +1,25 @@
 /* Elementwise kernels, one row per operation and dtype kind.
  *
- * Rules (TensorFlow's CPU kernels): integers wrap; integer divide truncates and a zero divisor fails;
- * float16 and bfloat16 compute in float32 and round each result once; complex as in C99 without
- * infinities' special cases. No fused multiply-add anywhere. in/out are at least element-aligned. */
+ * Rules (TensorFlow's CPU kernels): integers wrap; integer divide truncates and a zero divisor
+ * fails; float16 and bfloat16 compute in float32 and round each result once; complex as in C99
+ * without infinities' special cases. No fused multiply-add anywhere. in/out are at least
+ * element-aligned. */
 #ifndef SERVICE_TENSOR_KERNELS_H
 #define SERVICE_TENSOR_KERNELS_H
 
 #include "service/tensor/tensor.h"
 
-enum kernel_binary { KERNEL_ADD, KERNEL_SUBTRACT, KERNEL_MULTIPLY, KERNEL_DIVIDE, KERNEL_BINARY_COUNT };
+enum kernel_binary {
+    KERNEL_ADD,
+    KERNEL_SUBTRACT,
+    KERNEL_MULTIPLY,
+    KERNEL_DIVIDE,
+    KERNEL_BINARY_COUNT
+};
 enum kernel_unary { KERNEL_NEGATIVE, KERNEL_UNARY_COUNT };
 
-/* How an operand runs along the result: step 1 = element by element, step 0 = the same one repeated. */
+/* How an operand runs along the result: step 1 = element by element, step 0 = the same one
+ * repeated. */
 struct kernel_operand {
     const void *data;
     uint32_t step; /* 0 or 1 */

@@ -14,8 +14,8 @@ struct shape {
     uint64_t dims[SHAPE_RANK_MAX];
 };
 
-/* ERR_INVALID_ARGUMENT when the product of dims is over SHAPE_COUNT_MAX (checked without overflow; a
- * zero dimension does not hide an absurd other one) or the rank over SHAPE_RANK_MAX. */
+/* ERR_INVALID_ARGUMENT when the product of dims is over SHAPE_COUNT_MAX (checked without overflow;
+ * a zero dimension does not hide an absurd other one) or the rank over SHAPE_RANK_MAX. */
 ERR_MUST_CHECK enum err_code shape_check(const struct shape *shape, struct err *err);
 uint64_t shape_count(const struct shape *shape); /* elements; the shape has passed shape_check */
 bool shape_equal(const struct shape *a, const struct shape *b);

@@ -1,5 +1,6 @@
 /* Tensors in memory: dtype, shape, row-major little-endian bytes.
- * string: each element is a 4-byte little-endian length and that many bytes, one after the other. */
+ * string: each element is a 4-byte little-endian length and that many bytes, one after the other.
+ */
 #ifndef SERVICE_TENSOR_TENSOR_H
 #define SERVICE_TENSOR_TENSOR_H
 
