@@ -1,0 +1,446 @@
+/* What the domain's tests share: a service over a store in a folder of its own, with one model "m",
+ * and one-line creations, updates and looks. Closing it checks the whole store: whatever a test
+ * did, nothing may be left that the records do not account for. */
+#ifndef TESTS_UNIT_SERVICE_SERVICE_FIXTURE_H
+#define TESTS_UNIT_SERVICE_SERVICE_FIXTURE_H
+
+#include "service/checkpoint.h"
+#include "service/initialize.h"
+#include "service/model.h"
+#include "service/service.h"
+#include "service/variable.h"
+#include "service/variable_write.h"
+#include "service/verify.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+#include "tests/support/exprs.h"
+#include "tests/unit/store/store_fixture.h"
+
+#define MODEL "m"
+
+struct domain {
+    struct fixture *f; /* the store; err is here too */
+    struct service *service;
+    struct service_limits limits;
+};
+
+static inline void
+model_make(struct domain *d, const char *name)
+{
+    struct model_spec spec = {0};
+    struct model_info info;
+    uint64_t revision;
+    bool created = false;
+
+    WORKS(model_create(d->service, name, &spec, NULL, &created, &info, &revision, &d->f->err),
+          &d->f->err);
+    assert_true(created);
+}
+
+/* The service again, with d->limits. */
+static inline void
+domain_restart(struct domain *d)
+{
+    service_close(d->service);
+    d->service = NULL;
+    WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
+}
+
+/* The store too: what was not written down is gone. */
+static inline void
+domain_reopen(struct domain *d)
+{
+    service_close(d->service);
+    d->service = NULL;
+    fixture_reopen(d->f);
+    WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
+}
+
+static inline int
+domain_open(void **state)
+{
+    struct domain *d = calloc(1, sizeof *d);
+    void *base = NULL;
+
+    if (d == NULL || fixture_open(&base) != 0)
+        return -1;
+    d->f = base;
+    d->limits = service_limits_default();
+    WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
+    model_make(d, MODEL);
+    *state = d;
+    return 0;
+}
+
+static inline uint64_t
+findings(struct domain *d)
+{
+    struct store_verify_report report;
+
+    WORKS(service_verify(d->service, true, &report, &d->f->err), &d->f->err);
+    for (uint32_t i = 0; i < report.text_count; i++)
+        print_error("verify: %s\n", report.texts[i]);
+    return report.findings;
+}
+
+static inline int
+domain_close(void **state)
+{
+    struct domain *d = *state;
+    void *base = d->f;
+    uint64_t found = findings(d);
+
+    (void)stats_when_drained(d->f);
+    service_close(d->service);
+    free(d);
+    return fixture_close(&base) != 0 || found != 0 ? -1 : 0;
+}
+
+#define DOMAIN_TEST(name) cmocka_unit_test_setup_teardown(name, domain_open, domain_close)
+
+/* A call that must fail in one way, with a text that holds `words`. */
+#define REFUSES(call, expected, words, e)                                                          \
+    do {                                                                                           \
+        enum err_code refuses_code_ = (call);                                                      \
+        if (refuses_code_ != (expected) || strstr((e)->text, words) == NULL)                       \
+            print_error("%s: '%s', not '%s'\n", #call, (e)->text, words);                          \
+        assert_int_equal(refuses_code_, expected);                                                 \
+        assert_non_null(strstr((e)->text, words));                                                 \
+        err_clear(e);                                                                              \
+    } while (0)
+
+/* --- bytes --------------------------------------------------------------------------------- */
+
+/* Bytes that can be told apart by seed; of floats, finite ones. Owns: free. */
+static inline uint8_t *
+some_bytes(size_t size, uint32_t seed)
+{
+    uint8_t *bytes = malloc(size + 4);
+    uint32_t state = seed * 2654435761u + 12345u;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < size; i++) {
+        state = state * 1664525u + 1013904223u;
+        bytes[i] = (uint8_t)(state >> 24) & 0x3f;
+    }
+    return bytes;
+}
+
+/* A stream for assignments: fails with ERR_UNAVAILABLE once `fail_after` bytes were read. */
+struct memory_source {
+    const uint8_t *data;
+    size_t size, read, fail_after;
+};
+
+static inline enum err_code
+memory_read(void *context, void *out, size_t size, struct err *err)
+{
+    struct memory_source *source = context;
+
+    if (source->read + size > source->fail_after)
+        return err_set(err, ERR_UNAVAILABLE, "the sender went away");
+    if (source->read + size > source->size)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the body ends after %zu bytes", source->size);
+    if (size > 0)
+        memcpy(out, source->data + source->read, size);
+    source->read += size;
+    return OK;
+}
+
+static inline struct tensor_source
+source_of(struct memory_source *source)
+{
+    return (struct tensor_source){.context = source, .read = memory_read};
+}
+
+static inline struct memory_source
+memory_of(const void *data, size_t size)
+{
+    return (struct memory_source){.data = data, .size = size, .fail_after = SIZE_MAX};
+}
+
+/* --- expressions --------------------------------------------------------------------------- */
+
+static inline struct expr_tree
+tree_new(void)
+{
+    struct expr_tree tree;
+
+    assert_int_equal(expr_tree_init(&tree, NULL), OK);
+    return tree;
+}
+
+static inline struct tensor_type
+type_of(enum dtype dtype, struct shape shape)
+{
+    return (struct tensor_type){.dtype = dtype, .shape = shape};
+}
+
+static inline struct shape
+scalar(void)
+{
+    return exprs_shape(0);
+}
+
+/* A string tensor's bytes as they are kept: for the texts, NULL-terminated. Returns the size. */
+static inline size_t
+strings_of(uint8_t *out, const char *const *texts)
+{
+    size_t size = 0;
+
+    for (; *texts != NULL; texts++) {
+        uint32_t length = (uint32_t)strlen(*texts);
+
+        memcpy(out + size, &length, sizeof length);
+        memcpy(out + size + sizeof length, *texts, length);
+        size += sizeof length + length;
+    }
+    return size;
+}
+
+static inline struct expr *
+exprs_strings(struct expr_tree *tree, struct shape shape, const void *bytes, size_t size)
+{
+    struct tensor_type type = type_of(DTYPE_STRING, shape);
+    struct expr_limits limits = exprs_limits();
+    struct tensor literal = {0};
+    struct expr *node = NULL;
+    struct err err = ERR_INIT;
+
+    WORKS(tensor_init(&literal, &type, size, &err), &err);
+    if (size > 0)
+        memcpy(literal.data, bytes, size);
+    WORKS(expr_tree_node(tree, &limits, EXPR_LITERAL, NULL, 0, &node, &err), &err);
+    WORKS(expr_tree_literal(tree, &literal, &node->literal, &err), &err);
+    tree->root = node;
+    return node;
+}
+
+/* --- creating ------------------------------------------------------------------------------ */
+
+/* Creates `spec` with this tree (NULL: none), which is dropped. */
+static inline enum err_code
+try_create(struct domain *d, struct variable_spec spec, struct expr_tree *tree)
+{
+    struct variable_info *info = calloc(1, sizeof *info);
+    uint64_t revision;
+    enum err_code code;
+
+    assert_non_null(info);
+    spec.initial_value = tree;
+    code = variable_create(d->service, MODEL, &spec, 1, NULL, info, &revision, &d->f->err);
+    if (code == OK)
+        variable_info_drop(info);
+    free(info);
+    if (tree != NULL)
+        expr_tree_drop(tree);
+    return code;
+}
+
+static inline struct variable_spec
+spec_named(const char *name)
+{
+    struct variable_spec spec = variable_spec_default();
+
+    spec.name = name;
+    return spec;
+}
+
+static inline void
+create(struct domain *d, const char *name, struct expr_tree *tree)
+{
+    WORKS(try_create(d, spec_named(name), tree), &d->f->err);
+}
+
+/* A variable without initial value. */
+static inline void
+declare(struct domain *d, const char *name, enum dtype dtype, struct shape shape)
+{
+    struct variable_spec spec = spec_named(name);
+
+    spec.dtype = dtype;
+    spec.shape = &shape;
+    WORKS(try_create(d, spec, NULL), &d->f->err);
+}
+
+/* Its initial value is written out. */
+static inline void
+create_literal(struct domain *d, const char *name, enum dtype dtype, struct shape shape,
+               const void *data)
+{
+    struct expr_tree tree = tree_new();
+
+    (void)exprs_literal(&tree, dtype, shape, data);
+    create(d, name, &tree);
+}
+
+/* --- changing ------------------------------------------------------------------------------ */
+
+/* Drops the tree. */
+static inline enum err_code
+try_update(struct domain *d, const char *name, enum variable_update verb, struct expr_tree *tree)
+{
+    struct variable_change change;
+    enum err_code code =
+        variable_update(d->service, MODEL, name, verb, tree, true, NULL, &change, &d->f->err);
+
+    expr_tree_drop(tree);
+    return code;
+}
+
+static inline enum err_code
+try_update_literal(struct domain *d, const char *name, enum variable_update verb, enum dtype dtype,
+                   struct shape shape, const void *data)
+{
+    struct expr_tree tree = tree_new();
+
+    (void)exprs_literal(&tree, dtype, shape, data);
+    return try_update(d, name, verb, &tree);
+}
+
+static inline void
+assign(struct domain *d, const char *name, enum dtype dtype, struct shape shape, const void *data)
+{
+    WORKS(try_update_literal(d, name, VARIABLE_ASSIGN, dtype, shape, data), &d->f->err);
+}
+
+static inline enum err_code
+try_initialize(struct domain *d, struct initialize_spec spec, struct initialize_report *report)
+{
+    struct initialize_report own;
+    enum err_code code = model_initialize(d->service, MODEL, &spec, NULL,
+                                          report != NULL ? report : &own, &d->f->err);
+
+    if (code == OK && report == NULL)
+        initialize_report_drop(&own);
+    return code;
+}
+
+static inline void
+initialize_all(struct domain *d)
+{
+    WORKS(try_initialize(d, (struct initialize_spec){0}, NULL), &d->f->err);
+}
+
+static inline void
+delete_variable(struct domain *d, const char *name)
+{
+    uint64_t revision;
+
+    WORKS(variable_delete(d->service, MODEL, name, NULL, &revision, &d->f->err), &d->f->err);
+}
+
+static inline struct checkpoint_info
+save(struct domain *d, const char *name)
+{
+    struct checkpoint_save_spec spec = {.name = name};
+    struct checkpoint_info info;
+    uint64_t revision;
+
+    WORKS(checkpoint_save(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err),
+          &d->f->err);
+    return info;
+}
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+static inline void
+set_must_hold(const struct tensor_set *set, size_t i, enum dtype dtype, struct shape shape,
+              const void *data, size_t size)
+{
+    uint8_t *copy = malloc(size + 1);
+
+    assert_non_null(copy);
+    assert_in_range(i + 1, 1, set->entry_count);
+    assert_int_equal(set->entries[i].type.dtype, dtype);
+    assert_true(shape_equal(&set->entries[i].type.shape, &shape));
+    assert_int_equal(set->entries[i].size, size);
+    tensor_set_copy(set, i, copy);
+    if (size > 0)
+        assert_int_equal(memcmp(copy, data, size), 0);
+    free(copy);
+}
+
+static inline void
+must_be(struct domain *d, const char *name, enum dtype dtype, struct shape shape, const void *data,
+        size_t size)
+{
+    struct tensor_set set = {0};
+
+    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, &set, &d->f->err),
+          &d->f->err);
+    set_must_hold(&set, 0, dtype, shape, data, size);
+    tensor_set_drop(&set);
+}
+
+/* Owns: free. */
+static inline void *
+value_of(struct domain *d, const char *name, size_t *size)
+{
+    struct tensor_set set = {0};
+    uint8_t *copy;
+
+    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, &set, &d->f->err),
+          &d->f->err);
+    *size = set.entries[0].size;
+    copy = malloc(*size + 1);
+    assert_non_null(copy);
+    tensor_set_copy(&set, 0, copy);
+    tensor_set_drop(&set);
+    return copy;
+}
+
+static inline float
+float_of(struct domain *d, const char *name)
+{
+    size_t size = 0;
+    float *value = value_of(d, name, &size), first;
+
+    assert_in_range(size, sizeof first, SIZE_MAX);
+    memcpy(&first, value, sizeof first);
+    free(value);
+    return first;
+}
+
+/* Only what is plain data: the tree is dropped. */
+static inline struct variable_info
+info_of_variable(struct domain *d, const char *name)
+{
+    struct variable_info info;
+
+    WORKS(variable_get(d->service, MODEL, name, &info, &d->f->err), &d->f->err);
+    variable_info_drop(&info);
+    return info;
+}
+
+static inline bool
+is_initialized(struct domain *d, const char *name)
+{
+    return info_of_variable(d, name).initialized;
+}
+
+static inline struct model_info
+usage_of_model(struct domain *d)
+{
+    struct model_info info;
+
+    WORKS(model_get(d->service, MODEL, &info, &d->f->err), &d->f->err);
+    return info;
+}
+
+/* Chunks there are once everything freed is deleted. */
+static inline uint64_t
+chunks(struct domain *d)
+{
+    struct store_stats stats = stats_when_drained(d->f);
+
+    return stats.chunks[STORE_CLASS_ROWS] + stats.chunks[STORE_CLASS_BULK];
+}
+
+static inline uint64_t
+records(struct domain *d)
+{
+    return stats_when_drained(d->f).records;
+}
+
+#endif
