@@ -6,9 +6,9 @@ cd "$(dirname "$0")/../.."
 B=${B:-build/release}
 
 base='(err|buf|reader|arena|mem|log|clock|lock|condition|check|bytes)_|crc32c($|_)'
-store='(store|value)_'
+store='(store|value|verify)_'
 # The nouns of the domain. A new one is a decision: is it not a part of one that is there?
-service='(service|settings|model|name|variable|checkpoint|saver|change|record|state|compute|initialize|incoming)_'
+service='(service|settings|model|name|variable|checkpoint|saver|change|record|state|compute|initialize|incoming|restore|verify|key_walk)_'
 service+='|(tensor|tensor_set|shape|dtype|slice|kernel|vector|half|bfloat16|blas)_'
 service+='|(op|attr|expr|evaluator|random)_'
 api='api_'
