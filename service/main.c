@@ -21,6 +21,7 @@
 
 enum {
     HEAP_THRESHOLD_BYTES = 1 << 30, /* of mmap and of trimming: chunks come and go all the time */
+    HEAPS_MAX = 8, /* one would make the HTTP threads wait for each other at every request */
     FILES_SPARE = 256,              /* beside connections */
     READERS_SPARE = 64,             /* beside threads */
 };
@@ -30,7 +31,7 @@ enum {
 static void
 set_up_heap(void)
 {
-    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_ARENA_MAX, HEAPS_MAX);
     (void)mallopt(M_MMAP_THRESHOLD, HEAP_THRESHOLD_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, HEAP_THRESHOLD_BYTES);
 }
@@ -44,7 +45,9 @@ set_up_process(const struct settings *settings)
     (void)umask(S_IRWXG | S_IRWXO);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setrlimit(RLIMIT_CORE, &no_core);
+#ifndef __SANITIZE_ADDRESS__ /* its leak check looks at the process from outside */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
         return;
     files.rlim_cur = wanted < files.rlim_max ? wanted : files.rlim_max;
