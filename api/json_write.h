@@ -1,5 +1,5 @@
-/* JSON out: documents built with jansson, printed by our own number code, because jansson writes 0.35 as
- * 0.34999999999999998. */
+/* JSON out: documents built with jansson, printed by our own number code, because jansson writes
+ * 0.35 as 0.34999999999999998. */
 #ifndef API_JSON_WRITE_H
 #define API_JSON_WRITE_H
 
