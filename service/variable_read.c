@@ -332,11 +332,23 @@ check_named_once(const char *const *names, size_t name_count, struct err *err)
 }
 
 static enum err_code
-read_named(struct tensor_set *set, const struct store_snapshot *snapshot, uint64_t model_id,
-           const char *const *names, size_t name_count, struct err *err)
+too_many(const struct service *service, struct err *err)
+{
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "more than %" PRIu32
+                   " variables in one reply (variables_per_request_max): use prefix",
+                   service->limits.variables_per_request_max);
+}
+
+static enum err_code
+read_named(struct service *service, struct tensor_set *set, const struct store_snapshot *snapshot,
+           uint64_t model_id, const char *const *names, size_t name_count, struct err *err)
 {
     struct variable_record record;
 
+    if (name_count > service->limits.variables_per_request_max)
+        return too_many(service, err);
+    TRY(check_named_once(names, name_count, err));
     for (size_t i = 0; i < name_count; i++) {
         TRY(name_check("variable", names[i], err));
         TRY(service_find_variable(store_snapshot_view(snapshot), model_id, names[i], &record, err));
@@ -368,10 +380,7 @@ read_prefix(struct service *service, struct tensor_set *set, const struct store_
         if (record.value.kind == VALUE_NONE)
             continue;
         if (set->entry_count == service->limits.variables_per_request_max)
-            return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                           "more than %" PRIu32
-                           " variables in one reply (variables_per_request_max): use prefix",
-                           service->limits.variables_per_request_max);
+            return too_many(service, err);
         name = record_key_name(key);
         TRY(add_variable(set, snapshot, (const char *)name.data, name.size, &record,
                          bytes_of(NULL, 0), DTYPE_UNSET, err));
@@ -391,9 +400,7 @@ variable_read_many(struct service *service, const char *model, const char *const
     TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
     TRY(tensor_set_open(service, snapshot, &set, err));
     if (names != NULL)
-        TRY(check_named_once(names, name_count, err));
-    if (names != NULL)
-        TRY(read_named(&set, snapshot, record.id, names, name_count, err));
+        TRY(read_named(service, &set, snapshot, record.id, names, name_count, err));
     else
         TRY(read_prefix(service, &set, snapshot, record.id, prefix, err));
     *out = TAKE(set);
