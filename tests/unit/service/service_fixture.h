@@ -216,6 +216,20 @@ exprs_strings(struct expr_tree *tree, struct shape shape, const void *bytes, siz
     return node;
 }
 
+/* A float32 vector of `count` times the value: a constant fill. */
+static inline struct expr_tree
+filled(float value, int count)
+{
+    struct expr_tree tree = tree_new();
+    const struct expr *literal = exprs_weak_float(&tree, value);
+
+    (void)exprs_set_tensor(exprs_set_dtype(exprs_set_shape(exprs_op(&tree, "constant", 0), "shape",
+                                                           exprs_shape(1, count)),
+                                           "dtype", DTYPE_FLOAT32),
+                           "value", literal);
+    return tree;
+}
+
 /* --- creating ------------------------------------------------------------------------------ */
 
 /* Creates `spec` with this tree (NULL: none), which is dropped. */
@@ -400,6 +414,20 @@ float_of(struct domain *d, const char *name)
     memcpy(&first, value, sizeof first);
     free(value);
     return first;
+}
+
+/* Every element has this value. */
+static inline void
+must_be_filled(struct domain *d, const char *name, float value, size_t count)
+{
+    size_t size = 0;
+    float *got = value_of(d, name, &size);
+
+    assert_int_equal(size, count * sizeof *got);
+    for (size_t i = 0; i < count; i++)
+        if (got[i] != value)
+            fail_msg("element %zu of %s is %g, not %g", i, name, (double)got[i], (double)value);
+    free(got);
 }
 
 /* Only what is plain data: the tree is dropped. */
