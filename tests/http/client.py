@@ -254,11 +254,14 @@ class Raw:
             length = int(found["content-length"])
         else:
             length = None
-        while length is None or len(rest) < length:
+        pieces, have = [rest], len(rest)
+        while length is None or have < length:
             self.received = b""
             if not self.more():
                 break
-            rest += self.received
+            pieces.append(self.received)
+            have += len(self.received)
+        rest = b"".join(pieces)
         if length is None:
             length = len(rest)
         self.received = rest[length:]

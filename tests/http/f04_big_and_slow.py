@@ -86,6 +86,24 @@ def test_a_body_broken_off_changes_nothing(s):
     assert s.bytes_of("w") == data
 
 
+def test_a_body_longer_than_declared_is_cut_there(s):
+    s.make("w", [1, 2])
+    start = (f"PUT {s.path('variables/w:value')} HTTP/1.1\r\nHost: localhost\r\n"
+             "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n")
+    body = np.array([7, 8, 9, 10], "<f4").tobytes()
+    with s.unchanged(), s.socket() as raw:
+        raw.send((start % 4).encode() + body)
+        assert raw.reply().status == 400, "half a value"
+    with s.socket(timeout=20 * s.patience) as raw:
+        raw.send((start % 8).encode() + body)
+        assert raw.reply().status == 200
+        # What follows is no request: refused or hung up on, and in no case part of the value.
+        raw.finish_sending()
+        rest = raw.reply()
+        assert rest is None or rest.status >= 400, str(rest)
+    assert s.value("w") == [7, 8]
+
+
 def test_a_truncated_safetensors_body_changes_nothing(s):
     array = np.arange(500_000, dtype="<f4")
     body = formats.safetensors_write({"a": ("float32", [500_000], array.tobytes()), "b": ("int8", [1], b"\1")})

@@ -52,6 +52,43 @@ def test_many_stalled_connections_do_not_lock_out_others_for_long(s):
             raw.socket.close()
 
 
+def test_when_every_worker_is_held_up_more_work_is_refused_not_queued_for_ever(s):
+    with s.other_server("--worker-threads", "2", "--queue-requests-max", "2", "--uploads-max", "16") as t:
+        size = 8 << 20
+        t.put_raw("w", "uint8", [size], bytes(size))
+        stalled = []
+        try:
+            for _ in range(12):
+                raw = t.socket()
+                raw.send((f"PUT {t.path('variables/w:value')} HTTP/1.1\r\nHost: localhost\r\n"
+                          f"Content-Type: application/octet-stream\r\nContent-Length: {size}\r\n\r\n").encode() + bytes(1 << 20))
+                stalled.append(raw)
+            time.sleep(0.3)
+            refused = 0
+            for raw in stalled:
+                raw.socket.setblocking(False)
+                try:
+                    raw.received += raw.socket.recv(65536)
+                except BlockingIOError:
+                    continue
+                reply = raw.reply()
+                assert reply.status == 429 and reply.code == "RESOURCE_EXHAUSTED", str(reply)
+                assert int(reply.headers["retry-after"]) >= 1, str(reply)
+                refused += 1
+            # Short look-ups need no worker.
+            t.get("variables/w").expect(200)
+            t.get("/healthz").expect(200)
+            assert refused > 0
+        finally:
+            for raw in stalled:
+                raw.socket.close()
+        until = time.monotonic() + 30 * t.patience
+        while t.put("variables/w:value?slice=0:2", [5, 6]).status == 429:
+            assert time.monotonic() < until, "never free again"
+            time.sleep(0.2)
+        assert t.value("w", slice="0:3") == [5, 6, 0]
+
+
 def test_a_stalled_upload_holds_nobody_up(s):
     s.make("w", [1, 2])
     with s.socket() as raw:
