@@ -134,7 +134,7 @@ def launch(options, name):
     command += ["--test", options.test] if options.test else []
     output = tempfile.TemporaryFile()
     return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
-                            preexec_fn=session.die_with_parent), output
+                            preexec_fn=session.told_with_parent), output
 
 
 def run_all(options):

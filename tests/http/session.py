@@ -27,6 +27,11 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def told_with_parent():
+    """Likewise, for a child that has something to clear away."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Server:
     """One process on one data folder. The folder outlives the process: that is what restarts are about."""
 
