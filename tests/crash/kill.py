@@ -212,8 +212,10 @@ def main():
     workers = [Worker(index, source.random()) for index in range(options.workers)]
     print(f"seed {options.seed}, {options.rounds} rounds, {options.workers} workers, durability {' and '.join(MODES)} in turn",
           flush=True)
+    kept = options.keep
     try:
         kills = rounds(options, server, workers, source)
+        kept = False
     except (Wrong, AssertionError, client.ContractBroken) as wrong:
         print(f"WRONG (seed {options.seed}): {wrong}")
         if options.keep:
@@ -221,7 +223,7 @@ def main():
         return 1
     finally:
         server.end()
-        if not options.keep:
+        if not kept:
             server.remove()
     counts = {}
     for worker in workers:
