@@ -22,8 +22,8 @@ ERR_MUST_CHECK enum err_code api_pool_start(size_t threads, size_t queue_max, st
  */
 ERR_MUST_CHECK enum err_code api_pool_submit(struct api_pool *pool, struct api_job *job,
                                              struct err *err);
-/* Refuses further jobs, runs those queued and waits for all. api_pool_submit may still be called. NULL is
- * fine. */
+/* Refuses further jobs, runs those queued and waits for all. api_pool_submit may still be called.
+ * NULL is fine. */
 void api_pool_stop(struct api_pool *pool);
 void api_pool_drop(struct api_pool *pool); /* stops it first; NULL is fine */
 

@@ -41,8 +41,7 @@ put_member(const char *name, const char *text, struct buf *out, struct err *err)
 }
 
 enum err_code
-api_problem_write(const struct err *problem, struct bytes members, struct buf *out,
-                  struct err *err)
+api_problem_write(const struct err *problem, struct bytes members, struct buf *out, struct err *err)
 {
     TRY(buf_printf(
         out, err, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",

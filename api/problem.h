@@ -8,8 +8,7 @@
 #define API_PROBLEM_TYPE "application/problem+json"
 
 /* Appends the document. Text that is not UTF-8 is replaced, never passed on. */
-ERR_MUST_CHECK enum err_code api_problem_write(const struct err *problem,
-                                               struct bytes members, struct buf *out,
-                                               struct err *err);
+ERR_MUST_CHECK enum err_code api_problem_write(const struct err *problem, struct bytes members,
+                                               struct buf *out, struct err *err);
 
 #endif

@@ -46,6 +46,10 @@ api_reply_reset(struct api_reply *rp)
     *rp = (struct api_reply){.request = rq};
 }
 
+static enum err_code add_header(struct api_reply *rp, const char *name, struct err *err,
+                                const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
 static enum err_code
 add_header(struct api_reply *rp, const char *name, struct err *err, const char *format,
            va_list args)

@@ -26,7 +26,8 @@ ERR_MUST_CHECK enum err_code api_reply_etag(struct api_request *rq, struct api_r
                                             uint64_t revision, const char *representation,
                                             bool *done, struct err *err);
 
-/* Fields for the problem document, should this request fail: what a report found. Borrows members. */
+/* Fields for the problem document, should this request fail: what a report found. Borrows members.
+ */
 ERR_MUST_CHECK enum err_code api_reply_on_failure(struct api_reply *rp, const json_t *members,
                                                   struct err *err);
 

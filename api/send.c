@@ -13,8 +13,7 @@
 #include "store/base/scope.h"
 
 enum {
-    POOL_KEPT_BYTES =
-        16 * 1024, /* of the connection's memory, for the reply's head and the library */
+    POOL_KEPT_BYTES = 8 * 1024, /* of the connection's memory, for heads and the library */
     READER_BLOCK_BYTES = 256 * 1024,
     TELL_HEAD_BYTES = 2048,
 };

@@ -118,6 +118,9 @@ open_listener(struct api_server *server, struct err *err)
 
 /* --- libmicrohttpd ------------------------------------------------------------------------- */
 
+static void log_library(void *context, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 log_library(void *context, const char *format, va_list args)
 {

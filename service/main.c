@@ -21,9 +21,9 @@
 
 enum {
     HEAP_THRESHOLD_BYTES = 1 << 30, /* of mmap and of trimming: chunks come and go all the time */
-    HEAPS_MAX = 8, /* one would make the HTTP threads wait for each other at every request */
-    FILES_SPARE = 256,              /* beside connections */
-    READERS_SPARE = 64,             /* beside threads */
+    HEAPS_MAX = 8,      /* one would make the HTTP threads wait for each other at every request */
+    FILES_SPARE = 256,  /* beside connections */
+    READERS_SPARE = 64, /* beside threads */
 };
 
 /* The committer makes and frees chunks by the thousand. One heap that keeps its pages is 2 to 3
