@@ -83,7 +83,7 @@ add_step(struct initialize_plan *plan, const char *name, size_t name_size,
     }
     buf_init(&step->strings, plan->service->limits.expression_bytes_max);
     if (record->initial_value.kind != VALUE_NONE) {
-        TRY(variable_initial_value(plan->view, &plan->service->limits, record, &step->tree, err));
+        TRY(variable_initial_value(plan->view, record, &step->tree, err));
         step->has_initial_value = true;
     }
     *out = step;
@@ -135,7 +135,7 @@ select_named(struct initialize_plan *plan, const struct initialize_spec *spec, s
         TRY(add_step(plan, spec->names[i], strlen(spec->names[i]), &record, true, &step, err));
         CHECK(step != NULL);
         step->selected = true;
-        if (!step->has_initial_value)
+        if (!step->has_initial_value && !(spec->only_uninitialized && step->was_initialized))
             return no_initial_value(step->name, err);
     }
     return OK;

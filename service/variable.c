@@ -170,8 +170,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
     }
     TRY(record_put_variable(txn, model_id, name, &record, err));
     TRY(service_change_usage(txn, model_id, &change, err));
-    return variable_info_fill(store_txn_view(txn), &u->service->limits, name, strlen(name), &record,
-                              &u->out[i], err);
+    return variable_info_fill(store_txn_view(txn), name, strlen(name), &record, &u->out[i], err);
 }
 
 /* Says which of several it was. */

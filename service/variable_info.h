@@ -6,17 +6,16 @@
 
 /* Copies the record and decodes what it names in `view`. On success drop with variable_info_drop.
  */
-ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view,
-                                                const struct service_limits *limits,
-                                                const char *name, size_t name_size,
+ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view, const char *name,
+                                                size_t name_size,
                                                 const struct variable_record *record,
                                                 struct variable_info *out, struct err *err);
 /* The draws of an initialized tree, as kept in a record. */
 ERR_MUST_CHECK enum err_code variable_draws_encode(const struct expr_tree *tree, struct buf *out,
                                                    struct err *err);
-/* The initial value of a variable that has one. Owned: expr_tree_drop. */
+/* The initial value of a variable that has one, whatever today's settings allow new ones. Owned:
+ * expr_tree_drop. */
 ERR_MUST_CHECK enum err_code variable_initial_value(const struct store_view *view,
-                                                    const struct service_limits *limits,
                                                     const struct variable_record *record,
                                                     struct expr_tree *out, struct err *err);
 

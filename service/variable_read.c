@@ -37,15 +37,18 @@ read_whole(const struct store_view *view, const struct value_ref *ref, struct bu
 }
 
 enum err_code
-variable_initial_value(const struct store_view *view, const struct service_limits *limits,
-                       const struct variable_record *record, struct expr_tree *out, struct err *err)
+variable_initial_value(const struct store_view *view, const struct variable_record *record,
+                       struct expr_tree *out, struct err *err)
 {
-    struct expr_limits expr_limits = variable_expr_limits(limits);
+    /* The record's size bounds all of it. */
+    const struct expr_limits limits = {.nodes_max = UINT32_MAX,
+                                       .depth_max = EXPR_DEPTH_MAX,
+                                       .literal_bytes_max = RECORDED_BYTES_MAX};
     AUTO(buf) encoded;
 
     buf_init(&encoded, RECORDED_BYTES_MAX);
     TRY(read_whole(view, &record->initial_value, &encoded, err));
-    return expr_decode(buf_bytes(&encoded), &expr_limits, out, err);
+    return expr_decode(buf_bytes(&encoded), &limits, out, err);
 }
 
 /* Recursion is as deep as the expression, which expression_depth_max bounds. */
@@ -100,9 +103,8 @@ decode_draws(const struct store_view *view, const struct value_ref *ref, struct 
 }
 
 enum err_code
-variable_info_fill(const struct store_view *view, const struct service_limits *limits,
-                   const char *name, size_t name_size, const struct variable_record *record,
-                   struct variable_info *out, struct err *err)
+variable_info_fill(const struct store_view *view, const char *name, size_t name_size,
+                   const struct variable_record *record, struct variable_info *out, struct err *err)
 {
     out->record = *record;
     out->draw_count = 0;
@@ -116,7 +118,7 @@ variable_info_fill(const struct store_view *view, const struct service_limits *l
     if (record->initialized_with.kind != VALUE_NONE)
         TRY(decode_draws(view, &record->initialized_with, out, err));
     if (record->initial_value.kind != VALUE_NONE) {
-        TRY(variable_initial_value(view, limits, record, &out->initial_value, err));
+        TRY(variable_initial_value(view, record, &out->initial_value, err));
         out->has_initial_value = true;
     }
     return OK;
@@ -144,7 +146,7 @@ variable_get(struct service *service, const char *model, const char *name,
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &model_record, err));
     TRY(service_find_variable(view, model_record.id, name, &record, err));
-    return variable_info_fill(view, &service->limits, name, strlen(name), &record, out, err);
+    return variable_info_fill(view, name, strlen(name), &record, out, err);
 }
 
 enum err_code
@@ -209,14 +211,12 @@ passes(const struct variable_filter *filter, const struct variable_record *recor
 /* A record that passed the filter, shown to the visitor. The info is large: it lives on the heap.
  */
 static enum err_code
-show(struct service *service, const struct store_view *view, struct bytes name,
-     const struct variable_record *record, struct variable_info *info, variable_visit *visit,
-     void *context, struct err *err)
+show(const struct store_view *view, struct bytes name, const struct variable_record *record,
+     struct variable_info *info, variable_visit *visit, void *context, struct err *err)
 {
     enum err_code code;
 
-    TRY(variable_info_fill(view, &service->limits, (const char *)name.data, name.size, record, info,
-                           err));
+    TRY(variable_info_fill(view, (const char *)name.data, name.size, record, info, err));
     code = visit(context, info, err);
     variable_info_drop(info);
     return code;
@@ -265,7 +265,7 @@ variable_list(struct service *service, const char *model, const struct variable_
             *more = true;
             return OK;
         }
-        TRY(show(service, view, record_key_name(key), &variable, info, visit, context, err));
+        TRY(show(view, record_key_name(key), &variable, info, visit, context, err));
     }
 }
 
@@ -394,6 +394,7 @@ variable_read_many(struct service *service, const char *model, const char *const
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO(tensor_set) set = {0};
     struct model_record record;
+    struct usage_record usage;
 
     TRY(check_key_length(prefix, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
@@ -403,6 +404,9 @@ variable_read_many(struct service *service, const char *model, const char *const
         TRY(read_named(service, &set, snapshot, record.id, names, name_count, err));
     else
         TRY(read_prefix(service, &set, snapshot, record.id, prefix, err));
+    /* As lists have it: what other models do is no change of these values. */
+    TRY(record_get_usage(store_snapshot_view(snapshot), record.id, &usage, err));
+    set.revision = usage.revision;
     *out = TAKE(set);
     return OK;
 }
