@@ -1,7 +1,7 @@
 /* The domain: models and what lives in them, over one store. Knows no HTTP and no JSON.
  *
- * Every operation takes the service first, is atomic and durable when it returns, and may be called from
- * any thread. Writes block until their commit; call them from a worker. */
+ * Every operation takes the service first, is atomic and durable when it returns, and may be called
+ * from any thread. Writes block until their commit; call them from a worker. */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
@@ -16,13 +16,13 @@ struct store;
 
 /* Limits; 0 is never "unlimited". Filled from service/settings.def. */
 struct service_limits {
-    uint64_t tensor_bytes_max;      /* one value */
-    uint64_t literal_bytes_max;     /* tensors written out in requests */
-    uint64_t expression_bytes_max;  /* working memory of one expression */
+    uint64_t tensor_bytes_max;     /* one value */
+    uint64_t literal_bytes_max;    /* tensors written out in requests */
+    uint64_t expression_bytes_max; /* working memory of one expression */
     uint32_t expression_nodes_max;
     uint32_t expression_depth_max;
     uint32_t variables_per_request_max;
-    uint32_t compute_threads;       /* threads one initialization may use */
+    uint32_t compute_threads; /* threads one initialization may use */
 };
 
 struct service_limits service_limits_default(void);
@@ -41,10 +41,10 @@ ERR_MUST_CHECK enum err_code service_ready(struct service *service, struct err *
 
 /* How a write is to be committed. Zeroed: unconditionally, with the server's durability. */
 struct write_options {
-    bool durable;          /* sync before returning, whatever the mode */
-    bool if_none_match;    /* the thing must not exist: ERR_PRECONDITION_FAILED */
-    bool if_match;         /* its revision must be one of these: ERR_PRECONDITION_FAILED */
-    bool if_match_any;     /* If-Match: *: it must exist */
+    bool durable;       /* sync before returning, whatever the mode */
+    bool if_none_match; /* the thing must not exist: ERR_PRECONDITION_FAILED */
+    bool if_match;      /* its revision must be one of these: ERR_PRECONDITION_FAILED */
+    bool if_match_any;  /* If-Match: *: it must exist */
     const uint64_t *revisions;
     uint32_t revision_count;
 };

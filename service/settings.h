@@ -1,4 +1,5 @@
-/* Settings: settings.def is the one list; flags, environment, file, --help and GET /v1 come from it. */
+/* Settings: settings.def is the one list; flags, environment, file, --help and GET /v1 come from
+ * it. */
 #ifndef SERVICE_SETTINGS_H
 #define SERVICE_SETTINGS_H
 
@@ -10,10 +11,10 @@
 
 enum { SETTING_TEXT_BYTES_MAX = 1024 };
 
-#define SETTING_FIELD_TEXT(name) char name[SETTING_TEXT_BYTES_MAX];
-#define SETTING_FIELD_FLAG(name) bool name;
-#define SETTING_FIELD_NUMBER(name) uint64_t name;
-#define SETTING_FIELD_BYTES(name) uint64_t name;
+#define SETTING_FIELD_TEXT(name)         char name[SETTING_TEXT_BYTES_MAX];
+#define SETTING_FIELD_FLAG(name)         bool name;
+#define SETTING_FIELD_NUMBER(name)       uint64_t name;
+#define SETTING_FIELD_BYTES(name)        uint64_t name;
 #define SETTING_FIELD_MILLISECONDS(name) uint64_t name;
 
 struct settings {
@@ -23,8 +24,8 @@ struct settings {
 };
 
 /* Defaults, then --config FILE, then TENSORKEEP_* of the environment, then flags (--name VALUE or
- * --name=VALUE; flags of kind FLAG alone). ERR_INVALID_ARGUMENT names the setting, the value and where it
- * came from, with the nearest known name. *help, *version: asked for. */
+ * --name=VALUE; flags of kind FLAG alone). ERR_INVALID_ARGUMENT names the setting, the value and
+ * where it came from, with the nearest known name. *help, *version: asked for. */
 ERR_MUST_CHECK enum err_code settings_read(int argc, char **argv, struct settings *out, bool *help,
                                            bool *version, struct err *err);
 void settings_print_help(FILE *out);

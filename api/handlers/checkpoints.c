@@ -158,8 +158,8 @@ api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err 
     TRY(checkpoint_inspect(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                            &info, &pairs, push_tensor, &inspection, err));
     TRY(api_describe_metadata(buf_bytes(&pairs), &metadata, err));
-    /* What is shared changes with other writes: the store's revision is part of the tag. It was read
-     * before, so the tag is never newer than what it names. */
+    /* What is shared changes with other writes: the store's revision is part of the tag. It was
+     * read before, so the tag is never newer than what it names. */
     snprintf(representation, sizeof representation, "inspect-%" PRIu64, now);
     TRY(api_reply_etag(rq, rp, info.record.revision, representation, &done, err));
     if (done)

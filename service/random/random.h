@@ -1,7 +1,7 @@
 /* TensorFlow r1.0's seeded random numbers on CPU, bit for bit; and independent of the host's libm.
- * Formulas: Philox4x32-10 (Salmon et al. 2011), Box-Muller, and the exceptions of old glibc that the
- * r1.0 wheels ran on; stated beside each function. Everything is addressed by element: any range of a
- * tensor can be produced without the rest, in any order, on any number of threads. */
+ * Formulas: Philox4x32-10 (Salmon et al. 2011), Box-Muller, and the exceptions of old glibc that
+ * the r1.0 wheels ran on; stated beside each function. Everything is addressed by element: any
+ * range of a tensor can be produced without the rest, in any order, on any number of threads. */
 #ifndef SERVICE_RANDOM_RANDOM_H
 #define SERVICE_RANDOM_RANDOM_H
 
@@ -15,12 +15,13 @@ struct random_seeds {
 
 /* tf.get_seed: (graph, op) -> kernel seeds, each value reduced modulo 2^31-1 (Python's sign rule).
  * With neither given the caller draws two 64-bit numbers itself (random_entropy).
- * (0, 0) after reduction becomes (0, 2^31-1), as versions after 1.0 do, so that it stays reproducible. */
+ * (0, 0) after reduction becomes (0, 2^31-1), as versions after 1.0 do, so that it stays
+ * reproducible. */
 struct random_seeds random_seeds_of(bool has_graph_seed, int64_t graph_seed, bool has_op_seed,
                                     int64_t op_seed, int64_t default_op_seed);
 /* The op seed of a draw when only the graph (model) seed is given: from the variable's name and the
- * draw's position in its expression ("" for the root, "0", "1.0" …). FNV-1a 64 over name, 0 byte, path,
- * reduced modulo 2^31-1. */
+ * draw's position in its expression ("" for the root, "0", "1.0" …). FNV-1a 64 over name, 0 byte,
+ * path, reduced modulo 2^31-1. */
 int64_t random_derived_op_seed(struct bytes variable_name, struct bytes path);
 /* 64 bits from the operating system. */
 ERR_MUST_CHECK enum err_code random_entropy(uint64_t *out, struct err *err);
@@ -40,8 +41,8 @@ struct random_stream {
 };
 
 bool random_kind_known(enum random_kind kind, enum dtype dtype);
-/* Elements [first, first + count) of the standard draw (uniform [0,1), normal(0,1)), row-major, before
- * scaling. The vectorised path; random_fill_plain is its twin. */
+/* Elements [first, first + count) of the standard draw (uniform [0,1), normal(0,1)), row-major,
+ * before scaling. The vectorised path; random_fill_plain is its twin. */
 void random_fill(const struct random_stream *stream, uint64_t first, uint64_t count, void *out);
 void random_fill_plain(const struct random_stream *stream, uint64_t first, uint64_t count,
                        void *out);

@@ -39,7 +39,6 @@ fail_next(enum fault fault, int error, int count)
     atomic_store(&faults.fault, (int)fault);
 }
 
-
 int
 fdatasync(int file)
 {
