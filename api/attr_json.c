@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "api/describe.h"
+#include "api/json_survey.h"
 #include "api/text.h"
 #include "service/op_helpers.h"
 #include "store/base/check.h"
@@ -18,6 +19,16 @@ static bool
 is_number(const struct tensor *tensor)
 {
     return dtype_is_number(tensor->type.dtype);
+}
+
+/* Integers only: one that is too large for int64 must not become a rounded fraction unseen. */
+static bool
+is_all_integers(const struct api_value *value)
+{
+    const unsigned integers = 1u << ELEMENT_INT32 | 1u << ELEMENT_INT64 | 1u << ELEMENT_WIDE;
+    struct survey survey;
+
+    return api_survey_take(value, &survey, NULL) == OK && (survey.kinds & ~integers) == 0;
 }
 
 /* As api_value_tensor, with numbers of no dtype as int64 or float64. */
@@ -41,12 +52,11 @@ read_literal(const struct api_value *value, struct api_tensor_hint *hint, struct
     *weak = true;
     hint->dtype = code == OK && dtype_is_integer(seen.type.dtype) ? DTYPE_INT64 : DTYPE_FLOAT64;
     tensor_drop(&seen);
-    /* What is too large for float32 or int64 may still be a double; what fails again, fails as
-     * before. */
+    /* What is too large for float32 may still be a double; what fails again, fails as before. */
     if (code == OK)
         return api_value_tensor(value, hint, out, &inferred, err);
     if (code == ERR_INVALID_ARGUMENT && api_value_kind(value) != API_OBJECT &&
-        api_value_tensor(value, hint, out, &inferred, NULL) == OK)
+        !is_all_integers(value) && api_value_tensor(value, hint, out, &inferred, NULL) == OK)
         return OK;
     return err_set(err, code, "%s", inner.text);
 }

@@ -1,5 +1,6 @@
 /* What a nested list of JSON elements looks like, before anything is converted: its shape, how many
- * elements of which kind, and where the first of each kind is. For json_tensor.c. */
+ * elements of which kind, and where the first of each kind is. For json_tensor.c and
+ * attr_json.c. */
 #ifndef API_JSON_SURVEY_H
 #define API_JSON_SURVEY_H
 

@@ -106,15 +106,19 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         prefix = arena_text(api_request_arena(rq), prefix_text, err);
     if (prefix == NULL)
         return ERR_NO_MEMORY;
-    /* The model's last change before the values are read: the tag is never newer than what it
-     * names. */
-    TRY(variable_list_revision(api_request_service(rq), api_request_model(rq), &revision, err));
     api_representation(rq, format, representation);
-    TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
-    if (done)
-        return OK;
+    /* A client that has the values already costs a look-up, however many there are. */
+    if (api_request_header(rq, "If-None-Match").data != NULL) {
+        TRY(variable_list_revision(api_request_service(rq), api_request_model(rq), &revision, err));
+        TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
+        if (done)
+            return OK;
+    }
     TRY(variable_read_many(api_request_service(rq), api_request_model(rq), names, name_count,
                            prefix, &set, err));
+    TRY(api_reply_etag(rq, rp, set.revision, representation, &done, err));
+    if (done)
+        return OK;
     snprintf(revision_text, sizeof revision_text, "%" PRIu64, set.revision);
     {
         struct bytes metadata[] = {bytes_of_text("model"), bytes_of_text(api_request_model(rq)),

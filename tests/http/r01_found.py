@@ -55,3 +55,34 @@ def test_a_value_that_two_checkpoints_hold_is_shared(s):
     s.restore("one", create=True)
     s.save("two")
     assert s.get("checkpoints/two").json["shared_bytes"] == 400_000
+
+
+def test_what_another_model_does_is_no_change_of_these_values(s):
+    """One strong tag stood for two bodies: the body told the store's revision, the tag the model's."""
+    s.make("a", [1, 2])
+    for kind in ("json", "safetensors"):
+        before = s.get(f"values?format={kind}").expect(200)
+        s.put(f"/v1/models/{s.model}_neighbour_{kind}", {}).expect(201)
+        after = s.get(f"values?format={kind}").expect(200)
+        assert after.etag == before.etag and after.body == before.body
+        s.get(f"values?format={kind}", {"If-None-Match": before.etag}).expect(304)
+    s.assign("a", [3, 4])
+    s.get("values?format=safetensors", {"If-None-Match": before.etag}).expect(200)
+
+
+def test_an_integer_too_large_for_int64_is_refused_not_rounded(s):
+    for text in ("9223372036854775808", "18446744073709551616", "-9223372036854775809", "[1, 18446744073709551615]"):
+        body = f'{{"name": "n", "initial_value": {text}}}'.encode()
+        s.refuses(400, "INVALID_ARGUMENT", ("int64",), "POST", "variables", body)
+    s.create("n", initial_value=9223372036854775807)
+    assert s.info("n")["dtype"] == "int64"
+
+
+def test_only_uninitialized_skips_a_variable_that_was_assigned(s):
+    s.create("n", dtype="int32", shape=[])
+    s.refuses(409, "FAILED_PRECONDITION", ("initial value",), "POST", ":initialize",
+              {"variables": ["n"], "only_uninitialized": True})
+    s.assign("n", 5)
+    report = s.post(":initialize", {"variables": ["n"], "only_uninitialized": True}).expect(200).json
+    assert report["initialized"] == [] and report["skipped"] == ["n"], report
+    s.refuses(409, "FAILED_PRECONDITION", ("initial value",), "POST", ":initialize", {"variables": ["n"]})
