@@ -1,0 +1,265 @@
+/* Verification of the domain: a whole store passes, and every kind of damage to what records say of
+ * each other is found. Each damage is undone again, so that it stands for itself. */
+#include "service/record.h"
+#include "tests/unit/service/service_fixture.h"
+
+struct change {
+    struct record_key key;
+    uint8_t bytes[STORE_RECORD_BYTES_MAX];
+    size_t size;
+    bool there;
+};
+
+static enum err_code
+change_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct change *change = context;
+
+    if (!change->there)
+        return store_delete(txn, record_key_bytes(&change->key), err);
+    return store_put(txn, record_key_bytes(&change->key), bytes_of(change->bytes, change->size),
+                     err);
+}
+
+static void
+apply(struct domain *d, const struct change *change)
+{
+    uint64_t revision;
+
+    WORKS(store_update(d->f->store, change_unit, (void *)(uintptr_t)change, NULL, &revision,
+                       &d->f->err),
+          &d->f->err);
+}
+
+/* What is there now. */
+static struct change *
+record_at(struct domain *d, struct record_key key)
+{
+    struct change *now = calloc(1, sizeof *now);
+    struct store_snapshot *snapshot = NULL;
+    struct bytes record;
+
+    assert_non_null(now);
+    now->key = key;
+    WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
+    WORKS(store_get(store_snapshot_view(snapshot), record_key_bytes(&key), &record, &d->f->err),
+          &d->f->err);
+    now->there = record.data != NULL;
+    now->size = record.size;
+    if (record.size > 0)
+        memcpy(now->bytes, record.data, record.size);
+    store_snapshot_drop(snapshot);
+    return now;
+}
+
+/* Verification with this record in place of the present one tells of `words`. */
+static void
+must_be_found(struct domain *d, struct change *damage, const char *words)
+{
+    struct change *before = record_at(d, damage->key);
+    struct store_verify_report report;
+    bool told = false;
+
+    apply(d, damage);
+    WORKS(service_verify(d->service, false, &report, &d->f->err), &d->f->err);
+    assert_in_range(report.findings, 1, 100);
+    for (uint32_t i = 0; i < report.text_count; i++)
+        told |= strstr(report.texts[i], words) != NULL;
+    for (uint32_t i = 0; i < report.text_count && !told; i++)
+        print_error("%s\n", report.texts[i]);
+    assert_true(told);
+    apply(d, before);
+    assert_int_equal(findings(d), 0);
+    free(before);
+    free(damage);
+}
+
+struct ids {
+    uint64_t model, checkpoint;
+};
+
+static struct ids
+make_some(struct domain *d)
+{
+    static const int32_t data[] = {1, 2, 3};
+    struct store_snapshot *snapshot = NULL;
+    struct model_record model;
+    struct ids ids = {0};
+    bool found = false;
+    struct variable_spec spec = variable_spec_default();
+    struct shape shape = scalar();
+
+    create_literal(d, "v", DTYPE_INT32, exprs_shape(1, 3), data);
+    initialize_all(d);
+    ids.checkpoint = save(d, "c").record.id;
+    (void)save(d, "second");
+    spec.dtype = DTYPE_BOOL;
+    spec.shape = &shape;
+    WORKS(try_create(d, spec, NULL), &d->f->err); /* "Variable", with a name counter */
+    WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
+    WORKS(record_get_model(store_snapshot_view(snapshot), MODEL, &found, &model, &d->f->err),
+          &d->f->err);
+    ids.model = model.id;
+    store_snapshot_drop(snapshot);
+    return ids;
+}
+
+static struct change *
+gone(struct domain *d, struct record_key key)
+{
+    struct change *change = record_at(d, key);
+
+    assert_true(change->there);
+    change->there = false;
+    return change;
+}
+
+static struct change *
+moved(struct domain *d, struct record_key from, struct record_key to)
+{
+    struct change *change = record_at(d, from);
+
+    assert_true(change->there);
+    change->key = to;
+    return change;
+}
+
+/* One byte changed. */
+static struct change *
+flipped(struct domain *d, struct record_key key, size_t at)
+{
+    struct change *change = record_at(d, key);
+
+    assert_in_range(at, 0, change->size - 1);
+    change->bytes[at] ^= 0xff;
+    return change;
+}
+
+static void
+a_whole_store_passes_and_is_counted(void **state)
+{
+    struct domain *d = *state;
+    struct store_verify_report report;
+
+    WORKS(service_verify(d->service, true, &report, &d->f->err), &d->f->err);
+    assert_int_equal(report.findings + report.values + report.chunks, 0);
+    (void)make_some(d);
+    WORKS(service_verify(d->service, true, &report, &d->f->err), &d->f->err);
+    assert_int_equal(report.findings, 0);
+}
+
+static void
+counters_that_do_not_add_up_are_found(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+    struct record_key usage = record_key_usage(ids.model);
+
+    must_be_found(d, flipped(d, usage, 9), "variables, its counter says");
+    must_be_found(d, flipped(d, usage, 17), "initialized variables, its counter says");
+    must_be_found(d, flipped(d, usage, 25), "bytes of values, its counter says");
+    must_be_found(d, flipped(d, usage, 33), "checkpoints, its counter says");
+    must_be_found(d, flipped(d, usage, 41), "bytes of checkpoints, its counter says");
+    must_be_found(d, gone(d, usage), "its counter says 0");
+    must_be_found(d, flipped(d, usage, 0), "format");
+    must_be_found(d, gone(d, record_key_variable(ids.model, "Variable")), "has 1 variables");
+}
+
+static void
+checkpoints_out_of_order_or_incomplete_are_found(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+    struct record_key order = record_key_order(ids.model, ids.checkpoint);
+
+    must_be_found(d, gone(d, order), "checkpoint 'c' is not in the order");
+    must_be_found(d, flipped(d, order, 0), "checkpoint 'c' is not in the order");
+    must_be_found(d, gone(d, record_key_tensor(ids.checkpoint, bytes_of_text("v"))),
+                  "checkpoint 'c' has 0 tensors of 0 bytes, its record says 1 of 12");
+    must_be_found(d,
+                  moved(d, record_key_tensor(ids.checkpoint, bytes_of_text("v")),
+                        record_key_tensor(ids.checkpoint, bytes_of_text("w"))),
+                  "checkpoint 'c' has 2 tensors");
+}
+
+static void
+records_that_belong_to_nothing_are_found(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+    uint64_t nobody = 1000000;
+
+    must_be_found(d,
+                  moved(d, record_key_variable(ids.model, "Variable"),
+                        record_key_variable(nobody, "Variable")),
+                  "there are 3 variables, models and checkpoints have 2");
+    must_be_found(
+        d, moved(d, record_key_checkpoint(ids.model, "c"), record_key_checkpoint(nobody, "c")),
+        "there are 3 checkpoints");
+    must_be_found(d,
+                  moved(d, record_key_order(ids.model, ids.checkpoint),
+                        record_key_order(nobody, ids.checkpoint)),
+                  "places in orders");
+    must_be_found(d,
+                  moved(d, record_key_tensor(ids.checkpoint, bytes_of_text("v")),
+                        record_key_tensor(nobody, bytes_of_text("v"))),
+                  "there are 3 tensors");
+    must_be_found(d, moved(d, record_key_usage(ids.model), record_key_usage(nobody)),
+                  "usage records");
+    must_be_found(d,
+                  moved(d, record_key_name_counter(ids.model, "Variable"),
+                        record_key_name_counter(nobody, "Variable")),
+                  "name counters");
+    must_be_found(d, gone(d, record_key_model(MODEL)), "models and checkpoints have 0");
+}
+
+static void
+damaged_records_are_found(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+
+    must_be_found(d, flipped(d, record_key_model(MODEL), 0), "a model record has format");
+    must_be_found(d, flipped(d, record_key_variable(ids.model, "v"), 0),
+                  "a variable record has format");
+    must_be_found(d, flipped(d, record_key_checkpoint(ids.model, "c"), 0),
+                  "a checkpoint record has format");
+    must_be_found(d, flipped(d, record_key_tensor(ids.checkpoint, bytes_of_text("v")), 0),
+                  "a checkpoint tensor record has format");
+}
+
+static void
+verification_that_runs_out_of_memory_says_so(void **state)
+{
+    struct domain *d = *state;
+    struct store_verify_report report;
+    uint64_t nth = 1;
+    enum err_code code = ERR_NO_MEMORY;
+
+    (void)make_some(d);
+    for (; nth < 300 && code != OK; nth++) {
+        (void)mem_fail_at(nth, 0);
+        code = service_verify(d->service, true, &report, &d->f->err);
+        (void)mem_fail_at(0, 0);
+        if (code == OK)
+            break;
+        FAILS(code, ERR_NO_MEMORY, &d->f->err);
+    }
+    assert_in_range(nth, 5, 299);
+    assert_int_equal(report.findings, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DOMAIN_TEST(a_whole_store_passes_and_is_counted),
+        DOMAIN_TEST(counters_that_do_not_add_up_are_found),
+        DOMAIN_TEST(checkpoints_out_of_order_or_incomplete_are_found),
+        DOMAIN_TEST(records_that_belong_to_nothing_are_found),
+        DOMAIN_TEST(damaged_records_are_found),
+        DOMAIN_TEST(verification_that_runs_out_of_memory_says_so),
+    };
+
+    return cmocka_run_group_tests_name("service_verify", tests, NULL, NULL);
+}
