@@ -129,14 +129,14 @@ describe_texts(const struct record_texts *texts, json_t **out, struct err *err)
 }
 
 /* Seeds may be any 64-bit number: as JSON integers they stay exact in two's complement. */
-static enum err_code
-describe_draws(const struct variable_info *info, json_t **out, struct err *err)
+enum err_code
+api_describe_draws(const struct variable_draw *draws, size_t count, json_t **out, struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *array = NULL;
 
     TRY(api_json_made(json_array(), &array, err));
-    for (size_t i = 0; i < info->draw_count; i++) {
-        const struct variable_draw *draw = &info->draws[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct variable_draw *draw = &draws[i];
 
         TRY(api_json_push(array,
                           json_pack("{s:s, s:I, s:I}", "path", draw->path, "seed",
@@ -191,7 +191,7 @@ api_describe_variable(const struct variable_info *info, json_t **out, struct err
     if (info->has_initial_value)
         TRY(api_expr_encode(&info->initial_value, &part, err));
     TRY(api_json_set(variable, "initial_value", part, err));
-    TRY(describe_draws(info, &part, err));
+    TRY(api_describe_draws(info->draws, info->draw_count, &part, err));
     TRY(api_json_set(variable, "initialized_with", part, err));
     TRY(api_json_set(variable, "created", json_string(api_describe_time(r->created_ms, time)),
                      err));

@@ -24,6 +24,9 @@ ERR_MUST_CHECK enum err_code api_describe_metadata(struct bytes pairs, json_t **
 /* Array of dimensions. */
 ERR_MUST_CHECK enum err_code api_describe_shape(const struct shape *shape, json_t **out,
                                                 struct err *err);
+/* Array of the seeds that random ops drew. */
+ERR_MUST_CHECK enum err_code api_describe_draws(const struct variable_draw *draws, size_t count,
+                                                json_t **out, struct err *err);
 /* Array of names, from an array of fixed-size texts `stride` bytes apart. */
 ERR_MUST_CHECK enum err_code api_describe_names(const char *names, size_t stride, size_t count,
                                                 json_t **out, struct err *err);

@@ -5,6 +5,7 @@
 
 #include "service/initialize_plan.h"
 #include "service/state.h"
+#include "service/variable_info.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -13,6 +14,8 @@ initialize_report_drop(struct initialize_report *report)
 {
     mem_free(report->initialized);
     mem_free(report->skipped);
+    mem_free(report->draws);
+    mem_free(report->draw_ends);
     *report = (struct initialize_report){0};
 }
 
@@ -74,6 +77,32 @@ publish_unit(struct store_txn *txn, void *context, struct err *err)
     return service_change_usage(txn, plan->model.id, &change, err);
 }
 
+/* The seeds of the run, so that it can be repeated. */
+static enum err_code
+fill_draws(const struct initialize_plan *plan, struct initialize_report *out, struct err *err)
+{
+    struct variable_draw draws[VARIABLE_DRAWS_MAX], *grown;
+    size_t total = 0;
+
+    out->draw_ends = mem_zeroed(plan->order_count, sizeof *out->draw_ends, err);
+    if (out->draw_ends == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < plan->order_count; i++) {
+        size_t count = variable_draws_of(&plan->order[i]->tree, draws);
+
+        if (count > 0) {
+            grown = mem_resize(out->draws, (total + count) * sizeof *draws, err);
+            if (grown == NULL)
+                return ERR_NO_MEMORY;
+            out->draws = grown;
+            memcpy(out->draws + total, draws, count * sizeof *draws);
+            total += count;
+        }
+        out->draw_ends[i] = total;
+    }
+    return OK;
+}
+
 static enum err_code
 fill_report(const struct initialize_plan *plan, struct initialize_report *out, struct err *err)
 {
@@ -93,7 +122,7 @@ fill_report(const struct initialize_plan *plan, struct initialize_report *out, s
             memcpy(out->skipped[skipped++], step->name, sizeof out->skipped[0]);
     }
     out->skipped_count = skipped;
-    return OK;
+    return fill_draws(plan, out, err);
 }
 
 static enum err_code

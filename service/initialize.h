@@ -9,6 +9,7 @@
 
 #include "service/name.h"
 #include "service/service.h"
+#include "service/variable.h"
 
 struct initialize_spec {
     const char *const *names; /* NULL: by the fields below */
@@ -24,6 +25,8 @@ struct initialize_report {
     size_t initialized_count;
     char (*skipped)[NAME_BYTES_MAX + 1]; /* already initialized, or without an initial value */
     size_t skipped_count;
+    struct variable_draw *draws; /* of initialized[i]: from draw_ends[i - 1] (0) to draw_ends[i] */
+    size_t *draw_ends;
     uint64_t revision;
 };
 void initialize_report_drop(struct initialize_report *report);

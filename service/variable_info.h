@@ -10,7 +10,10 @@ ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view, c
                                                 size_t name_size,
                                                 const struct variable_record *record,
                                                 struct variable_info *out, struct err *err);
-/* The draws of an initialized tree, as kept in a record. */
+/* The draws of an initialized tree; returns how many. */
+size_t variable_draws_of(const struct expr_tree *tree,
+                         struct variable_draw out[VARIABLE_DRAWS_MAX]);
+/* The same, as kept in a record. */
 ERR_MUST_CHECK enum err_code variable_draws_encode(const struct expr_tree *tree, struct buf *out,
                                                    struct err *err);
 /* The initial value of a variable that has one, whatever today's settings allow new ones. Owned:

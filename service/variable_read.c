@@ -52,30 +52,41 @@ variable_initial_value(const struct store_view *view, const struct variable_reco
 }
 
 /* Recursion is as deep as the expression, which expression_depth_max bounds. */
-static enum err_code
-encode_draws(const struct expr *node, size_t *kept, struct buf *out, struct err *err)
+static void
+collect_draws(const struct expr *node, struct variable_draw *out, size_t *kept)
 {
     if (node->kind == EXPR_OP && node->op->random && *kept < VARIABLE_DRAWS_MAX) {
-        size_t shown = strlen(node->path);
+        struct variable_draw *draw = &out[(*kept)++];
 
-        if (shown > VARIABLE_DRAW_PATH_BYTES - 1)
-            shown = VARIABLE_DRAW_PATH_BYTES - 1;
-        TRY(buf_append_bytes(out, bytes_of(node->path, shown), err));
-        TRY(buf_append_u64(out, node->seeds.key, err));
-        TRY(buf_append_u64(out, node->seeds.counter_high, err));
-        *kept += 1;
+        snprintf(draw->path, sizeof draw->path, "%s", node->path);
+        draw->seed = node->seeds.key;
+        draw->seed2 = node->seeds.counter_high;
     }
     for (uint32_t i = 0; i < node->arg_count; i++)
-        TRY(encode_draws(node->args[i], kept, out, err));
-    return OK;
+        collect_draws(node->args[i], out, kept);
+}
+
+size_t
+variable_draws_of(const struct expr_tree *tree, struct variable_draw out[VARIABLE_DRAWS_MAX])
+{
+    size_t kept = 0;
+
+    collect_draws(tree->root, out, &kept);
+    return kept;
 }
 
 enum err_code
 variable_draws_encode(const struct expr_tree *tree, struct buf *out, struct err *err)
 {
-    size_t kept = 0;
+    struct variable_draw draws[VARIABLE_DRAWS_MAX];
+    size_t count = variable_draws_of(tree, draws);
 
-    return encode_draws(tree->root, &kept, out, err);
+    for (size_t i = 0; i < count; i++) {
+        TRY(buf_append_bytes(out, bytes_of_text(draws[i].path), err));
+        TRY(buf_append_u64(out, draws[i].seed, err));
+        TRY(buf_append_u64(out, draws[i].seed2, err));
+    }
+    return OK;
 }
 
 static enum err_code

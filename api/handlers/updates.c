@@ -30,8 +30,10 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
     has_value = api_object_has(&body, "value", &expression);
-    if (verb == VARIABLE_ASSIGN)
-        TRY(api_object_bool(&body, "validate_shape", &validate_shape, &given, err));
+    TRY(api_object_bool(&body, "validate_shape", &validate_shape, &given, err));
+    if (verb != VARIABLE_ASSIGN && !validate_shape)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'validate_shape': only assign may change a shape");
     TRY(api_object_end(&body, err));
     if (!has_value)
         return err_set(err, ERR_INVALID_ARGUMENT, "field 'value' is missing: {\"value\": …}");
@@ -63,29 +65,50 @@ api_variable_assign_sub(struct api_request *rq, struct api_reply *rp, struct err
     return update(rq, rp, VARIABLE_ASSIGN_SUB, err);
 }
 
+/* {"w": [{"path": …, "seed": …, "seed2": …}]}: of the variables whose initial values draw. */
+static enum err_code
+describe_seeds(const struct initialize_report *report, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *seeds = NULL;
+    size_t begin = 0;
+
+    TRY(api_json_made(json_object(), &seeds, err));
+    for (size_t i = 0; i < report->initialized_count; begin = report->draw_ends[i++]) {
+        json_t *draws = NULL;
+
+        if (report->draw_ends[i] == begin)
+            continue;
+        TRY(api_describe_draws(report->draws + begin, report->draw_ends[i] - begin, &draws, err));
+        TRY(api_json_set(seeds, report->initialized[i], draws, err));
+    }
+    *out = TAKE(seeds);
+    return OK;
+}
+
 static enum err_code
 run_initialize(struct api_request *rq, struct api_reply *rp, const struct initialize_spec *spec,
                struct err *err)
 {
     AUTO(initialize_report) report = {0};
     struct write_options options;
-    json_t *initialized = NULL, *skipped = NULL;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    json_t *part = NULL;
 
     TRY(api_request_write_options(rq, &options, err));
     TRY(model_initialize(api_request_service(rq), api_request_model(rq), spec, &options, &report,
                          err));
     TRY(api_reply_revision(rp, report.revision, err));
+    TRY(api_json_made(json_object(), &json, err));
     TRY(api_describe_names((const char *)report.initialized, sizeof *report.initialized,
-                           report.initialized_count, &initialized, err));
-    if (api_describe_names((const char *)report.skipped, sizeof *report.skipped,
-                           report.skipped_count, &skipped, err) != OK) {
-        json_decref(initialized);
-        return ERR_NO_MEMORY;
-    }
-    return api_reply_json(rp, 200,
-                          json_pack("{s:o, s:o, s:I}", "initialized", initialized, "skipped",
-                                    skipped, "revision", (json_int_t)report.revision),
-                          err);
+                           report.initialized_count, &part, err));
+    TRY(api_json_set(json, "initialized", part, err));
+    TRY(api_describe_names((const char *)report.skipped, sizeof *report.skipped,
+                           report.skipped_count, &part, err));
+    TRY(api_json_set(json, "skipped", part, err));
+    TRY(describe_seeds(&report, &part, err));
+    TRY(api_json_set(json, "initialized_with", part, err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
 }
 
 enum err_code

@@ -74,11 +74,15 @@ split_names(struct api_request *rq, struct bytes text, const char ***out, size_t
         return ERR_NO_MEMORY;
     *count = 0;
     for (size_t i = 0; i <= text.size; i++) {
+        char *name;
+
         if (i < text.size && text.data[i] != ',')
             continue;
-        (*out)[*count] = arena_text(arena, bytes_of(text.data + first, i - first), err);
-        if ((*out)[(*count)++] == NULL)
+        name = arena_text(arena, bytes_of(text.data + first, i - first), err);
+        if (name == NULL)
             return ERR_NO_MEMORY;
+        name[name_without_output(name)] = '\0'; /* w:0 is w */
+        (*out)[(*count)++] = name;
         first = i + 1;
     }
     return OK;

@@ -86,3 +86,41 @@ def test_only_uninitialized_skips_a_variable_that_was_assigned(s):
     report = s.post(":initialize", {"variables": ["n"], "only_uninitialized": True}).expect(200).json
     assert report["initialized"] == [] and report["skipped"] == ["n"], report
     s.refuses(409, "FAILED_PRECONDITION", ("initial value",), "POST", ":initialize", {"variables": ["n"]})
+
+
+def test_the_reply_to_initialize_tells_the_seeds_it_drew(s):
+    """With them the run can be repeated: the pair is the model's seed and the op's."""
+    s.create("r", initial_value={"op": "add", "args": [{"op": "random_uniform", "shape": [5]},
+                                                       {"op": "random_normal", "shape": [5]}]})
+    s.create("z", initial_value={"op": "zeros", "shape": [2]})
+    drawn = s.post(":initialize", {}).expect(200).json["initialized_with"]
+    assert list(drawn) == ["r"] and len(drawn["r"]) == 2, drawn
+    assert drawn["r"] == s.info("r")["initialized_with"]
+    first = s.value("r")
+    parts = []
+    for op, draw in zip(("random_uniform", "random_normal"), drawn["r"]):
+        again = f"/v1/models/{s.model}_{op}"
+        s.put(again, {"seed": draw["seed"]}).expect(201)
+        s.post(f"{again}/variables", {"name": "a", "initial_value": {"op": op, "shape": [5], "seed": draw["seed2"]}})
+        s.post(f"{again}:initialize", {}).expect(200)
+        parts.append(np.float32(s.get(f"{again}/variables/a:value").expect(200).json["data"]))
+    assert (parts[0] + parts[1]).tolist() == np.float32(first).tolist()
+
+
+def test_output_names_mean_the_variable_in_lists_of_names_too(s):
+    s.make("w", [1, 2])
+    assert s.get("values?names=w:0").expect(200).json["values"]["w"]["data"] == [1, 2]
+    s.refuses(400, "INVALID_ARGUMENT", ("twice",), "GET", "values?names=w,w:0")
+
+
+def test_every_update_takes_validate_shape_and_only_assign_its_false(s):
+    s.make("w", [1, 2])
+    for verb in ("assign", "assign_add", "assign_sub"):
+        s.post(f"variables/w:{verb}", {"value": [1, 2], "validate_shape": True}).expect(200)
+    for verb in ("assign_add", "assign_sub"):
+        s.refuses(400, "INVALID_ARGUMENT", ("validate_shape",), "POST", f"variables/w:{verb}",
+                  {"value": [1, 2], "validate_shape": False})
+
+
+def test_formats_that_no_route_gives_are_not_advertised(s):
+    assert "npz" not in [entry["name"] for entry in s.get("/v1").expect(200).json["formats"]]
