@@ -8,7 +8,7 @@
 #include "api/chars.h"
 #include "store/base/alloc.h"
 
-enum { STOP_CHECK_MS = 500, JSON_READ_BYTES = 64 * 1024 };
+enum { STOP_CHECK_MS = 100, JSON_READ_BYTES = 64 * 1024 };
 
 struct api_pipe {
     struct condition readable; /* with the request's lock, as everything here */

@@ -260,6 +260,7 @@ drain(struct api_server *server)
     listener = MHD_quiesce_daemon(server->daemon);
     wait_until_idle(server, server->settings->shutdown_timeout_ms);
     atomic_store(&server->stopping, true);
+    service_interrupt(server->service);
     api_pool_stop(server->pool);
     wait_until_idle(server, FLUSH_MS);
     api_watchdog_stop(server);

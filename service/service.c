@@ -83,6 +83,12 @@ service_ready(struct service *service, struct err *err)
     return OK;
 }
 
+void
+service_interrupt(struct service *service)
+{
+    store_interrupt(service->store);
+}
+
 /* --- shared by the operations --- */
 
 enum err_code

@@ -31,6 +31,9 @@ struct service_limits service_limits_default(void);
 ERR_MUST_CHECK enum err_code service_open(struct store *store, const struct service_limits *limits,
                                           struct service **out, struct err *err);
 void service_close(struct service *service); /* NULL is fine */
+/* Long computations and verifications under way give up (ERR_UNAVAILABLE, nothing changed); what is
+ * short still works. Before service_close, when waiting has an end. Any thread. */
+void service_interrupt(struct service *service);
 
 const struct service_limits *service_limits_of(const struct service *service);
 uint64_t service_revision(const struct service *service);

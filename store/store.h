@@ -211,6 +211,10 @@ ERR_MUST_CHECK enum err_code store_stage_read(struct store_stage *stage, uint64_
                                               uint32_t length, struct bytes *out, struct err *err);
 /* Drops what was not published. NULL is fine. */
 void store_stage_drop(struct store_stage *stage);
+/* From now on staging and the checking of payloads, which may take long, fail with ERR_UNAVAILABLE;
+ * what is staged already, and everything else, still goes through. For a process that is about to
+ * close the store. Any thread. */
+void store_interrupt(struct store *store);
 
 /* --- space and health ---------------------------------------------------------------------- */
 

@@ -92,6 +92,7 @@ struct store {
     _Atomic uint64_t next_number;
     _Atomic uint64_t revision, revision_durable;
     _Atomic bool failed;
+    _Atomic bool interrupted;
     _Atomic bool leaked; /* unnamed chunks were forgotten: sweep at the next start */
     _Atomic uint64_t commits, units, commit_us_last, batch_units_last;
 };
@@ -171,5 +172,7 @@ ERR_MUST_CHECK enum err_code store_stage_flush(struct store_stage *stage, struct
 uint64_t store_stage_written(const struct store_stage *stage, enum store_class class);
 /* Its chunks are named now. Frees the stage. */
 void store_stage_published(struct store_stage *stage);
+/* ERR_UNAVAILABLE once store_interrupt was called. */
+ERR_MUST_CHECK enum err_code store_interrupt_check(const struct store *store, struct err *err);
 
 #endif

@@ -81,6 +81,20 @@ store_stage_open(struct store *store, struct store_stage **out, struct err *err)
     return OK;
 }
 
+void
+store_interrupt(struct store *store)
+{
+    atomic_store(&store->interrupted, true);
+}
+
+enum err_code
+store_interrupt_check(const struct store *store, struct err *err)
+{
+    if (!atomic_load(&store->interrupted))
+        return OK;
+    return err_set(err, ERR_UNAVAILABLE, "the server is stopping; this was given up unfinished");
+}
+
 uint64_t
 store_stage_written(const struct store_stage *stage, enum store_class class)
 {
@@ -230,6 +244,7 @@ store_stage_chunk(struct store_stage *stage, enum store_class class, struct stor
     unsigned sealed = count_sealed(stage, class);
 
     CHECK(length <= store_class_bytes(class));
+    TRY(store_interrupt_check(stage->store, err));
     if (stage->count[class] - sealed >= STORE_STAGE_UNSEALED_MAX)
         return err_set(err, ERR_INTERNAL, "%u staged chunks are being filled already",
                        stage->count[class] - sealed);

@@ -90,6 +90,7 @@ store_chunk_verify(const struct store_view *view, uint64_t id, struct store_chun
 {
     uint32_t actual;
 
+    TRY(store_interrupt_check(view->store, err));
     TRY(store_chunk_read(view, id, place, length, crc, out, err));
     actual = crc32c(0, out->data, out->size);
     if (actual != crc)

@@ -190,6 +190,24 @@ def test_a_folder_of_something_else_is_refused(s):
     assert ended.returncode > 0 and ended.stderr and not ended.stdout, ended
 
 
+def test_stopping_gives_up_what_takes_too_long(s):
+    with s.other_server("--shutdown-timeout-ms", "200") as t:
+        t.create("long", {"op": "truncated_normal", "shape": [20_000, 20_000]})
+        replies = []
+        client = t.another_client()
+        thread = threading.Thread(
+            target=lambda: replies.append(client.request("POST", t.path("variables/long:initialize"))))
+        thread.start()
+        time.sleep(0.3)
+        t.server.process.terminate()
+        assert t.server.process.wait(60 * t.patience) == 0
+        thread.join()
+        t.server.forget()
+        assert replies[0].status == 503 and replies[0].code == "UNAVAILABLE", str(replies[0])
+        t.restart()
+        assert not t.info("long")["initialized"]
+
+
 def test_stopping_lets_requests_under_way_finish(s):
     size = 4 << 20
     with s.other_server() as t:

@@ -138,6 +138,47 @@ an_abandoned_half_filled_chunk_is_dropped_with_its_stage(void **state)
     assert_int_equal(stats_when_drained(f).chunks[STORE_CLASS_ROWS], 0);
 }
 
+static enum err_code
+name_unread(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct named_chunk *c = context;
+
+    return store_put(txn, bytes_of_text("c"), bytes_of(c, sizeof *c), err);
+}
+
+static void
+an_interrupted_store_stages_no_more_but_publishes_what_there_is(void **state)
+{
+    struct fixture *f = *state;
+    struct named_chunk made;
+    struct store_update_options options = {0};
+    struct store_snapshot *snapshot = NULL;
+    struct store_stage *stage = NULL;
+    struct store_chunk chunk;
+    struct bytes bytes;
+    uint64_t revision = 0;
+
+    WORKS(store_stage_open(f->store, &stage, &f->err), &f->err);
+    stage_chunks(f, stage, STORE_CLASS_BULK, 3, 1000, &made, 1);
+    store_interrupt(f->store);
+    FAILS(store_stage_chunk(stage, STORE_CLASS_BULK, (struct store_chunk_place){3, 1}, 1000, &chunk,
+                            &f->err),
+          ERR_UNAVAILABLE, &f->err);
+    options.stage = stage;
+    WORKS(store_update(f->store, name_unread, &made, &options, &revision, &f->err), &f->err);
+    assert_int_equal(revision, 1);
+    WORKS(store_snapshot_open(f->store, &snapshot, &f->err), &f->err);
+    WORKS(store_chunk_read(store_snapshot_view(snapshot), made.id, made.place, made.length,
+                           made.crc, &bytes, &f->err),
+          &f->err);
+    FAILS(store_chunk_verify(store_snapshot_view(snapshot), made.id, made.place, made.length,
+                             made.crc, &bytes, &f->err),
+          ERR_UNAVAILABLE, &f->err);
+    store_snapshot_drop(snapshot);
+    fixture_reopen(f);
+    must_read_all(f, &made, 1);
+}
+
 int
 main(void)
 {
@@ -147,6 +188,7 @@ main(void)
         STORE_TEST(a_stage_whose_unit_failed_can_be_published_later),
         STORE_TEST(sixteen_chunks_may_be_filled_at_once_and_no_more),
         STORE_TEST(an_abandoned_half_filled_chunk_is_dropped_with_its_stage),
+        STORE_TEST(an_interrupted_store_stages_no_more_but_publishes_what_there_is),
     };
 
     return cmocka_run_group_tests_name("store_stage", tests, NULL, NULL);
