@@ -178,7 +178,7 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct usage_change change = {0};
     struct model_record model;
-    struct checkpoint_record record, existing = {0};
+    struct checkpoint_record record = {0}, existing = {0};
     bool found = false;
 
     TRY(service_find_model(view, u->model, &model, err));

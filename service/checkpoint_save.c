@@ -123,7 +123,7 @@ save_unit(struct store_txn *txn, void *context, struct err *err)
     struct save *s = context;
     const struct store_view *view = store_txn_view(txn);
     struct usage_change change = {0};
-    struct checkpoint_record record, step = {0}, existing = {0};
+    struct checkpoint_record record = {0}, step = {0}, existing = {0};
     struct model_record model;
     bool found = false;
 
