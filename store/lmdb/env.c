@@ -379,29 +379,51 @@ pages_of(const MDB_stat *stat)
     return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
 }
 
-enum err_code
-store_env_space(struct store_env *e, struct store_env_space *out, struct err *err)
+static int
+count_used(const struct store_env *e, MDB_txn *txn, uint64_t *pages, uint64_t *entries)
 {
     static const MDB_dbi free_list = 0;
     static const uint64_t meta_pages = 2;
     MDB_stat main_tree, free_tree;
+    int rc = mdb_stat(txn, e->dbi, &main_tree);
+
+    if (rc == 0)
+        rc = mdb_stat(txn, free_list, &free_tree);
+    if (rc != 0)
+        return rc;
+    *pages = meta_pages + pages_of(&main_tree) + pages_of(&free_tree);
+    *entries = main_tree.ms_entries;
+    return 0;
+}
+
+enum err_code
+store_env_left(struct store_env *e, MDB_txn *txn, uint64_t *bytes, struct err *err)
+{
+    uint64_t used = 0, entries = 0;
+
+    TRY(store_mdb_check(err, count_used(e, txn, &used, &entries), "examine", e->name));
+    used *= e->page_bytes;
+    *bytes = used < e->map_bytes ? e->map_bytes - used : 0;
+    return OK;
+}
+
+enum err_code
+store_env_space(struct store_env *e, struct store_env_space *out, struct err *err)
+{
     MDB_envinfo info;
     MDB_txn *txn = NULL;
-    uint64_t used, pages;
+    uint64_t used = 0, entries = 0, pages;
     int rc;
 
     TRY(store_env_read_begin(e, &txn, err));
-    rc = mdb_stat(txn, e->dbi, &main_tree);
-    if (rc == 0)
-        rc = mdb_stat(txn, free_list, &free_tree);
+    rc = count_used(e, txn, &used, &entries);
     if (rc == 0)
         rc = mdb_env_info(e->env, &info);
     store_env_read_end(e, txn);
     TRY(store_mdb_check(err, rc, "examine", e->name));
     pages = (uint64_t)info.me_last_pgno + 1;
-    used = meta_pages + pages_of(&main_tree) + pages_of(&free_tree);
     *out =
-        (struct store_env_space){.entries = main_tree.ms_entries,
+        (struct store_env_space){.entries = entries,
                                  .file_bytes = pages * e->page_bytes,
                                  .free_bytes = used < pages ? (pages - used) * e->page_bytes : 0};
     out->room_bytes = out->free_bytes;

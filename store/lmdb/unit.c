@@ -2,12 +2,20 @@
  *
  * Puts and deletes wait in an overlay, chunks in buffers, freed chunks in a list: a unit that fails
  * has touched nothing, and dropping the three undoes it. */
+#include <inttypes.h>
+
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/lmdb/engine.h"
 #include "store/lmdb/record.h"
 #include "store/lmdb/system.h"
 #include "store/lmdb/view.h"
+
+enum {
+    META_RESERVE_PART = 8, /* of the map */
+    META_RESERVE_BYTES_MIN = 256 << 10,
+    META_RESERVE_BYTES_MAX = 16 << 20,
+};
 
 const struct store_view *
 store_txn_view(const struct store_txn *txn)
@@ -179,6 +187,51 @@ check_sealed(const struct store_txn *txn)
     }
 }
 
+/* Whether the unit's records take more bytes than those they replace. */
+static enum err_code
+check_grows(const struct store_txn *txn, bool *grows, struct err *err)
+{
+    const struct store_change *change = txn->overlay.first[0];
+    uint64_t before = 0, after = 0;
+
+    for (; change != NULL; change = change->next[0]) {
+        struct bytes old;
+
+        TRY(store_record_get(&txn->view.store->meta, txn->view.meta, change->key, &old, err));
+        if (old.data != NULL)
+            before += change->key.size + old.size;
+        if (change->value.data != NULL)
+            after += change->key.size + change->value.size;
+    }
+    *grows = after > before;
+    return OK;
+}
+
+/* Trees are copied where they change, so deleting takes pages before it gives any: the last of the
+ * meta file's are kept for units that do not make it larger. */
+static enum err_code
+check_reserve(const struct store_txn *txn, struct err *err)
+{
+    struct store_env *meta = &txn->view.store->meta;
+    uint64_t reserve_bytes = meta->map_bytes / META_RESERVE_PART, left_bytes;
+    bool grows = false;
+
+    if (reserve_bytes > META_RESERVE_BYTES_MAX)
+        reserve_bytes = META_RESERVE_BYTES_MAX;
+    if (reserve_bytes < META_RESERVE_BYTES_MIN)
+        reserve_bytes = META_RESERVE_BYTES_MIN;
+    TRY(store_env_left(meta, txn->view.meta, &left_bytes, err));
+    if (left_bytes >= reserve_bytes)
+        return OK;
+    TRY(check_grows(txn, &grows, err));
+    if (!grows)
+        return OK;
+    return err_set(err, ERR_FULL,
+                   "%s has %" PRIu64 " bytes of address space (map size) left, which are kept for "
+                   "deleting",
+                   meta->name, left_bytes);
+}
+
 /* Key order, which is what the tree likes best. */
 static enum err_code
 flush_changes(struct store_txn *txn, struct err *err)
@@ -204,6 +257,7 @@ run_unit(struct store_txn *txn, store_unit *unit, void *context, bool *broken, s
     if (code != OK || !txn->changed)
         return code;
     check_sealed(txn);
+    TRY(check_reserve(txn, err));
     code = flush_changes(txn, err);
     *broken = code != OK;
     return code;

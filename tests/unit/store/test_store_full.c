@@ -153,6 +153,67 @@ a_full_meta_file_still_deletes(void **state)
     free(value);
 }
 
+/* Short records under scattered keys: no run of free pages anywhere. */
+struct scatter {
+    int first, count;
+    const char *value; /* NULL: delete */
+};
+
+static enum err_code
+scatter(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct scatter *s = context;
+
+    for (int i = s->first; i < s->first + s->count; i++) {
+        struct pair pair = {NULL, s->value};
+        char key[32];
+
+        snprintf(key, sizeof key, "%d", i * 7919 % 100003);
+        pair.key = key;
+        TRY(put_pair(txn, &pair, err));
+    }
+    return OK;
+}
+
+static void
+scatter_one(struct fixture *f, int i, const char *value)
+{
+    struct scatter s = {i, 1, value};
+
+    WORKS(store_update(f->store, scatter, &s, NULL, NULL, &f->err), &f->err);
+}
+
+static void
+a_meta_file_full_of_short_records_takes_others_and_is_emptied(void **state)
+{
+    enum { SOME = 20 };
+    struct fixture *f = *state;
+    struct scatter s = {0, SOME, "a value of thirty-two characters"};
+
+    store_close(f->store);
+    f->store = NULL;
+    f->config.map_size_bytes = 1 << 20;
+    WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+    for (; s.count > 0; s.count /= 2) {
+        while (store_update(f->store, scatter, &s, NULL, NULL, &f->err) == OK)
+            s.first += s.count;
+        assert_int_equal(f->err.code, ERR_FULL);
+        err_clear(&f->err);
+    }
+    assert_true(s.first > 2000);
+    for (int i = 0; i < SOME; i++)
+        scatter_one(f, i, "another one of exactly as much..");
+    for (int i = 0; i < SOME; i++)
+        scatter_one(f, i, NULL);
+    s.value = NULL;
+    s.count = SOME;
+    for (s.first -= SOME; s.first >= SOME; s.first -= SOME)
+        WORKS(store_update(f->store, scatter, &s, NULL, NULL, &f->err), &f->err);
+    (void)put(f, "again", "yes");
+    fixture_reopen(f);
+    must_hold(f, "again", "yes");
+}
+
 static void
 limits_are_checked_before_work_starts(void **state)
 {
@@ -182,6 +243,7 @@ main(void)
         STORE_TEST(a_full_file_does_not_fail_a_stage_while_garbage_can_go),
         STORE_TEST(staging_past_the_end_fails_cleanly),
         STORE_TEST(a_full_meta_file_still_deletes),
+        STORE_TEST(a_meta_file_full_of_short_records_takes_others_and_is_emptied),
         STORE_TEST(limits_are_checked_before_work_starts),
     };
 
