@@ -176,16 +176,17 @@ compute_check_reads(const struct compute_source *source, struct store_txn *txn, 
 }
 
 uint64_t
-compute_largest_read(const struct compute_source *source)
+compute_work_bytes(const struct expr_tree *tree)
 {
-    uint64_t largest = 0;
+    uint64_t work = 0;
 
-    for (size_t i = 0; i < source->read_count; i++) {
-        uint64_t size = source->reads[i]->reader.ref.size;
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        const struct expr *node = tree->nodes[i];
 
-        largest = size > largest ? size : largest;
+        if (node->depth != 0 && __builtin_add_overflow(work, tensor_type_bytes(&node->type), &work))
+            return UINT64_MAX;
     }
-    return largest;
+    return work;
 }
 
 uint64_t

@@ -29,8 +29,6 @@ void compute_source_drop(struct compute_source *source);
 /* The functions an expression calls; borrows source. Reading an uninitialized variable is
  * ERR_FAILED_PRECONDITION; an unknown one ERR_NOT_FOUND. */
 struct expr_source compute_expr_source(struct compute_source *source);
-/* Bytes of the largest value among those read. */
-uint64_t compute_largest_read(const struct compute_source *source);
 /* ERR_CONFLICT when a variable that was read is not what it was, in the transaction's state. */
 ERR_MUST_CHECK enum err_code compute_check_reads(const struct compute_source *source,
                                                  struct store_txn *txn, struct err *err);
@@ -47,6 +45,8 @@ ERR_MUST_CHECK enum err_code compute_read_all(const struct expr_tree *tree,
                                               const struct expr_source *source, void *out,
                                               struct err *err);
 void compute_evaluator_drop(struct evaluator **evaluator); /* for scopes */
+/* How much an inferred tree makes on its way: the bytes of all its nodes together. */
+uint64_t compute_work_bytes(const struct expr_tree *tree);
 /* What the result of an inferred tree takes in the store: nothing when it is a constant fill. 0 for
  * strings, whose size only evaluation tells. */
 uint64_t compute_stored_bytes(const struct expr_tree *tree);

@@ -8,9 +8,9 @@
 #include "store/store.h"
 
 enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8 };
-/* Values up to this are computed and written inside the commit; larger ones are staged ahead of it.
- */
-enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20 };
+/* Values up to this are computed and written inside the commit, if no more than so much has to be
+ * worked through for them; others are staged ahead of it. */
+enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 20 };
 
 struct service {
     struct store *store; /* borrowed */

@@ -301,7 +301,7 @@ is_small(struct update *u, bool *small, struct err *err)
     size = tensor_type_bytes(&u->value->root->type);
     *small = u->value->root->type.dtype != DTYPE_STRING && size <= SERVICE_COMMIT_BYTES_MAX &&
              variable.value.size <= SERVICE_COMMIT_BYTES_MAX &&
-             compute_largest_read(&reads) <= SERVICE_COMMIT_BYTES_MAX;
+             compute_work_bytes(u->value) <= SERVICE_COMMIT_WORK_BYTES_MAX;
     return OK;
 }
 

@@ -89,6 +89,26 @@ an_update_reads_other_variables_and_itself(void **state)
     must_be(d, "a", DTYPE_INT64, scalar(), sum, 8);
 }
 
+/* Not large, but too much to work through while others wait for the commit. */
+static void
+a_long_computation_of_a_small_value_is_done_ahead(void **state)
+{
+    enum { COUNT = 100000, TERMS = 30 };
+    struct domain *d = *state;
+    struct expr_tree tree = filled(0.0f, COUNT);
+    struct expr *sum;
+
+    create(d, "v", &tree);
+    initialize_all(d);
+    tree = tree_new();
+    sum = exprs_set_shape(exprs_op(&tree, "ones", 0), "shape", exprs_shape(1, COUNT));
+    for (int i = 1; i < TERMS; i++)
+        sum = exprs_op(&tree, "add", 2, sum, exprs_weak_float(&tree, 1.0));
+    tree.root = sum;
+    WORKS(try_update(d, "v", VARIABLE_ASSIGN_ADD, &tree), &d->f->err);
+    must_be_filled(d, "v", (float)TERMS, COUNT);
+}
+
 static void
 what_does_not_fit_is_refused_and_changes_nothing(void **state)
 {
@@ -296,6 +316,7 @@ main(void)
         DOMAIN_TEST(small_updates_change_value_version_and_revision),
         DOMAIN_TEST(big_updates_are_staged_and_exact),
         DOMAIN_TEST(an_update_reads_other_variables_and_itself),
+        DOMAIN_TEST(a_long_computation_of_a_small_value_is_done_ahead),
         DOMAIN_TEST(what_does_not_fit_is_refused_and_changes_nothing),
         DOMAIN_TEST(only_assign_may_be_the_first),
         DOMAIN_TEST(without_validation_assign_changes_the_shape_for_good),
