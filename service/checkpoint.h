@@ -48,9 +48,10 @@ ERR_MUST_CHECK enum err_code checkpoint_save(struct service *service, const char
 
 typedef enum err_code checkpoint_visit(void *context, const struct checkpoint_info *info,
                                        struct err *err);
-/* Newest first, after the one called `after` (NULL: from the newest). */
+/* Newest first, of those made before the one with id `before` (0: from the newest), which may be
+ * gone. */
 ERR_MUST_CHECK enum err_code checkpoint_list(struct service *service, const char *model,
-                                             const char *after, size_t count_max,
+                                             uint64_t before, size_t count_max,
                                              checkpoint_visit *visit, void *context, bool *more,
                                              uint64_t *revision, struct err *err);
 /* The newest. ERR_NOT_FOUND when there is none. */

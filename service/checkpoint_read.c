@@ -28,7 +28,7 @@ checkpoint_get(struct service *service, const char *model, const char *name,
 }
 
 enum err_code
-checkpoint_list(struct service *service, const char *model, const char *after, size_t count_max,
+checkpoint_list(struct service *service, const char *model, uint64_t before, size_t count_max,
                 checkpoint_visit *visit, void *context, bool *more, uint64_t *revision,
                 struct err *err)
 {
@@ -46,10 +46,8 @@ checkpoint_list(struct service *service, const char *model, const char *after, s
     TRY(record_get_usage(view, model_record.id, &usage, err));
     *revision = usage.revision;
     *more = false;
-    if (after != NULL) {
-        TRY(info_of(view, model_record.id, after, &info, err));
-        start = record_key_order(model_record.id, info.record.id);
-    }
+    if (before != 0)
+        start = record_key_order(model_record.id, before);
     prefix = record_key_orders(model_record.id);
     TRY(store_cursor_open(view, record_key_bytes(&prefix),
                           start.size ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor, err));
@@ -89,7 +87,7 @@ checkpoint_latest(struct service *service, const char *model, struct checkpoint_
     bool more = false;
 
     out->name[0] = '\0';
-    TRY(checkpoint_list(service, model, NULL, 1, keep_info, out, &more, &revision, err));
+    TRY(checkpoint_list(service, model, 0, 1, keep_info, out, &more, &revision, err));
     if (out->name[0] == '\0')
         return err_set(err, ERR_NOT_FOUND, "model '%s' has no checkpoint", model);
     return OK;

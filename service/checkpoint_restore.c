@@ -257,11 +257,14 @@ static enum err_code
 run(struct restore *r, struct err *err)
 {
     struct model_record source;
+    struct usage_record usage;
     struct checkpoint_record checkpoint;
 
     restore_report_drop(r->report);
     r->change = (struct usage_change){0};
     TRY(service_find_model(r->view, r->model, &r->target, err));
+    TRY(record_get_usage(r->view, r->target.id, &usage, err));
+    TRY(service_check_conditions(r->options, "model", r->model, true, usage.revision, err));
     if (r->spec->source_model != NULL)
         TRY(service_find_model(r->view, r->spec->source_model, &source, err));
     else

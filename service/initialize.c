@@ -63,6 +63,19 @@ publish_step(struct store_txn *txn, struct initialize_plan *plan, struct initial
     return record_put_variable(txn, plan->model.id, step->name, &variable, err);
 }
 
+/* Conditions on a run that names no variable are about the model. */
+static enum err_code
+check_model(struct store_txn *txn, const struct initialize_plan *plan, struct err *err)
+{
+    struct usage_record usage;
+
+    if (plan->model_options == NULL)
+        return OK;
+    TRY(record_get_usage(store_txn_view(txn), plan->model.id, &usage, err));
+    return service_check_conditions(plan->model_options, "model", plan->model_name, true,
+                                    usage.revision, err);
+}
+
 static enum err_code
 publish_unit(struct store_txn *txn, void *context, struct err *err)
 {
@@ -70,6 +83,7 @@ publish_unit(struct store_txn *txn, void *context, struct err *err)
     struct usage_change change = {0};
 
     TRY(compute_check_reads(&plan->reads, txn, err));
+    TRY(check_model(txn, plan, err));
     for (size_t i = 0; i < plan->order_count; i++)
         TRY(publish_step(txn, plan, plan->order[i], &change, err));
     if (plan->order_count == 0)
@@ -137,6 +151,8 @@ try_initialize(struct service *service, const char *model, const struct initiali
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(initialize_plan_make(service, model, store_snapshot_view(snapshot), spec, options, &plan,
                              err));
+    plan.model_name = model;
+    plan.model_options = spec->names == NULL ? options : NULL;
     TRY(store_stage_open(service->store, &stage, err));
     for (size_t i = 0; i < plan.order_count; i++)
         TRY(build_step(&plan, plan.order[i], stage, err));

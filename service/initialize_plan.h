@@ -24,8 +24,10 @@ struct initialize_step {
 
 struct initialize_plan {
     struct service *service;
-    const struct store_view *view;       /* borrowed */
-    const struct write_options *options; /* conditions on the variables named; NULL: none */
+    const struct store_view *view;             /* borrowed */
+    const struct write_options *options;       /* conditions on the variables named; NULL: none */
+    const struct write_options *model_options; /* on the model, when none is named; NULL: none */
+    const char *model_name;                    /* borrowed */
     struct model_record model;
     struct compute_source reads;    /* current values */
     struct initialize_step **steps; /* owned */

@@ -80,18 +80,23 @@ push_checkpoint(void *context, const struct checkpoint_info *info, struct err *e
 {
     json_t *json = NULL;
 
+    char token[24];
+
+    /* Names may be overwritten or deleted between two pages: the page goes on by id. */
+    snprintf(token, sizeof token, "%" PRIu64, info->record.id);
     TRY(api_describe_checkpoint(info, &json, err));
-    return api_page_push(context, json, info->name, err);
+    return api_page_push(context, json, token, err);
 }
 
 enum err_code
 api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(api_page) page = {0};
-    uint64_t revision = 0;
+    uint64_t revision = 0, before = 0;
 
     TRY(api_page_begin(rq, &page, err));
-    TRY(checkpoint_list(api_request_service(rq), api_request_model(rq), page.after, page.size,
+    TRY(api_request_query_u64(rq, "page_token", 0, &before, err));
+    TRY(checkpoint_list(api_request_service(rq), api_request_model(rq), before, page.size,
                         push_checkpoint, &page, &page.more, &revision, err));
     return api_page_reply(rq, rp, &page, "checkpoints", revision, err);
 }

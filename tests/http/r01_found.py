@@ -124,3 +124,26 @@ def test_every_update_takes_validate_shape_and_only_assign_its_false(s):
 
 def test_formats_that_no_route_gives_are_not_advertised(s):
     assert "npz" not in [entry["name"] for entry in s.get("/v1").expect(200).json["formats"]]
+
+
+def test_conditions_on_whole_runs_are_about_the_model(s):
+    s.create("w", {"op": "ones", "shape": [2]})
+    stale = s.get("").expect(200).etag
+    s.create("v", {"op": "ones", "shape": [2]})
+    s.refuses(412, "PRECONDITION_FAILED", "model", "POST", ":initialize", {}, headers={"If-Match": stale})
+    s.post(":initialize", {}, headers={"If-Match": s.get("").etag}).expect(200)
+    s.save("c")
+    s.refuses(412, "PRECONDITION_FAILED", "model", "POST", "checkpoints/c:restore", {}, headers={"If-Match": stale})
+    s.post("checkpoints/c:restore", {}, headers={"If-Match": s.get("").etag}).expect(200)
+
+
+def test_a_page_of_checkpoints_goes_on_when_its_last_one_is_gone(s):
+    s.create("w", {"op": "ones", "shape": [2]})
+    s.initialize()
+    for name in "abcd":
+        s.save(name)
+    page = s.get("checkpoints?page_size=2").expect(200).json
+    assert [each["name"] for each in page["checkpoints"]] == ["d", "c"]
+    s.delete("checkpoints/c").expect(200)
+    page = s.get(f"checkpoints?page_size=2&page_token={page['next_page_token']}").expect(200).json
+    assert [each["name"] for each in page["checkpoints"]] == ["b", "a"] and page["next_page_token"] is None
