@@ -118,14 +118,3 @@ api_head_count(const struct api_head *head, const char *name)
         count += api_chars_equal(head->fields[i].name, name);
     return count;
 }
-
-bool
-api_head_list_has(struct bytes list, const char *token)
-{
-    struct bytes item;
-
-    while (api_chars_next(&list, ',', &item))
-        if (api_chars_equal(api_chars_trim(item), token))
-            return true;
-    return false;
-}

@@ -32,7 +32,5 @@ ERR_MUST_CHECK enum err_code api_head_check_fields(const struct api_head *head, 
 /* The only field of that name; data NULL when absent. Names compare without case. */
 struct bytes api_head_value(const struct api_head *head, const char *name);
 size_t api_head_count(const struct api_head *head, const char *name);
-/* Whether a comma separated list holds `token`, without case. */
-bool api_head_list_has(struct bytes list, const char *token);
 
 #endif

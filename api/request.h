@@ -29,7 +29,6 @@ struct arena *api_request_arena(struct api_request *rq);
 const char *api_request_model(const struct api_request *rq);
 const char *api_request_name(const struct api_request *rq);
 bool api_request_on_worker(const struct api_request *rq);
-bool api_request_is_head(const struct api_request *rq);
 
 /* Decoded query argument; data NULL when absent. Only names listed in the route's row get this far,
  * each at most once. Borrows from rq. */

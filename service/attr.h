@@ -1,4 +1,4 @@
-/* Parameters of an op (later: of an optimizer), one row each: the only description of them. From
+/* Parameters of an op, one row each: the only description of them. From
  * these rows requests are decoded, bounds checked, the catalogue is published, records are written
  * and read. */
 #ifndef SERVICE_ATTR_H

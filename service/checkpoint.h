@@ -70,7 +70,7 @@ struct checkpoint_tensor {
 };
 typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
                                               struct err *err);
-/* inspect_checkpoint: the checkpoint, then its tensors in name order. `metadata` (initialized by
+/* The checkpoint, then its tensors in name order. `metadata` (initialized by
  * the caller) gets the imported pairs: name, value …, u32 length + bytes each. */
 ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const char *model,
                                                 const char *name, struct checkpoint_info *out,

@@ -2,11 +2,11 @@
  * variables.
  *
  * Life: built by expr_tree_* calls (api decodes JSON, records are decoded here) -> expr_infer:
- * dtypes and shapes, refusing what cannot work -> expr_draw: seeds of random ops -> expr_eval: any
- * range of elements of the result, as often as wanted, in bounded memory. Weak literals, numbers
- * written without a dtype, are int64 or float64 here and adopt the dtype of what they meet, as
- * TensorFlow converts Python numbers: integers to any number type they fit, fractions to float and
- * complex types only; meeting nothing they become int32 (int64 when too big) or float32. */
+ * dtypes and shapes, refusing what cannot work -> expr_draw: seeds of random ops -> evaluator_read:
+ * any range of elements of the result, as often as wanted, in bounded memory. Weak literals,
+ * numbers written without a dtype, are int64 or float64 here and adopt the dtype of what they meet,
+ * as TensorFlow converts Python numbers: integers to any number type they fit, fractions to float
+ * and complex types only; meeting nothing they become int32 (int64 when too big) or float32. */
 #ifndef SERVICE_EXPR_H
 #define SERVICE_EXPR_H
 

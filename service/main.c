@@ -123,6 +123,7 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.expression_nodes_max = (uint32_t)settings->expression_nodes_max;
     limits.expression_depth_max = (uint32_t)settings->expression_depth_max;
     limits.variables_per_request_max = (uint32_t)settings->variables_per_request_max;
+    limits.inline_reply_bytes_max = settings->inline_reply_max_bytes;
     limits.compute_threads = settings->compute_threads != 0 ? (uint32_t)settings->compute_threads
                              : cores > 0                    ? (uint32_t)cores
                                                             : 1;

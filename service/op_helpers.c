@@ -205,12 +205,6 @@ op_settle(struct expr_tree *tree, struct expr *node, enum dtype dtype, struct er
 }
 
 enum err_code
-op_settle_natural(struct expr_tree *tree, struct expr *node, struct err *err)
-{
-    return op_settle(tree, node, op_natural_dtype(&node->literal, node->weak), err);
-}
-
-enum err_code
 op_settle_attr(struct expr_tree *tree, const struct expr *node, const char *name,
                struct attr_tensor *attr, enum dtype dtype, struct err *err)
 {

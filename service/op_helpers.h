@@ -19,9 +19,6 @@ enum err_code op_wrap(const struct expr *node, const struct err *inner, struct e
  * is. Refuses fractions for integers, and values that do not fit. */
 ERR_MUST_CHECK enum err_code op_settle(struct expr_tree *tree, struct expr *node, enum dtype dtype,
                                        struct err *err);
-/* A weak literal that meets nothing: int32, int64 or float32. */
-ERR_MUST_CHECK enum err_code op_settle_natural(struct expr_tree *tree, struct expr *node,
-                                               struct err *err);
 /* Elementwise ops: weak arguments adopt the dtype of the first argument that has one; among
  * themselves float32 where one has a fraction. Then all dtypes must be equal. */
 ERR_MUST_CHECK enum err_code op_settle_together(struct expr_tree *tree, struct expr *node,

@@ -7,7 +7,6 @@
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
-enum { TENSOR_SET_COPY_BYTES_MAX = 65536 }; /* up to this a copy is cheaper than a lease */
 /* A slice whose runs are shorter than this on average is gathered into memory. */
 enum { TENSOR_SET_RUN_BYTES_MIN = 4096 };
 
@@ -239,8 +238,10 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
     }
     if (cast_to == entry->type.dtype)
         cast_to = DTYPE_UNSET;
-    copy = entry->size <= TENSOR_SET_COPY_BYTES_MAX || cast_to != DTYPE_UNSET;
-    if (!copy && s->reader.ref.kind == VALUE_CHUNKS) {
+    /* Only chunks outlive the snapshot; what is no list of chunks is small. */
+    copy = entry->size <= set->keep->service->limits.inline_reply_bytes_max ||
+           cast_to != DTYPE_UNSET || s->reader.ref.kind != VALUE_CHUNKS;
+    if (!copy) {
         if (set->keep->lease == NULL)
             TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));
         TRY(store_lease_add(set->keep->lease, snapshot, s->reader.family, err));

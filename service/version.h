@@ -1,3 +1,4 @@
+/* What --version and GET /v1 say. */
 #ifndef SERVICE_VERSION_H
 #define SERVICE_VERSION_H
 

@@ -22,10 +22,7 @@ enum {
     STORE_KEY_TENSOR = 't', /* checkpoint id, name: one tensor of a checkpoint */
     STORE_KEY_ORDER = 'r',  /* model, inverted checkpoint id: newest first */
     STORE_KEY_NAME = 'n',   /* model, base name: next number of a uniquified name */
-    STORE_KEY_EVENT = 'e',
-    STORE_KEY_OUTCOME = 'o', /* of requests with an idempotency key */
-    STORE_KEY_USAGE = 'u',
-    STORE_KEY_SAVER = 's',
+    STORE_KEY_USAGE = 'u',  /* model: its counts and bytes */
 };
 
 enum { STORE_KEY_SMALL_BYTES_MAX = 17 }; /* kind + two u64 */

@@ -28,8 +28,9 @@ ERR_MUST_CHECK enum err_code random_entropy(uint64_t *out, struct err *err);
 
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_TRUNCATED_NORMAL };
 
-/* Which TensorFlow build's normals: random.md's profiles. Uniforms do not depend on it. */
-enum random_profile { RANDOM_PROFILE_R1_LINUX, RANDOM_PROFILE_COUNT };
+/* Which TensorFlow build's normals: they follow the libm it was linked with. Uniforms do not depend
+ * on it. */
+enum random_profile { RANDOM_PROFILE_R1_LINUX };
 
 struct random_stream {
     enum random_kind kind;

@@ -1,9 +1,9 @@
 /* The vectorised path: AVX2 and FMA, picked at run time.
  *
  * Blocks are made four at a time into a buffer of words that stays in the first-level cache; from
- * there plain loops make uniforms and integers, and factors.c makes normals. Bits never depend on
- * the path: what is computed here is either exact or keeps its distance from where rounding would
- * change. */
+ * there plain loops make uniforms and integers, and vector_normal.c and vector_double.c make
+ * normals. Bits never depend on the path: what is computed here is either exact or keeps its
+ * distance from where rounding would change. */
 #include "service/random/vector.h"
 
 #include <math.h>

@@ -280,14 +280,3 @@ slice_each_run(const struct slice *slice, slice_run *run, void *context, struct 
     }
     return count == 0 ? OK : run(context, first, total - count, count, err);
 }
-
-bool
-slice_is_whole(const struct slice *slice)
-{
-    if (shape_count(&slice->result) != shape_count(&slice->source))
-        return false;
-    for (uint32_t dim = 0; dim < slice->source.rank; dim++)
-        if (slice->step[dim] != 1)
-            return false;
-    return true;
-}

@@ -25,6 +25,5 @@ typedef enum err_code slice_run(void *context, uint64_t source_first, uint64_t r
                                 uint64_t count, struct err *err);
 ERR_MUST_CHECK enum err_code slice_each_run(const struct slice *slice, slice_run *run,
                                             void *context, struct err *err);
-bool slice_is_whole(const struct slice *slice); /* every element, in order */
 
 #endif

@@ -1,3 +1,4 @@
+/* Two clocks: one for deadlines and durations, one for people. */
 #ifndef STORE_BASE_CLOCK_H
 #define STORE_BASE_CLOCK_H
 

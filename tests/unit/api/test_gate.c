@@ -184,15 +184,6 @@ the_gate_decides_each_case(void **state)
     }
 }
 
-static void
-lists_are_searched_item_by_item(void **state)
-{
-    (void)state;
-    assert_true(api_head_list_has(bytes_of_text("a, Keep-Alive ,b"), "keep-alive"));
-    assert_false(api_head_list_has(bytes_of_text("keep-alive2,x"), "keep-alive"));
-    assert_false(api_head_list_has(bytes_of_text(""), "a"));
-}
-
 int
 main(void)
 {
@@ -201,7 +192,6 @@ main(void)
         cmocka_unit_test(malformed_blocks_are_refused),
         cmocka_unit_test(fields_beyond_the_limit_are_refused),
         cmocka_unit_test(the_gate_decides_each_case),
-        cmocka_unit_test(lists_are_searched_item_by_item),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

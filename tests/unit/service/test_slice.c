@@ -144,29 +144,6 @@ every_case_selects_what_numpy_selects_in_maximal_runs(void **state)
 }
 
 static void
-whole_means_every_element_in_order(void **state)
-{
-    static const struct {
-        const char *text;
-        bool whole;
-    } texts[] = {{"", true},      {"...", true},     {":,:", true},  {"0:3", true},
-                 {"::1", true},   {"-3:,0:9", true}, {"0:2", false}, {"::-1", false},
-                 {":,1:", false}, {"1", false},      {"::2", false}};
-    struct shape shape = {2, {3, 4}}, single = {2, {1, 4}};
-    struct slice slice;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        assert_int_equal(slice_parse(bytes_of_text(texts[i].text), &shape, &slice, NULL), OK);
-        assert_int_equal(slice_is_whole(&slice), texts[i].whole);
-    }
-    assert_int_equal(slice_parse(bytes_of_text("0"), &single, &slice, NULL), OK);
-    assert_true(slice_is_whole(&slice));
-    assert_int_equal(slice_parse(bytes_of_text("::-1"), &single, &slice, NULL), OK);
-    assert_true(slice_is_whole(&slice));
-}
-
-static void
 contiguous_parts_come_as_one_run(void **state)
 {
     static const struct {
@@ -313,7 +290,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_selects_what_numpy_selects_in_maximal_runs),
-        cmocka_unit_test(whole_means_every_element_in_order),
         cmocka_unit_test(contiguous_parts_come_as_one_run),
         cmocka_unit_test(a_failing_run_ends_the_walk),
         cmocka_unit_test(garbage_is_refused_with_its_place),

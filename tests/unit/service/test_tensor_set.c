@@ -68,6 +68,34 @@ small_values_are_copied_big_ones_are_lent(void **state)
 }
 
 static void
+the_limit_of_copies_decides_only_about_chunks(void **state)
+{
+    static const size_t sizes[] = {0, 1, 1024, 1025, 16256, 16257, 65536, 65537};
+    static const uint64_t limits[] = {0, 20000, 1 << 20};
+    struct domain *d = *state;
+
+    for (size_t i = 0; i < 3 * sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size = sizes[i / 3];
+        uint64_t limit = limits[i % 3];
+        uint8_t *data = some_bytes(size, 7);
+        struct shape shape = exprs_shape(1, (int)size);
+        struct tensor_set set = {0};
+        char name[16];
+
+        snprintf(name, sizeof name, "w%zu", i);
+        declare(d, name, DTYPE_UINT8, shape);
+        assign(d, name, DTYPE_UINT8, shape, data);
+        d->limits.inline_reply_bytes_max = limit;
+        domain_restart(d);
+        WORKS(read_value(d, name, NULL, DTYPE_UNSET, &set), &d->f->err);
+        assert_int_equal(leases(d), size > 16256 && size > limit);
+        tensor_set_drop(&set);
+        must_be(d, name, DTYPE_UINT8, shape, data, size);
+        free(data);
+    }
+}
+
+static void
 a_set_outlives_overwriting_deletion_and_foreign_writes(void **state)
 {
     struct domain *d = *state;
@@ -287,6 +315,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(values_of_every_size_come_whole),
         DOMAIN_TEST(small_values_are_copied_big_ones_are_lent),
+        DOMAIN_TEST(the_limit_of_copies_decides_only_about_chunks),
         DOMAIN_TEST(a_set_outlives_overwriting_deletion_and_foreign_writes),
         DOMAIN_TEST(slices_are_what_a_plain_model_selects),
         DOMAIN_TEST(big_slices_are_lent_or_gathered_by_their_runs),
