@@ -34,7 +34,7 @@ ERR_MUST_CHECK enum err_code api_describe_names(const char *names, size_t stride
 enum { API_TIME_BYTES_MAX = 32 };
 const char *api_describe_time(uint64_t wall_ms, char out[static API_TIME_BYTES_MAX]);
 
-/* *out unchanged and OK when json is not NULL; takes json, NULL means out of memory. */
+/* Takes json into *out; NULL means out of memory: *out is unchanged then. */
 ERR_MUST_CHECK enum err_code api_json_made(json_t *json, json_t **out, struct err *err);
 /* Adds to an object; takes value (NULL: out of memory). */
 ERR_MUST_CHECK enum err_code api_json_set(json_t *object, const char *key, json_t *value,

@@ -111,16 +111,6 @@ api_object_i64(struct api_object *o, const char *field, int64_t *out, bool *pres
 }
 
 enum err_code
-api_object_f64(struct api_object *o, const char *field, double *out, bool *present, struct err *err)
-{
-    struct api_value value;
-    bool found = false;
-
-    TRY(field_of(o, field, present, &found, &value, err));
-    return found ? api_value_f64(&value, out, err) : OK;
-}
-
-enum err_code
 api_object_shape(struct api_object *o, const char *field, struct shape *out, bool *present,
                  struct err *err)
 {

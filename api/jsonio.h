@@ -67,15 +67,13 @@ ERR_MUST_CHECK enum err_code api_object_end(struct api_object *o, struct err *er
 
 /* Each: *present false and *out untouched when absent; ERR_INVALID_ARGUMENT when of another kind.
  * `present` NULL: the field is required. Texts and arrays borrow from the arena. Texts hold no
- * U+0000. f64 also takes "NaN", "Infinity" and "-Infinity". */
+ * U+0000. */
 ERR_MUST_CHECK enum err_code api_object_text(struct api_object *o, const char *field,
                                              struct arena *arena, const char **out, bool *present,
                                              struct err *err);
 ERR_MUST_CHECK enum err_code api_object_bool(struct api_object *o, const char *field, bool *out,
                                              bool *present, struct err *err);
 ERR_MUST_CHECK enum err_code api_object_i64(struct api_object *o, const char *field, int64_t *out,
-                                            bool *present, struct err *err);
-ERR_MUST_CHECK enum err_code api_object_f64(struct api_object *o, const char *field, double *out,
                                             bool *present, struct err *err);
 ERR_MUST_CHECK enum err_code api_object_shape(struct api_object *o, const char *field,
                                               struct shape *out, bool *present, struct err *err);
@@ -85,7 +83,7 @@ ERR_MUST_CHECK enum err_code api_object_texts(struct api_object *o, const char *
                                               struct arena *arena, const char ***out, size_t *count,
                                               bool *present, struct err *err);
 
-/* The same on a value itself. */
+/* The same on a value itself. f64 also takes "NaN", "Infinity" and "-Infinity". */
 ERR_MUST_CHECK enum err_code api_value_text(const struct api_value *value, struct arena *arena,
                                             const char **out, struct err *err);
 ERR_MUST_CHECK enum err_code api_value_bool(const struct api_value *value, bool *out,

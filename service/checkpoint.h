@@ -57,9 +57,6 @@ ERR_MUST_CHECK enum err_code checkpoint_list(struct service *service, const char
 /* The newest. ERR_NOT_FOUND when there is none. */
 ERR_MUST_CHECK enum err_code checkpoint_latest(struct service *service, const char *model,
                                                struct checkpoint_info *out, struct err *err);
-ERR_MUST_CHECK enum err_code checkpoint_get(struct service *service, const char *model,
-                                            const char *name, struct checkpoint_info *out,
-                                            struct err *err);
 
 struct checkpoint_tensor {
     struct bytes name; /* borrows for the visit */

@@ -15,19 +15,6 @@ info_of(const struct store_view *view, uint64_t model_id, const char *name,
 }
 
 enum err_code
-checkpoint_get(struct service *service, const char *model, const char *name,
-               struct checkpoint_info *out, struct err *err)
-{
-    AUTO_SNAPSHOT snapshot = NULL;
-    struct model_record record;
-
-    TRY(name_check("checkpoint", name, err));
-    TRY(store_snapshot_open(service->store, &snapshot, err));
-    TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
-    return info_of(store_snapshot_view(snapshot), record.id, name, out, err);
-}
-
-enum err_code
 checkpoint_list(struct service *service, const char *model, uint64_t before, size_t count_max,
                 checkpoint_visit *visit, void *context, bool *more, uint64_t *revision,
                 struct err *err)

@@ -86,11 +86,6 @@ ERR_MUST_CHECK enum err_code value_crc32c(struct value_reader *reader, uint32_t 
                                           struct err *err);
 /* Recomputes every checksum. ERR_DATA_LOSS names the chunk. */
 ERR_MUST_CHECK enum err_code value_verify(struct value_reader *reader, struct err *err);
-/* True when both surely have the same bytes: compares bytes of small values, and of big ones the
- * chunks at every position, without reading them. Big values with the same bytes in other chunks:
- * false. */
-ERR_MUST_CHECK enum err_code value_same(struct value_reader *a, struct value_reader *b, bool *same,
-                                        struct err *err);
 
 /* --- building a new value ------------------------------------------------------------------ */
 

@@ -1,5 +1,4 @@
-/* What can be said about a value from its list: its checksum, and whether two values are the same.
- */
+/* Checksums of a value: the whole one from those in its list, and each one anew from its bytes. */
 #include <inttypes.h>
 
 #include "store/base/alloc.h"
@@ -110,74 +109,4 @@ value_verify(struct value_reader *reader, struct err *err)
             return OK;
         TRY(verify_segment(reader, err));
     }
-}
-
-/* The next present segment of a reader, or (none left) one past the last. */
-static enum err_code
-next_segment(struct value_reader *reader, uint32_t from, uint32_t *number, struct err *err)
-{
-    bool found;
-
-    TRY(value_segment_next(reader->view, reader->head, from, &found, reader->segment, err));
-    *number = found ? reader->segment->number : value_segment_count(&reader->head->layout);
-    return OK;
-}
-
-static bool
-patterns_same(const struct value_reader *a, const struct value_reader *b)
-{
-    return memcmp(a->head->pattern.bytes, b->head->pattern.bytes, VALUE_PATTERN_BYTES_MAX) == 0;
-}
-
-/* Both readers have the same segment. */
-static bool
-entries_same(const struct value_reader *a, const struct value_reader *b)
-{
-    for (uint32_t i = 0; i < a->segment->count; i++) {
-        if (a->segment->entries[i].id != b->segment->entries[i].id)
-            return false;
-        if (a->segment->entries[i].id == 0 && !patterns_same(a, b))
-            return false;
-    }
-    return true;
-}
-
-/* Both have the same layout. */
-static enum err_code
-lists_same(struct value_reader *a, struct value_reader *b, bool *same, struct err *err)
-{
-    uint32_t end = value_segment_count(&a->head->layout), next_a = 0, next_b = 0, next;
-
-    *same = true;
-    for (uint32_t at = 0; at < end && *same; at = next + 1) {
-        TRY(next_segment(a, at, &next_a, err));
-        TRY(next_segment(b, at, &next_b, err));
-        next = next_a < next_b ? next_a : next_b;
-        if (next > at) /* both skip some: pattern */
-            *same = patterns_same(a, b);
-        if (next == end)
-            return OK;
-        if (next_a > next)
-            value_segment_init(a->segment, a->head, next);
-        if (next_b > next)
-            value_segment_init(b->segment, b->head, next);
-        *same = *same && entries_same(a, b);
-    }
-    return OK;
-}
-
-enum err_code
-value_same(struct value_reader *a, struct value_reader *b, bool *same, struct err *err)
-{
-    *same = a->ref.size == b->ref.size && a->ref.kind == b->ref.kind;
-    if (!*same)
-        return OK;
-    if (a->ref.kind != VALUE_CHUNKS) {
-        *same = bytes_equal(small_bytes(a), small_bytes(b));
-        return OK;
-    }
-    *same = a->class == b->class;
-    if (!*same || (a->ref.id == b->ref.id && a->view == b->view))
-        return OK;
-    return lists_same(a, b, same, err);
 }

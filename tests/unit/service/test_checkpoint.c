@@ -198,6 +198,7 @@ an_existing_name_needs_overwrite(void **state)
     struct checkpoint_save_spec spec = {.name = "c"};
     struct write_options fresh = {.if_none_match = true};
     struct checkpoint_info first, second;
+    struct looked looked;
     uint64_t revision, before;
 
     make_some(d);
@@ -217,7 +218,7 @@ an_existing_name_needs_overwrite(void **state)
     assert_int_equal(usage_of_model(d).checkpoints, 1);
     spec.prefix = "zzz"; /* fails after the old one was taken away: it comes back */
     FAILS(try_save(d, spec, NULL), ERR_INVALID_ARGUMENT, &d->f->err);
-    WORKS(checkpoint_get(d->service, MODEL, "c", &first, &d->f->err), &d->f->err);
+    WORKS(look(d, "c", &first, &looked), &d->f->err);
     assert_int_equal(first.record.id, second.record.id);
 }
 
@@ -246,6 +247,7 @@ checkpoints_are_listed_newest_first(void **state)
     struct checkpoint_save_spec again = {.name = "b", .overwrite = true};
     struct order order = {.count = 0};
     struct checkpoint_info info;
+    struct looked looked;
     uint64_t revision, gone;
     bool more = false;
 
@@ -263,7 +265,7 @@ checkpoints_are_listed_newest_first(void **state)
     assert_string_equal(order.names[0], "b");
     assert_string_equal(order.names[1], "a");
     assert_string_equal(order.names[2], "z");
-    WORKS(checkpoint_get(d->service, MODEL, "z", &info, &d->f->err), &d->f->err);
+    WORKS(look(d, "z", &info, &looked), &d->f->err);
     WORKS(checkpoint_list(d->service, MODEL, info.record.id, 3, keep_order, &order, &more,
                           &revision, &d->f->err),
           &d->f->err);
@@ -283,7 +285,7 @@ checkpoints_are_listed_newest_first(void **state)
           &d->f->err);
     assert_int_equal(order.count, 3);
     assert_string_equal(order.names[0], "a");
-    FAILS(checkpoint_get(d->service, MODEL, "b", &info, &d->f->err), ERR_NOT_FOUND, &d->f->err);
+    FAILS(look(d, "b", &info, &looked), ERR_NOT_FOUND, &d->f->err);
 }
 
 static void

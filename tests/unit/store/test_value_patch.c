@@ -327,71 +327,18 @@ a_value_shared_while_it_is_changed_is_forked(void **state)
     chunks_must_become(f, 0);
 }
 
-static bool
-same_values(struct fixture *f, uint8_t a, uint8_t b)
-{
-    struct looking left, right;
-    bool same, again;
-
-    look_at(f, a, &left);
-    look_at(f, b, &right);
-    WORKS(value_same(&left.reader, &right.reader, &same, &f->err), &f->err);
-    WORKS(value_same(&right.reader, &left.reader, &again, &f->err), &f->err);
-    assert_int_equal(same, again);
-    look_away(&left);
-    look_away(&right);
-    return same;
-}
-
-static void
-same_bytes_are_recognized_without_reading_them(void **state)
-{
-    struct fixture *f = *state;
-    const uint64_t size = 400 << 20;
-    const uint8_t zeros[16] = {0}, one = 1;
-    uint8_t *bytes = make_bytes(300000, 1);
-
-    (void)build(f, 1, bytes_of("abc", 3), STORE_CLASS_BULK, 3);
-    (void)build(f, 2, bytes_of("abc", 3), STORE_CLASS_BULK, 3);
-    (void)build(f, 3, bytes_of("abd", 3), STORE_CLASS_BULK, 3);
-    (void)build(f, 4, bytes_of(bytes, 300000), STORE_CLASS_BULK, 300000);
-    (void)build(f, 5, bytes_of(bytes, 300000), STORE_CLASS_BULK, 300000);
-    copy_owner(f, 4, 6);
-    (void)build_fill(f, 7, size, zeros, 1);
-    (void)build_fill(f, 8, size, zeros, 8);
-    (void)build_fill(f, 9, size, &one, 1);
-    assert_true(same_values(f, 1, 2));
-    assert_false(same_values(f, 1, 3));
-    assert_false(same_values(f, 1, 4));
-    assert_true(same_values(f, 4, 6));
-    assert_false(same_values(f, 4, 5)); /* the same bytes in other chunks: not known */
-    assert_true(same_values(f, 7, 8));
-    assert_false(same_values(f, 7, 9));
-    copy_owner(f, 7, 10);
-    patch_owner(f, 10, 300 << 20, &one, 1);
-    assert_false(same_values(f, 7, 10));
-    copy_owner(f, 10, 11);
-    assert_true(same_values(f, 10, 11));
-    patch_owner(f, 11, 0, &one, 1);
-    assert_false(same_values(f, 10, 11));
-    free(bytes);
-}
-
 static void
 an_open_reader_keeps_its_bytes_over_a_change_in_place(void **state)
 {
     struct fixture *f = *state;
     uint8_t *bytes = make_bytes(MANY_BYTES, 1);
     struct looking before, after;
-    bool same;
 
     (void)build(f, 1, bytes_of(bytes, MANY_BYTES), STORE_CLASS_BULK, MANY_BYTES);
     look_at(f, 1, &before);
     patch_owner(f, 1, 262080, "odd", 3);
     look_at(f, 1, &after);
     assert_int_equal(before.reader.ref.id, after.reader.ref.id);
-    WORKS(value_same(&before.reader, &after.reader, &same, &f->err), &f->err);
-    assert_false(same);
     reader_must_hold(&before.reader, bytes_of(bytes, MANY_BYTES));
     look_away(&before);
     memcpy(bytes + 262080, "odd", 3);
@@ -414,7 +361,6 @@ main(void)
         STORE_TEST(a_list_of_more_than_a_segment_is_changed_in_any_of_them),
         STORE_TEST(a_patch_that_is_dropped_changes_nothing),
         STORE_TEST(a_value_shared_while_it_is_changed_is_forked),
-        STORE_TEST(same_bytes_are_recognized_without_reading_them),
         STORE_TEST(an_open_reader_keeps_its_bytes_over_a_change_in_place),
     };
 
