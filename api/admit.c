@@ -179,8 +179,8 @@ answer_options(struct api_request *rq, struct err *err)
         TRY(api_reply_header(
             rp, "Access-Control-Allow-Headers", err,
             "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, "
-            "Idempotency-Key, Last-Event-ID, Prefer, Range, Tensor-Dtype, "
-            "Tensor-Shape, Traceparent, X-Request-Id, X-Requested-With"));
+            "Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, X-Request-Id, "
+            "X-Requested-With"));
         TRY(api_reply_header(rp, "Access-Control-Max-Age", err, "600"));
     }
     return api_reply_empty(rp, 204, err);

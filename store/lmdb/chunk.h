@@ -18,7 +18,6 @@
 enum {
     STORE_CHUNK_HEAD_BYTES = 48,
     STORE_CHUNK_KEY_BYTES = 8,
-    STORE_CHUNK_ALIGNMENT = 64,
 };
 
 /* Bytes of the stored record: 16 368 or 262 128. */
