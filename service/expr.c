@@ -63,7 +63,8 @@ expr_tree_reserve_literal(struct expr_tree *tree, const struct expr_limits *limi
     if (size_bytes > limits->literal_bytes_max ||
         tree->literal_bytes > limits->literal_bytes_max - size_bytes)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "the literals of the expression have more than %" PRIu64 " bytes",
+                       "the literals of the expression have more than %" PRIu64
+                       " bytes (literal_max_bytes)",
                        limits->literal_bytes_max);
     tree->literal_bytes += size_bytes;
     return OK;

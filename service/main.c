@@ -116,7 +116,6 @@ open_service(const struct settings *settings, struct store *store, struct servic
              struct err *err)
 {
     struct service_limits limits = service_limits_default();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     limits.tensor_bytes_max = settings->tensor_max_bytes;
     limits.expression_bytes_max = settings->expression_max_bytes;
@@ -124,9 +123,7 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.expression_depth_max = (uint32_t)settings->expression_depth_max;
     limits.variables_per_request_max = (uint32_t)settings->variables_per_request_max;
     limits.inline_reply_bytes_max = settings->inline_reply_max_bytes;
-    limits.compute_threads = settings->compute_threads != 0 ? (uint32_t)settings->compute_threads
-                             : cores > 0                    ? (uint32_t)cores
-                                                            : 1;
+    limits.literal_bytes_max = settings->literal_max_bytes;
     return service_open(store, &limits, out, err);
 }
 

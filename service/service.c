@@ -17,8 +17,7 @@ service_limits_default(void)
         .expression_nodes_max = 1024,
         .expression_depth_max = 32,
         .variables_per_request_max = 20000,
-        .inline_reply_bytes_max = 65536,
-        .compute_threads = 1,
+        .inline_reply_bytes_max = 16384,
     };
 }
 

@@ -23,7 +23,6 @@ struct service_limits {
     uint32_t expression_depth_max;
     uint32_t variables_per_request_max;
     uint64_t inline_reply_bytes_max; /* values up to this are copied into a reply, not leased */
-    uint32_t compute_threads;        /* threads one computation may use */
 };
 
 struct service_limits service_limits_default(void);

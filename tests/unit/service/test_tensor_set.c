@@ -50,9 +50,9 @@ small_values_are_copied_big_ones_are_lent(void **state)
     uint8_t *data = some_bytes(BIG * 4, 1);
     struct tensor_set small = {0}, big = {0};
 
-    declare(d, "small", DTYPE_FLOAT32, exprs_shape(1, 16384));
+    declare(d, "small", DTYPE_FLOAT32, exprs_shape(1, 4096));
     declare(d, "big", DTYPE_FLOAT32, exprs_shape(1, BIG));
-    assign(d, "small", DTYPE_FLOAT32, exprs_shape(1, 16384), data);
+    assign(d, "small", DTYPE_FLOAT32, exprs_shape(1, 4096), data);
     assign(d, "big", DTYPE_FLOAT32, exprs_shape(1, BIG), data);
     WORKS(read_value(d, "small", NULL, DTYPE_UNSET, &small), &d->f->err);
     assert_int_equal(leases(d), 0);
