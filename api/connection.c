@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/dispatch.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -151,6 +152,7 @@ api_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_c
         return;
     CHECK(c->magic == API_CONNECTION_MAGIC);
     leave(server, c);
+    api_dispatch_forget(c);
     api_request_free(c->spare);
     lock_drop(&c->lock);
     c->magic = 0;

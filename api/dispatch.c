@@ -337,19 +337,33 @@ api_dispatch(void *server, struct MHD_Connection *mhd, const char *url, const ch
     return MHD_NO;
 }
 
+void
+api_dispatch_forget(struct api_connection *connection)
+{
+    struct api_request *rq = connection->begun;
+
+    connection->begun = NULL;
+    if (rq == NULL)
+        return;
+    api_request_leave(rq);
+    atomic_fetch_sub(&connection->server->requests, 1);
+}
+
 void *
 api_dispatch_begin(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct api_server *server = context;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct api_request *rq = info == NULL || info->socket_context == NULL
-                                 ? NULL
-                                 : api_request_open(info->socket_context, target);
+    struct api_connection *connection = info == NULL ? NULL : info->socket_context;
 
-    if (rq != NULL)
+    if (connection == NULL)
+        return NULL;
+    api_dispatch_forget(connection);
+    connection->begun = api_request_open(connection, target);
+    if (connection->begun != NULL)
         atomic_fetch_add(&server->requests, 1);
-    return rq;
+    return connection->begun;
 }
 
 void
@@ -365,6 +379,8 @@ api_dispatch_end(void *context, struct MHD_Connection *mhd, void **request,
         return;
     CHECK(rq->magic == API_REQUEST_MAGIC);
     *request = NULL;
+    if (rq->connection->begun == rq)
+        rq->connection->begun = NULL;
     if (server->settings->access_log && (rq->stage == STAGE_REPLY || rq->stage == STAGE_TOLD))
         api_access_log_write(rq);
     api_connection_phase(rq->connection, PHASE_HEAD);

@@ -4,6 +4,11 @@
 
 #include <microhttpd.h>
 
+struct api_connection;
+
+/* Lets go of a request that libmicrohttpd began and never ended, as it does where it refuses a head
+ * itself: at the next one of the connection, or with it. HTTP thread. */
+void api_dispatch_forget(struct api_connection *connection);
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes the connection's context. */
 void *api_dispatch_begin(void *server, const char *target, struct MHD_Connection *mhd);
 /* MHD_AccessHandlerCallback */

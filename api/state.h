@@ -170,6 +170,7 @@ struct api_connection {
     int fd;
     bool over;                 /* beyond the limit: gets 503 */
     struct api_request *spare; /* HTTP thread */
+    struct api_request *begun; /* HTTP thread: begun and not ended by libmicrohttpd */
 
     struct lock lock; /* guards the rest */
     enum api_phase phase;
