@@ -148,6 +148,14 @@ api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
 }
 
 enum err_code
+api_reply_deleted(struct api_reply *rp, const char *name, uint64_t revision, struct err *err)
+{
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200, json_pack("{s:s, s:I}", "deleted", name, "revision", (json_int_t)revision), err);
+}
+
+enum err_code
 api_reply_on_failure(struct api_reply *rp, const json_t *members, struct err *err)
 {
     rp->failure_members.size = 0;

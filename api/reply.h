@@ -36,6 +36,9 @@ ERR_MUST_CHECK enum err_code api_reply_on_failure(struct api_reply *rp, const js
 /* Takes `body` (one reference), also on failure. */
 ERR_MUST_CHECK enum err_code api_reply_json(struct api_reply *rp, int status, json_t *body,
                                             struct err *err);
+/* {"deleted": name, "revision": …} */
+ERR_MUST_CHECK enum err_code api_reply_deleted(struct api_reply *rp, const char *name,
+                                               uint64_t revision, struct err *err);
 /* Takes the buffer's bytes. */
 ERR_MUST_CHECK enum err_code api_reply_buf(struct api_reply *rp, int status, const char *media_type,
                                            struct buf *body, struct err *err);

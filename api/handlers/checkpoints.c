@@ -286,9 +286,5 @@ api_checkpoint_delete(struct api_request *rq, struct api_reply *rp, struct err *
     TRY(api_request_write_options(rq, &options, err));
     TRY(checkpoint_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                           &options, &revision, err));
-    TRY(api_reply_revision(rp, revision, err));
-    return api_reply_json(
-        rp, 200,
-        json_pack("{s:s, s:I}", "deleted", api_request_name(rq), "revision", (json_int_t)revision),
-        err);
+    return api_reply_deleted(rp, api_request_name(rq), revision, err);
 }
