@@ -3,6 +3,7 @@
 #include "api/attr_json.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "api/describe.h"
 #include "api/json_survey.h"
@@ -11,7 +12,7 @@
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
-enum { SCALAR_TEXT_BYTES_MAX = 1 << 16 };
+enum { SCALAR_TEXT_BYTES_MAX = 1 << 16, CHOICES_TEXT_BYTES_MAX = 200 };
 
 /* --- literals in --------------------------------------------------------------------------- */
 
@@ -196,6 +197,53 @@ decode_seed(const struct api_value *value, struct attr_seed *out, struct err *er
     return api_value_i64(value, &out->value, err);
 }
 
+/* A number, or a list of them. */
+static enum err_code
+decode_ints(const struct api_value *value, struct arena *arena, struct attr_ints *out,
+            struct err *err)
+{
+    struct api_value *elements = NULL;
+    char where[API_WHERE_BYTES_MAX];
+    size_t count = 0;
+
+    *out = (struct attr_ints){.given = true};
+    if (api_value_kind(value) != API_ARRAY) {
+        out->single = true;
+        out->count = 1;
+        return api_value_i64(value, &out->values[0], err);
+    }
+    TRY(api_value_elements(value, arena, &elements, &count, err));
+    if (count > ATTR_INTS_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s has %zu numbers, the limit is %d",
+                       api_value_where(value, where), count, ATTR_INTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        TRY(api_value_i64(&elements[i], &out->values[i], err));
+    out->count = (uint32_t)count;
+    return OK;
+}
+
+/* One of the row's names. */
+static enum err_code
+decode_choice(const struct api_value *value, const struct attr_spec *spec, struct arena *arena,
+              int64_t *out, struct err *err)
+{
+    char where[API_WHERE_BYTES_MAX], known[CHOICES_TEXT_BYTES_MAX] = "";
+    const char *text = NULL;
+    size_t used = 0;
+
+    TRY(api_value_text(value, arena, &text, err));
+    for (*out = 0; spec->choices[*out] != NULL; ++*out) {
+        if (strcmp(spec->choices[*out], text) == 0)
+            return OK;
+        if (used < sizeof known)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                     used == 0 ? "" : ", ", spec->choices[*out]);
+    }
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "Invalid `%s` argument: %s is '%s', it must be one of %s", spec->name,
+                   api_value_where(value, where), text, known);
+}
+
 /* Everything but tensors. */
 static enum err_code
 decode_plain(const struct api_value *value, const struct attr_spec *spec, struct expr_tree *tree,
@@ -216,6 +264,10 @@ decode_plain(const struct api_value *value, const struct attr_spec *spec, struct
         return decode_seed(value, at, err);
     case ATTR_KIND_DIMS:
         return decode_dims(value, &tree->arena, at, err);
+    case ATTR_KIND_INTS:
+        return decode_ints(value, &tree->arena, at, err);
+    case ATTR_KIND_CHOICE:
+        return decode_choice(value, spec, &tree->arena, at, err);
     case ATTR_KIND_TENSOR:
     case ATTR_KIND_COUNT:
         break;
@@ -239,55 +291,90 @@ tensor_hint(const struct attr_spec *specs, const void *params)
                                                                                 : DTYPE_UNSET;
 }
 
+/* The value of row `index`; *present false when nothing was written. */
 static enum err_code
-decode_tensors(struct api_object *o, const struct attr_spec *specs,
-               const struct expr_limits *limits, struct expr_tree *tree, void *params, bool *given,
-               struct err *err)
+find_value(const struct api_attr_fields *fields, const struct attr_spec *spec, size_t index,
+           struct api_value *out, bool *present, struct err *err)
 {
-    for (size_t i = 0; specs[i].name != NULL; i++) {
-        struct attr_tensor *tensor = attr_at(&specs[i], params);
-        struct api_value value;
+    struct api_value other;
+    bool listed = index < fields->list_count;
 
-        if (specs[i].kind != ATTR_KIND_TENSOR || !api_object_has(o, specs[i].name, &value))
-            continue;
-        if (api_value_kind(&value) == API_NULL && !specs[i].required)
-            continue;
-        TRY(api_literal_decode(&value, tensor_hint(specs, params), limits, tree, &tensor->value,
-                               &tensor->weak, err));
-        tensor->given = given[i] = true;
+    *present = api_object_has(fields->object, spec->name, out);
+    if (spec->alias != NULL && api_object_has(fields->object, spec->alias, &other)) {
+        if (*present)
+            return err_set(err, ERR_INVALID_ARGUMENT, "'%s' and '%s' are one attribute: give one",
+                           spec->name, spec->alias);
+        *present = true;
+        *out = other;
     }
+    if (*present && listed)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "attribute '%s' is given twice: as a field and in args", spec->name);
+    if (listed)
+        *out = fields->list[index];
+    *present = *present || listed;
+    return OK;
+}
+
+static enum err_code
+decode_tensor(const struct api_value *value, const struct attr_spec *specs, size_t index,
+              const struct expr_limits *limits, struct expr_tree *tree, void *params, bool *given,
+              struct err *err)
+{
+    struct attr_tensor *tensor = attr_at(&specs[index], params);
+
+    if (api_value_kind(value) == API_NULL && !specs[index].required)
+        return OK;
+    TRY(api_literal_decode(value, tensor_hint(specs, params), limits, tree, &tensor->value,
+                           &tensor->weak, err));
+    tensor->given = given[index] = true;
     return OK;
 }
 
 enum err_code
-api_attrs_decode(struct api_object *o, const struct attr_spec *specs,
+api_attrs_decode(const struct api_attr_fields *fields, const struct attr_spec *specs,
                  const struct expr_limits *limits, struct expr_tree *tree, void *params,
                  bool *given, struct err *err)
 {
-    for (size_t i = 0; specs[i].name != NULL; i++) {
-        struct api_value value;
+    struct api_value value;
+    bool present = false;
 
-        if (specs[i].kind == ATTR_KIND_TENSOR || !api_object_has(o, specs[i].name, &value) ||
-            api_value_kind(&value) == API_NULL)
+    for (size_t i = 0; specs[i].name != NULL; i++) {
+        TRY(find_value(fields, &specs[i], i, &value, &present, err));
+        if (specs[i].kind == ATTR_KIND_TENSOR || !present || api_value_kind(&value) == API_NULL)
             continue;
         TRY(decode_plain(&value, &specs[i], tree, attr_at(&specs[i], params), err));
         given[i] = true;
     }
-    return decode_tensors(o, specs, limits, tree, params, given, err);
+    /* Tensors last: the dtype beside them says how they are read. */
+    for (size_t i = 0; specs[i].name != NULL; i++) {
+        TRY(find_value(fields, &specs[i], i, &value, &present, err));
+        if (specs[i].kind == ATTR_KIND_TENSOR && present)
+            TRY(decode_tensor(&value, specs, i, limits, tree, params, given, err));
+    }
+    return OK;
 }
 
 /* --- attributes out ------------------------------------------------------------------------ */
 
 static enum err_code
-dims_json(const struct attr_dims *dims, json_t **out, struct err *err)
+list_json(const int64_t *values, uint32_t count, json_t **out, struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *array = NULL;
 
     TRY(api_json_made(json_array(), &array, err));
-    for (uint32_t i = 0; i < dims->rank; i++)
-        TRY(api_json_push(array, json_integer(dims->dims[i]), err));
+    for (uint32_t i = 0; i < count; i++)
+        TRY(api_json_push(array, json_integer(values[i]), err));
     *out = TAKE(array);
     return OK;
+}
+
+static enum err_code
+ints_json(const struct attr_ints *ints, json_t **out, struct err *err)
+{
+    if (ints->single)
+        return api_json_made(json_integer(ints->values[0]), out, err);
+    return list_json(ints->values, ints->count, out, err);
 }
 
 enum err_code
@@ -323,7 +410,14 @@ api_attr_json(const struct attr_spec *spec, const void *params, json_t **out, st
     case ATTR_KIND_DIMS:
         if (!((const struct attr_dims *)at)->given)
             return OK;
-        return dims_json(at, out, err);
+        return list_json(((const struct attr_dims *)at)->dims, ((const struct attr_dims *)at)->rank,
+                         out, err);
+    case ATTR_KIND_INTS:
+        if (!((const struct attr_ints *)at)->given)
+            return OK;
+        return ints_json(at, out, err);
+    case ATTR_KIND_CHOICE:
+        return api_json_made(json_string(spec->choices[*(const int64_t *)at]), out, err);
     case ATTR_KIND_COUNT:
         break;
     }

@@ -21,10 +21,19 @@ ERR_MUST_CHECK enum err_code api_literal_decode(const struct api_value *value, e
 ERR_MUST_CHECK enum err_code api_literal_json(const struct tensor_view *literal, bool weak,
                                               json_t **out, struct err *err);
 
-/* Reads every row's field of `o`, ticking it off; null counts as absent except for tensors. params
+/* Where attributes are written: as fields of `object`, by name or alias, or by their place in
+ * `list`, in the order of the rows, as in a Python call. */
+struct api_attr_fields {
+    struct api_object *object;
+    const struct api_value *list; /* list_count of them */
+    size_t list_count;
+};
+
+/* Reads every row's value, ticking off its field; null counts as absent except for tensors. params
  * holds the defaults; given[row] says what was there. Literals, and what must live as long, go to
  * `tree`. Bounds are left to attr_check. */
-ERR_MUST_CHECK enum err_code api_attrs_decode(struct api_object *o, const struct attr_spec *specs,
+ERR_MUST_CHECK enum err_code api_attrs_decode(const struct api_attr_fields *fields,
+                                              const struct attr_spec *specs,
                                               const struct expr_limits *limits,
                                               struct expr_tree *tree, void *params, bool *given,
                                               struct err *err);

@@ -1,5 +1,5 @@
 /* Expressions as JSON. Reading goes down the document, to a named depth; arguments become nodes
- * before the op that takes them. Printing is a loop over the nodes, leaves first. */
+ * before the op that takes them. */
 #include "api/expr_json.h"
 
 #include <inttypes.h>
@@ -46,7 +46,6 @@ decode_name(struct decoder *d, struct api_object *o, const char *field, enum exp
     const char *name = NULL;
 
     TRY(api_object_text(o, field, &d->tree->arena, &name, NULL, err));
-    TRY(api_object_end(o, err));
     TRY(new_node(d, kind, NULL, 0, out, err));
     (*out)->variable = arena_text(&d->tree->arena, bytes_of(name, name_without_output(name)), err);
     if ((*out)->variable == NULL)
@@ -74,27 +73,77 @@ find_op(struct decoder *d, struct api_object *o, const struct op **out, struct e
                    name, near);
 }
 
-/* The arguments' nodes, in an array of the tree's arena. */
+/* What an op's arguments are made of: nodes, and attributes written among them. */
+struct arguments {
+    struct expr **nodes; /* in the tree's arena */
+    uint32_t count;
+    struct api_value *attrs; /* elements of "args" beyond the tensors */
+    size_t attr_count;
+};
+
+/* "args", or the list that stands for all arguments of an op that takes any number. */
+static bool
+find_list(struct api_object *o, const struct op *op, struct api_value *out)
+{
+    if (api_object_has(o, "args", out))
+        return true;
+    return op->args_max == OP_ARGS_ANY && api_object_has(o, op->arg_names[0], out);
+}
+
+/* Tensors first, then attributes in the order of their rows, as a Python call has them. */
 static enum err_code
-decode_args(struct decoder *d, struct api_object *o, uint32_t depth, struct expr ***out,
-            uint32_t *count, struct err *err)
+decode_list(struct decoder *d, struct api_object *o, const struct op *op, uint32_t depth,
+            struct arguments *out, struct err *err)
 {
     struct api_value list, *elements = NULL;
-    size_t found = 0;
+    size_t found = 0, tensors;
 
-    *count = 0;
-    if (!api_object_has(o, "args", &list))
+    if (!find_list(o, op, &list))
         return OK;
     TRY(api_value_elements(&list, &d->tree->arena, &elements, &found, err));
     if (found >= d->limits->nodes_max)
         return err_set(err, ERR_INVALID_ARGUMENT, "the expression has more than %" PRIu32 " nodes",
                        d->limits->nodes_max);
-    *out = arena_array(&d->tree->arena, found, sizeof **out, err);
-    if (*out == NULL)
+    tensors = found;
+    if (found > op->args_max && found - op->args_max <= attr_count(op->attrs))
+        tensors = op->args_max;
+    out->nodes = arena_array(&d->tree->arena, found + OP_ARG_NAMES_MAX, sizeof *out->nodes, err);
+    if (out->nodes == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < found; i++)
-        TRY(decode_value(d, &elements[i], DTYPE_UNSET, depth + 1, &(*out)[i], err));
-    *count = (uint32_t)found;
+    for (size_t i = 0; i < tensors; i++)
+        TRY(decode_value(d, &elements[i], DTYPE_UNSET, depth + 1, &out->nodes[i], err));
+    out->count = (uint32_t)tensors;
+    out->attrs = elements + tensors;
+    out->attr_count = found - tensors;
+    return OK;
+}
+
+/* Arguments by TensorFlow's names for them: {"op": "matmul", "a": …, "b": …}. */
+static enum err_code
+decode_named(struct decoder *d, struct api_object *o, const struct op *op, uint32_t depth,
+             struct arguments *out, struct err *err)
+{
+    struct api_value value;
+
+    if (op->args_max > OP_ARG_NAMES_MAX)
+        return OK;
+    if (out->nodes == NULL)
+        out->nodes = arena_array(&d->tree->arena, OP_ARG_NAMES_MAX, sizeof *out->nodes, err);
+    if (out->nodes == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < op->args_max; i++) {
+        if (!api_object_has(o, op->arg_names[i], &value) || api_value_kind(&value) == API_NULL)
+            continue;
+        if (i < out->count)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "%s: argument '%s' is given twice: as a field and in args", op->name,
+                           op->arg_names[i]);
+        if (i > out->count)
+            return err_set(err, ERR_INVALID_ARGUMENT, "%s: argument '%s' is missing before '%s'",
+                           op->name, op->arg_names[out->count], op->arg_names[i]);
+        TRY(decode_value(d, &value, DTYPE_UNSET, depth + 1, &out->nodes[i], err));
+        out->count++;
+    }
     return OK;
 }
 
@@ -102,18 +151,63 @@ static enum err_code
 decode_op(struct decoder *d, struct api_object *o, uint32_t depth, struct expr **out,
           struct err *err)
 {
+    struct arguments arguments = {0};
+    struct api_attr_fields fields;
     const struct op *op = NULL;
-    struct expr **args = NULL, *node = NULL;
-    uint32_t arg_count = 0;
+    struct expr *node = NULL;
 
     TRY(find_op(d, o, &op, err));
-    TRY(decode_args(d, o, depth, &args, &arg_count, err));
-    TRY(new_node(d, EXPR_OP, op, arg_count, &node, err));
-    for (uint32_t i = 0; i < arg_count; i++)
-        node->args[i] = args[i];
-    TRY(api_attrs_decode(o, op->attrs, d->limits, d->tree, node->params, node->given, err));
-    TRY(api_object_end(o, err));
+    TRY(decode_list(d, o, op, depth, &arguments, err));
+    TRY(decode_named(d, o, op, depth, &arguments, err));
+    TRY(new_node(d, EXPR_OP, op, arguments.count, &node, err));
+    TRY(expr_tree_args(d->limits, node, arguments.nodes, err));
+    fields = (struct api_attr_fields){
+        .object = o, .list = arguments.attrs, .list_count = arguments.attr_count};
+    TRY(api_attrs_decode(&fields, op->attrs, d->limits, d->tree, node->params, node->given, err));
     *out = node;
+    return OK;
+}
+
+/* --- nodes that are used again --- */
+
+static struct expr *
+find_id(const struct decoder *d, const char *id)
+{
+    for (uint32_t i = 0; i < d->tree->node_count; i++)
+        if (d->tree->nodes[i]->id != NULL && strcmp(d->tree->nodes[i]->id, id) == 0)
+            return d->tree->nodes[i];
+    return NULL;
+}
+
+/* The node is whole now: what follows may refer to it. */
+static enum err_code
+set_id(struct decoder *d, struct api_object *o, struct expr *node, struct err *err)
+{
+    const char *id = NULL;
+    bool present = false;
+
+    TRY(api_object_text(o, "id", &d->tree->arena, &id, &present, err));
+    if (!present)
+        return OK;
+    if (id[0] == '\0' || strlen(id) > EXPR_ID_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "an id has 1 to %d bytes, this has %zu",
+                       EXPR_ID_BYTES_MAX, strlen(id));
+    if (find_id(d, id) != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "two expressions have the id '%s'", id);
+    node->id = id;
+    return OK;
+}
+
+static enum err_code
+decode_ref(struct decoder *d, struct api_object *o, struct expr **out, struct err *err)
+{
+    const char *id = NULL;
+
+    TRY(api_object_text(o, "ref", &d->tree->arena, &id, NULL, err));
+    *out = find_id(d, id);
+    if (*out == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "no expression with the id '%s' stands before {\"ref\": \"%s\"}", id, id);
     return OK;
 }
 
@@ -129,7 +223,7 @@ refuse_object(const struct api_value *value, struct api_object *o, struct err *e
     TRY(api_object_end(o, err));
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "%s must be a value: a number, a list, or an object with \"data\", \"op\", "
-                   "\"variable\" or \"initialized_value\"",
+                   "\"variable\", \"initialized_value\" or \"ref\"",
                    api_value_where(value, where));
 }
 
@@ -139,15 +233,22 @@ decode_object(struct decoder *d, const struct api_value *value, uint32_t depth, 
 {
     struct api_object object;
     struct api_value field;
+    bool is_ref = false;
 
     TRY(api_object_of(value, &object, err));
     if (api_object_has(&object, "op", &field))
-        return decode_op(d, &object, depth, out, err);
-    if (api_object_has(&object, "variable", &field))
-        return decode_name(d, &object, "variable", EXPR_VARIABLE, out, err);
-    if (api_object_has(&object, "initialized_value", &field))
-        return decode_name(d, &object, "initialized_value", EXPR_INITIALIZED_VALUE, out, err);
-    return refuse_object(value, &object, err);
+        TRY(decode_op(d, &object, depth, out, err));
+    else if (api_object_has(&object, "variable", &field))
+        TRY(decode_name(d, &object, "variable", EXPR_VARIABLE, out, err));
+    else if (api_object_has(&object, "initialized_value", &field))
+        TRY(decode_name(d, &object, "initialized_value", EXPR_INITIALIZED_VALUE, out, err));
+    else if ((is_ref = api_object_has(&object, "ref", &field)))
+        TRY(decode_ref(d, &object, out, err));
+    else
+        return refuse_object(value, &object, err);
+    if (!is_ref)
+        TRY(set_id(d, &object, *out, err));
+    return api_object_end(&object, err);
 }
 
 static enum err_code
@@ -178,79 +279,88 @@ api_expr_decode(const struct api_value *value, enum dtype literal_hint,
 
 /* --- out ----------------------------------------------------------------------------------- */
 
-/* Nodes printed so far, by index; an op takes its arguments' out. */
-struct printed {
-    json_t **nodes;
-    uint32_t count;
+/* In written order, so that a node stands where it is met first and the others refer to it. The
+ * stack goes as deep as expressions may: EXPR_DEPTH_MAX. */
+struct printer {
+    bool *printed; /* by index */
 };
 
 static void
-printed_drop(struct printed *p)
+printer_drop(struct printer *p)
 {
-    for (uint32_t i = 0; p->nodes != NULL && i < p->count; i++)
-        api_json_release(&p->nodes[i]);
-    mem_free(p->nodes);
-    *p = (struct printed){0};
+    mem_free(p->printed);
 }
 
-static enum err_code
-print_op(const struct expr *node, struct printed *p, struct err *err)
-{
-    AUTO_CALL(api_json_release) json_t *object = NULL;
-    json_t *args = NULL;
+static enum err_code print_node(struct printer *p, const struct expr *node, json_t **out,
+                                struct err *err);
 
-    TRY(api_json_made(json_object(), &object, err));
-    TRY(api_json_set(object, "op", json_string(node->op->name), err));
-    if (node->arg_count > 0) {
-        TRY(api_json_made(json_array(), &args, err));
-        TRY(api_json_set(object, "args", args, err));
+static enum err_code
+print_args(struct printer *p, const struct expr *node, json_t *object, struct err *err)
+{
+    json_t *args = NULL, *arg = NULL;
+
+    if (node->arg_count == 0)
+        return OK;
+    TRY(api_json_made(json_array(), &args, err));
+    TRY(api_json_set(object, "args", args, err));
+    for (uint32_t i = 0; i < node->arg_count; i++) {
+        TRY(print_node(p, node->args[i], &arg, err));
+        TRY(api_json_push(args, arg, err));
     }
-    for (uint32_t i = 0; i < node->arg_count; i++)
-        TRY(api_json_push(args, TAKE(p->nodes[node->args[i]->index]), err));
-    TRY(api_attrs_json(node->op->attrs, node->params, node->given, object, err));
-    p->nodes[node->index] = TAKE(object);
     return OK;
 }
 
 static enum err_code
-print_name(const char *field, const char *name, json_t **out, struct err *err)
+print_op(struct printer *p, const struct expr *node, json_t *object, struct err *err)
 {
-    AUTO_CALL(api_json_release) json_t *object = NULL;
-
-    TRY(api_json_made(json_object(), &object, err));
-    TRY(api_json_set(object, field, json_string(name), err));
-    *out = TAKE(object);
-    return OK;
+    TRY(api_json_set(object, "op", json_string(node->op->name), err));
+    TRY(print_args(p, node, object, err));
+    return api_attrs_json(node->op->attrs, node->params, node->given, object, err);
 }
 
 static enum err_code
-print_node(const struct expr *node, struct printed *p, struct err *err)
+print_object(struct printer *p, const struct expr *node, json_t *object, struct err *err)
 {
+    if (p->printed[node->index])
+        return api_json_set(object, "ref", json_string(node->id), err);
+    p->printed[node->index] = true;
     switch (node->kind) {
     case EXPR_OP:
-        return print_op(node, p, err);
-    case EXPR_LITERAL:
-        return api_literal_json(&node->literal, node->weak, &p->nodes[node->index], err);
+        TRY(print_op(p, node, object, err));
+        break;
     case EXPR_VARIABLE:
-        return print_name("variable", node->variable, &p->nodes[node->index], err);
+        TRY(api_json_set(object, "variable", json_string(node->variable), err));
+        break;
     case EXPR_INITIALIZED_VALUE:
-        return print_name("initialized_value", node->variable, &p->nodes[node->index], err);
+        TRY(api_json_set(object, "initialized_value", json_string(node->variable), err));
+        break;
+    case EXPR_LITERAL:
+        return err_set(err, ERR_INTERNAL, "a literal is no object");
     }
-    return err_set(err, ERR_INTERNAL, "an expression node of kind %d", (int)node->kind);
+    return node->id == NULL ? OK : api_json_set(object, "id", json_string(node->id), err);
+}
+
+static enum err_code
+print_node(struct printer *p, const struct expr *node, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *object = NULL;
+
+    if (node->kind == EXPR_LITERAL)
+        return api_literal_json(&node->literal, node->weak, out, err);
+    TRY(api_json_made(json_object(), &object, err));
+    TRY(print_object(p, node, object, err));
+    *out = TAKE(object);
+    return OK;
 }
 
 enum err_code
 api_expr_encode(const struct expr_tree *tree, json_t **out, struct err *err)
 {
-    AUTO(printed) printed = {0};
+    AUTO(printer) printer = {0};
 
     CHECK(tree->root != NULL);
-    printed.nodes = mem_zeroed(tree->node_count, sizeof(json_t *), err);
-    if (printed.nodes == NULL)
+    printer.printed = mem_zeroed(tree->node_count, sizeof *printer.printed, err);
+    if (printer.printed == NULL)
         return ERR_NO_MEMORY;
-    printed.count = tree->node_count;
-    for (uint32_t i = 0; i <= tree->root->index; i++)
-        TRY(print_node(tree->nodes[i], &printed, err));
-    *out = TAKE(printed.nodes[tree->root->index]);
-    return OK;
+    return print_node(&printer, tree->root, out, err);
 }

@@ -23,13 +23,27 @@ set_bounds(json_t *row, const struct attr_spec *spec, struct err *err)
         if (f64_max < DBL_MAX)
             TRY(api_json_set(row, "max", json_real(f64_max), err));
     }
-    if (spec->kind == ATTR_KIND_I64) {
+    if (spec->kind == ATTR_KIND_I64 || spec->kind == ATTR_KIND_INTS) {
         attr_i64_bounds(spec, &i64_min, &i64_max);
         if (i64_min > INT64_MIN)
             TRY(api_json_set(row, "min", json_integer(i64_min), err));
         if (i64_max < INT64_MAX)
             TRY(api_json_set(row, "max", json_integer(i64_max), err));
     }
+    return OK;
+}
+
+static enum err_code
+set_choices(json_t *row, const struct attr_spec *spec, struct err *err)
+{
+    json_t *names = NULL;
+
+    if (spec->kind != ATTR_KIND_CHOICE)
+        return OK;
+    TRY(api_json_made(json_array(), &names, err));
+    TRY(api_json_set(row, "choices", names, err));
+    for (size_t i = 0; spec->choices[i] != NULL; i++)
+        TRY(api_json_push(names, json_string(spec->choices[i]), err));
     return OK;
 }
 
@@ -48,6 +62,9 @@ describe_attr(const struct attr_spec *spec, const void *defaults, json_t **out, 
         TRY(api_json_set(row, "default", value == NULL ? json_null() : value, err));
     }
     TRY(set_bounds(row, spec, err));
+    TRY(set_choices(row, spec, err));
+    if (spec->alias != NULL)
+        TRY(api_json_set(row, "alias", json_string(spec->alias), err));
     TRY(api_json_set(row, "summary", json_string(spec->help == NULL ? "" : spec->help), err));
     *out = TAKE(row);
     return OK;
@@ -79,21 +96,23 @@ set_args(json_t *op_json, const struct op *op, struct err *err)
 
     TRY(api_json_made(json_array(), &names, err));
     TRY(api_json_set(op_json, "args", names, err));
-    for (uint32_t i = 0; i < op->args_max && op->arg_names[i] != NULL; i++)
+    for (uint32_t i = 0; i < op_arg_name_count(op); i++)
         TRY(api_json_push(names, json_string(op->arg_names[i]), err));
     TRY(api_json_set(op_json, "args_min", json_integer(op->args_min), err));
-    return api_json_set(op_json, "args_max", json_integer(op->args_max), err);
+    return api_json_set(op_json, "args_max",
+                        op->args_max == OP_ARGS_ANY ? json_null() : json_integer(op->args_max),
+                        err);
 }
 
 static enum err_code
-set_dtypes(json_t *op_json, const struct op *op, struct err *err)
+set_dtypes(json_t *op_json, const char *field, uint32_t dtypes, struct err *err)
 {
     json_t *names = NULL;
 
     TRY(api_json_made(json_array(), &names, err));
-    TRY(api_json_set(op_json, "dtypes", names, err));
+    TRY(api_json_set(op_json, field, names, err));
     for (uint32_t i = 0; i < DTYPE_COUNT; i++)
-        if ((op->dtypes >> i & 1) != 0)
+        if ((dtypes >> i & 1) != 0)
             TRY(api_json_push(names, json_string(dtype_name((enum dtype)i)), err));
     return OK;
 }
@@ -108,7 +127,9 @@ describe_op(const struct op *op, json_t **out, struct err *err)
     TRY(api_json_set(json, "summary", json_string(op->summary), err));
     TRY(set_args(json, op, err));
     TRY(set_attrs(json, op, err));
-    TRY(set_dtypes(json, op, err));
+    TRY(set_dtypes(json, "dtypes", op->dtypes, err));
+    if (op->arg_dtypes != 0)
+        TRY(set_dtypes(json, "arg_dtypes", op->arg_dtypes, err));
     TRY(api_json_set(json, "random", json_boolean(op->random), err));
     *out = TAKE(json);
     return OK;

@@ -11,9 +11,10 @@ const char *
 attr_kind_name(enum attr_kind kind)
 {
     static const char *const names[ATTR_KIND_COUNT] = {
-        [ATTR_KIND_F64] = "float",   [ATTR_KIND_I64] = "int",       [ATTR_KIND_BOOL] = "bool",
-        [ATTR_KIND_DTYPE] = "dtype", [ATTR_KIND_SHAPE] = "shape",   [ATTR_KIND_SEED] = "seed",
-        [ATTR_KIND_DIMS] = "dims",   [ATTR_KIND_TENSOR] = "tensor",
+        [ATTR_KIND_F64] = "float",     [ATTR_KIND_I64] = "int",       [ATTR_KIND_BOOL] = "bool",
+        [ATTR_KIND_DTYPE] = "dtype",   [ATTR_KIND_SHAPE] = "shape",   [ATTR_KIND_SEED] = "seed",
+        [ATTR_KIND_DIMS] = "dims",     [ATTR_KIND_TENSOR] = "tensor", [ATTR_KIND_INTS] = "ints",
+        [ATTR_KIND_CHOICE] = "choice",
     };
 
     return kind < ATTR_KIND_COUNT ? names[kind] : "unknown";
@@ -33,7 +34,8 @@ const struct attr_spec *
 attr_find(const struct attr_spec *specs, struct bytes name)
 {
     for (const struct attr_spec *spec = specs; spec->name != NULL; spec++)
-        if (bytes_equal(bytes_of_text(spec->name), name))
+        if (bytes_equal(bytes_of_text(spec->name), name) ||
+            (spec->alias != NULL && bytes_equal(bytes_of_text(spec->alias), name)))
             return spec;
     return NULL;
 }
@@ -58,6 +60,7 @@ set_default(const struct attr_spec *spec, void *at)
         *(double *)at = spec->f64_default;
         return;
     case ATTR_KIND_I64:
+    case ATTR_KIND_CHOICE:
         *(int64_t *)at = spec->i64_default;
         return;
     case ATTR_KIND_BOOL:
@@ -77,6 +80,9 @@ set_default(const struct attr_spec *spec, void *at)
         return;
     case ATTR_KIND_DIMS:
         *(struct attr_dims *)at = (struct attr_dims){0};
+        return;
+    case ATTR_KIND_INTS:
+        *(struct attr_ints *)at = (struct attr_ints){0};
         return;
     case ATTR_KIND_COUNT:
         return;
@@ -99,6 +105,7 @@ attr_is_default(const struct attr_spec *spec, const void *params)
     case ATTR_KIND_F64:
         return memcmp(at, &spec->f64_default, sizeof spec->f64_default) == 0;
     case ATTR_KIND_I64:
+    case ATTR_KIND_CHOICE:
         return *(const int64_t *)at == spec->i64_default;
     case ATTR_KIND_BOOL:
         return *(const bool *)at == (spec->i64_default != 0);
@@ -112,6 +119,8 @@ attr_is_default(const struct attr_spec *spec, const void *params)
         return !((const struct attr_tensor *)at)->given;
     case ATTR_KIND_DIMS:
         return !((const struct attr_dims *)at)->given;
+    case ATTR_KIND_INTS:
+        return !((const struct attr_ints *)at)->given;
     case ATTR_KIND_COUNT:
         break;
     }
@@ -206,6 +215,32 @@ check_dims(const char *op, const struct attr_spec *spec, const struct attr_dims 
 }
 
 static enum err_code
+check_ints(const char *op, const struct attr_spec *spec, const struct attr_ints *ints,
+           struct err *err)
+{
+    if (ints->count > ATTR_INTS_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%s: attribute '%s' has %" PRIu32 " numbers, the limit is %d", op,
+                       spec->name, ints->count, ATTR_INTS_MAX);
+    for (uint32_t i = 0; i < ints->count; i++)
+        TRY(check_i64(op, spec, ints->values[i], err));
+    return OK;
+}
+
+static enum err_code
+check_choice(const char *op, const struct attr_spec *spec, int64_t value, struct err *err)
+{
+    int64_t count = 0;
+
+    while (spec->choices[count] != NULL)
+        count++;
+    if (value >= 0 && value < count)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "%s: attribute '%s' is none of its %" PRId64 " choices", op, spec->name, count);
+}
+
+static enum err_code
 check_one(const char *op, const struct attr_spec *spec, const void *at, struct err *err)
 {
     switch (spec->kind) {
@@ -221,6 +256,10 @@ check_one(const char *op, const struct attr_spec *spec, const void *at, struct e
         return check_shape(op, spec, &((const struct attr_shape *)at)->shape, err);
     case ATTR_KIND_DIMS:
         return check_dims(op, spec, at, err);
+    case ATTR_KIND_INTS:
+        return check_ints(op, spec, at, err);
+    case ATTR_KIND_CHOICE:
+        return check_choice(op, spec, *(const int64_t *)at, err);
     case ATTR_KIND_BOOL:
     case ATTR_KIND_SEED:
     case ATTR_KIND_TENSOR:

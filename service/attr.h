@@ -17,6 +17,8 @@ enum attr_kind {
     ATTR_KIND_SEED,   /* struct attr_seed */
     ATTR_KIND_TENSOR, /* struct attr_tensor: a literal */
     ATTR_KIND_DIMS,   /* struct attr_dims: a shape in which one dimension may be -1 */
+    ATTR_KIND_INTS,   /* struct attr_ints: integers, or one alone */
+    ATTR_KIND_CHOICE, /* int64_t: place of a name among the row's choices */
     ATTR_KIND_COUNT
 };
 
@@ -43,13 +45,24 @@ struct attr_dims {
     int64_t dims[SHAPE_RANK_MAX];
 };
 
+/* axis: 1, axis: [0, 2]. */
+enum { ATTR_INTS_MAX = SHAPE_RANK_MAX };
+struct attr_ints {
+    bool given;
+    bool single; /* written as a number, not as a list */
+    uint32_t count;
+    int64_t values[ATTR_INTS_MAX];
+};
+
 struct attr_spec {
     const char *name;
+    const char *alias; /* an older name of TensorFlow's for the same thing; NULL: none */
     enum attr_kind kind;
     size_t offset; /* in the params struct */
     bool required;
     double f64_default, f64_min, f64_max;  /* F64: bounds inclusive; both 0 = any finite number */
-    int64_t i64_default, i64_min, i64_max; /* I64 likewise; BOOL uses i64_default */
+    int64_t i64_default, i64_min, i64_max; /* I64 likewise; BOOL and CHOICE use i64_default */
+    const char *const *choices;            /* CHOICE: names, ends with NULL */
     enum dtype dtype_default;              /* always to be stated: 0 is float16 */
     const char *help;
 };
@@ -86,13 +99,21 @@ struct attr_spec {
     {                                                                                              \
         .name = #field, .kind = ATTR_KIND_DIMS, .offset = offsetof(type, field), __VA_ARGS__       \
     }
+#define ATTR_INTS(type, field, ...)                                                                \
+    {                                                                                              \
+        .name = #field, .kind = ATTR_KIND_INTS, .offset = offsetof(type, field), __VA_ARGS__       \
+    }
+#define ATTR_CHOICE(type, field, ...)                                                              \
+    {                                                                                              \
+        .name = #field, .kind = ATTR_KIND_CHOICE, .offset = offsetof(type, field), __VA_ARGS__     \
+    }
 #define ATTR_END                                                                                   \
     {                                                                                              \
         .name = NULL                                                                               \
     }
 
 const char *attr_kind_name(enum attr_kind kind);
-/* NULL when there is none. */
+/* By name or alias; NULL when there is none. */
 const struct attr_spec *attr_find(const struct attr_spec *specs, struct bytes name);
 /* Where the row's value stands in a params struct. */
 void *attr_at(const struct attr_spec *spec, void *params);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "service/op.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -183,7 +184,12 @@ compute_work_bytes(const struct expr_tree *tree)
     for (uint32_t i = 0; i < tree->node_count; i++) {
         const struct expr *node = tree->nodes[i];
 
-        if (node->depth != 0 && __builtin_add_overflow(work, tensor_type_bytes(&node->type), &work))
+        if (node->depth == 0)
+            continue;
+        if (__builtin_add_overflow(work, tensor_type_bytes(&node->type), &work))
+            return UINT64_MAX;
+        if (node->kind == EXPR_OP && node->op->operations != NULL &&
+            __builtin_add_overflow(work, node->op->operations(node), &work))
             return UINT64_MAX;
     }
     return work;
@@ -204,8 +210,9 @@ compute_evaluator_drop(struct evaluator **evaluator)
 }
 
 enum err_code
-compute_size(const struct expr_tree *tree, const struct expr_source *source, struct buf *strings,
-             uint64_t *size, struct err *err)
+compute_size(const struct expr_tree *tree, const struct expr_source *source,
+             const struct evaluator_options *options, struct buf *strings, uint64_t *size,
+             struct err *err)
 {
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
 
@@ -213,7 +220,7 @@ compute_size(const struct expr_tree *tree, const struct expr_source *source, str
         *size = tensor_type_bytes(&tree->root->type);
         return OK;
     }
-    TRY(evaluator_open(tree, source, &evaluator, err));
+    TRY(evaluator_open(tree, source, options, &evaluator, err));
     TRY(evaluator_strings(evaluator, strings, err));
     *size = strings->size;
     return OK;
@@ -221,7 +228,8 @@ compute_size(const struct expr_tree *tree, const struct expr_source *source, str
 
 enum err_code
 compute_build(const struct expr_tree *tree, const struct expr_source *source,
-              struct value_builder *builder, struct err *err)
+              const struct evaluator_options *options, struct value_builder *builder,
+              struct err *err)
 {
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
     uint64_t count = shape_count(&tree->root->type.shape), first = 0;
@@ -230,7 +238,7 @@ compute_build(const struct expr_tree *tree, const struct expr_source *source,
 
     if (count > 0 && expr_constant_fill(tree, element))
         return value_builder_fill(builder, element, element_size, err);
-    TRY(evaluator_open(tree, source, &evaluator, err));
+    TRY(evaluator_open(tree, source, options, &evaluator, err));
     while (first < count) {
         uint8_t *room = NULL;
         size_t size = 0;
@@ -248,11 +256,11 @@ compute_build(const struct expr_tree *tree, const struct expr_source *source,
 }
 
 enum err_code
-compute_read_all(const struct expr_tree *tree, const struct expr_source *source, void *out,
-                 struct err *err)
+compute_read_all(const struct expr_tree *tree, const struct expr_source *source,
+                 const struct evaluator_options *options, void *out, struct err *err)
 {
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
 
-    TRY(evaluator_open(tree, source, &evaluator, err));
+    TRY(evaluator_open(tree, source, options, &evaluator, err));
     return evaluator_read(evaluator, 0, shape_count(&tree->root->type.shape), out, err);
 }

@@ -39,13 +39,16 @@ enum err_code compute_uninitialized(const char *name, struct err *err);
 /* Evaluates the whole of an inferred and drawn tree into the builder: as a fill when it is one. */
 ERR_MUST_CHECK enum err_code compute_build(const struct expr_tree *tree,
                                            const struct expr_source *source,
+                                           const struct evaluator_options *options,
                                            struct value_builder *builder, struct err *err);
 /* The same into memory: tensor_type_bytes of the root's type, not for strings. */
 ERR_MUST_CHECK enum err_code compute_read_all(const struct expr_tree *tree,
-                                              const struct expr_source *source, void *out,
+                                              const struct expr_source *source,
+                                              const struct evaluator_options *options, void *out,
                                               struct err *err);
 void compute_evaluator_drop(struct evaluator **evaluator); /* for scopes */
-/* How much an inferred tree makes on its way: the bytes of all its nodes together. */
+/* How much an inferred tree makes on its way: the bytes of all its nodes together, and the
+ * multiplications of its matrix ops, of which about one takes the time of a byte. */
 uint64_t compute_work_bytes(const struct expr_tree *tree);
 /* What the result of an inferred tree takes in the store: nothing when it is a constant fill. 0 for
  * strings, whose size only evaluation tells. */
@@ -53,7 +56,8 @@ uint64_t compute_stored_bytes(const struct expr_tree *tree);
 /* The size in bytes of an inferred tree's result; for strings too, which are evaluated into
  * *strings. */
 ERR_MUST_CHECK enum err_code compute_size(const struct expr_tree *tree,
-                                          const struct expr_source *source, struct buf *strings,
-                                          uint64_t *size, struct err *err);
+                                          const struct expr_source *source,
+                                          const struct evaluator_options *options,
+                                          struct buf *strings, uint64_t *size, struct err *err);
 
 #endif

@@ -113,7 +113,7 @@ expr_tree_node(struct expr_tree *tree, const struct expr_limits *limits, enum ex
     node = arena_alloc(&tree->arena, sizeof *node, err);
     if (node == NULL)
         return ERR_NO_MEMORY;
-    *node = (struct expr){.kind = kind, .op = op, .arg_count = arg_count};
+    *node = (struct expr){.kind = kind, .op = op, .arg_count = arg_count, .height = 1};
     if (arg_count > 0) {
         node->args = arena_array(&tree->arena, arg_count, sizeof *node->args, err);
         if (node->args == NULL)
@@ -123,6 +123,25 @@ expr_tree_node(struct expr_tree *tree, const struct expr_limits *limits, enum ex
         TRY(add_params(tree, node, err));
     TRY(add_to_index(tree, node, err));
     *out = node;
+    return OK;
+}
+
+enum err_code
+expr_tree_args(const struct expr_limits *limits, struct expr *node, struct expr *const *args,
+               struct err *err)
+{
+    uint32_t depth_max = limits->depth_max < EXPR_DEPTH_MAX ? limits->depth_max : EXPR_DEPTH_MAX;
+
+    for (uint32_t i = 0; i < node->arg_count; i++) {
+        CHECK(args[i]->index < node->index);
+        if (args[i]->height >= depth_max)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "the expression is more than %" PRIu32 " levels deep", depth_max);
+        if (args[i]->height >= node->height)
+            node->height = args[i]->height + 1;
+        node->args[i] = args[i];
+        args[i]->uses++;
+    }
     return OK;
 }
 
@@ -166,6 +185,7 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
 
         if (node->kind != EXPR_OP || !node->op->random)
             continue;
+        node->profile = draw->profile;
         seed = seed_of(node);
         if (!draw->has_model_seed && !seed->given) {
             TRY(draw_seed(&fresh_op_seed, err));

@@ -1,5 +1,5 @@
-/* Expressions: what a client writes where a value is expected. A tree of ops over literals and
- * variables.
+/* Expressions: what a client writes where a value is expected. Ops over literals and variables: a
+ * tree, but for nodes that were given an id and are argument of more than one op.
  *
  * Life: built by expr_tree_* calls (api decodes JSON, records are decoded here) -> expr_infer:
  * dtypes and shapes, refusing what cannot work -> expr_draw: seeds of random ops -> evaluator_read:
@@ -29,12 +29,18 @@ struct expr {
     struct tensor_view literal; /* EXPR_LITERAL, as written */
     struct tensor_view settled; /* the same in the dtype it adopted; set by expr_infer */
     bool weak;
-    const char *variable;      /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
-    struct tensor_type type;   /* of the result; set by expr_infer */
-    struct random_seeds seeds; /* of a random op; set by expr_draw */
-    uint32_t index;            /* creation order: children before parents; in tree->nodes */
-    uint32_t depth;            /* 1 = root; set by expr_infer */
-    const char *path;          /* "" root, "0" first argument, "1.0" …; set by expr_infer */
+    const char *variable;        /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
+    struct tensor_type type;     /* of the result; set by expr_infer */
+    struct random_seeds seeds;   /* of a random op; set by expr_draw */
+    enum random_profile profile; /* likewise */
+    const char *id;              /* by which others refer to it; NULL: nobody does */
+    uint32_t index;              /* creation order: children before parents; in tree->nodes */
+    uint32_t height;             /* levels below and with it: 1 for a leaf; set by expr_tree_args */
+    uint32_t uses;               /* by how many arguments it is meant; likewise */
+    uint32_t
+        depth; /* 1 = root, the longest way down; 0: the root does not reach it; by expr_infer */
+    const char
+        *path; /* "" root, "0" first argument, "1.0" …: the first in written order; likewise */
 };
 
 /* Owns every node, params struct, text and literal of one expression. */
@@ -49,7 +55,7 @@ struct expr_tree {
 };
 
 /* The deepest expression, whatever the settings say: evaluation recurses once per level. */
-enum { EXPR_DEPTH_MAX = 48 };
+enum { EXPR_DEPTH_MAX = 48, EXPR_ID_BYTES_MAX = 64 };
 
 struct expr_limits {
     uint32_t nodes_max, depth_max;
@@ -61,12 +67,17 @@ void expr_tree_drop(struct expr_tree *tree);
 /* Takes `literal` (also on failure); the view borrows from the tree. */
 ERR_MUST_CHECK enum err_code expr_tree_literal(struct expr_tree *tree, struct tensor *literal,
                                                struct tensor_view *out, struct err *err);
-/* A new node with room for arg_count arguments (to be set by the caller) and, for an op, its params
- * struct holding the defaults. Borrows from the tree. ERR_INVALID_ARGUMENT past nodes_max. */
+/* A new node with room for arg_count arguments (to be set with expr_tree_args) and, for an op, its
+ * params struct holding the defaults. Borrows from the tree. ERR_INVALID_ARGUMENT past nodes_max.
+ */
 ERR_MUST_CHECK enum err_code expr_tree_node(struct expr_tree *tree,
                                             const struct expr_limits *limits, enum expr_kind kind,
                                             const struct op *op, uint32_t arg_count,
                                             struct expr **out, struct err *err);
+
+/* Sets the arguments of `node`, nodes made before it. ERR_INVALID_ARGUMENT past depth_max. */
+ERR_MUST_CHECK enum err_code expr_tree_args(const struct expr_limits *limits, struct expr *node,
+                                            struct expr *const *args, struct err *err);
 
 /* Adds to what is counted against limits->literal_bytes_max, before the tensor is made. */
 ERR_MUST_CHECK enum err_code expr_tree_reserve_literal(struct expr_tree *tree,
@@ -107,6 +118,7 @@ struct expr_draw {
     bool has_model_seed;
     int64_t model_seed;
     const char *variable_name;
+    enum random_profile profile;
 };
 ERR_MUST_CHECK enum err_code expr_draw(struct expr_tree *tree, const struct expr_draw *draw,
                                        struct err *err);
@@ -117,13 +129,31 @@ typedef enum err_code expr_visit(void *context, const char *name, bool initializ
 ERR_MUST_CHECK enum err_code expr_each_variable(const struct expr_tree *tree, expr_visit *visit,
                                                 void *context, struct err *err);
 
+/* Evaluation. Ops that go element by element work in tiles, whatever the size; what must be in
+ * memory as a whole (arguments of a matrix product, a node that two ops read in different order) is
+ * counted before anything is computed. */
+struct parallel;
+struct evaluator_options {
+    uint64_t bytes_max; /* kept whole at once, with scratch memory: expression_max_bytes */
+    uint64_t
+        operations_max; /* of ops that are no loop over their elements: expression_operations_max */
+    struct parallel *parallel; /* borrowed; NULL: this thread alone */
+};
+
+/* Whether an inferred tree can be evaluated within these limits: ERR_PAYLOAD_TOO_LARGE names the
+ * setting. */
+ERR_MUST_CHECK enum err_code evaluator_check(const struct expr_tree *tree,
+                                             const struct evaluator_options *options,
+                                             struct err *err);
+
 /* Elements [first, first + count) of the result into out (count * element size bytes; aligned for
- * the element). After expr_infer and expr_draw. Works in tiles: its own memory is bounded by the
- * node count, whatever the size. `tree` is not changed: threads may evaluate ranges of one tree at
- * the same time, each with its own evaluator. */
+ * the element). After expr_infer and expr_draw. Opening computes what is kept whole; errors of ops
+ * and of the source may come from either call. Opening checks as evaluator_check does. `tree` is
+ * not changed. The source is called by one thread at a time. */
 struct evaluator;
 ERR_MUST_CHECK enum err_code evaluator_open(const struct expr_tree *tree,
                                             const struct expr_source *source,
+                                            const struct evaluator_options *options,
                                             struct evaluator **out, struct err *err);
 ERR_MUST_CHECK enum err_code evaluator_read(struct evaluator *e, uint64_t first, uint64_t count,
                                             void *out, struct err *err);

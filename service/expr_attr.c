@@ -92,6 +92,23 @@ encode_dims(const struct attr_dims *dims, struct buf *out, struct err *err)
 }
 
 static enum err_code
+encode_ints(const struct attr_ints *ints, struct buf *out, struct err *err)
+{
+    TRY(buf_append_byte(out, ints->single, err));
+    TRY(buf_append_u32(out, ints->count, err));
+    for (uint32_t i = 0; i < ints->count; i++)
+        TRY(buf_append_u64(out, (uint64_t)ints->values[i], err));
+    return OK;
+}
+
+/* By name, so that rows may get more choices in any order. */
+static enum err_code
+encode_choice(const struct attr_spec *spec, int64_t value, struct buf *out, struct err *err)
+{
+    return buf_append_bytes(out, bytes_of_text(spec->choices[value]), err);
+}
+
+static enum err_code
 encode_tensor(const struct attr_tensor *tensor, struct buf *out, struct err *err)
 {
     TRY(buf_append_byte(out, tensor->given, err));
@@ -120,6 +137,10 @@ encode_value(const struct attr_spec *spec, const void *at, struct buf *out, stru
         return encode_tensor(at, out, err);
     case ATTR_KIND_DIMS:
         return encode_dims(at, out, err);
+    case ATTR_KIND_INTS:
+        return encode_ints(at, out, err);
+    case ATTR_KIND_CHOICE:
+        return encode_choice(spec, *(const int64_t *)at, out, err);
     case ATTR_KIND_COUNT:
         break;
     }
@@ -172,6 +193,35 @@ decode_dims(struct reader *in, struct attr_dims *dims)
         dims->dims[i] = (int64_t)reader_u64(in);
 }
 
+static void
+decode_ints(struct reader *in, bool given, struct attr_ints *ints)
+{
+    uint32_t count;
+
+    ints->given = given;
+    ints->single = decode_bool(in);
+    count = reader_u32(in);
+    if (count > ATTR_INTS_MAX || (ints->single && count != 1)) {
+        in->failed = true;
+        return;
+    }
+    ints->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        ints->values[i] = (int64_t)reader_u64(in);
+}
+
+static void
+decode_choice(struct reader *in, const struct attr_spec *spec, int64_t *value)
+{
+    struct bytes name = reader_bytes(in);
+
+    for (*value = 0; spec->choices[*value] != NULL; ++*value)
+        if (bytes_equal(bytes_of_text(spec->choices[*value]), name))
+            return;
+    *value = 0;
+    in->failed = true;
+}
+
 static enum err_code
 decode_tensor(struct reader *in, const struct expr_limits *limits, struct expr_tree *tree,
               struct attr_tensor *tensor, struct err *err)
@@ -212,6 +262,12 @@ decode_value(struct reader *in, const struct expr_limits *limits, struct expr_tr
     case ATTR_KIND_DIMS:
         ((struct attr_dims *)at)->given = given;
         decode_dims(in, at);
+        return OK;
+    case ATTR_KIND_INTS:
+        decode_ints(in, given, at);
+        return OK;
+    case ATTR_KIND_CHOICE:
+        decode_choice(in, spec, at);
         return OK;
     case ATTR_KIND_COUNT:
         break;

@@ -18,37 +18,67 @@ set_path(struct expr_tree *tree, const struct expr *parent, uint32_t index, stru
     struct expr *child = parent->args[index];
     char path[PATH_BYTES_MAX];
 
-    if (child->path != NULL) /* the tree has not changed since */
-        return OK;
     snprintf(path, sizeof path, "%s%s%" PRIu32, parent->path, parent->path[0] == '\0' ? "" : ".",
              index);
     child->path = arena_text(&tree->arena, bytes_of_text(path), err);
     return child->path == NULL ? ERR_NO_MEMORY : OK;
 }
 
+/* Paths in written order: a node that is used again keeps the place where it stands first. */
+static enum err_code
+set_paths(struct expr_tree *tree, struct err *err)
+{
+    struct {
+        const struct expr *node;
+        uint32_t next;
+    } stack[EXPR_DEPTH_MAX];
+    uint32_t depth = 1;
+
+    if (tree->root->path != NULL) /* the tree has not changed since */
+        return OK;
+    tree->root->path = "";
+    stack[0].node = tree->root;
+    stack[0].next = 0;
+    while (depth > 0) {
+        const struct expr *node = stack[depth - 1].node;
+        uint32_t index = stack[depth - 1].next++;
+
+        if (index == node->arg_count) {
+            depth--;
+            continue;
+        }
+        if (node->args[index]->path != NULL)
+            continue;
+        TRY(set_path(tree, node, index, err));
+        CHECK(depth < EXPR_DEPTH_MAX || node->args[index]->arg_count == 0);
+        if (node->args[index]->arg_count == 0)
+            continue;
+        stack[depth].node = node->args[index];
+        stack[depth++].next = 0;
+    }
+    return OK;
+}
+
 /* From the root down: depth and path. */
 static enum err_code
 set_places(struct expr_tree *tree, struct err *err)
 {
+    if (tree->root->height > EXPR_DEPTH_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the expression is more than %d levels deep",
+                       EXPR_DEPTH_MAX);
     for (uint32_t i = 0; i < tree->node_count; i++)
         tree->nodes[i]->depth = 0;
     tree->root->depth = 1;
-    tree->root->path = "";
     for (uint32_t i = tree->root->index + 1; i-- > 0;) {
-        struct expr *node = tree->nodes[i];
+        const struct expr *node = tree->nodes[i];
 
-        if (node->depth == 0)
-            continue;
-        if (node->depth == EXPR_DEPTH_MAX && node->arg_count > 0)
-            return err_set(err, ERR_INVALID_ARGUMENT, "the expression is more than %d levels deep",
-                           EXPR_DEPTH_MAX);
-        for (uint32_t k = 0; k < node->arg_count; k++) {
+        for (uint32_t k = 0; node->depth != 0 && k < node->arg_count; k++) {
             CHECK(node->args[k] != NULL && node->args[k]->index < i);
-            node->args[k]->depth = node->depth + 1;
-            TRY(set_path(tree, node, k, err));
+            if (node->args[k]->depth <= node->depth)
+                node->args[k]->depth = node->depth + 1;
         }
     }
-    return OK;
+    return set_paths(tree, err);
 }
 
 static enum err_code

@@ -2,7 +2,7 @@
  *
  *   u32 magic, u32 version, u32 node count
  *   per node, arguments before the ops that take them, the root last:
- *     u8 kind, u32 argument count, u32 index of each argument
+ *     u8 kind, id (empty: none), u32 argument count, u32 index of each argument
  *     op: name, attributes (expr_attr.h) | literal: expr_attr.h | variable: name
  *   u32 CRC-32C of all before
  *
@@ -19,8 +19,8 @@
 
 enum {
     RECORD_MAGIC = 0x45584b54, /* "TKXE" */
-    RECORD_VERSION = 1,
-    NODE_BYTES_MIN = 5,
+    RECORD_VERSION = 2,
+    NODE_BYTES_MIN = 9,
     CRC_BYTES = 4,
     NAME_BYTES_SHOWN_MAX = 64,
 };
@@ -61,6 +61,7 @@ static enum err_code
 encode_node(const struct expr *node, const uint32_t *numbers, struct buf *out, struct err *err)
 {
     TRY(buf_append_byte(out, (uint8_t)node->kind, err));
+    TRY(buf_append_bytes(out, bytes_of_text(node->id == NULL ? "" : node->id), err));
     TRY(buf_append_u32(out, node->arg_count, err));
     for (uint32_t i = 0; i < node->arg_count; i++)
         TRY(buf_append_u32(out, numbers[node->args[i]->index], err));
@@ -102,7 +103,6 @@ struct decoder {
     struct reader in;
     const struct expr_limits *limits;
     struct expr_tree *tree;
-    uint32_t *heights; /* by node: levels below and with it; 0 = taken as an argument already */
 };
 
 static enum err_code
@@ -114,24 +114,34 @@ damaged(struct err *err, const char *what)
 static enum err_code
 decode_args(struct decoder *d, struct expr *node, struct err *err)
 {
-    uint32_t height = 1;
+    struct expr **args = node->args;
 
     for (uint32_t i = 0; i < node->arg_count; i++) {
         uint32_t from = reader_u32(&d->in);
 
-        if (d->in.failed || from >= node->index || d->heights[from] == 0)
+        if (d->in.failed || from >= node->index)
             return damaged(err, "an argument");
-        if (d->heights[from] >= height)
-            height = d->heights[from] + 1;
-        d->heights[from] = 0;
-        node->args[i] = d->tree->nodes[from];
+        args[i] = d->tree->nodes[from];
     }
-    if (height > d->limits->depth_max || height > EXPR_DEPTH_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "the expression is more than %u levels deep",
-                       d->limits->depth_max < EXPR_DEPTH_MAX ? d->limits->depth_max
-                                                             : (unsigned)EXPR_DEPTH_MAX);
-    d->heights[node->index] = height;
+    TRY(expr_tree_args(d->limits, node, args, err));
+    for (uint32_t i = 0; i < node->arg_count; i++)
+        if (args[i]->uses > 1 && args[i]->id == NULL)
+            return damaged(err, "an argument that is another's too");
     return OK;
+}
+
+static enum err_code
+decode_id(struct decoder *d, const char **out, struct err *err)
+{
+    struct bytes id = reader_bytes(&d->in);
+
+    *out = NULL;
+    if (d->in.failed || id.size > EXPR_ID_BYTES_MAX || memchr(id.data, '\0', id.size) != NULL)
+        return damaged(err, "an id");
+    if (id.size == 0)
+        return OK;
+    *out = arena_text(&d->tree->arena, id, err);
+    return *out == NULL ? ERR_NO_MEMORY : OK;
 }
 
 static enum err_code
@@ -169,15 +179,19 @@ static enum err_code
 decode_node(struct decoder *d, struct err *err)
 {
     uint8_t kind = reader_u8(&d->in);
-    uint32_t arg_count = reader_u32(&d->in);
+    const char *id = NULL;
     const struct op *op = NULL;
     struct expr *node = NULL;
+    uint32_t arg_count;
 
+    TRY(decode_id(d, &id, err));
+    arg_count = reader_u32(&d->in);
     if (d->in.failed || kind > EXPR_INITIALIZED_VALUE || (kind != EXPR_OP && arg_count > 0))
         return damaged(err, "a node");
     if (kind == EXPR_OP)
         TRY(peek_op(d, arg_count, &op, err));
     TRY(expr_tree_node(d->tree, d->limits, (enum expr_kind)kind, op, arg_count, &node, err));
+    node->id = id;
     TRY(decode_args(d, node, err));
     switch (node->kind) {
     case EXPR_OP:
@@ -192,12 +206,12 @@ decode_node(struct decoder *d, struct err *err)
     return decode_name(d, node, err);
 }
 
-/* Every node but the last is the argument of exactly one other. */
+/* Every node but the last is an argument. */
 static enum err_code
 check_whole(const struct decoder *d, uint32_t count, struct err *err)
 {
     for (uint32_t i = 0; i + 1 < count; i++)
-        if (d->heights[i] != 0)
+        if (d->tree->nodes[i]->uses == 0)
             return damaged(err, "a node nothing uses");
     return reader_ended_well(&d->in) ? OK : damaged(err, "bytes at its end");
 }
@@ -205,7 +219,6 @@ check_whole(const struct decoder *d, uint32_t count, struct err *err)
 static enum err_code
 decode_nodes(struct decoder *d, struct err *err)
 {
-    AUTO_CALL(free_numbers) uint32_t *heights = NULL;
     uint32_t count = reader_u32(&d->in);
 
     if (d->in.failed || count == 0 || count > d->in.left.size / NODE_BYTES_MIN)
@@ -213,10 +226,6 @@ decode_nodes(struct decoder *d, struct err *err)
     if (count > d->limits->nodes_max)
         return err_set(err, ERR_INVALID_ARGUMENT, "the expression has more than %u nodes",
                        d->limits->nodes_max);
-    heights = mem_zeroed(count, sizeof *heights, err);
-    if (heights == NULL)
-        return ERR_NO_MEMORY;
-    d->heights = heights;
     for (uint32_t i = 0; i < count; i++)
         TRY(decode_node(d, err));
     d->tree->root = d->tree->nodes[count - 1];

@@ -24,15 +24,16 @@ static enum err_code
 build_step(struct initialize_plan *plan, struct initialize_step *step, struct store_stage *stage,
            struct err *err)
 {
+    struct evaluator_options options = service_evaluator_options(plan->service);
     struct expr_source source = initialize_plan_source(plan);
     enum store_class class = step->row_updates ? STORE_CLASS_ROWS : STORE_CLASS_BULK;
     uint64_t size = 0;
 
-    TRY(compute_size(&step->tree, &source, &step->strings, &size, err));
+    TRY(compute_size(&step->tree, &source, &options, &step->strings, &size, err));
     TRY(value_builder_open(plan->service->store, stage, size, class, &step->builder, err));
     if (step->tree.root->type.dtype == DTYPE_STRING)
         return value_builder_append(step->builder, step->strings.data, step->strings.size, err);
-    return compute_build(&step->tree, &source, step->builder, err);
+    return compute_build(&step->tree, &source, &options, step->builder, err);
 }
 
 static enum err_code

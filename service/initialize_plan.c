@@ -358,6 +358,7 @@ initialize_plan_source(struct initialize_plan *plan)
 static enum err_code
 infer_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)
 {
+    const struct evaluator_options options = service_evaluator_options(plan->service);
     struct expr_source source = initialize_plan_source(plan);
     struct expr_draw draw = {.has_model_seed = plan->model.has_seed,
                              .model_seed = plan->model.seed,
@@ -369,6 +370,7 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
     TRY(expr_infer(&step->tree, &source, record.type.dtype, err));
     TRY(service_check_assignable(&record, step->name, "initialize", &step->tree.root->type, true,
                                  err));
+    TRY(evaluator_check(&step->tree, &options, err));
     TRY(expr_draw(&step->tree, &draw, err));
     stored = compute_stored_bytes(&step->tree);
     TRY(service_check_room(plan->service, step->name, tensor_type_bytes(&step->tree.root->type),

@@ -21,9 +21,10 @@
 
 enum {
     HEAP_THRESHOLD_BYTES = 1 << 30, /* of mmap and of trimming: chunks come and go all the time */
-    HEAPS_MAX = 8,      /* one would make the HTTP threads wait for each other at every request */
-    FILES_SPARE = 256,  /* beside connections */
-    READERS_SPARE = 64, /* beside threads */
+    HEAPS_MAX = 8,     /* one would make the HTTP threads wait for each other at every request */
+    FILES_SPARE = 256, /* beside connections */
+    READERS_SPARE = 64,
+    COMPUTE_THREADS_MAX = 256, /* beside threads */
 };
 
 /* The committer makes and frees chunks by the thousand. One heap that keeps its pages is 2 to 3
@@ -111,6 +112,14 @@ open_store(const struct settings *settings, struct store **out, struct err *err)
     return store_open(&config, out, err);
 }
 
+static uint32_t
+processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : (uint32_t)(count < COMPUTE_THREADS_MAX ? count : COMPUTE_THREADS_MAX);
+}
+
 static enum err_code
 open_service(const struct settings *settings, struct store *store, struct service **out,
              struct err *err)
@@ -119,6 +128,9 @@ open_service(const struct settings *settings, struct store *store, struct servic
 
     limits.tensor_bytes_max = settings->tensor_max_bytes;
     limits.expression_bytes_max = settings->expression_max_bytes;
+    limits.expression_operations_max = settings->expression_operations_max;
+    limits.compute_threads =
+        settings->compute_threads > 0 ? (uint32_t)settings->compute_threads : processors();
     limits.expression_nodes_max = (uint32_t)settings->expression_nodes_max;
     limits.expression_depth_max = (uint32_t)settings->expression_depth_max;
     limits.variables_per_request_max = (uint32_t)settings->variables_per_request_max;

@@ -28,6 +28,12 @@ op_find(struct bytes name)
     return NULL;
 }
 
+uint32_t
+op_arg_name_count(const struct op *op)
+{
+    return op->args_max <= OP_ARG_NAMES_MAX ? op->args_max : 1;
+}
+
 static uint8_t
 least(uint8_t a, uint8_t b)
 {

@@ -256,7 +256,9 @@ common_dtype(const struct expr *node)
 static const char *
 arg_name(const struct expr *node, uint32_t index)
 {
-    return node->op->arg_names[index < node->op->args_max ? index : node->op->args_max - 1];
+    uint32_t last = op_arg_name_count(node->op) - 1;
+
+    return node->op->arg_names[index < last ? index : last];
 }
 
 enum err_code
@@ -296,15 +298,16 @@ op_infer_binary(struct expr_tree *tree, struct expr *node, struct err *err)
 }
 
 enum err_code
-op_eval_binary(enum kernel_binary kernel, struct evaluator *e, const struct expr *node,
-               uint64_t first, uint64_t count, void *out, struct err *err)
+op_eval_binary(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
+               void *out, struct err *err)
 {
     struct kernel_operand a, b;
     struct err inner = ERR_INIT;
 
     TRY(op_arg_broadcast(e, node, 0, first, count, out, &a, err));
     TRY(op_arg_broadcast(e, node, 1, first, count, a.data == out ? NULL : out, &b, err));
-    if (kernel_binary(kernel, node->type.dtype, a, b, out, count, &inner) != OK)
+    if (kernel_binary((enum kernel_binary)node->op->kernel, node->type.dtype, a, b, out, count,
+                      &inner) != OK)
         return op_wrap(node, &inner, err);
     return OK;
 }

@@ -53,6 +53,13 @@ ERR_MUST_CHECK enum err_code op_arg_broadcast(struct evaluator *e, const struct 
                                               uint32_t index, uint64_t first, uint64_t count,
                                               void *scratch, struct kernel_operand *out,
                                               struct err *err);
+/* Like op_arg, always into out, element by element; any count. Of an OP_ACCESS_RUNS argument. */
+ERR_MUST_CHECK enum err_code op_arg_read(struct evaluator *e, const struct expr *node,
+                                         uint32_t index, uint64_t first, uint64_t count, void *out,
+                                         struct err *err);
+/* All elements of an OP_ACCESS_WHOLE argument, row-major, aligned for the element. Borrows from the
+ * evaluation. Never NULL, unless the argument has no elements. */
+const void *op_arg_whole(struct evaluator *e, const struct expr *node, uint32_t index);
 /* Like op_arg, always into out, element by element. */
 ERR_MUST_CHECK enum err_code op_arg_into(struct evaluator *e, const struct expr *node,
                                          uint32_t index, uint64_t first, uint64_t count, void *out,
@@ -62,12 +69,12 @@ ERR_MUST_CHECK enum err_code op_arg_into(struct evaluator *e, const struct expr 
 ERR_MUST_CHECK enum err_code op_eval_constant(struct evaluator *e, const struct expr *node,
                                               uint64_t first, uint64_t count, void *out,
                                               struct err *err);
-/* infer and eval of elementwise ops of two arguments, and of one. */
+/* infer and eval of elementwise ops of two arguments; op->kernel is an enum kernel_binary. */
 ERR_MUST_CHECK enum err_code op_infer_binary(struct expr_tree *tree, struct expr *node,
                                              struct err *err);
-ERR_MUST_CHECK enum err_code op_eval_binary(enum kernel_binary kernel, struct evaluator *e,
-                                            const struct expr *node, uint64_t first, uint64_t count,
-                                            void *out, struct err *err);
+ERR_MUST_CHECK enum err_code op_eval_binary(struct evaluator *e, const struct expr *node,
+                                            uint64_t first, uint64_t count, void *out,
+                                            struct err *err);
 
 /* The node's result is one element repeated: *element (16 bytes, 16-byte aligned) is it. */
 bool op_node_constant(const struct expr *node, void *element);

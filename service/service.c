@@ -14,6 +14,8 @@ service_limits_default(void)
         .tensor_bytes_max = (uint64_t)64 << 30,
         .literal_bytes_max = (uint64_t)32 << 20,
         .expression_bytes_max = (uint64_t)1 << 30,
+        .expression_operations_max = (uint64_t)1000 * 1000 * 1000 * 1000,
+        .compute_threads = 1,
         .expression_nodes_max = 1024,
         .expression_depth_max = 32,
         .variables_per_request_max = 20000,
@@ -26,6 +28,7 @@ service_open(struct store *store, const struct service_limits *limits, struct se
              struct err *err)
 {
     struct service *service = mem_zeroed(1, sizeof *service, err);
+    enum err_code code;
 
     if (service == NULL)
         return ERR_NO_MEMORY;
@@ -33,6 +36,11 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     service->limits = *limits;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
+    code = parallel_open(limits->compute_threads, &service->parallel, err);
+    if (code != OK) {
+        service_close(service);
+        return code;
+    }
     *out = service;
     return OK;
 }
@@ -44,7 +52,18 @@ service_close(struct service *service)
         return;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_drop(&service->updates[i]);
+    parallel_close(service->parallel);
     mem_free(service);
+}
+
+struct evaluator_options
+service_evaluator_options(const struct service *service)
+{
+    return (struct evaluator_options){
+        .bytes_max = service->limits.expression_bytes_max,
+        .operations_max = service->limits.expression_operations_max,
+        .parallel = service->parallel,
+    };
 }
 
 const struct service_limits *

@@ -16,12 +16,14 @@ struct store;
 
 /* Limits; 0 is never "unlimited". Filled from service/settings.def. */
 struct service_limits {
-    uint64_t tensor_bytes_max;     /* one value */
-    uint64_t literal_bytes_max;    /* tensors written out in requests */
-    uint64_t expression_bytes_max; /* working memory of one expression */
+    uint64_t tensor_bytes_max;          /* one value */
+    uint64_t literal_bytes_max;         /* tensors written out in requests */
+    uint64_t expression_bytes_max;      /* working memory of one expression */
+    uint64_t expression_operations_max; /* multiplications of one expression's matrix ops */
     uint32_t expression_nodes_max;
     uint32_t expression_depth_max;
     uint32_t variables_per_request_max;
+    uint32_t compute_threads;        /* that work on one expression together */
     uint64_t inline_reply_bytes_max; /* values up to this are copied into a reply, not leased */
 };
 

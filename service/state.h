@@ -2,6 +2,8 @@
 #ifndef SERVICE_STATE_H
 #define SERVICE_STATE_H
 
+#include "service/expr.h"
+#include "service/parallel.h"
 #include "service/record.h"
 #include "service/service.h"
 #include "store/base/lock.h"
@@ -13,13 +15,16 @@ enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8 };
 enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 20 };
 
 struct service {
-    struct store *store; /* borrowed */
+    struct store *store;       /* borrowed */
+    struct parallel *parallel; /* owned */
     struct service_limits limits;
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
     struct lock updates[SERVICE_UPDATE_LOCKS];
 };
 
+/* What evaluation may use. */
+struct evaluator_options service_evaluator_options(const struct service *service);
 /* The model, or ERR_NOT_FOUND naming it. */
 ERR_MUST_CHECK enum err_code service_find_model(const struct store_view *view, const char *model,
                                                 struct model_record *out, struct err *err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "service/compute.h"
+#include "service/op.h"
 #include "service/state.h"
 #include "service/variable_info.h"
 #include "store/base/alloc.h"
@@ -19,18 +20,6 @@ variable_spec_default(void)
 {
     return (struct variable_spec){.dtype = DTYPE_UNSET, .trainable = true, .validate_shape = true};
 }
-
-struct create_unit {
-    struct service *service;
-    const char *model;
-    const struct variable_spec *specs;
-    size_t count;
-    const struct write_options *options;
-    struct variable_info *out;
-    size_t done; /* infos filled in this run */
-    struct store_stage *stage;
-    struct value_builder **initial; /* by spec: the encoded initial value, NULL when none; owned */
-};
 
 /* The first name of base, base_1, base_2 … that is free. Numbers are never given twice, so the next
  * one is kept in a record of its own: n variables of one base name cost n look-ups, not n * n. */
@@ -77,11 +66,24 @@ choose_name(struct store_txn *txn, uint64_t model_id, const struct variable_spec
     return OK;
 }
 
+struct create_unit {
+    struct service *service;
+    const char *model;
+    const struct variable_spec *specs;
+    size_t count;
+    const struct write_options *options;
+    struct variable_info *out;
+    size_t done; /* infos filled in this run */
+    struct store_stage *stage;
+    struct value_builder **initial; /* by spec: the encoded initial value, NULL when none; owned */
+};
+
 /* Type of the new variable, from its initial value and what the request says of it. */
 static enum err_code
-decide_type(struct store_txn *txn, uint64_t model_id, const struct variable_spec *spec,
-            struct variable_record *record, struct err *err)
+decide_type(struct store_txn *txn, const struct create_unit *u, uint64_t model_id,
+            const struct variable_spec *spec, struct variable_record *record, struct err *err)
 {
+    const struct evaluator_options options = service_evaluator_options(u->service);
     AUTO(compute_source) source = {0};
     struct expr_source reads;
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
@@ -100,6 +102,7 @@ decide_type(struct store_txn *txn, uint64_t model_id, const struct variable_spec
     compute_source_init(&source, store_txn_view(txn), model_id);
     reads = compute_expr_source(&source);
     TRY(expr_infer(spec->initial_value, &reads, spec->dtype, err));
+    TRY(evaluator_check(spec->initial_value, &options, err));
     record->type = spec->initial_value->root->type;
     if (spec->dtype != DTYPE_UNSET && spec->dtype != record->type.dtype)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -153,7 +156,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
     char name[NAME_BYTES_MAX + 1];
 
     TRY(choose_name(txn, model_id, spec, u->options, name, err));
-    TRY(decide_type(txn, model_id, spec, &record, err));
+    TRY(decide_type(txn, u, model_id, spec, &record, err));
     TRY(set_collections(spec, &record, err));
     record.serial = record.id;
     record.updated_ms = record.created_ms;
@@ -203,12 +206,37 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     return OK;
 }
 
+/* An initializer is called with the shape and dtype of its variable, as tf.get_variable does. */
+static void
+declare_initializer(const struct variable_spec *spec)
+{
+    struct expr *root = spec->initial_value->root;
+    const struct attr_spec *rows = root->kind == EXPR_OP ? root->op->attrs : NULL;
+
+    if (rows == NULL || !root->op->initializer)
+        return;
+    for (size_t i = 0; rows[i].name != NULL; i++) {
+        void *at = attr_at(&rows[i], root->params);
+
+        if (root->given[i])
+            continue;
+        if (rows[i].kind == ATTR_KIND_SHAPE && spec->shape != NULL)
+            *(struct attr_shape *)at = (struct attr_shape){.given = true, .shape = *spec->shape};
+        else if (rows[i].kind == ATTR_KIND_DTYPE && spec->dtype != DTYPE_UNSET)
+            *(enum dtype *)at = spec->dtype;
+        else
+            continue;
+        root->given[i] = true;
+    }
+}
+
 static enum err_code
 encode_initial_value(struct create_unit *u, size_t i, struct err *err)
 {
     AUTO(buf) encoded;
 
     buf_init(&encoded, EXPR_RECORD_BYTES_MAX);
+    declare_initializer(&u->specs[i]);
     TRY(expr_encode(u->specs[i].initial_value, &encoded, err));
     if (encoded.size > VALUE_RECORD_BYTES_MAX && u->stage == NULL) {
         TRY(store_reserve_check(u->service->store, encoded.size, err));

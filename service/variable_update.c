@@ -104,6 +104,7 @@ static enum err_code
 small_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct update *u = context;
+    const struct evaluator_options options = service_evaluator_options(u->service);
     const struct store_view *view = store_txn_view(txn);
     AUTO(compute_source) reads = {0};
     AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
@@ -125,7 +126,7 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     bytes = mem_aligned(size, err);
     if (bytes == NULL)
         return ERR_NO_MEMORY;
-    TRY(compute_read_all(u->value, &source, bytes, err));
+    TRY(compute_read_all(u->value, &source, &options, bytes, err));
     if (u->verb != VARIABLE_ASSIGN) {
         AUTO(value_reader) reader = {0};
 
@@ -170,6 +171,7 @@ build_combined(struct update *u, const struct store_view *view,
                const struct variable_record *variable, const struct expr_source *source,
                struct err *err)
 {
+    const struct evaluator_options options = service_evaluator_options(u->service);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
     AUTO_CALL(service_free_scope) uint8_t *old = mem_aligned(STORE_BULK_BYTES, err);
     AUTO(value_reader) reader = {0};
@@ -178,7 +180,7 @@ build_combined(struct update *u, const struct store_view *view,
 
     if (old == NULL)
         return ERR_NO_MEMORY;
-    TRY(evaluator_open(u->value, source, &evaluator, err));
+    TRY(evaluator_open(u->value, source, &options, &evaluator, err));
     TRY(value_open(view, &variable->value, &reader, err));
     while (left > 0) {
         uint8_t *room = NULL;
@@ -211,6 +213,7 @@ stored_bytes(const struct update *u, uint64_t size)
 static enum err_code
 try_staged(struct update *u, uint64_t *revision, struct err *err)
 {
+    const struct evaluator_options options = service_evaluator_options(u->service);
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_STAGE stage = NULL;
     AUTO(compute_source) reads = {0};
@@ -232,7 +235,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
     TRY(prepare(u, &model, &variable, &source, err));
-    TRY(compute_size(u->value, &source, &strings, &size, err));
+    TRY(compute_size(u->value, &source, &options, &strings, &size, err));
     TRY(service_check_room(u->service, u->name, size, stored_bytes(u, size), err));
     TRY(store_stage_open(u->service->store, &stage, err));
     TRY(value_builder_open(u->service->store, stage, size, service_class_of(&variable), &builder,
@@ -241,7 +244,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     if (u->value->root->type.dtype == DTYPE_STRING)
         TRY(value_builder_append(builder, strings.data, strings.size, err));
     else if (u->verb == VARIABLE_ASSIGN)
-        TRY(compute_build(u->value, &source, builder, err));
+        TRY(compute_build(u->value, &source, &options, builder, err));
     else
         TRY(build_combined(u, view, &variable, &source, err));
     u->reads = &reads;

@@ -4,13 +4,6 @@
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};
 
-static enum err_code
-subtract_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
-              void *out, struct err *err)
-{
-    return op_eval_binary(KERNEL_SUBTRACT, e, node, first, count, out, err);
-}
-
 const struct op op_subtract = {
     .name = "subtract",
     .summary = "The difference, element by element, with broadcasting.",
@@ -20,5 +13,6 @@ const struct op op_subtract = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_NUMBER,
     .infer = op_infer_binary,
-    .eval = subtract_eval,
+    .eval = op_eval_binary,
+    .kernel = KERNEL_SUBTRACT,
 };

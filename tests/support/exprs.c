@@ -15,6 +15,9 @@ give_up(const char *what, const char *detail)
     exit(EXIT_FAILURE);
 }
 
+const struct evaluator_options exprs_options = {.bytes_max = 64 << 20,
+                                                .operations_max = 1000 * 1000 * 1000};
+
 struct expr_limits
 exprs_limits(void)
 {
@@ -112,6 +115,8 @@ struct expr *
 exprs_op(struct expr_tree *tree, const char *name, uint32_t arg_count, ...)
 {
     const struct op *op = op_find(bytes_of_text(name));
+    const struct expr_limits limits = exprs_limits();
+    struct err err = ERR_INIT;
     struct expr *node = NULL;
     va_list args;
 
@@ -122,6 +127,8 @@ exprs_op(struct expr_tree *tree, const char *name, uint32_t arg_count, ...)
     for (uint32_t i = 0; i < arg_count; i++)
         node->args[i] = va_arg(args, struct expr *);
     va_end(args);
+    if (expr_tree_args(&limits, node, node->args, &err) != OK)
+        give_up("no arguments", err.text);
     return node;
 }
 
@@ -224,7 +231,7 @@ exprs_evaluate(struct expr_tree *tree, const struct expr_source *source, struct 
 
     TRY(expr_infer(tree, source, DTYPE_UNSET, err));
     TRY(expr_draw(tree, &draw, err));
-    TRY(evaluator_open(tree, source, &e, err));
+    TRY(evaluator_open(tree, source, &exprs_options, &e, err));
     TRY(tensor_init(&result, &tree->root->type, tensor_type_bytes(&tree->root->type), err));
     TRY(evaluator_read(e, 0, shape_count(&tree->root->type.shape), result.data, err));
     *out = TAKE(result);

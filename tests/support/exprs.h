@@ -9,6 +9,8 @@
 enum { EXPRS_NODES_MAX = 4096 };
 
 struct expr_limits exprs_limits(void);
+/* One thread; 64 MiB, 10^9 multiplications. */
+extern const struct evaluator_options exprs_options;
 struct shape exprs_shape(uint32_t rank, ...); /* rank ints */
 
 /* A literal node with `shape`'s elements of `dtype` copied from data. */

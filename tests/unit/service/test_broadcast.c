@@ -155,7 +155,7 @@ check_sum(struct shape a, struct shape b, bool as_variables)
     assert_int_equal(expr_infer(&tree, &source, DTYPE_UNSET, NULL), OK);
     assert_int_equal(shape_broadcast(&a, &b, &to, NULL), OK);
     assert_true(shape_equal(&tree.root->type.shape, &to));
-    assert_int_equal(evaluator_open(&tree, &source, &e, NULL), OK);
+    assert_int_equal(evaluator_open(&tree, &source, &exprs_options, &e, NULL), OK);
     total = shape_count(&to);
     out = counted(total, 0);
     for (uint64_t first = 0; first < total;) {
@@ -235,7 +235,7 @@ a_small_broadcast_argument_is_read_once(void **state)
     exprs_op(&tree, "add", 2, exprs_float32(&tree, exprs_shape(2, ROWS, COLUMNS), big),
              exprs_variable(&tree, "bias", false));
     assert_int_equal(expr_infer(&tree, &source, DTYPE_UNSET, NULL), OK);
-    assert_int_equal(evaluator_open(&tree, &source, &e, NULL), OK);
+    assert_int_equal(evaluator_open(&tree, &source, &exprs_options, &e, NULL), OK);
     assert_int_equal(evaluator_read(e, 0, (uint64_t)ROWS * COLUMNS, out, NULL), OK);
     evaluator_drop(e);
     assert_true(out[(ROWS - 1) * COLUMNS + 3] == 0.5f);

@@ -47,7 +47,7 @@ a_variable_is_read_in_place_and_in_ranges(void **state)
     init(&tree);
     exprs_op(&tree, "identity", 1, exprs_variable(&tree, "v", true));
     assert_int_equal(expr_infer(&tree, &source, DTYPE_UNSET, NULL), OK);
-    assert_int_equal(evaluator_open(&tree, &source, &e, NULL), OK);
+    assert_int_equal(evaluator_open(&tree, &source, &exprs_options, &e, NULL), OK);
     assert_int_equal(evaluator_read(e, 4, 3, out, NULL), OK);
     assert_memory_equal(out, data + 4, sizeof out);
     assert_int_equal(values.bytes_read, sizeof out);
@@ -71,7 +71,7 @@ read_part(void *context)
     struct reading *reading = context;
     AUTO_CALL(drop_evaluator) struct evaluator *e = NULL;
 
-    reading->code = evaluator_open(reading->tree, NULL, &e, NULL);
+    reading->code = evaluator_open(reading->tree, NULL, &exprs_options, &e, NULL);
     if (reading->code == OK)
         reading->code =
             evaluator_read(e, reading->first, reading->count, reading->out + reading->first, NULL);
@@ -173,7 +173,7 @@ check_strings(struct expr_tree *tree, const struct expr_source *source, const vo
 
     buf_init(&out, 1000);
     assert_int_equal(expr_infer(tree, source, DTYPE_UNSET, NULL), OK);
-    assert_int_equal(evaluator_open(tree, source, &e, NULL), OK);
+    assert_int_equal(evaluator_open(tree, source, &exprs_options, &e, NULL), OK);
     assert_int_equal(evaluator_strings(e, &out, NULL), OK);
     assert_int_equal(out.size, size);
     assert_memory_equal(out.data, expected, size);
@@ -225,7 +225,7 @@ strings_past_the_buffer_are_refused(void **state)
         "dtype", DTYPE_STRING);
     buf_init(&out, 1000);
     assert_int_equal(expr_infer(&tree, NULL, DTYPE_UNSET, NULL), OK);
-    assert_int_equal(evaluator_open(&tree, NULL, &e, NULL), OK);
+    assert_int_equal(evaluator_open(&tree, NULL, &exprs_options, &e, NULL), OK);
     assert_int_equal(evaluator_strings(e, &out, NULL), ERR_PAYLOAD_TOO_LARGE);
 }
 

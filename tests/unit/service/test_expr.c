@@ -264,7 +264,9 @@ depth_is_limited_whatever_the_settings_say(void **state)
 {
     AUTO(expr_tree) tree = {0};
     AUTO(tensor) out = {0};
-    struct expr *node;
+    const struct expr_limits limits = {.nodes_max = EXPRS_NODES_MAX, .depth_max = UINT32_MAX};
+    struct expr *node, *deeper = NULL;
+    struct err err = ERR_INIT;
     int32_t value;
 
     (void)state;
@@ -275,8 +277,9 @@ depth_is_limited_whatever_the_settings_say(void **state)
     assert_int_equal(exprs_evaluate(&tree, NULL, &out, NULL), OK);
     memcpy(&value, out.data, sizeof value);
     assert_int_equal(value, -5);
-    exprs_op(&tree, "identity", 1, node);
-    check_refused(&tree, NULL, ERR_INVALID_ARGUMENT, "more than 48 levels deep");
+    assert_int_equal(expr_tree_node(&tree, &limits, EXPR_OP, &op_identity, 1, &deeper, &err), OK);
+    assert_int_equal(expr_tree_args(&limits, deeper, &node, &err), ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.text, "more than 48 levels deep"));
 }
 
 /* --- names --------------------------------------------------------------------------------- */

@@ -226,7 +226,7 @@ evaluate(struct expr_tree *tree, const struct expr_draw *draw, uint64_t count)
     if (expr_infer(tree, NULL, DTYPE_UNSET, &err) != OK)
         fail_msg("%s", err.text);
     assert_int_equal(expr_draw(tree, draw, &err), OK);
-    assert_int_equal(evaluator_open(tree, NULL, &e, &err), OK);
+    assert_int_equal(evaluator_open(tree, NULL, &exprs_options, &e, &err), OK);
     assert_int_equal(evaluator_read(e, 0, count, out, &err), OK);
     evaluator_drop(e);
     return out;
@@ -322,7 +322,7 @@ check_ranges(const char *op, enum dtype dtype)
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
     random_node(&tree, op, dtype, COUNT, 3);
     whole = evaluate(&tree, &draw, COUNT);
-    assert_int_equal(evaluator_open(&tree, NULL, &e, NULL), OK);
+    assert_int_equal(evaluator_open(&tree, NULL, &exprs_options, &e, NULL), OK);
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         uint64_t count = COUNT - starts[i] < PART ? COUNT - starts[i] : PART;
 
