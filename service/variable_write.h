@@ -61,4 +61,12 @@ ERR_MUST_CHECK enum err_code variable_update(struct service *service, const char
                                              const struct write_options *options,
                                              struct variable_change *out, struct err *err);
 
+/* Adds one to an int32 or int64 scalar below `limit`; *before is what it was. ERR_OUT_OF_RANGE when
+ * it has reached the limit (or the end of int32), ERR_FAILED_PRECONDITION while uninitialized. */
+ERR_MUST_CHECK enum err_code variable_count_up_to(struct service *service, const char *model,
+                                                  const char *name, int64_t limit,
+                                                  const struct write_options *options,
+                                                  int64_t *before, struct variable_change *out,
+                                                  struct err *err);
+
 #endif

@@ -1,4 +1,4 @@
-/* assign, assign_add, assign_sub with an expression; initialize. */
+/* assign, assign_add, assign_sub with an expression; count_up_to; initialize. */
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
@@ -63,6 +63,32 @@ enum err_code
 api_variable_assign_sub(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     return update(rq, rp, VARIABLE_ASSIGN_SUB, err);
+}
+
+/* {"limit": n}: the value before the increment, beside what every change tells. */
+enum err_code
+api_variable_count_up_to(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    struct write_options options;
+    struct variable_change change;
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+    int64_t limit = 0, before = 0;
+
+    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_i64(&body, "limit", &limit, NULL, err));
+    TRY(api_object_end(&body, err));
+    TRY(variable_count_up_to(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                             limit, &options, &before, &change, err));
+    TRY(api_reply_revision(rp, change.revision, err));
+    TRY(api_describe_change(&change, &json, err));
+    TRY(api_json_set(json, "value", json_integer(before), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
 }
 
 /* {"w": [{"path": …, "seed": …, "seed2": …}]}: of the variables whose initial values draw. */
