@@ -41,14 +41,35 @@ void random_group_plain(const struct random_stream *stream, uint64_t group,
 struct random_factors {
     float radius, sine, cosine;
 };
-void random_factors_plain(uint32_t radius_word, uint32_t angle_word, struct random_factors *out);
+void random_factors_plain(enum random_profile profile, uint32_t radius_word, uint32_t angle_word,
+                          struct random_factors *out);
+float random_radius_plain(enum random_profile profile, uint32_t word);
+/* Sun's float32 logarithm, operation by operation; x positive and normal. */
+float random_fdlibm_logf(float x);
+/* Uniforms of [0, 1) from the low bits of words. */
+float random_uniform_float(uint32_t word);
+double random_uniform_double(uint32_t high, uint32_t low);
+/* Two normals from two words (radius, angle), or from four (two each). */
+void random_float_pair(enum random_profile profile, const uint32_t words[2], float out[2]);
+void random_double_pair(enum random_profile profile, const uint32_t words[4], double out[2]);
+
+/* The words of a stream from some block on, one after the other. */
+struct random_words {
+    const struct random_stream *stream;
+    uint64_t next_block;
+    uint32_t block[4];
+    uint32_t used;
+};
+struct random_words random_words_from(const struct random_stream *stream, uint64_t block);
+uint32_t random_next_word(struct random_words *words);
 
 /* Whether this processor has what the vectorised path needs; the two calls below require it. */
 bool random_vector_available(void);
 /* Whole groups [first_group, first_group + group_count); any stream. */
 void random_fill_vector(const struct random_stream *stream, uint64_t first_group,
                         uint64_t group_count, void *out);
-/* words: radius and angle in turn. */
-void random_factors_vector(const uint32_t words[8], struct random_factors out[4]);
+/* words: radius and angle in turn; a portable profile. */
+void random_factors_vector(enum random_profile profile, const uint32_t words[8],
+                           struct random_factors out[4]);
 
 #endif

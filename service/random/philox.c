@@ -38,3 +38,19 @@ random_block(const struct random_stream *stream, uint64_t offset, uint32_t out[4
     counter[3] = (uint32_t)(high >> 32);
     random_philox(key, counter, out);
 }
+
+struct random_words
+random_words_from(const struct random_stream *stream, uint64_t block)
+{
+    return (struct random_words){.stream = stream, .next_block = block, .used = 4};
+}
+
+uint32_t
+random_next_word(struct random_words *words)
+{
+    if (words->used == 4) {
+        random_block(words->stream, words->next_block++, words->block);
+        words->used = 0;
+    }
+    return words->block[words->used++];
+}

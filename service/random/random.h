@@ -1,7 +1,8 @@
-/* TensorFlow r1.0's seeded random numbers on CPU, bit for bit; and independent of the host's libm.
- * Formulas: Philox4x32-10 (Salmon et al. 2011), Box-Muller, and the exceptions of old glibc that
- * the r1.0 wheels ran on; stated beside each function. Everything is addressed by element: any
- * range of a tensor can be produced without the rest, in any order, on any number of threads. */
+/* TensorFlow r1.0's seeded random numbers on CPU, bit for bit; and, unless a profile says
+ * otherwise, independent of the host's libm. Formulas: Philox4x32-10 (Salmon et al. 2011),
+ * Box-Muller, and the exceptions of old glibc that the r1.0 wheels ran on; stated beside each
+ * function. Everything is addressed by element: any range of a tensor can be produced without the
+ * rest, in any order, on any number of threads. */
 #ifndef SERVICE_RANDOM_RANDOM_H
 #define SERVICE_RANDOM_RANDOM_H
 
@@ -28,9 +29,24 @@ ERR_MUST_CHECK enum err_code random_entropy(uint64_t *out, struct err *err);
 
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_TRUNCATED_NORMAL };
 
-/* Which TensorFlow build's normals: they follow the libm it was linked with. Uniforms do not depend
- * on it. */
-enum random_profile { RANDOM_PROFILE_R1_LINUX };
+/* Which TensorFlow build's normals: they follow its compiler and the libm it ran on (profile.c says
+ * how). Uniforms do not depend on it. The first three are portable: the same bits everywhere;
+ * the other two call the host's logf, sincosf, log, sin and cos, and mean what they say where that
+ * is glibc 2.28 or later. Stored in records: the order stays. */
+enum random_profile {
+    RANDOM_PROFILE_R1_LINUX,        /* "r1-linux": the r1.0 wheels for Linux; what is meant by 0 */
+    RANDOM_PROFILE_LATE_GLIBC_2_26, /* "late-glibc-2.26": later TensorFlow on glibc up to 2.26 */
+    RANDOM_PROFILE_FLOAT_CR,        /* "float-cr": later TensorFlow on glibc 2.27 */
+    RANDOM_PROFILE_MODERN_LINUX,    /* "modern-linux": later TensorFlow on this host's libm */
+    RANDOM_PROFILE_R1_NEW_GLIBC,    /* "r1-new-glibc": an r1.0 wheel on this host's libm */
+    RANDOM_PROFILE_COUNT
+};
+
+const char *random_profile_name(enum random_profile profile);
+/* false when there is none of that name; *out is unchanged then. */
+bool random_profile_of_name(struct bytes name, enum random_profile *out);
+/* Whether its numbers are the same on every machine. */
+bool random_profile_is_portable(enum random_profile profile);
 
 struct random_stream {
     enum random_kind kind;

@@ -192,22 +192,43 @@ uniform_chunk(const struct random_stream *stream, struct chunk *chunk, uint64_t 
 /* --- normals
  * -------------------------------------------------------------------------------------------- */
 
+/* By the host's libm, one pair at a time. */
+static void
+make_host_normals(const struct random_stream *stream, struct chunk *chunk, uint64_t blocks)
+{
+    for (uint64_t i = 0; i < blocks; i++) {
+        const uint32_t *words = chunk->words + 4 * i;
+
+        if (stream->dtype == DTYPE_FLOAT64) {
+            random_double_pair(stream->profile, words, chunk->doubles + 2 * i);
+            continue;
+        }
+        random_float_pair(stream->profile, words, chunk->floats + 4 * i);
+        random_float_pair(stream->profile, words + 2, chunk->floats + 4 * i + 2);
+    }
+}
+
 /* Normals of the blocks in chunk->words, into chunk->floats or chunk->doubles. */
 static void
-make_normals(enum dtype dtype, struct chunk *chunk, uint64_t blocks)
+make_normals(const struct random_stream *stream, struct chunk *chunk, uint64_t blocks)
 {
+    if (!random_profile_is_portable(stream->profile)) {
+        make_host_normals(stream, chunk, blocks);
+        return;
+    }
     for (uint64_t i = 4 * blocks; i % 16 != 0; i++)
         chunk->words[i] = 0;
-    if (dtype == DTYPE_FLOAT64)
+    if (stream->dtype == DTYPE_FLOAT64)
         random_double_normals_vector(chunk->words, chunk->doubles, (blocks + 3) / 4 * 4);
     else
-        random_normals_vector(chunk->words, chunk->floats, (4 * blocks + 7) / 8 * 8);
+        random_normals_vector(stream->profile, chunk->words, chunk->floats,
+                              (4 * blocks + 7) / 8 * 8);
 }
 
 static void
 normal_chunk(const struct random_stream *stream, struct chunk *chunk, uint64_t blocks, void *out)
 {
-    make_normals(stream->dtype, chunk, blocks);
+    make_normals(stream, chunk, blocks);
     if (stream->dtype == DTYPE_FLOAT64)
         memcpy(out, chunk->doubles, 2 * blocks * sizeof chunk->doubles[0]);
     else
@@ -309,7 +330,7 @@ truncated_chunk(const struct random_stream *stream, const struct schedule *sched
         for (uint32_t i = 0; i < pending.count; i++)
             chunk->offset[i] = (first_group + pending.group[i]) * reserved + block;
         make_words(stream, schedule, chunk, pending.count);
-        make_normals(stream->dtype, chunk, pending.count);
+        make_normals(stream, chunk, pending.count);
         if (wide)
             collect(&pending, (const uint8_t *)chunk->doubles, 8, 2, out);
         else if (block == 0)

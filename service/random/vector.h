@@ -3,7 +3,7 @@
 #ifndef SERVICE_RANDOM_VECTOR_H
 #define SERVICE_RANDOM_VECTOR_H
 
-#include <stdint.h>
+#include "service/random/random.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -11,8 +11,9 @@
 #endif
 
 /* Normals from words, two of them (radius, angle) for two results; count is a multiple of 8 words.
- */
-void random_normals_vector(const uint32_t *words, float *out, uint64_t count);
+ * A portable profile. */
+void random_normals_vector(enum random_profile profile, const uint32_t *words, float *out,
+                           uint64_t count);
 /* Normals from blocks of four words, two results each; block_count is a multiple of 4. */
 void random_double_normals_vector(const uint32_t *words, double *out, uint64_t block_count);
 

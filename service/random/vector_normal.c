@@ -1,4 +1,4 @@
-/* float32 normals, four pairs at a time, in double.
+/* float32 normals, four pairs at a time, in double; under the portable profiles.
  *
  * The logarithm needs a relative error below 2^-49 and sine and cosine one below 2^-47 to round to
  * the right float32 (the true values are never closer than that to where rounding changes). The
@@ -43,10 +43,10 @@ uniform(__m256i words)
     return _mm256_sub_pd(_mm256_castsi256_pd(bits), constant(1.0));
 }
 
-/* sqrt(-2 ln u), rounded once. u = m 2^k, m in [sqrt(1/2), sqrt(2)), and with s = (m - 1) / (m +
+/* ln u. u = m 2^k, m in [sqrt(1/2), sqrt(2)), and with s = (m - 1) / (m +
  * 1): ln m = 2 s + s z P(z), z = s^2. */
-RANDOM_VECTOR static inline __m128
-radius_of(__m256d u)
+RANDOM_VECTOR static inline __m256d
+log_of(__m256d u)
 {
     static const double p[] = {0x1.55555555553b8p-1, 0x1.9999999b86b38p-2, 0x1.2492462aae0ecp-2,
                                0x1.c71fcd18711c4p-3, 0x1.7382d1330ebcfp-3, 0x1.546ad42a9a1a9p-3};
@@ -69,7 +69,22 @@ radius_of(__m256d u)
     const __m256d z = _mm256_mul_pd(s, s);
     __m256d log = _mm256_fmadd_pd(_mm256_mul_pd(s, z), polynomial(z, p), _mm256_add_pd(s, s));
 
-    log = _mm256_fmadd_pd(k, constant(0x1.62e42fefa39efp-1), log);
+    return _mm256_fmadd_pd(k, constant(0x1.62e42fefa39efp-1), log);
+}
+
+/* sqrt(-2 ln u): rounded once at the end, or the logarithm too, or Sun's logarithm. */
+RANDOM_VECTOR static inline __m128
+radius_of(enum random_profile profile, const uint32_t words[8], __m256d u)
+{
+    __m256d log;
+
+    if (profile == RANDOM_PROFILE_LATE_GLIBC_2_26)
+        return _mm_setr_ps(
+            random_radius_plain(profile, words[0]), random_radius_plain(profile, words[2]),
+            random_radius_plain(profile, words[4]), random_radius_plain(profile, words[6]));
+    log = log_of(u);
+    if (profile == RANDOM_PROFILE_FLOAT_CR)
+        return _mm_sqrt_ps(_mm_mul_ps(_mm256_cvtpd_ps(log), _mm_set1_ps(-2.0f)));
     return _mm256_cvtpd_ps(_mm256_sqrt_pd(_mm256_mul_pd(log, constant(-2.0))));
 }
 
@@ -126,23 +141,24 @@ apply_exceptions(const uint32_t words[8], float sine[4], float cosine[4])
     struct random_factors factors;
 
     for (int i = 0; i < 4; i++) {
-        random_factors_plain(words[2 * i], words[2 * i + 1], &factors);
+        random_factors_plain(RANDOM_PROFILE_R1_LINUX, words[2 * i], words[2 * i + 1], &factors);
         sine[i] = factors.sine;
         cosine[i] = factors.cosine;
     }
 }
 
-RANDOM_VECTOR static inline void
-factors_of(const uint32_t words[8], __m128 *radius, __m128 *sine, __m128 *cosine)
+RANDOM_VECTOR static inline __attribute__((always_inline)) void
+factors_of(enum random_profile profile, const uint32_t words[8], __m128 *radius, __m128 *sine,
+           __m128 *cosine)
 {
     /* Each 64-bit lane: the radius word below, the angle word above. */
     const __m256i pairs = _mm256_loadu_si256((const __m256i_u *)words);
     const __m256i angle_words = _mm256_srli_epi64(pairs, 32);
     const __m256d turn = _mm256_mul_pd(constant(2 * 0x1.921fb54442d18p+1), uniform(angle_words));
 
-    *radius = radius_of(uniform(pairs));
+    *radius = radius_of(profile, words, uniform(pairs));
     sincos_of(_mm256_cvtpd_ps(turn), sine, cosine);
-    if (__builtin_expect(has_exception(angle_words), 0)) {
+    if (profile != RANDOM_PROFILE_FLOAT_CR && __builtin_expect(has_exception(angle_words), 0)) {
         float s[4], c[4];
 
         apply_exceptions(words, s, c);
@@ -152,12 +168,13 @@ factors_of(const uint32_t words[8], __m128 *radius, __m128 *sine, __m128 *cosine
 }
 
 RANDOM_VECTOR void
-random_factors_vector(const uint32_t words[8], struct random_factors out[4])
+random_factors_vector(enum random_profile profile, const uint32_t words[8],
+                      struct random_factors out[4])
 {
     float radius[4], sine[4], cosine[4];
     __m128 r, s, c;
 
-    factors_of(words, &r, &s, &c);
+    factors_of(profile, words, &r, &s, &c);
     _mm_storeu_ps(radius, r);
     _mm_storeu_ps(sine, s);
     _mm_storeu_ps(cosine, c);
@@ -165,13 +182,14 @@ random_factors_vector(const uint32_t words[8], struct random_factors out[4])
         out[i] = (struct random_factors){radius[i], sine[i], cosine[i]};
 }
 
-RANDOM_VECTOR void
-random_normals_vector(const uint32_t *words, float *out, uint64_t count)
+/* Compiled once for each profile: the target's loop is not to ask which it is. */
+RANDOM_VECTOR static inline __attribute__((always_inline)) void
+normals_of(enum random_profile profile, const uint32_t *words, float *out, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i += 8) {
         __m128 r, s, c;
 
-        factors_of(words + i, &r, &s, &c);
+        factors_of(profile, words + i, &r, &s, &c);
         s = _mm_mul_ps(s, r);
         c = _mm_mul_ps(c, r);
         _mm_storeu_ps(out + i, _mm_unpacklo_ps(s, c));
@@ -179,14 +197,27 @@ random_normals_vector(const uint32_t *words, float *out, uint64_t count)
     }
 }
 
+RANDOM_VECTOR void
+random_normals_vector(enum random_profile profile, const uint32_t *words, float *out,
+                      uint64_t count)
+{
+    if (profile == RANDOM_PROFILE_R1_LINUX)
+        normals_of(RANDOM_PROFILE_R1_LINUX, words, out, count);
+    else if (profile == RANDOM_PROFILE_FLOAT_CR)
+        normals_of(RANDOM_PROFILE_FLOAT_CR, words, out, count);
+    else
+        normals_of(RANDOM_PROFILE_LATE_GLIBC_2_26, words, out, count);
+}
+
 #else
 
 /* Not called: the vectorised path is not available. */
 void
-random_factors_vector(const uint32_t words[8], struct random_factors out[4])
+random_factors_vector(enum random_profile profile, const uint32_t words[8],
+                      struct random_factors out[4])
 {
     for (int i = 0; i < 4; i++)
-        random_factors_plain(words[2 * i], words[2 * i + 1], &out[i]);
+        random_factors_plain(profile, words[2 * i], words[2 * i + 1], &out[i]);
 }
 
 #endif

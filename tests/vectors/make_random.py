@@ -4,8 +4,8 @@
     python3 tests/vectors/make_random.py tf-random-vectors.json tf-vectors.json >tests/vectors/random.inc
 
 The first file holds numbers that others published and numbers of an independent model of TensorFlow's
-generators; of the second the cases of kind "rng" are taken. Ops and numeric profiles that the service does
-not draw are written as rows that say why they are left out.
+generators; of the second the cases of kind "rng" are taken. What is no draw of elements (shuffle, gamma) goes to
+random_ops.inc; entries nobody can reproduce are written as rows that say why they are left out.
 """
 import json
 import random
@@ -13,7 +13,9 @@ import sys
 
 KINDS = {"random_uniform": "RANDOM_UNIFORM", "random_uniform_int": "RANDOM_UNIFORM",
          "random_normal": "RANDOM_NORMAL", "truncated_normal": "RANDOM_TRUNCATED_NORMAL"}
-OURS = ("any", "r1-linux")
+PROFILES = {name: "RANDOM_PROFILE_" + name.upper().replace("-", "_").replace(".", "_")
+            for name in ("r1-linux", "late-glibc-2.26", "float-cr", "modern-linux", "r1-new-glibc")}
+PORTABLE = ("r1-linux", "late-glibc-2.26", "float-cr")
 
 
 def text(value):
@@ -38,11 +40,18 @@ def flat(value):
     return [x for v in value for x in flat(v)] if isinstance(value, list) else [value]
 
 
+def profiles_of(entry):
+    """Every portable profile the numbers hold under."""
+    if entry["profile"] == "any":
+        return ["r1-linux"]
+    return [p for p in PORTABLE if p in entry.get("matches_profiles", [entry["profile"]])]
+
+
 def skip_reason(entry):
     if entry["op"] not in KINDS:
-        return "the op %s is not drawn here" % entry["op"]
-    if entry["profile"] not in OURS and "r1-linux" not in entry.get("matches_profiles", []):
-        return "the profile is %s" % entry["profile"]
+        return "an op of its own, in random_ops.inc"
+    if not entry.get("verified", True):
+        return "no profile gives these numbers; they were published among lines of a GPU"
     return None
 
 
@@ -51,11 +60,17 @@ def emit(entry, style, expected, select, sha256=None):
     if skip:
         print('    {.id = "%s", .skip = "%s"},' % (entry["id"], skip))
         return
+    for profile in profiles_of(entry):
+        emit_under(profile, entry, style, expected, select, sha256)
+
+
+def emit_under(profile, entry, style, expected, select, sha256):
     args = entry["args"]
     dtype = entry.get("dtype") or args.get("dtype")
     integer = entry["op"] == "random_uniform_int" or dtype in ("int32", "int64")
     dtype = dtype or ("int32" if integer else "float32")
     fields = ['.id = "%s"' % entry["id"], ".kind = %s" % KINDS[entry["op"]], ".dtype = DTYPE_%s" % dtype.upper()]
+    fields.append(".profile = %s" % PROFILES[profile])
     op_seed = entry.get("op_seed")
     if "eager_draw" in entry:
         # TensorFlow 2 draws missing op seeds from Python's generator, seeded with the global seed.
@@ -113,7 +128,8 @@ def main():
     print("};\n")
     print("static const struct pair_case pair_cases[] = {")
     for case in known["box_muller_float"]["cases"]:
-        print("    {0x%s, 0x%s, {0x%s, 0x%s}}," % (case["x0"], case["x1"], *case["r1-linux"]))
+        for profile in PORTABLE:
+            print("    {%s, 0x%s, 0x%s, {0x%s, 0x%s}}," % (PROFILES[profile], case["x0"], case["x1"], *case[profile]))
     print("};\n")
     print("static const struct block_case block_cases[] = {")
     for entry in known["published"]:
@@ -124,10 +140,12 @@ def main():
             entry["id"], ", ".join("0x%08x" % (key >> s & 0xFFFFFFFF) for s in (0, 32)),
             ", ".join("0x%08x" % (counter >> s & 0xFFFFFFFF) for s in (0, 32, 64, 96)), ", ".join(entry["expected"])))
     print("};\n")
-    digests = known["exhaustive"]["r1-linux"]
-    for name in ("radius", "sin", "cos"):
-        print('static const char exhaustive_%s[] = "%s";' % (name, digests[name]))
-    print("\nstatic const struct draw_case draw_cases[] = {")
+    print("static const struct table_case table_cases[] = {")
+    for profile in PORTABLE:
+        digests = known["exhaustive"][profile]
+        print('    {%s, "%s", "%s", "%s"},' % (PROFILES[profile], digests["radius"], digests["sin"], digests["cos"]))
+    print("};\n")
+    print("static const struct draw_case draw_cases[] = {")
     for entry in known["published"]:
         if entry["op"] != "philox":
             emit(entry, entry["style"].upper(), entry["expected"], entry.get("select", [0])[0])

@@ -15,7 +15,14 @@ struct seed_case {
 
 /* Two words and the bits of the two float32 normals. */
 struct pair_case {
+    enum random_profile profile;
     uint32_t radius_word, angle_word, normals[2];
+};
+
+/* SHA-256 of the radii, sines and cosines of all 2^23 inputs. */
+struct table_case {
+    enum random_profile profile;
+    const char *radius, *sine, *cosine;
 };
 
 struct block_case {
@@ -36,6 +43,7 @@ struct draw_case {
     const char *id, *skip; /* skip: why the case is left out; all else is 0 then */
     enum random_kind kind;
     enum dtype dtype;
+    enum random_profile profile;
     bool has_key, has_graph_seed, has_op_seed;
     uint64_t key, counter_high, base_block;
     int64_t graph_seed, op_seed, default_op_seed;

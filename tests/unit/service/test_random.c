@@ -79,7 +79,7 @@ static uint64_t
 draw(const struct draw_case *c, fill_function *fill)
 {
     struct random_stream stream = {
-        .kind = c->kind, .dtype = c->dtype, .low = c->low, .high = c->high};
+        .kind = c->kind, .dtype = c->dtype, .profile = c->profile, .low = c->low, .high = c->high};
     const uint64_t run_bytes = c->count * dtype_size(c->dtype);
 
     assert_true(run_bytes * c->runs <= RESULT_BYTES_MAX);
@@ -183,7 +183,7 @@ draws_equal_tensorflows(void **state)
             print_message("left out: %s, %s\n", draw_cases[i].id, draw_cases[i].skip);
         }
     check_cases(random_fill);
-    assert_true(count - skipped >= 48);
+    assert_true(count - skipped >= 64);
 }
 
 static void
@@ -199,12 +199,10 @@ normal_pairs_equal_the_model(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof pair_cases / sizeof pair_cases[0]; i++) {
         const uint32_t *expected = pair_cases[i].normals;
-        struct random_factors factors;
+        const uint32_t words[2] = {pair_cases[i].radius_word, pair_cases[i].angle_word};
         float normals[2];
 
-        random_factors_plain(pair_cases[i].radius_word, pair_cases[i].angle_word, &factors);
-        normals[0] = factors.sine * factors.radius;
-        normals[1] = factors.cosine * factors.radius;
+        random_float_pair(pair_cases[i].profile, words, normals);
         assert_memory_equal(normals, expected, sizeof normals);
     }
 }
@@ -220,7 +218,7 @@ typedef void stream_check(const struct random_stream *stream);
 
 /* Every kind and type, from bases next to where the counter's halves carry. */
 static void
-for_each_stream(stream_check *check)
+for_each_stream(enum random_profile profile, stream_check *check)
 {
     static const uint64_t bases[] = {0, 12345, UINT64_MAX - 700, UINT64_MAX - 40000};
     size_t checked = 0;
@@ -230,6 +228,7 @@ for_each_stream(stream_check *check)
             for (size_t b = 0; b < 4; b++) {
                 struct random_stream stream = {.kind = kinds[k],
                                                .dtype = dtypes[d],
+                                               .profile = profile,
                                                .seeds = {0x123456789ABCDEF, UINT64_MAX - k},
                                                .base_block = bases[b],
                                                .low = -5,
@@ -263,10 +262,11 @@ check_paths(const struct random_stream *stream)
 }
 
 static void
-fast_equals_plain_for_every_kind_type_and_length(void **state)
+fast_equals_plain_for_every_kind_type_profile_and_length(void **state)
 {
     (void)state;
-    for_each_stream(check_paths);
+    for (unsigned profile = 0; profile < RANDOM_PROFILE_COUNT; profile++)
+        for_each_stream((enum random_profile)profile, check_paths);
 }
 
 static void
@@ -297,7 +297,7 @@ every_range_equals_its_part_of_the_whole(void **state)
     (void)state;
     if (is_slow_tool())
         skip();
-    for_each_stream(check_ranges);
+    for_each_stream(RANDOM_PROFILE_R1_LINUX, check_ranges);
 }
 
 static void
@@ -379,6 +379,58 @@ kinds_and_types_that_do_not_go_together_are_not_known(void **state)
     assert_true(random_kind_known(RANDOM_NORMAL, DTYPE_BFLOAT16));
 }
 
+static void
+profiles_have_names(void **state)
+{
+    enum random_profile found = RANDOM_PROFILE_FLOAT_CR;
+
+    (void)state;
+    for (unsigned i = 0; i < RANDOM_PROFILE_COUNT; i++) {
+        const char *name = random_profile_name((enum random_profile)i);
+
+        assert_true(random_profile_of_name(bytes_of_text(name), &found));
+        assert_int_equal(found, i);
+    }
+    found = RANDOM_PROFILE_FLOAT_CR;
+    assert_false(random_profile_of_name(bytes_of_text("r1"), &found));
+    assert_false(random_profile_of_name(bytes_of_text(""), &found));
+    assert_false(random_profile_of_name(bytes_of_text("R1-LINUX"), &found));
+    assert_int_equal(found, RANDOM_PROFILE_FLOAT_CR);
+    assert_string_equal(random_profile_name(RANDOM_PROFILE_R1_LINUX), "r1-linux");
+    assert_string_equal(random_profile_name(RANDOM_PROFILE_COUNT), "unknown");
+    assert_true(random_profile_is_portable(RANDOM_PROFILE_LATE_GLIBC_2_26));
+    assert_false(random_profile_is_portable(RANDOM_PROFILE_MODERN_LINUX));
+}
+
+/* Whatever the host's libm: radius, sine and cosine are never wrong by more than a unit or two in
+ * the last place, and uniforms do not ask. */
+static void
+profiles_differ_in_the_last_places_only(void **state)
+{
+    enum { COUNT = 4096 };
+    struct random_stream stream = {.kind = RANDOM_NORMAL, .dtype = DTYPE_FLOAT32, .seeds = {1, 2}};
+    float *reference = (float *)(void *)result, *floats = (float *)(void *)other;
+
+    (void)state;
+    random_fill(&stream, 0, COUNT, reference);
+    for (unsigned profile = 1; profile < RANDOM_PROFILE_COUNT; profile++) {
+        size_t differences = 0;
+
+        stream.profile = (enum random_profile)profile;
+        random_fill(&stream, 0, COUNT, floats);
+        for (size_t i = 0; i < COUNT; i++) {
+            assert_true(fabsf(floats[i] - reference[i]) <= 0x1p-21f * fabsf(reference[i]));
+            differences += floats[i] != reference[i];
+        }
+        assert_true(differences > 0);
+    }
+    stream.kind = RANDOM_UNIFORM;
+    random_fill(&stream, 0, COUNT, floats);
+    stream.profile = RANDOM_PROFILE_R1_LINUX;
+    random_fill(&stream, 0, COUNT, reference);
+    assert_memory_equal(floats, reference, COUNT * sizeof *floats);
+}
+
 int
 main(void)
 {
@@ -386,11 +438,13 @@ main(void)
         cmocka_unit_test(draws_equal_tensorflows),
         cmocka_unit_test(plain_draws_equal_tensorflows),
         cmocka_unit_test(normal_pairs_equal_the_model),
-        cmocka_unit_test(fast_equals_plain_for_every_kind_type_and_length),
+        cmocka_unit_test(fast_equals_plain_for_every_kind_type_profile_and_length),
         cmocka_unit_test(every_range_equals_its_part_of_the_whole),
         cmocka_unit_test(far_elements_need_none_before_them),
         cmocka_unit_test(values_stay_within_their_bounds),
         cmocka_unit_test(the_full_integer_ranges_are_drawn),
+        cmocka_unit_test(profiles_have_names),
+        cmocka_unit_test(profiles_differ_in_the_last_places_only),
         cmocka_unit_test(kinds_and_types_that_do_not_go_together_are_not_known),
     };
 
