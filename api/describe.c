@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "api/expr_json.h"
+#include "api/partition_json.h"
 #include "store/base/scope.h"
 
 void
@@ -187,6 +188,8 @@ api_describe_variable(const struct variable_info *info, json_t **out, struct err
     TRY(describe_texts(&r->collections, &part, err));
     TRY(api_json_set(variable, "collections", part, err));
     TRY(api_json_set(variable, "device", json_string(r->device), err));
+    TRY(api_partition_encode(r, &part, err));
+    TRY(api_json_set(variable, "partitions", part, err));
     part = json_null();
     if (info->has_initial_value)
         TRY(api_expr_encode(&info->initial_value, &part, err));

@@ -1,5 +1,5 @@
-/* Encoding: little-endian integers in the order of the struct; a new field means a new format byte.
- */
+/* Encoding: little-endian integers in the order of the struct; a new field means a new format byte,
+ * or a flag that says it is there. */
 #include "service/record.h"
 
 #include <inttypes.h>
@@ -206,7 +206,23 @@ record_put_name_counter(struct store_txn *txn, uint64_t model_id, const char *ba
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 
-enum { VARIABLE_SHAPE_KNOWN = 1, VARIABLE_VALIDATE = 2, VARIABLE_TRAINABLE = 4, VARIABLE_ROWS = 8 };
+enum {
+    VARIABLE_SHAPE_KNOWN = 1,
+    VARIABLE_VALIDATE = 2,
+    VARIABLE_TRAINABLE = 4,
+    VARIABLE_ROWS = 8,
+    VARIABLE_PARTITIONED = 16, /* axis and count follow the flags */
+};
+
+/* Parts that do not divide the shape would be asked for past its end. */
+static void
+partition_decode(struct reader *in, const struct variable_record *variable, struct partition *out)
+{
+    out->axis = reader_u32(in);
+    out->count = reader_u32(in);
+    if (out->count == 0 || !variable->shape_known || !partition_fits(out, &variable->type.shape))
+        in->failed = true;
+}
 
 enum err_code
 record_decode_variable(struct bytes record, struct variable_record *out, struct err *err)
@@ -222,6 +238,9 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     out->validate_shape = flags & VARIABLE_VALIDATE;
     out->trainable = flags & VARIABLE_TRAINABLE;
     out->row_updates = flags & VARIABLE_ROWS;
+    out->partition = (struct partition){0};
+    if (flags & VARIABLE_PARTITIONED)
+        partition_decode(&in, out, &out->partition);
     out->created_ms = reader_u64(&in);
     out->updated_ms = reader_u64(&in);
     out->created_revision = reader_u64(&in);
@@ -252,6 +271,9 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
 
     buf_init(&out, STORE_RECORD_BYTES_MAX);
     TRY(check_value(&r->type, &r->value, err));
+    if (r->partition.count > 0 && !partition_fits(&r->partition, &r->type.shape))
+        return err_set(err, ERR_INTERNAL, "variable '%s' was to be recorded in parts it has not",
+                       name);
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(buf_append_u64(&out, r->id, err));
     TRY(type_encode(&r->type, &out, err));
@@ -259,8 +281,13 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
                         (uint8_t)((r->shape_known ? VARIABLE_SHAPE_KNOWN : 0) |
                                   (r->validate_shape ? VARIABLE_VALIDATE : 0) |
                                   (r->trainable ? VARIABLE_TRAINABLE : 0) |
-                                  (r->row_updates ? VARIABLE_ROWS : 0)),
+                                  (r->row_updates ? VARIABLE_ROWS : 0) |
+                                  (r->partition.count > 0 ? VARIABLE_PARTITIONED : 0)),
                         err));
+    if (r->partition.count > 0) {
+        TRY(buf_append_u32(&out, r->partition.axis, err));
+        TRY(buf_append_u32(&out, r->partition.count, err));
+    }
     TRY(buf_append_u64(&out, r->created_ms, err));
     TRY(buf_append_u64(&out, r->updated_ms, err));
     TRY(buf_append_u64(&out, r->created_revision, err));

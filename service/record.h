@@ -8,6 +8,7 @@
 #define SERVICE_RECORD_H
 
 #include "service/name.h"
+#include "service/partition.h"
 #include "service/tensor/tensor.h"
 #include "store/value.h"
 
@@ -56,6 +57,7 @@ struct variable_record {
     bool shape_known;    /* false: validate_shape was false and nothing is assigned yet */
     bool validate_shape; /* false: an assign may change the shape */
     bool trainable, row_updates;
+    struct partition partition; /* of a shape that is known and stays */
     uint64_t created_ms, updated_ms, created_revision;
     uint64_t revision; /* of the last change of anything here */
     uint64_t version;  /* changes of the value */

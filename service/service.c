@@ -242,16 +242,18 @@ service_check_assignable(const struct variable_record *variable, const char *nam
                          const struct tensor_type *type, bool validate_shape, struct err *err)
 {
     char theirs[TENSOR_TYPE_TEXT_BYTES_MAX], ours[TENSOR_TYPE_TEXT_BYTES_MAX];
+    bool partitioned = variable->partition.count > 0; /* its parts are of this shape */
 
     if (type->dtype != variable->type.dtype)
         (void)err_set(err, ERR_INVALID_ARGUMENT,
                       "%s '%s': dtype %s expected, the value is %s (there are no implicit casts)",
                       verb, name, dtype_name(variable->type.dtype), dtype_name(type->dtype));
-    else if (validate_shape && variable->validate_shape && variable->shape_known &&
+    else if ((validate_shape || partitioned) && variable->validate_shape && variable->shape_known &&
              !shape_equal(&type->shape, &variable->type.shape))
-        (void)err_set(err, ERR_INVALID_ARGUMENT, "%s '%s': shape %s expected, the value has %s",
+        (void)err_set(err, ERR_INVALID_ARGUMENT, "%s '%s': shape %s expected, the value has %s%s",
                       verb, name, shape_text(&variable->type.shape, ours),
-                      shape_text(&type->shape, theirs));
+                      shape_text(&type->shape, theirs),
+                      validate_shape ? "" : " (a partitioned variable keeps its shape)");
     else
         return OK;
     err_about(err, "variable", name);

@@ -54,7 +54,10 @@ choose_name(struct store_txn *txn, uint64_t model_id, const struct variable_spec
 
     existing.revision = 0;
     if (spec->name == NULL)
-        return unique_name(txn, model_id, VARIABLE_NAME_DEFAULT, out, err);
+        return unique_name(txn, model_id,
+                           spec->partition.kind == PARTITION_NONE ? VARIABLE_NAME_DEFAULT
+                                                                  : VARIABLE_NAME_PARTITIONED,
+                           out, err);
     TRY(name_check("variable", spec->name, err));
     if (spec->uniquify)
         return unique_name(txn, model_id, spec->name, out, err);
@@ -119,6 +122,19 @@ decide_type(struct store_txn *txn, const struct create_unit *u, uint64_t model_i
     return OK;
 }
 
+/* A slicing is of one shape, so the shape is known and stays. */
+static enum err_code
+decide_partition(const struct variable_spec *spec, struct variable_record *record, struct err *err)
+{
+    if (spec->partition.kind == PARTITION_NONE)
+        return OK;
+    if (!spec->validate_shape)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a partitioned variable keeps its shape: it cannot be declared with "
+                       "validate_shape false");
+    return partition_choose(&spec->partition, &record->type, &record->partition, err);
+}
+
 static enum err_code
 set_collections(const struct variable_spec *spec, struct variable_record *record, struct err *err)
 {
@@ -157,6 +173,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
 
     TRY(choose_name(txn, model_id, spec, u->options, name, err));
     TRY(decide_type(txn, u, model_id, spec, &record, err));
+    TRY(decide_partition(spec, &record, err));
     TRY(set_collections(spec, &record, err));
     record.serial = record.id;
     record.updated_ms = record.created_ms;

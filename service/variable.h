@@ -11,10 +11,11 @@
 #define VARIABLE_COLLECTION_GLOBAL    "variables"
 #define VARIABLE_COLLECTION_TRAINABLE "trainable_variables"
 #define VARIABLE_NAME_DEFAULT         "Variable"
+#define VARIABLE_NAME_PARTITIONED     "PartitionedVariable"
 
 /* What to create; everything borrowed from the caller. */
 struct variable_spec {
-    const char *name; /* NULL: Variable, Variable_1, … */
+    const char *name; /* NULL: Variable, Variable_1, …; PartitionedVariable when it is one */
     bool uniquify;    /* an existing name becomes name_1 …; else ERR_ALREADY_EXISTS */
     struct expr_tree
         *initial_value;        /* NULL: none, then dtype and shape say what it is; inferred here */
@@ -23,7 +24,8 @@ struct variable_spec {
     bool trainable, validate_shape, row_updates;
     const char *const *collections; /* NULL: the default ones */
     size_t collection_count;
-    const char *device; /* NULL: none */
+    const char *device;              /* NULL: none */
+    struct partition_spec partition; /* zeroed: not partitioned */
 };
 
 struct variable_spec variable_spec_default(void);

@@ -6,10 +6,14 @@
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
+#include "api/partition_json.h"
 #include "api/reply.h"
 #include "service/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
+
+/* Parts of a variable that an HTTP thread describes by itself. */
+enum { INLINE_PARTS_MAX = 64 };
 
 /* What a request creates; owns the expressions and the infos. */
 struct creation {
@@ -54,6 +58,7 @@ take_spec(struct api_request *rq, const struct api_value *value, struct creation
     TRY(api_object_bool(&body, "validate_shape", &spec->validate_shape, &given, err));
     TRY(api_object_bool(&body, "row_updates", &spec->row_updates, &given, err));
     TRY(api_object_text(&body, "device", arena, &spec->device, &given, err));
+    TRY(api_partition_decode(&body, arena, &spec->partition, err));
     {
         const char **collections = NULL;
 
@@ -110,6 +115,18 @@ take_specs(struct api_request *rq, const struct api_value *root, struct creation
     return OK;
 }
 
+/* With its parts; lists show only how many there are. */
+static enum err_code
+describe_whole(const struct variable_info *info, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *variable = NULL;
+
+    TRY(api_describe_variable(info, &variable, err));
+    TRY(api_partition_add_parts(info, variable, err));
+    *out = TAKE(variable);
+    return OK;
+}
+
 static enum err_code
 reply_created(struct api_request *rq, struct api_reply *rp, const struct creation *c, bool many,
               uint64_t revision, struct err *err)
@@ -121,7 +138,7 @@ reply_created(struct api_request *rq, struct api_reply *rp, const struct creatio
     if (!many) {
         TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s",
                              api_request_model(rq), c->infos[0].name));
-        TRY(api_describe_variable(&c->infos[0], &json, err));
+        TRY(describe_whole(&c->infos[0], &json, err));
         return api_reply_json(rp, 201, json, err);
     }
     TRY(api_json_made(json_array(), &list, err));
@@ -173,10 +190,12 @@ api_variable_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         return ERR_NO_MEMORY;
     TRY(variable_get(api_request_service(rq), api_request_model(rq), api_request_name(rq), info,
                      err));
+    if (info->record.partition.count > INLINE_PARTS_MAX && !api_request_on_worker(rq))
+        return ERR_DEFER;
     TRY(api_reply_etag(rq, rp, info->record.revision, "variable", &done, err));
     if (done)
         return OK;
-    TRY(api_describe_variable(info, &json, err));
+    TRY(describe_whole(info, &json, err));
     return api_reply_json(rp, 200, json, err);
 }
 

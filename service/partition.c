@@ -1,0 +1,273 @@
+/* Partitioners, and how parts divide a shape.
+ *
+ * r1.0 computes partitioners in doubles. Sizes of tensors are below 2^51 bytes, and quotients of
+ * integers below 2^53 round the same way in both, so integers serve; only estimates for strings can
+ * be larger, and there integers are the exact ones. */
+#include "service/partition.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct partition_spec
+partition_spec_default(enum partition_kind kind)
+{
+    return (struct partition_spec){
+        .kind = kind,
+        .max_partitions = 1,
+        .min_slice_size = PARTITION_SLICE_BYTES_DEFAULT,
+        .bytes_per_string_element = PARTITION_STRING_BYTES_DEFAULT,
+    };
+}
+
+/* "[4, 4]", as Python prints a list. */
+static const char *
+list_text(const struct shape *list, char out[static PARTITION_TEXT_BYTES_MAX])
+{
+    int used = snprintf(out, PARTITION_TEXT_BYTES_MAX, "[");
+
+    for (uint32_t i = 0; i < list->rank; i++)
+        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "%s%" PRIu64,
+                         i == 0 ? "" : ", ", list->dims[i]);
+    snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "]");
+    return out;
+}
+
+/* "<what>. shape: [2, 4], slicing: [3, 1]" */
+static enum err_code
+refuse(const struct shape *shape, const struct shape *slicing, const char *what, struct err *err)
+{
+    char ours[PARTITION_TEXT_BYTES_MAX], theirs[PARTITION_TEXT_BYTES_MAX];
+
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s shape: %s, slicing: %s", what,
+                   list_text(shape, ours), list_text(slicing, theirs));
+}
+
+enum err_code
+partition_of_slicing(const struct shape *shape, const struct shape *slicing, struct partition *out,
+                     struct err *err)
+{
+    struct partition found = {.count = 1};
+    char text[160];
+
+    if (shape->rank != slicing->rank)
+        return refuse(shape, slicing,
+                      "The 'shape' and 'slicing' of a partitioned Variable must have the same "
+                      "length:",
+                      err);
+    if (shape->rank == 0)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "A partitioned Variable must have rank at least 1: shape: []");
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        uint64_t parts = slicing->dims[i];
+
+        if (parts == 0 || parts > shape->dims[i]) {
+            snprintf(text, sizeof text, "Cannot create %" PRIu64 " slices for size %" PRIu64 ".",
+                     parts, shape->dims[i]);
+            return refuse(shape, slicing, text, err);
+        }
+        if (parts == 1)
+            continue;
+        if (found.count > 1)
+            return refuse(shape, slicing, "Can only slice a variable along one dimension:", err);
+        if (parts > PARTITION_PARTS_MAX) {
+            snprintf(text, sizeof text,
+                     "%" PRIu64 " parts of one variable are over the limit of %d.", parts,
+                     PARTITION_PARTS_MAX);
+            return refuse(shape, slicing, text, err);
+        }
+        found = (struct partition){.axis = i, .count = (uint32_t)parts};
+    }
+    *out = found;
+    return OK;
+}
+
+static enum err_code
+check_range(const char *name, int64_t value, int64_t max, struct err *err)
+{
+    if (value < 1)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be positive, it is %" PRId64, name,
+                       value);
+    if (value > max)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s is %" PRId64 ", the limit is %" PRId64, name,
+                       value, max);
+    return OK;
+}
+
+static enum err_code
+check_spec(const struct partition_spec *spec, struct err *err)
+{
+    switch (spec->kind) {
+    case PARTITION_FIXED_SIZE:
+        return check_range("num_shards", spec->num_shards, INT64_MAX, err);
+    case PARTITION_VARIABLE_AXIS_SIZE:
+        TRY(check_range("max_shard_bytes", spec->max_shard_bytes, INT64_MAX, err));
+        if (spec->max_shards != 0)
+            TRY(check_range("max_shards", spec->max_shards, INT64_MAX, err));
+        break;
+    case PARTITION_MIN_MAX:
+        TRY(check_range("max_partitions", spec->max_partitions, INT64_MAX, err));
+        TRY(check_range("min_slice_size", spec->min_slice_size, INT64_MAX, err));
+        break;
+    case PARTITION_NONE:
+    case PARTITION_SLICING:
+        return OK;
+    }
+    return check_range("bytes_per_string_element", spec->bytes_per_string_element,
+                       PARTITION_STRING_BYTES_MAX, err);
+}
+
+static enum err_code
+find_axis(const struct partition_spec *spec, const struct shape *shape, uint32_t *out,
+          struct err *err)
+{
+    char text[PARTITION_TEXT_BYTES_MAX];
+    int64_t rank = (int64_t)shape->rank, axis = spec->axis < 0 ? spec->axis + rank : spec->axis;
+
+    if (axis < 0 || axis >= rank)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Can not partition variable along axis %" PRId64 " when shape is only %s",
+                       spec->axis, list_text(shape, text));
+    *out = (uint32_t)axis;
+    return OK;
+}
+
+static uint64_t
+smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t
+quotient_up(uint64_t a, uint64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+/* As many slices of the axis to a part as max_shard_bytes has room for, at least one. */
+static uint64_t
+variable_axis_size(const struct partition_spec *spec, uint64_t dim, uint64_t total_bytes)
+{
+    uint64_t slices_each = (uint64_t)spec->max_shard_bytes / (total_bytes / dim);
+    uint64_t parts = quotient_up(dim, slices_each > 0 ? slices_each : 1);
+
+    return spec->max_shards > 0 ? smaller(parts, (uint64_t)spec->max_shards) : parts;
+}
+
+static uint64_t
+min_max(const struct partition_spec *spec, uint64_t dim, uint64_t total_bytes)
+{
+    uint64_t parts = quotient_up(total_bytes, (uint64_t)spec->min_slice_size);
+
+    return smaller(smaller(dim, (uint64_t)spec->max_partitions), parts);
+}
+
+enum err_code
+partition_slicing(const struct partition_spec *spec, const struct tensor_type *type,
+                  struct shape *slicing, struct err *err)
+{
+    struct shape chosen = {.rank = type->shape.rank};
+    struct partition whole;
+    uint64_t dim, element_bytes, total_bytes, parts;
+    uint32_t axis = 0;
+
+    if (spec->kind == PARTITION_SLICING) {
+        *slicing = spec->slicing;
+        return OK;
+    }
+    TRY(check_spec(spec, err));
+    for (uint32_t i = 0; i < chosen.rank; i++)
+        chosen.dims[i] = 1;
+    TRY(partition_of_slicing(&type->shape, &chosen, &whole, err)); /* no zero dimension from here */
+    TRY(find_axis(spec, &type->shape, &axis, err));
+    dim = type->shape.dims[axis];
+    element_bytes = type->dtype == DTYPE_STRING ? (uint64_t)spec->bytes_per_string_element
+                                                : dtype_size(type->dtype);
+    total_bytes = shape_count(&type->shape) * element_bytes; /* at most 2^47 * 2^16 */
+    parts = spec->kind == PARTITION_FIXED_SIZE ? smaller((uint64_t)spec->num_shards, dim)
+            : spec->kind == PARTITION_MIN_MAX  ? min_max(spec, dim, total_bytes)
+                                               : variable_axis_size(spec, dim, total_bytes);
+    chosen.dims[axis] = parts;
+    *slicing = chosen;
+    return OK;
+}
+
+enum err_code
+partition_choose(const struct partition_spec *spec, const struct tensor_type *type,
+                 struct partition *out, struct err *err)
+{
+    struct shape slicing;
+
+    *out = (struct partition){0};
+    if (spec->kind == PARTITION_NONE)
+        return OK;
+    TRY(partition_slicing(spec, type, &slicing, err));
+    return partition_of_slicing(&type->shape, &slicing, out, err);
+}
+
+bool
+partition_fits(const struct partition *partition, const struct shape *shape)
+{
+    if (partition->count == 0)
+        return partition->axis == 0;
+    return partition->count <= PARTITION_PARTS_MAX && partition->axis < shape->rank &&
+           partition->count <= shape->dims[partition->axis];
+}
+
+struct shape
+partition_slicing_of(const struct partition *partition, const struct shape *shape)
+{
+    struct shape slicing = {.rank = shape->rank};
+
+    for (uint32_t i = 0; i < slicing.rank; i++)
+        slicing.dims[i] = i == partition->axis ? partition->count : 1;
+    return slicing;
+}
+
+struct partition_part
+partition_part_of(const struct partition *partition, const struct shape *shape, uint32_t index)
+{
+    struct partition_part part = {.shape = *shape};
+    uint64_t each = shape->dims[partition->axis] / partition->count;
+    uint64_t remainder = shape->dims[partition->axis] % partition->count;
+
+    part.shape.dims[partition->axis] = each + (index < remainder);
+    part.offset[partition->axis] = index * each + smaller(index, remainder);
+    return part;
+}
+
+const char *
+partition_part_name(const char *name, uint32_t index, char out[static PARTITION_NAME_BYTES_MAX])
+{
+    snprintf(out, PARTITION_NAME_BYTES_MAX, "%s/part_%" PRIu32, name, index);
+    return out;
+}
+
+const char *
+partition_part_slice(const struct partition_part *part, char out[static PARTITION_TEXT_BYTES_MAX])
+{
+    int used = 0;
+
+    out[0] = '\0';
+    for (uint32_t i = 0; i < part->shape.rank; i++)
+        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used),
+                         "%s%" PRIu64 ":%" PRIu64, i == 0 ? "" : ",", part->offset[i],
+                         part->offset[i] + part->shape.dims[i]);
+    return out;
+}
+
+const char *
+partition_part_save_spec(const struct partition_part *part, const struct shape *shape,
+                         char out[static PARTITION_TEXT_BYTES_MAX])
+{
+    int used = 0;
+
+    out[0] = '\0';
+    for (uint32_t i = 0; i < shape->rank; i++)
+        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "%" PRIu64 " ",
+                         shape->dims[i]);
+    for (uint32_t i = 0; i < part->shape.rank; i++)
+        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used),
+                         "%s%" PRIu64 ",%" PRIu64, i == 0 ? "" : ":", part->offset[i],
+                         part->shape.dims[i]);
+    return out;
+}
