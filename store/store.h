@@ -36,17 +36,24 @@ enum store_durability {
                               kill */
 };
 
+/* Makes bytes [offset, offset + size) of a value that is kept as a recipe (value.h), the same ones
+ * whenever it is asked. What a recipe says is not the store's business. Any thread.
+ * ERR_DATA_LOSS when the recipe is none. */
+typedef enum err_code store_recipe_make(struct bytes recipe, uint64_t offset, uint64_t size,
+                                        uint8_t *out, struct err *err);
+
 struct store_config {
     const char *directory; /* created 0700 when missing; refused when another server holds it */
     enum store_durability durability;
-    uint32_t interval_ms;        /* for STORE_DURABLE_INTERVAL */
-    uint64_t map_size_bytes;     /* address space per file; halved until it opens */
-    uint64_t size_max_bytes;     /* files together; 0 = only the disk limits */
-    uint64_t disk_reserve_bytes; /* free disk kept back for deletes */
-    uint32_t readers_max;        /* snapshots open at once, over all threads */
-    uint32_t batch_units_max;    /* units per commit */
-    bool verify_at_open;         /* full check before serving */
-    bool force_file_system;      /* open even on a network or overlay file system */
+    uint32_t interval_ms;           /* for STORE_DURABLE_INTERVAL */
+    uint64_t map_size_bytes;        /* address space per file; halved until it opens */
+    uint64_t size_max_bytes;        /* files together; 0 = only the disk limits */
+    uint64_t disk_reserve_bytes;    /* free disk kept back for deletes */
+    uint32_t readers_max;           /* snapshots open at once, over all threads */
+    uint32_t batch_units_max;       /* units per commit */
+    bool verify_at_open;            /* full check before serving */
+    bool force_file_system;         /* open even on a network or overlay file system */
+    store_recipe_make *recipe_make; /* NULL: this store keeps no recipes */
 };
 
 /* Sensible values for everything but the directory. */
@@ -67,6 +74,9 @@ ERR_MUST_CHECK enum err_code store_snapshot_open(struct store *store, struct sto
 void store_snapshot_drop(struct store_snapshot *snapshot); /* NULL is fine */
 const struct store_view *store_snapshot_view(const struct store_snapshot *snapshot);
 uint64_t store_view_revision(const struct store_view *view);
+struct store *store_of_view(const struct store_view *view); /* borrowed */
+/* NULL when the store was opened without. */
+store_recipe_make *store_recipe_maker(const struct store *store);
 
 /* The record at `key`; out->data == NULL when there is none. Borrows from the view: valid until the
  * snapshot is dropped, or until the transaction's next put or delete. At any address: memcpy, no

@@ -13,7 +13,8 @@
  * bulk chunks, then a tail of rows chunks when it is short, or one more bulk chunk. Class
  * STORE_CLASS_ROWS keeps the whole value in rows chunks. Position -> (offset, length, class) is
  * arithmetic: value_span. A constant fill stores its pattern once; chunk id 0 in a list means "the
- * pattern here".
+ * pattern here". So does a recipe, from which the store's owner makes any of the bytes again
+ * (store_recipe_make): a value of any size that costs one record until parts of it are changed.
  *
  * Records that do not fit together are ERR_DATA_LOSS, naming the value. */
 #ifndef STORE_VALUE_H
@@ -26,6 +27,7 @@ enum {
     VALUE_INLINE_BYTES_MAX = 1024,
     VALUE_RECORD_BYTES_MAX = 16256,
     VALUE_PATTERN_BYTES_MAX = 16,
+    VALUE_RECIPE_BYTES_MAX = 128,
     VALUE_WRITE_BYTES_MAX = 1 << 20, /* made inside a unit by one value_write */
 };
 
@@ -59,6 +61,8 @@ struct value_reader {
     enum store_class class; /* of the leading chunks */
     uint32_t chunk_count;
     uint32_t pattern_size;         /* 0: no constant fill */
+    bool has_recipe;               /* some bytes may be made when read */
+    uint32_t made_index;           /* the chunk that pattern_chunk holds, of a recipe */
     struct bytes record;           /* VALUE_RECORD: borrows from the view */
     struct value_head *head;       /* VALUE_CHUNKS: what the list begins with; owned */
     struct value_segment *segment; /* the decoded part of the list last used; owned */
@@ -73,15 +77,17 @@ void value_reader_drop(struct value_reader *reader); /* a zeroed one is fine */
 
 /* The longest contiguous run that begins at `offset` (< size), at most `size_max` bytes.
  * Borrows: inline bytes from the reader, a record from the view, a chunk from the view (a lease on
- * reader->family prolongs it), pattern bytes from the reader. `pattern` (may be NULL) is set true
- * for pattern bytes. Runs begin 64-byte aligned at chunk boundaries, otherwise anywhere. */
+ * reader->family prolongs it), pattern bytes from the reader, bytes made from a recipe from
+ * the reader until its next call. `pattern` (may be NULL) is set true for the last two. Runs begin
+ * 64-byte aligned at chunk boundaries, otherwise anywhere. */
 ERR_MUST_CHECK enum err_code value_run(struct value_reader *reader, uint64_t offset,
                                        uint64_t size_max, struct bytes *out, bool *pattern,
                                        struct err *err);
 /* Copies [offset, offset + size). */
 ERR_MUST_CHECK enum err_code value_copy(struct value_reader *reader, uint64_t offset, uint64_t size,
                                         void *out, struct err *err);
-/* CRC-32C of the whole value from the checksums in its list, without reading chunk bytes. */
+/* CRC-32C of the whole value from the checksums in its list, without reading chunk bytes; what a
+ * recipe makes is made for it. */
 ERR_MUST_CHECK enum err_code value_crc32c(struct value_reader *reader, uint32_t *out,
                                           struct err *err);
 /* Recomputes every checksum. ERR_DATA_LOSS names the chunk. */
@@ -114,6 +120,10 @@ ERR_MUST_CHECK enum err_code value_builder_append(struct value_builder *b, const
  * 1, 2, 4, 8 or 16 and divides the size, else ERR_INVALID_ARGUMENT. */
 ERR_MUST_CHECK enum err_code value_builder_fill(struct value_builder *b, const void *pattern,
                                                 size_t pattern_size, struct err *err);
+/* The whole value is what `recipe` makes (copied; 1 to VALUE_RECIPE_BYTES_MAX bytes): likewise one
+ * record, unless the value is small. ERR_INVALID_ARGUMENT when the store has no maker. */
+ERR_MUST_CHECK enum err_code value_builder_recipe(struct value_builder *b, struct bytes recipe,
+                                                  struct err *err);
 /* Already built bytes, to compute another value from. Until the stage is published or dropped. */
 ERR_MUST_CHECK enum err_code value_builder_read(struct value_builder *b, uint64_t offset,
                                                 uint64_t size, void *out, struct err *err);

@@ -12,6 +12,7 @@
 enum { FIRST_ENTRIES = 16 };
 
 struct value_builder {
+    struct store *store;       /* borrowed */
     struct store_stage *stage; /* borrowed */
     struct value_head
         head;          /* as it will be published; kind VALUE_INLINE when it stays in the ref */
@@ -75,6 +76,7 @@ value_builder_open(struct store *store, struct store_stage *stage, uint64_t size
     *out = NULL;
     if (b == NULL)
         return ERR_NO_MEMORY;
+    b->store = store;
     b->stage = stage;
     TRY(head_of_size(store, size, class, &b->head, err));
     if (b->head.kind != VALUE_CHUNKS) {
@@ -215,6 +217,26 @@ value_builder_fill(struct value_builder *b, const void *pattern, size_t pattern_
     return OK;
 }
 
+enum err_code
+value_builder_recipe(struct value_builder *b, struct bytes recipe, struct err *err)
+{
+    store_recipe_make *make = store_recipe_maker(b->store);
+
+    if (make == NULL || recipe.size == 0 || recipe.size > VALUE_RECIPE_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a recipe of %zu bytes cannot be kept",
+                       recipe.size);
+    if (b->position != 0 || b->chunk.bytes != NULL)
+        return err_set(err, ERR_INTERNAL, "a value begun with other bytes has no recipe");
+    if (b->small != NULL) {
+        TRY(make(recipe, 0, b->head.layout.size, b->small, err));
+    } else {
+        b->head.recipe.size = (uint32_t)recipe.size;
+        memcpy(b->head.recipe.bytes, recipe.data, recipe.size);
+    }
+    b->position = b->head.layout.size;
+    return OK;
+}
+
 /* Bytes of one chunk, sealed or being filled. */
 static enum err_code
 built_run(struct value_builder *b, uint32_t index, struct bytes *out, struct err *err)
@@ -240,11 +262,11 @@ value_builder_read(struct value_builder *b, uint64_t offset, uint64_t size, void
         return err_set(err, ERR_OUT_OF_RANGE,
                        "bytes %" PRIu64 " to %" PRIu64 " are not built yet, %" PRIu64 " are",
                        offset, offset + size, b->position);
-    if (b->head.pattern.size != 0)
-        value_pattern_fill(&b->head.pattern, offset, to, (size_t)size);
-    else if (b->small != NULL && size > 0)
+    if (value_head_has_gaps(&b->head))
+        return value_gap_fill(b->store, &b->head, offset, size, to, err);
+    if (b->small != NULL && size > 0)
         memcpy(to, b->small + offset, (size_t)size);
-    if (b->head.pattern.size != 0 || b->small != NULL)
+    if (b->small != NULL)
         return OK;
     for (; size > 0; offset += part, to += part, size -= part) {
         index = value_layout_index(&b->head.layout, offset);
@@ -290,7 +312,7 @@ publish(struct store_txn *txn, const struct value_head *head, const uint8_t *sma
         TRY(value_data_write(txn, head, small, err));
         return value_head_write(txn, head, err);
     }
-    if (head->pattern.size == 0)
+    if (!value_head_has_gaps(head))
         TRY(write_list(txn, head, entries, err));
     TRY(value_family_join(txn, head, err));
     return value_head_write(txn, head, err);

@@ -3,8 +3,11 @@
 
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
+#include "store/base/scope.h"
 #include "store/value.h"
 #include "store/value_list.h"
+
+enum { MADE_BYTES = STORE_BULK_BYTES };
 
 /* The bytes of a value that is not a list. */
 static struct bytes
@@ -17,26 +20,55 @@ small_bytes(const struct value_reader *reader)
 
 /* A checksum under way: runs of pattern are gathered and added at once. */
 struct sum {
+    const struct store *store;
     const struct value_head *head;
     uint32_t crc;
     uint64_t done, pattern; /* bytes; the pattern run comes after `done` */
 };
 
 static void
-add_pattern(struct sum *sum)
+free_made(uint8_t **made)
+{
+    mem_free(*made);
+}
+
+/* What a recipe makes, a piece at a time. */
+static enum err_code
+add_made(struct sum *sum, struct err *err)
+{
+    AUTO_CALL(free_made) uint8_t *made = mem_aligned(MADE_BYTES, err);
+
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    while (sum->pattern > 0) {
+        uint64_t size = sum->pattern < MADE_BYTES ? sum->pattern : MADE_BYTES;
+
+        TRY(value_gap_fill(sum->store, sum->head, sum->done, size, made, err));
+        sum->crc = crc32c(sum->crc, made, (size_t)size);
+        sum->done += size;
+        sum->pattern -= size;
+    }
+    return OK;
+}
+
+static enum err_code
+add_gap(struct sum *sum, struct err *err)
 {
     uint32_t crc;
 
     if (sum->pattern == 0)
-        return;
+        return OK;
+    if (sum->head->recipe.size != 0)
+        return add_made(sum, err);
     crc = value_pattern_crc(&sum->head->pattern, sum->pattern);
     sum->crc = crc32c_combine(sum->crc, crc, sum->pattern);
     sum->done += sum->pattern;
     sum->pattern = 0;
+    return OK;
 }
 
-static void
-add_segment(struct sum *sum, const struct value_segment *segment)
+static enum err_code
+add_segment(struct sum *sum, const struct value_segment *segment, struct err *err)
 {
     uint64_t begin = value_layout_span(&sum->head->layout, segment->first).offset;
 
@@ -48,16 +80,17 @@ add_segment(struct sum *sum, const struct value_segment *segment)
             sum->pattern += entry->length;
             continue;
         }
-        add_pattern(sum);
+        TRY(add_gap(sum, err));
         sum->crc = crc32c_combine(sum->crc, entry->crc, entry->length);
         sum->done += entry->length;
     }
+    return OK;
 }
 
 enum err_code
 value_crc32c(struct value_reader *reader, uint32_t *out, struct err *err)
 {
-    struct sum sum = {.head = reader->head};
+    struct sum sum = {.store = store_of_view(reader->view), .head = reader->head};
     struct bytes bytes;
     bool found;
 
@@ -70,10 +103,10 @@ value_crc32c(struct value_reader *reader, uint32_t *out, struct err *err)
         TRY(value_segment_next(reader->view, reader->head, from, &found, reader->segment, err));
         if (!found)
             break;
-        add_segment(&sum, reader->segment);
+        TRY(add_segment(&sum, reader->segment, err));
     }
     sum.pattern = reader->ref.size - sum.done;
-    add_pattern(&sum);
+    TRY(add_gap(&sum, err));
     *out = sum.crc;
     return OK;
 }

@@ -7,6 +7,11 @@
 #include "store/value_pattern.h"
 #include "store/value_span.h"
 
+struct value_recipe {
+    uint32_t size; /* 0: there is none */
+    uint8_t bytes[VALUE_RECIPE_BYTES_MAX];
+};
+
 struct value_head {
     uint64_t id;          /* from the key */
     uint32_t refs;        /* records that name the value; never 0 */
@@ -16,8 +21,16 @@ struct value_head {
      * named by this list alone. */
     uint64_t forked;
     struct value_layout layout;   /* of a record: its size and no chunks */
-    struct value_pattern pattern; /* where the list says chunk 0 */
+    struct value_pattern pattern; /* where the list says chunk 0 … */
+    struct value_recipe recipe;   /* … or this: one of them at most */
 };
+
+/* Chunks, and whole segments of the list, may be missing: they are pattern, or made. */
+bool value_head_has_gaps(const struct value_head *head);
+/* The bytes [offset, offset + size) that the gaps of this value have. */
+ERR_MUST_CHECK enum err_code value_gap_fill(const struct store *store,
+                                            const struct value_head *head, uint64_t offset,
+                                            uint64_t size, uint8_t *out, struct err *err);
 
 /* Reads a head. ERR_DATA_LOSS when it is missing or damaged. */
 ERR_MUST_CHECK enum err_code value_head_read(const struct store_view *view, uint64_t id,

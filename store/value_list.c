@@ -50,7 +50,7 @@ entry_is_sound(const struct value_head *head, const struct value_entry *entry, u
     if (entry->length != span.length)
         return false;
     if (entry->id == 0)
-        return entry->crc == 0 && head->pattern.size != 0;
+        return entry->crc == 0 && value_head_has_gaps(head);
     return store_chunk_class(entry->id) == span.class;
 }
 
@@ -95,7 +95,7 @@ value_segment_read(const struct store_view *view, const struct value_head *head,
     TRY(store_get(view, store_key_bytes(&key), &record, err));
     if (record.data != NULL)
         return value_segment_decode(head, number, record, out, err);
-    if (head->pattern.size == 0)
+    if (!value_head_has_gaps(head))
         return err_set(err, ERR_DATA_LOSS,
                        "segment %" PRIu32 " of the list of value %" PRIu64 " is missing", number,
                        head->id);
@@ -148,7 +148,7 @@ value_segment_next(const struct store_view *view, const struct value_head *head,
     *found = false;
     if (from >= value_segment_count(&head->layout))
         return OK;
-    if (head->pattern.size != 0)
+    if (value_head_has_gaps(head))
         return next_present(view, head, from, found, out, err);
     *found = true;
     return value_segment_read(view, head, from, out, err);

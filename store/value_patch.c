@@ -182,10 +182,10 @@ copy_old(struct value_patch *p, const struct value_entry *entry, uint32_t index,
     struct store_chunk_place place = {.family = p->head.family, .index = index};
     struct bytes old;
 
-    if (entry->id == 0) {
-        value_pattern_fill(&p->head.pattern, 0, to, entry->length);
-        return OK;
-    }
+    if (entry->id == 0)
+        return value_gap_fill(store_of_txn(p->txn), &p->head,
+                              value_layout_span(&p->head.layout, index).offset, entry->length, to,
+                              err);
     TRY(store_chunk_read(store_txn_view(p->txn), entry->id, place, entry->length, entry->crc, &old,
                          err));
     memcpy(to, old.data, old.size);

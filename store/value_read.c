@@ -29,6 +29,7 @@ open_chunks(struct value_reader *reader, const struct value_head *head, struct e
     reader->class = head->layout.class;
     reader->chunk_count = head->layout.chunk_count;
     reader->pattern_size = head->pattern.size;
+    reader->has_recipe = head->recipe.size != 0;
     return OK;
 }
 
@@ -92,10 +93,11 @@ chunk_bytes(struct value_reader *reader, const struct place *place, struct bytes
                             place->entry.crc, out, err);
 }
 
-/* Chunks begin in phase, so one buffer serves them all. */
+/* A gap. Chunks begin in phase, so one buffer serves all of a pattern; what a recipe makes is made
+ * into it anew for every chunk. */
 static enum err_code
-pattern_bytes(struct value_reader *reader, const struct place *place, struct bytes *out,
-              struct err *err)
+gap_bytes(struct value_reader *reader, const struct place *place, struct bytes *out,
+          struct err *err)
 {
     uint32_t size = value_layout_span(&reader->head->layout, 0).length;
 
@@ -103,9 +105,17 @@ pattern_bytes(struct value_reader *reader, const struct place *place, struct byt
         reader->pattern_chunk = mem_aligned(size, err);
         if (reader->pattern_chunk == NULL)
             return ERR_NO_MEMORY;
-        value_pattern_fill(&reader->head->pattern, 0, reader->pattern_chunk, size);
+        reader->made_index = UINT32_MAX;
+        if (!reader->has_recipe)
+            value_pattern_fill(&reader->head->pattern, 0, reader->pattern_chunk, size);
     }
     CHECK(place->span.length <= size); /* the first chunk is the longest */
+    if (reader->has_recipe && reader->made_index != place->index) {
+        reader->made_index = UINT32_MAX;
+        TRY(value_gap_fill(store_of_view(reader->view), reader->head, place->span.offset,
+                           place->span.length, reader->pattern_chunk, err));
+        reader->made_index = place->index;
+    }
     *out = bytes_of(reader->pattern_chunk, place->span.length);
     return OK;
 }
@@ -141,7 +151,7 @@ value_run(struct value_reader *reader, uint64_t offset, uint64_t size_max, struc
     TRY(locate(reader, offset, &place, err));
     *is_pattern = place.entry.id == 0;
     if (*is_pattern)
-        TRY(pattern_bytes(reader, &place, &whole, err));
+        TRY(gap_bytes(reader, &place, &whole, err));
     else
         TRY(chunk_bytes(reader, &place, &whole, err));
     *out = part_of(whole, offset - place.span.offset, size_max);
@@ -161,10 +171,8 @@ copy_chunk(struct value_reader *reader, uint64_t offset, uint64_t *size, uint8_t
     left = place.span.offset + place.span.length - offset;
     if (*size > left)
         *size = left;
-    if (place.entry.id == 0) {
-        value_pattern_fill(&reader->head->pattern, offset, to, (size_t)*size);
-        return OK;
-    }
+    if (place.entry.id == 0)
+        return value_gap_fill(store_of_view(reader->view), reader->head, offset, *size, to, err);
     TRY(chunk_bytes(reader, &place, &whole, err));
     memcpy(to, whole.data + (offset - place.span.offset), (size_t)*size);
     return OK;

@@ -105,7 +105,7 @@ gather_list(struct verify_state *s, const struct value_head *head, struct err *e
         if (code == OK)
             TRY(gather_segment(s, head, err));
         TRY(verify_absorb(s, code, err));
-        if (code != OK && head->pattern.size != 0 && s->segment->number == from)
+        if (code != OK && value_head_has_gaps(head) && s->segment->number == from)
             return OK; /* no telling where the next one is */
     }
     return OK;

@@ -20,6 +20,18 @@ store_view_revision(const struct store_view *view)
     return view->revision;
 }
 
+struct store *
+store_of_view(const struct store_view *view)
+{
+    return view->store;
+}
+
+store_recipe_make *
+store_recipe_maker(const struct store *store)
+{
+    return store->config.recipe_make;
+}
+
 enum err_code
 store_key_check(struct bytes key, struct err *err)
 {
