@@ -61,3 +61,30 @@ op_axes_removed(const struct op_axes *axes, const struct shape *shape, bool keep
     }
     return result;
 }
+
+enum err_code
+op_axes_insert(const struct expr *node, const struct shape *shape, uint32_t at, uint64_t size,
+               struct shape *out, struct err *err)
+{
+    struct shape result = {.rank = shape->rank + 1};
+
+    if (shape->rank >= SHAPE_RANK_MAX)
+        return op_fail(node, ERR_INVALID_ARGUMENT, err,
+                       "the result has rank %" PRIu32 ", the limit is %d", result.rank,
+                       SHAPE_RANK_MAX);
+    for (uint32_t i = 0; i < shape->rank; i++)
+        result.dims[i < at ? i : i + 1] = shape->dims[i];
+    result.dims[at] = size;
+    *out = result;
+    return OK;
+}
+
+uint64_t
+op_axes_product(const struct shape *shape, uint32_t from, uint32_t to)
+{
+    uint64_t product = 1;
+
+    for (uint32_t i = from; i < to; i++)
+        product *= shape->dims[i];
+    return product;
+}

@@ -30,5 +30,12 @@ op_axes_has(const struct op_axes *axes, uint32_t dim)
 }
 /* The shape with these dimensions taken out; with `keep` they stay, of size 1. */
 struct shape op_axes_removed(const struct op_axes *axes, const struct shape *shape, bool keep);
+/* The shape with a dimension of `size` put in before dimension `at` (at most the rank).
+ * ERR_INVALID_ARGUMENT past SHAPE_RANK_MAX. */
+ERR_MUST_CHECK enum err_code op_axes_insert(const struct expr *node, const struct shape *shape,
+                                            uint32_t at, uint64_t size, struct shape *out,
+                                            struct err *err);
+/* The product of dimensions [from, to). */
+uint64_t op_axes_product(const struct shape *shape, uint32_t from, uint32_t to);
 
 #endif

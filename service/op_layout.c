@@ -1,0 +1,181 @@
+/* Walking loops over a source, and copying along them. */
+#include "service/op_layout.h"
+
+#include "service/op_helpers.h"
+#include "store/base/check.h"
+
+/* A run with steps up to this is read whole and thinned out; beyond, element by element. */
+enum { THINNED_STEP_MAX = 64 };
+
+void
+op_layout_add(struct op_layout *layout, uint64_t size, uint64_t stride)
+{
+    uint32_t inner = layout->rank - 1;
+
+    if (size == 1)
+        return;
+    if (layout->rank > 0 && stride == layout->strides[inner] * layout->sizes[inner]) {
+        layout->sizes[inner] *= size;
+        return;
+    }
+    /* Without elements nothing is walked, and any number of loops may have come together. */
+    if (layout->rank == OP_LAYOUT_RANK_MAX)
+        return;
+    layout->sizes[layout->rank] = size;
+    layout->strides[layout->rank++] = stride;
+}
+
+void
+op_layout_start(const struct op_layout *layout, uint64_t first, struct op_layout_walk *walk)
+{
+    *walk = (struct op_layout_walk){.layout = layout, .source = layout->base};
+    for (uint32_t i = 0; i < layout->rank && first > 0; i++) {
+        walk->at[i] = first % layout->sizes[i];
+        walk->source += walk->at[i] * layout->strides[i];
+        first /= layout->sizes[i];
+    }
+}
+
+/* The innermost loop is done: back to its start, one step outwards. */
+static void
+carry(struct op_layout_walk *walk)
+{
+    const struct op_layout *layout = walk->layout;
+
+    for (uint32_t i = 0; i < layout->rank && walk->at[i] == layout->sizes[i]; i++) {
+        walk->at[i] = 0;
+        walk->source -= layout->sizes[i] * layout->strides[i];
+        if (i + 1 == layout->rank)
+            return;
+        walk->at[i + 1]++;
+        walk->source += layout->strides[i + 1];
+    }
+}
+
+struct op_layout_run
+op_layout_next(struct op_layout_walk *walk, uint64_t count_max)
+{
+    const struct op_layout *layout = walk->layout;
+    struct op_layout_run run = {.source = walk->source, .count = 1, .step = 1};
+    uint64_t left;
+
+    if (layout->rank == 0)
+        return run;
+    left = layout->sizes[0] - walk->at[0];
+    run.count = left < count_max ? left : count_max;
+    run.step = layout->strides[0];
+    walk->at[0] += run.count;
+    walk->source += run.count * run.step;
+    if (walk->at[0] == layout->sizes[0])
+        carry(walk);
+    return run;
+}
+
+/* --- copying ------------------------------------------------------------------------------- */
+
+/* Every step-th element; out may be `from` itself. Written out by size, so that each is one move
+ * and not a call. */
+static void
+pick(uint32_t size, const uint8_t *from, uint64_t step, uint64_t count, uint8_t *out)
+{
+#define PICK(bytes)                                                                                \
+    for (uint64_t i = 0; i < count; i++)                                                           \
+    memmove(out + i * (bytes), from + i * step * (bytes), bytes)
+    switch (size) {
+    case 1:
+        PICK(1);
+        return;
+    case 2:
+        PICK(2);
+        return;
+    case 4:
+        PICK(4);
+        return;
+    case 8:
+        PICK(8);
+        return;
+    default:
+        PICK(16);
+        return;
+    }
+#undef PICK
+}
+
+void
+op_layout_copy(const struct op_layout *layout, const void *source, uint32_t element_size,
+               uint64_t first, uint64_t count, void *out)
+{
+    struct op_layout_walk walk;
+    uint8_t *to = out;
+
+    op_layout_start(layout, first, &walk);
+    while (count > 0) {
+        struct op_layout_run run = op_layout_next(&walk, count);
+        const uint8_t *from = (const uint8_t *)source + run.source * element_size;
+
+        if (run.step == 1)
+            memcpy(to, from, (size_t)(run.count * element_size));
+        else if (run.step == 0)
+            kernel_fill(element_size, from, to, run.count);
+        else
+            pick(element_size, from, run.step, run.count, to);
+        to += run.count * element_size;
+        count -= run.count;
+    }
+}
+
+/* A run with gaps, into `room` (at least run->count) elements: pieces with their gaps go where
+ * their elements end up, and are drawn together there. */
+static enum err_code
+read_thinned(struct evaluator *e, const struct expr *node, uint32_t index,
+             const struct op_layout_run *run, uint64_t room, uint8_t *out, struct err *err)
+{
+    uint32_t size = dtype_size(node->args[index]->type.dtype);
+    uint64_t source = run->source, left = run->count;
+
+    while (left > 0) {
+        uint64_t turns = run->step > THINNED_STEP_MAX ? 1 : (room - 1) / run->step + 1;
+
+        turns = turns < left ? turns : left;
+        TRY(op_arg_read(e, node, index, source, (turns - 1) * run->step + 1, out, err));
+        pick(size, out, run->step, turns, out);
+        out += turns * size;
+        room -= turns;
+        left -= turns;
+        source += turns * run->step;
+    }
+    return OK;
+}
+
+enum err_code
+op_layout_read(const struct op_layout *layout, struct evaluator *e, const struct expr *node,
+               uint32_t index, uint64_t first, uint64_t count, void *out, struct err *err)
+{
+    uint32_t size = dtype_size(node->args[index]->type.dtype);
+    struct op_layout_walk walk;
+    uint8_t *to = out;
+
+    op_layout_start(layout, first, &walk);
+    while (count > 0) {
+        struct op_layout_run run = op_layout_next(&walk, count);
+
+        if (run.step == 1)
+            TRY(op_arg_read(e, node, index, run.source, run.count, to, err));
+        else
+            TRY(read_thinned(e, node, index, &run, count, to, err));
+        to += run.count * size;
+        count -= run.count;
+    }
+    return OK;
+}
+
+void
+op_layout_strides(const struct shape *shape, uint64_t strides[static SHAPE_RANK_MAX])
+{
+    uint64_t stride = 1;
+
+    for (uint32_t dim = shape->rank; dim-- > 0;) {
+        strides[dim] = stride;
+        stride *= shape->dims[dim];
+    }
+}
