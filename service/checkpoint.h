@@ -62,6 +62,7 @@ struct checkpoint_tensor {
     struct bytes name; /* borrows for the visit */
     struct tensor_type type;
     uint64_t size;
+    bool has_crc32c; /* false where it would take making every byte: a virtual value */
     uint32_t crc32c; /* of the bytes */
     uint64_t unique_bytes, shared_bytes;
 };

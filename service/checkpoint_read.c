@@ -106,7 +106,9 @@ inspect_tensor(const struct store_view *view, struct bytes name, const struct te
         .name = name, .type = record->type, .size = record->value.size};
 
     TRY(value_open(view, &record->value, &reader, err));
-    TRY(value_crc32c(&reader, &tensor.crc32c, err));
+    tensor.has_crc32c = !reader.has_recipe;
+    if (tensor.has_crc32c)
+        TRY(value_crc32c(&reader, &tensor.crc32c, err));
     TRY(value_usage(view, &record->value, &usage, err));
     /* What this checkpoint's deletion would free: nothing while another record names the value. */
     tensor.unique_bytes = usage.references > 1 ? 0 : usage.unique_bytes;

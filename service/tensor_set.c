@@ -20,7 +20,8 @@ struct tensor_set_keep {
     struct service *service;
     struct store_lease *lease; /* opened when first needed */
     struct keep_block *blocks;
-    struct arena arena; /* names */
+    uint64_t copied_bytes; /* in blocks */
+    struct arena arena;    /* names */
 };
 
 enum err_code
@@ -166,16 +167,17 @@ new_copy(struct tensor_set *set, uint64_t size, uint8_t **out, struct err *err)
     uint64_t limit = set->keep->service->limits.expression_bytes_max;
     uint8_t *bytes;
 
-    if (size > limit)
+    if (size > limit || set->keep->copied_bytes > limit - size)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "this slice or conversion takes %" PRIu64
+                       "virtual values, slices and conversions here take %" PRIu64
                        " bytes of memory, over the limit of %" PRIu64
-                       " bytes (expression_max_bytes): read it in parts",
-                       size, limit);
+                       " bytes (expression_max_bytes): read in parts",
+                       set->keep->copied_bytes + size, limit);
     bytes = mem_aligned(size, err);
     if (bytes == NULL)
         return ERR_NO_MEMORY;
     TRY(keep_bytes(set, bytes, err));
+    set->keep->copied_bytes += size;
     *out = bytes;
     return OK;
 }
@@ -238,9 +240,10 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
     }
     if (cast_to == entry->type.dtype)
         cast_to = DTYPE_UNSET;
-    /* Only chunks outlive the snapshot; what is no list of chunks is small. */
+    /* Only chunks outlive the snapshot; what is no list of chunks is small, and what is made when
+     * read lies nowhere. */
     copy = entry->size <= set->keep->service->limits.inline_reply_bytes_max ||
-           cast_to != DTYPE_UNSET || s->reader.ref.kind != VALUE_CHUNKS;
+           cast_to != DTYPE_UNSET || s->reader.ref.kind != VALUE_CHUNKS || s->reader.has_recipe;
     if (!copy) {
         if (set->keep->lease == NULL)
             TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));

@@ -134,14 +134,14 @@ push_tensor(void *context, const struct checkpoint_tensor *tensor, struct err *e
     inspection->unique_bytes += tensor->unique_bytes;
     inspection->shared_bytes += tensor->shared_bytes;
     TRY(api_describe_shape(&tensor->type.shape, &shape, err));
-    return api_json_push(inspection->tensors,
-                         json_pack("{s:s%, s:s, s:o, s:I, s:s, s:I, s:I}", "name",
-                                   (const char *)tensor->name.data, tensor->name.size, "dtype",
-                                   dtype_name(tensor->type.dtype), "shape", shape, "bytes",
-                                   (json_int_t)tensor->size, "digest", digest, "unique_bytes",
-                                   (json_int_t)tensor->unique_bytes, "shared_bytes",
-                                   (json_int_t)tensor->shared_bytes),
-                         err);
+    return api_json_push(
+        inspection->tensors,
+        json_pack("{s:s%, s:s, s:o, s:I, s:s?, s:I, s:I}", "name", (const char *)tensor->name.data,
+                  tensor->name.size, "dtype", dtype_name(tensor->type.dtype), "shape", shape,
+                  "bytes", (json_int_t)tensor->size, "digest", tensor->has_crc32c ? digest : NULL,
+                  "unique_bytes", (json_int_t)tensor->unique_bytes, "shared_bytes",
+                  (json_int_t)tensor->shared_bytes),
+        err);
 }
 
 enum err_code
