@@ -14,9 +14,10 @@ COMPARE = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "g
            ast.NotEq: "not_equal"}
 
 
-def to_json(text):
-    """'initialized_value(w) * 2.0' -> {"op": "multiply", "args": [{"initialized_value": "w"}, 2.0]}"""
-    return translate(ast.parse(text, mode="eval").body)
+def to_json(text, initials=None):
+    """'initialized_value(w) * 2.0' -> {"op": "multiply", "args": [{"initialized_value": "w"}, 2.0]}; `initials` are the
+    initial values by name that initial_value(w) stands for."""
+    return translate(ast.parse(text, mode="eval").body, initials or {})
 
 
 def op(name, *args, **attributes):
@@ -32,28 +33,30 @@ def literal(node):
     return value if isinstance(value, (bool, int, float, list)) else None
 
 
-def translate(node):
+def translate(node, initials):
     plain = literal(node)
     if plain is not None:
         return plain
     if isinstance(node, ast.Name):
         return {"variable": node.id}
     if isinstance(node, ast.BinOp):
-        return op(BINARY[type(node.op)], translate(node.left), translate(node.right))
+        return op(BINARY[type(node.op)], translate(node.left, initials), translate(node.right, initials))
     if isinstance(node, ast.UnaryOp):
-        return op(UNARY[type(node.op)], translate(node.operand))
+        return op(UNARY[type(node.op)], translate(node.operand, initials))
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        return op(COMPARE[type(node.ops[0])], translate(node.left), translate(node.comparators[0]))
+        return op(COMPARE[type(node.ops[0])], translate(node.left, initials), translate(node.comparators[0], initials))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return call(node)
+        return call(node, initials)
     raise AssertionError(f"no reading of {ast.unparse(node)}")
 
 
-def call(node):
+def call(node, initials):
     if node.func.id in ("initialized_value", "variable"):
         return {node.func.id: node.args[0].id}
+    if node.func.id == "initial_value":
+        return initials[node.args[0].id]
     attributes = {each.arg: ast.literal_eval(each.value) for each in node.keywords}
-    return op(node.func.id, *[translate(arg) for arg in node.args], **attributes)
+    return op(node.func.id, *[translate(arg, initials) for arg in node.args], **attributes)
 
 
 def names_in(text):

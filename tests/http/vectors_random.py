@@ -4,7 +4,7 @@ import hashlib
 import math
 import random
 
-from vectors_case import Case, Skip, np, short
+from vectors_case import Case, Skip, np, short, typed
 
 PROFILES = ("r1-linux", "late-glibc-2.26", "float-cr")
 USUAL_PROFILE = "r1-linux"
@@ -25,11 +25,6 @@ def seeds_of(entry):
     if op_seed is None and "last_id" in entry:
         op_seed = entry["last_id"]
     return graph_seed, op_seed
-
-
-def typed(values, dtype):
-    array = np.array(values)
-    return {"dtype": dtype, "shape": list(array.shape), "data": array.ravel().tolist()}
 
 
 def op_of(entry):

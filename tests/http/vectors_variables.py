@@ -3,7 +3,7 @@
 import re
 
 import vectors_expr
-from vectors_case import Skip, brief, np, said, step
+from vectors_case import Skip, brief, np, said, step, typed
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -14,7 +14,7 @@ def initial_value(case, tell):
     if initial is None:
         return said(tell.get("value"))
     if "expr" in initial:
-        return vectors_expr.to_json(initial["expr"])
+        return vectors_expr.to_json(initial["expr"], case.initials)
     return function(initial["fn"], {key: part for key, part in initial.items() if key not in ("fn", "as_function")})
 
 
@@ -42,7 +42,10 @@ def create(case, tell, fields, default="Variable"):
     for key in ("dtype", "shape", "trainable", "collections", "validate_shape", "device"):
         if tell.get(key) is not None:
             fields[key] = tell[key]
-    return case.s.post("variables", {key: part for key, part in fields.items() if part is not None})
+    reply = case.s.post("variables", {key: part for key, part in fields.items() if part is not None})
+    if reply.status == 201:
+        case.initials[reply.json["name"]] = fields.get("initial_value")
+    return reply
 
 
 CHECKS = {
@@ -74,9 +77,13 @@ def get_variable(case, tell):
         raise Skip("reuse=True is a look-up in Python's variable store: here a variable is found by its name, and its "
                    "dtype and shape are read")
     dtype = tell.get("dtype") or "float32"
-    initializer = dict(tell.get("initializer") or {
-        "fn": "glorot_uniform_initializer" if dtype in FLOATS else "zeros_initializer"})
-    fields = {"initial_value": function(initializer.pop("fn"), initializer), "uniquify": False, "dtype": dtype}
+    initializer = tell.get("initializer")
+    if initializer is None:
+        initializer = {"fn": "glorot_uniform_initializer" if dtype in FLOATS else "zeros_initializer"}
+    fields = {"initial_value": said(initializer), "uniquify": False, "dtype": dtype}
+    if isinstance(initializer, dict):
+        args = {**initializer, **initializer.get("args", {})}
+        fields["initial_value"] = function(args["fn"], {k: v for k, v in args.items() if k not in ("fn", "args")})
     reply = create(case, tell, fields)
     if case.outcome(reply, tell):
         as_expected(case.s.info(reply.json["name"]), tell.get("expect", {}))
@@ -223,12 +230,12 @@ def check_output(case, got, tell):
 
 @step("evaluate")
 def evaluate(case, tell):
-    check_output(case, case.attempt(vectors_expr.to_json(tell["expr"])), tell)
-
-
-def typed(value, dtype):
-    array = np.array(value, dtype)
-    return {"dtype": dtype, "shape": list(array.shape), "data": array.ravel().tolist()}
+    sliced = re.fullmatch(r"([A-Za-z0-9_./]+)\[([-0-9:, .]+)\]", tell["expr"])
+    if sliced:
+        got = case.s.array(sliced[1], slice=sliced[2].replace(" ", ""))
+    else:
+        got = case.attempt(vectors_expr.to_json(tell["expr"], case.initials))
+    check_output(case, got, tell)
 
 
 @step("evaluate_fn")
