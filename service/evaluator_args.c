@@ -61,6 +61,26 @@ eval_op(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t c
     return code;
 }
 
+/* Anew, whatever else is known of the node. */
+static enum err_code
+make_elements(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
+              void *out, struct err *err)
+{
+    uint32_t size = dtype_size(node->type.dtype);
+
+    switch (node->kind) {
+    case EXPR_OP:
+        return eval_op(e, node, first, count, out, err);
+    case EXPR_LITERAL:
+        memcpy(out, node->settled.data + first * size, (size_t)(count * size));
+        return OK;
+    case EXPR_VARIABLE:
+    case EXPR_INITIALIZED_VALUE:
+        return read_name(e, node, first, count, out, err);
+    }
+    return err_set(err, ERR_INTERNAL, "an expression node of kind %d", (int)node->kind);
+}
+
 static enum err_code
 fill_cache(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
            struct err *err)
@@ -74,7 +94,7 @@ fill_cache(struct evaluator *e, const struct expr *node, uint64_t first, uint64_
     if (cache->data == NULL)
         return ERR_NO_MEMORY;
     cache->count = 0; /* should it fail half-way */
-    TRY(eval_op(e, node, first, count, cache->data, err));
+    TRY(make_elements(e, node, first, count, cache->data, err));
     cache->first = first;
     cache->count = count;
     return OK;
@@ -100,17 +120,7 @@ evaluator_node(struct evaluator *e, const struct expr *node, uint64_t first, uin
         memcpy(out, e->caches[node->index].data, (size_t)(count * size));
         return OK;
     }
-    switch (node->kind) {
-    case EXPR_OP:
-        return eval_op(e, node, first, count, out, err);
-    case EXPR_LITERAL:
-        memcpy(out, node->settled.data + first * size, (size_t)(count * size));
-        return OK;
-    case EXPR_VARIABLE:
-    case EXPR_INITIALIZED_VALUE:
-        return read_name(e, node, first, count, out, err);
-    }
-    return err_set(err, ERR_INTERNAL, "an expression node of kind %d", (int)node->kind);
+    return make_elements(e, node, first, count, out, err);
 }
 
 /* Where the elements of a node already are; NULL when they must be computed. */
@@ -165,7 +175,8 @@ evaluator_run(struct evaluator *e, const struct expr *node, uint64_t first, uint
               void *out, struct err *err)
 {
     const struct plan_node *plan = plan_of(e, node);
-    bool tiles = node->kind == EXPR_OP && !plan->constant && plan->kind != PLAN_KEPT;
+    bool tiles = !plan->constant && (plan->kind == PLAN_CACHED ||
+                                     (plan->kind == PLAN_DIRECT && node->kind == EXPR_OP));
     uint32_t size = dtype_size(node->type.dtype);
     uint8_t *to = out;
 

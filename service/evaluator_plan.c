@@ -108,7 +108,7 @@ kind_of(const struct expr *node, const struct plan_node *at)
         return PLAN_DIRECT;
     if (at->must_keep || (node->kind == EXPR_OP && node->op->compute != NULL))
         return PLAN_KEPT;
-    if (at->readers < 2 || node->kind != EXPR_OP)
+    if (at->readers < 2)
         return PLAN_DIRECT;
     if (at->group != PLAN_NO_GROUP)
         return PLAN_CACHED;
