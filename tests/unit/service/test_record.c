@@ -79,6 +79,7 @@ full_variable(void)
         .shape_known = true,
         .trainable = true,
         .row_updates = true,
+        .partition = {.axis = 5, .count = 2},
         .created_ms = 1,
         .updated_ms = UINT64_MAX - 1,
         .created_revision = 3,
@@ -114,6 +115,8 @@ the_largest_variable_fits_a_record_and_comes_back(void **state)
     assert_true(out.id == in.id && out.updated_ms == in.updated_ms && out.serial == in.serial);
     assert_true(tensor_type_equal(&out.type, &in.type));
     assert_true(out.shape_known && out.trainable && out.row_updates && !out.validate_shape);
+    assert_int_equal(out.partition.axis, 5);
+    assert_int_equal(out.partition.count, 2);
     assert_string_equal(out.device, in.device);
     assert_int_equal(out.collections.size, in.collections.size);
     assert_memory_equal(out.collections.bytes, in.collections.bytes, in.collections.size);
