@@ -27,7 +27,7 @@ enum {
     VALUE_INLINE_BYTES_MAX = 1024,
     VALUE_RECORD_BYTES_MAX = 16256,
     VALUE_PATTERN_BYTES_MAX = 16,
-    VALUE_RECIPE_BYTES_MAX = 128,
+    VALUE_RECIPE_BYTES_MAX = 1000,
     VALUE_WRITE_BYTES_MAX = 1 << 20, /* made inside a unit by one value_write */
 };
 
@@ -63,6 +63,7 @@ struct value_reader {
     uint32_t pattern_size;         /* 0: no constant fill */
     bool has_recipe;               /* some bytes may be made when read */
     uint32_t made_index;           /* the chunk that pattern_chunk holds, of a recipe */
+    uint32_t asked_index;          /* the chunk a part of which was made last */
     struct bytes record;           /* VALUE_RECORD: borrows from the view */
     struct value_head *head;       /* VALUE_CHUNKS: what the list begins with; owned */
     struct value_segment *segment; /* the decoded part of the list last used; owned */

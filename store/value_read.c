@@ -158,6 +158,23 @@ value_run(struct value_reader *reader, uint64_t offset, uint64_t size_max, struc
     return OK;
 }
 
+/* Of a gap. Runs that follow each other within a chunk, as a slice of columns has them, are taken
+ * from the chunk made once. */
+static enum err_code
+copy_gap(struct value_reader *reader, const struct place *place, uint64_t offset, uint64_t size,
+         uint8_t *to, struct err *err)
+{
+    struct bytes whole;
+
+    if (!reader->has_recipe || reader->asked_index != place->index || size == place->span.length) {
+        reader->asked_index = place->index;
+        return value_gap_fill(store_of_view(reader->view), reader->head, offset, size, to, err);
+    }
+    TRY(gap_bytes(reader, place, &whole, err));
+    memcpy(to, whole.data + (offset - place->span.offset), (size_t)size);
+    return OK;
+}
+
 /* Copies what one chunk has of [offset, offset + *size); *size becomes how much that was. */
 static enum err_code
 copy_chunk(struct value_reader *reader, uint64_t offset, uint64_t *size, uint8_t *to,
@@ -172,7 +189,7 @@ copy_chunk(struct value_reader *reader, uint64_t offset, uint64_t *size, uint8_t
     if (*size > left)
         *size = left;
     if (place.entry.id == 0)
-        return value_gap_fill(store_of_view(reader->view), reader->head, offset, *size, to, err);
+        return copy_gap(reader, &place, offset, *size, to, err);
     TRY(chunk_bytes(reader, &place, &whole, err));
     memcpy(to, whole.data + (offset - place.span.offset), (size_t)*size);
     return OK;
