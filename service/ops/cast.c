@@ -66,6 +66,7 @@ const struct op op_cast = {
     .args_max = 1,
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
+    .graph_type = "Cast",
     .infer = cast_infer,
     .eval = cast_eval,
     .constant = cast_constant,

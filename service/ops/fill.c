@@ -58,6 +58,7 @@ const struct op op_fill = {
     .attrs = attrs,
     .params_size = sizeof(struct fill_params),
     .dtypes = OP_DTYPES_ALL,
+    .graph_type = "Fill",
     .infer = fill_infer,
     .eval = op_eval_constant,
     .constant = fill_constant,

@@ -22,5 +22,6 @@ const struct op op_identity = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
     .passthrough = true,
+    .graph_type = "Identity",
     .infer = identity_infer,
 };

@@ -1,6 +1,7 @@
 /* ones_like(tensor, dtype): ones in the shape of another tensor, whose elements are not read. */
 #include "service/op_helpers.h"
 #include "service/tensor/convert.h"
+
 struct ones_like_params {
     enum dtype dtype;
 };
@@ -42,6 +43,7 @@ const struct op op_ones_like = {
     .args_max = 1,
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
+    .graph_type = "Fill",
     .infer = ones_like_infer,
     .eval = op_eval_constant,
     .constant = ones_like_constant,

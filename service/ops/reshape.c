@@ -75,5 +75,6 @@ const struct op op_reshape = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
     .passthrough = true,
+    .graph_type = "Reshape",
     .infer = reshape_infer,
 };

@@ -37,6 +37,7 @@ const struct op op_zeros = {
     .attrs = attrs,
     .params_size = sizeof(struct zeros_params),
     .dtypes = OP_DTYPES_ALL,
+    .graph_type = "Const",
     .infer = zeros_infer,
     .eval = op_eval_constant,
     .constant = zeros_constant,

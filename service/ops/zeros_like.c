@@ -42,6 +42,7 @@ const struct op op_zeros_like = {
     .args_max = 1,
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
+    .graph_type = "ZerosLike",
     .infer = zeros_like_infer,
     .eval = op_eval_constant,
     .constant = zeros_like_constant,
