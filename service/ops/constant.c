@@ -3,22 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "service/op_helpers.h"
-
-struct constant_params {
-    struct attr_tensor value;
-    enum dtype dtype;
-    struct attr_shape shape;
-    bool verify_shape;
-};
+#include "service/op_constant.h"
 
 static const struct attr_spec attrs[] = {
-    ATTR_TENSOR(struct constant_params, value, .required = true, .help = "the values"),
-    ATTR_DTYPE(struct constant_params, dtype, .dtype_default = DTYPE_UNSET,
+    ATTR_TENSOR(struct op_constant_params, value, .required = true, .help = "the values"),
+    ATTR_DTYPE(struct op_constant_params, dtype, .dtype_default = DTYPE_UNSET,
                .help = "element type; the value's own when not given"),
-    ATTR_SHAPE(struct constant_params, shape,
+    ATTR_SHAPE(struct op_constant_params, shape,
                .help = "shape of the result; the value's own when not given"),
-    ATTR_BOOL(struct constant_params, verify_shape,
+    ATTR_BOOL(struct op_constant_params, verify_shape,
               .help = "refuse a value of another shape instead of repeating its last element"),
     ATTR_END,
 };
@@ -40,7 +33,7 @@ static enum err_code
 check_count(const struct expr *node, const struct shape *value, const struct shape *shape,
             struct err *err)
 {
-    const struct constant_params *params = node->params;
+    const struct op_constant_params *params = node->params;
     char want[SHAPE_TEXT_BYTES_MAX], got[SHAPE_TEXT_BYTES_MAX];
     uint64_t have = shape_count(value), needed = shape_count(shape);
 
@@ -61,7 +54,7 @@ check_count(const struct expr *node, const struct shape *value, const struct sha
 static enum err_code
 constant_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
-    struct constant_params *params = node->params;
+    struct op_constant_params *params = node->params;
     const struct shape *value = &params->value.value.type.shape;
     const struct shape *shape = params->shape.given ? &params->shape.shape : value;
 
@@ -75,7 +68,7 @@ static enum err_code
 constant_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
               void *out, struct err *err)
 {
-    const struct constant_params *params = node->params;
+    const struct op_constant_params *params = node->params;
     const struct tensor_view *value = &params->value.settled;
     uint32_t size = dtype_size(node->type.dtype);
     uint64_t have = shape_count(&value->type.shape);
@@ -95,7 +88,7 @@ constant_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint
 static bool
 constant_constant(const struct expr *node, void *element)
 {
-    const struct constant_params *params = node->params;
+    const struct op_constant_params *params = node->params;
     const struct tensor_view *value = &params->value.settled;
 
     if (node->type.dtype == DTYPE_STRING || shape_count(&value->type.shape) != 1)
@@ -107,7 +100,7 @@ constant_constant(const struct expr *node, void *element)
 static enum err_code
 constant_strings(const struct expr *node, struct buf *out, struct err *err)
 {
-    const struct constant_params *params = node->params;
+    const struct op_constant_params *params = node->params;
     const struct tensor_view *value = &params->value.settled;
     uint64_t have = shape_count(&value->type.shape), want = shape_count(&node->type.shape);
     struct reader reader = reader_of(bytes_of(value->data, (size_t)value->size));
@@ -125,7 +118,7 @@ const struct op op_constant = {
     .name = "constant",
     .summary = "The values given, the last one repeated to fill the shape.",
     .attrs = attrs,
-    .params_size = sizeof(struct constant_params),
+    .params_size = sizeof(struct op_constant_params),
     .dtypes = OP_DTYPES_ALL,
     .infer = constant_infer,
     .eval = constant_eval,

@@ -6,15 +6,7 @@ static enum err_code
 truncated_normal_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
     (void)tree;
-    return op_infer_normal(RANDOM_TRUNCATED_NORMAL, node, err);
-}
-
-static enum err_code
-truncated_normal_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
-                      void *out, struct err *err)
-{
-    (void)e;
-    return op_eval_normal(RANDOM_TRUNCATED_NORMAL, node, first, count, out, err);
+    return op_infer_normal(node, err);
 }
 
 const struct op op_truncated_normal = {
@@ -24,6 +16,7 @@ const struct op op_truncated_normal = {
     .params_size = sizeof(struct op_normal_params),
     .dtypes = OP_DTYPES_FLOAT,
     .random = true,
+    .graph_nodes = op_truncated_nodes,
     .infer = truncated_normal_infer,
-    .eval = truncated_normal_eval,
+    .eval = op_eval_truncated_normal,
 };

@@ -77,3 +77,14 @@ random_fill(const struct random_stream *stream, uint64_t first, uint64_t count, 
     if (count > whole)
         fill_part(stream, first + whole, count - whole, target + whole * size);
 }
+
+void
+random_fill_words(const struct random_stream *stream, uint64_t first, uint64_t count, uint32_t *out)
+{
+    struct random_words words = random_words_from(stream, first / 4);
+
+    for (uint64_t i = 0; i < first % 4; i++)
+        (void)random_next_word(&words);
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = random_next_word(&words);
+}

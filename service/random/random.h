@@ -64,6 +64,13 @@ void random_fill(const struct random_stream *stream, uint64_t first, uint64_t co
 void random_fill_plain(const struct random_stream *stream, uint64_t first, uint64_t count,
                        void *out);
 
+/* Words [first, first + count) of the stream as they are, four per block. */
+void random_fill_words(const struct random_stream *stream, uint64_t first, uint64_t count,
+                       uint32_t *out);
+/* Output `index` of a gamma draw of float16, float32 or float64 (kind is not looked at); alpha is
+ * positive and rounded to the dtype. 256 blocks are set aside for each output. */
+double random_gamma(const struct random_stream *stream, uint64_t index, double alpha);
+
 /* Philox4x32-10: one block. Known answers: Random123. */
 void random_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 

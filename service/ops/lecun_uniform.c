@@ -1,0 +1,17 @@
+/* lecun_uniform(seed, dtype): variance_scaling_initializer of scale 1, fan_in, uniform. Newer than
+ * r1.0. */
+#include "service/op_initializer.h"
+
+const struct op op_lecun_uniform = {
+    .name = "lecun_uniform",
+    .summary = "Uniform numbers within sqrt(3 / inputs) of 0.",
+    .attrs = op_named_attrs,
+    .params_size = sizeof(struct op_named_params),
+    .dtypes = OP_DTYPES_FLOAT,
+    .random = true,
+    .initializer = true,
+    .kernel = INITIALIZER_LECUN_UNIFORM,
+    .graph_nodes = op_uniform_nodes,
+    .infer = op_infer_named,
+    .eval = op_eval_named,
+};

@@ -1,0 +1,25 @@
+/* random_normal_initializer(mean, stddev, seed, dtype): random_normal in a variable's shape. */
+#include "service/op_random.h"
+
+static enum err_code
+random_normal_initializer_infer(struct expr_tree *tree, struct expr *node, struct err *err)
+{
+    const struct op_normal_params *params = node->params;
+
+    (void)tree;
+    TRY(op_random_check_float(node, params->dtype, err));
+    return op_infer_normal(node, err);
+}
+
+const struct op op_random_normal_initializer = {
+    .name = "random_normal_initializer",
+    .summary = "Normally distributed numbers in the variable's shape.",
+    .attrs = op_normal_initializer_attrs,
+    .params_size = sizeof(struct op_normal_params),
+    .dtypes = OP_DTYPES_FLOAT,
+    .random = true,
+    .initializer = true,
+    .graph_nodes = op_normal_nodes,
+    .infer = random_normal_initializer_infer,
+    .eval = op_eval_random_normal,
+};
