@@ -32,7 +32,9 @@ op_node_constant(const struct expr *node, void *element)
         memcpy(element, node->settled.data, dtype_size(node->type.dtype));
         return true;
     }
-    return node->kind == EXPR_OP && node->op->constant != NULL && node->op->constant(node, element);
+    if (node->constant)
+        memcpy(element, node->element, dtype_size(node->type.dtype));
+    return node->constant;
 }
 
 bool

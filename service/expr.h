@@ -18,6 +18,7 @@
 struct op;
 
 enum expr_kind { EXPR_OP, EXPR_LITERAL, EXPR_VARIABLE, EXPR_INITIALIZED_VALUE };
+enum { EXPR_ELEMENT_BYTES_MAX = 16 };
 
 struct expr {
     enum expr_kind kind;
@@ -31,6 +32,8 @@ struct expr {
     bool weak;
     const char *variable;        /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
     struct tensor_type type;     /* of the result; set by expr_infer */
+    bool constant;               /* an op whose whole result is `element`; likewise */
+    _Alignas(EXPR_ELEMENT_BYTES_MAX) uint8_t element[EXPR_ELEMENT_BYTES_MAX];
     struct random_seeds seeds;   /* of a random op; set by expr_draw */
     enum random_profile profile; /* likewise */
     const char *id;              /* by which others refer to it; NULL: nobody does */

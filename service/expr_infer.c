@@ -172,6 +172,18 @@ infer_node(struct expr_tree *tree, struct expr *node, const struct expr_source *
     return err_set(err, ERR_INTERNAL, "an expression node of kind %d", (int)node->kind);
 }
 
+/* Once per node, from the leaves up, so that an op may look at its arguments' at no cost. */
+static void
+find_constants(struct expr_tree *tree)
+{
+    for (uint32_t i = 0; i <= tree->root->index; i++) {
+        struct expr *node = tree->nodes[i];
+
+        node->constant = node->depth != 0 && node->kind == EXPR_OP && node->op->constant != NULL &&
+                         node->type.dtype != DTYPE_STRING && node->op->constant(node, node->element);
+    }
+}
+
 enum err_code
 expr_infer(struct expr_tree *tree, const struct expr_source *source, enum dtype wanted,
            struct err *err)
@@ -183,5 +195,7 @@ expr_infer(struct expr_tree *tree, const struct expr_source *source, enum dtype 
     for (uint32_t i = 0; i <= root->index; i++)
         if (tree->nodes[i]->depth != 0)
             TRY(infer_node(tree, tree->nodes[i], source, err));
-    return op_settle(tree, root, wanted == DTYPE_UNSET ? root->type.dtype : wanted, err);
+    TRY(op_settle(tree, root, wanted == DTYPE_UNSET ? root->type.dtype : wanted, err));
+    find_constants(tree);
+    return OK;
 }

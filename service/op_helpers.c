@@ -233,16 +233,16 @@ is_weak(const struct expr *node)
     return node->kind == EXPR_LITERAL && node->weak;
 }
 
-/* The dtype all arguments are to have. */
+/* The dtype all arguments from `first` on are to have. */
 static enum dtype
-common_dtype(const struct expr *node)
+common_dtype(const struct expr *node, uint32_t first)
 {
     enum dtype common = DTYPE_UNSET;
 
-    for (uint32_t i = 0; i < node->arg_count; i++)
+    for (uint32_t i = first; i < node->arg_count; i++)
         if (!is_weak(node->args[i]))
             return node->args[i]->type.dtype;
-    for (uint32_t i = 0; i < node->arg_count; i++) {
+    for (uint32_t i = first; i < node->arg_count; i++) {
         enum dtype natural = op_natural_dtype(&node->args[i]->literal, true);
 
         if (common == DTYPE_UNSET || natural == DTYPE_FLOAT32 || common == DTYPE_INT32)
@@ -262,54 +262,27 @@ arg_name(const struct expr *node, uint32_t index)
 }
 
 enum err_code
-op_settle_together(struct expr_tree *tree, struct expr *node, struct err *err)
+op_settle_from(struct expr_tree *tree, struct expr *node, uint32_t first, struct err *err)
 {
-    enum dtype common = common_dtype(node);
-    char first[TENSOR_TYPE_TEXT_BYTES_MAX], other[TENSOR_TYPE_TEXT_BYTES_MAX];
+    enum dtype common = common_dtype(node, first);
+    char left[TENSOR_TYPE_TEXT_BYTES_MAX], right[TENSOR_TYPE_TEXT_BYTES_MAX];
     struct err inner = ERR_INIT;
 
-    for (uint32_t i = 0; i < node->arg_count; i++)
+    for (uint32_t i = first; i < node->arg_count; i++)
         if (op_settle(tree, node->args[i], common, &inner) != OK)
             return op_fail(node, inner.code, err, "%s: %s", arg_name(node, i), inner.text);
-    for (uint32_t i = 1; i < node->arg_count; i++)
-        if (node->args[i]->type.dtype != node->args[0]->type.dtype)
+    for (uint32_t i = first + 1; i < node->arg_count; i++)
+        if (node->args[i]->type.dtype != node->args[first]->type.dtype)
             return op_fail(node, ERR_INVALID_ARGUMENT, err, "%s is %s, %s is %s: dtypes must match",
-                           arg_name(node, 0), tensor_type_text(&node->args[0]->type, first),
-                           arg_name(node, i), tensor_type_text(&node->args[i]->type, other));
-    return OK;
-}
-
-/* --- elementwise ops ----------------------------------------------------------------------- */
-
-enum err_code
-op_infer_binary(struct expr_tree *tree, struct expr *node, struct err *err)
-{
-    struct err inner = ERR_INIT;
-
-    TRY(op_settle_together(tree, node, err));
-    if (!op_has_dtype(node->op, node->args[0]->type.dtype))
-        return op_fail(node, ERR_INVALID_ARGUMENT, err, "%s has no arithmetic",
-                       dtype_name(node->args[0]->type.dtype));
-    if (shape_broadcast(&node->args[0]->type.shape, &node->args[1]->type.shape, &node->type.shape,
-                        &inner) != OK)
-        return op_wrap(node, &inner, err);
-    node->type.dtype = node->args[0]->type.dtype;
+                           arg_name(node, first), tensor_type_text(&node->args[first]->type, left),
+                           arg_name(node, i), tensor_type_text(&node->args[i]->type, right));
     return OK;
 }
 
 enum err_code
-op_eval_binary(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
-               void *out, struct err *err)
+op_settle_together(struct expr_tree *tree, struct expr *node, struct err *err)
 {
-    struct kernel_operand a, b;
-    struct err inner = ERR_INIT;
-
-    TRY(op_arg_broadcast(e, node, 0, first, count, out, &a, err));
-    TRY(op_arg_broadcast(e, node, 1, first, count, a.data == out ? NULL : out, &b, err));
-    if (kernel_binary((enum kernel_binary)node->op->kernel, node->type.dtype, a, b, out, count,
-                      &inner) != OK)
-        return op_wrap(node, &inner, err);
-    return OK;
+    return op_settle_from(tree, node, 0, err);
 }
 
 /* --- one element --------------------------------------------------------------------------- */

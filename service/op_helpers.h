@@ -23,6 +23,9 @@ ERR_MUST_CHECK enum err_code op_settle(struct expr_tree *tree, struct expr *node
  * themselves float32 where one has a fraction. Then all dtypes must be equal. */
 ERR_MUST_CHECK enum err_code op_settle_together(struct expr_tree *tree, struct expr *node,
                                                 struct err *err);
+/* The same for the arguments from number `first` on. */
+ERR_MUST_CHECK enum err_code op_settle_from(struct expr_tree *tree, struct expr *node,
+                                            uint32_t first, struct err *err);
 /* An attribute `name` of `node`: DTYPE_UNSET asks for its natural dtype. A value with a dtype of
  * its own must have this one. */
 ERR_MUST_CHECK enum err_code op_settle_attr(struct expr_tree *tree, const struct expr *node,
@@ -69,14 +72,8 @@ ERR_MUST_CHECK enum err_code op_arg_into(struct evaluator *e, const struct expr 
 ERR_MUST_CHECK enum err_code op_eval_constant(struct evaluator *e, const struct expr *node,
                                               uint64_t first, uint64_t count, void *out,
                                               struct err *err);
-/* infer and eval of elementwise ops of two arguments; op->kernel is an enum kernel_binary. */
-ERR_MUST_CHECK enum err_code op_infer_binary(struct expr_tree *tree, struct expr *node,
-                                             struct err *err);
-ERR_MUST_CHECK enum err_code op_eval_binary(struct evaluator *e, const struct expr *node,
-                                            uint64_t first, uint64_t count, void *out,
-                                            struct err *err);
-
-/* The node's result is one element repeated: *element (16 bytes, 16-byte aligned) is it. */
+/* The node's result is one element repeated: *element (16 bytes, 16-byte aligned) is it. After
+ * expr_infer; of an argument also in an op's `constant`. */
 bool op_node_constant(const struct expr *node, void *element);
 /* `strings` of an op that gives empty strings only. */
 ERR_MUST_CHECK enum err_code op_strings_empty(const struct expr *node, struct buf *out,

@@ -1,5 +1,5 @@
-/* add(x, y), with broadcasting. */
-#include "service/op_helpers.h"
+/* add(x, y): with broadcasting. */
+#include "service/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};
@@ -14,5 +14,7 @@ const struct op op_add = {
     .dtypes = OP_DTYPES_NUMBER,
     .infer = op_infer_binary,
     .eval = op_eval_binary,
+    .constant = op_constant_binary,
     .kernel = KERNEL_ADD,
+    .graph_type = "Add",
 };

@@ -1,5 +1,5 @@
-/* multiply(x, y), with broadcasting. */
-#include "service/op_helpers.h"
+/* multiply(x, y): with broadcasting. */
+#include "service/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};
@@ -14,5 +14,7 @@ const struct op op_multiply = {
     .dtypes = OP_DTYPES_NUMBER,
     .infer = op_infer_binary,
     .eval = op_eval_binary,
+    .constant = op_constant_binary,
     .kernel = KERNEL_MULTIPLY,
+    .graph_type = "Mul",
 };

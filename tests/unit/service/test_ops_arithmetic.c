@@ -111,10 +111,13 @@ arithmetic_works_in_every_number_type(void **state)
 }
 
 static void
-integer_division_truncates(void **state)
+integers_divide_as_floats(void **state)
 {
-    static const int32_t x[] = {7, -7, 7, -7}, y[] = {2, 2, -2, -2}, expected[] = {3, -3, -3, 3};
-    AUTO(expr_tree) tree = {0};
+    static const int32_t x[] = {7, -7, 1, 0}, y[] = {2, 2, 0, 0};
+    static const uint8_t small_x[] = {7, 255}, small_y[] = {2, 3};
+    static const double expected[] = {3.5, -3.5, __builtin_inf()};
+    static const float small[] = {3.5f, 85.0f};
+    AUTO(expr_tree) tree = {0}, small_tree = {0};
     AUTO(tensor) out = {0};
     struct expr *a, *b;
 
@@ -124,7 +127,14 @@ integer_division_truncates(void **state)
     b = exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 4), y);
     exprs_op(&tree, "divide", 2, a, b);
     evaluate(&tree, &out);
+    assert_int_equal(out.type.dtype, DTYPE_FLOAT64);
     assert_memory_equal(out.data, expected, sizeof expected);
+    assert_true(__builtin_isnan(tensor_element_as_double(DTYPE_FLOAT64, out.data + 24)));
+    init(&small_tree);
+    a = exprs_literal(&small_tree, DTYPE_UINT8, exprs_shape(1, 2), small_x);
+    b = exprs_literal(&small_tree, DTYPE_UINT8, exprs_shape(1, 2), small_y);
+    exprs_op(&small_tree, "divide", 2, a, b);
+    check_float32(&small_tree, exprs_shape(1, 2), small);
 }
 
 static void
@@ -138,8 +148,8 @@ integer_division_by_zero_names_op_and_place(void **state)
     init(&tree);
     a = exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), x);
     b = exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), y);
-    exprs_op(&tree, "negative", 1, exprs_op(&tree, "divide", 2, a, b));
-    check_refused(&tree, "divide (argument 0): integer division by zero");
+    exprs_op(&tree, "negative", 1, exprs_op(&tree, "floordiv", 2, a, b));
+    check_refused(&tree, "floordiv (argument 0): integer division by zero");
 }
 
 static void
@@ -376,7 +386,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_works_in_every_number_type),
-        cmocka_unit_test(integer_division_truncates),
+        cmocka_unit_test(integers_divide_as_floats),
         cmocka_unit_test(integer_division_by_zero_names_op_and_place),
         cmocka_unit_test(float_division_by_zero_is_infinite),
         cmocka_unit_test(negative_changes_the_sign_in_every_number_type),

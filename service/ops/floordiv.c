@@ -1,0 +1,22 @@
+/* floordiv(x, y): the quotient rounded towards minus infinity, with broadcasting; integers wrap,
+ * and refuse a zero divisor. */
+#include "service/op_elementwise.h"
+
+static const struct attr_spec attrs[] = {ATTR_END};
+static const char *const arg_names[] = {"x", "y"};
+
+const struct op op_floordiv = {
+    .name = "floordiv",
+    .summary = "The quotient rounded down, element by element, with broadcasting.",
+    .attrs = attrs,
+    .args_min = 2,
+    .args_max = 2,
+    .arg_names = arg_names,
+    .dtypes = OP_DTYPES_REAL,
+    .infer = op_infer_binary,
+    .eval = op_eval_binary,
+    .constant = op_constant_binary,
+    .kernel = KERNEL_FLOORDIV,
+    .graph_type = "FloorDiv",
+    .graph_name = "floordiv",
+};

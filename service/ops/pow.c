@@ -1,0 +1,20 @@
+/* pow(x, y): with broadcasting; integers wrap, and refuse negative exponents. */
+#include "service/op_elementwise.h"
+
+static const struct attr_spec attrs[] = {ATTR_END};
+static const char *const arg_names[] = {"x", "y"};
+
+const struct op op_pow = {
+    .name = "pow",
+    .summary = "The power, element by element, with broadcasting.",
+    .attrs = attrs,
+    .args_min = 2,
+    .args_max = 2,
+    .arg_names = arg_names,
+    .dtypes = OP_DTYPES_NUMBER,
+    .infer = op_infer_binary,
+    .eval = op_eval_binary,
+    .constant = op_constant_binary,
+    .kernel = KERNEL_POW,
+    .graph_type = "Pow",
+};
