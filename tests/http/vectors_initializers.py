@@ -31,11 +31,15 @@ def sample_of(tell):
     return function(tell["fn"], args)
 
 
-def take_runs(case, op, count):
-    """Executions one after another: of a seeded op by its number, of another one as they come."""
-    runs = []
+def take_runs(case, tell, count):
+    """Executions one after another: of a seeded op by their number, of another one as they come. Without a seed of its own
+    the op takes the number of nodes before it, so each execution has a graph of its own."""
+    op, graph_seed, runs = sample_of(tell), tell.get("graph_seed"), []
     for number in range(count):
-        got = case.attempt({**op, "run": number} if number > 0 and "seed" in op else op)
+        if graph_seed is not None:
+            case.fresh(seed=graph_seed, **({} if "seed" in op else {"seed_mode": "tf"}))
+        seeded = "seed" in op or graph_seed is not None
+        got = case.attempt({**op, "run": number} if number > 0 and seeded else op)
         if not isinstance(got, np.ndarray):
             return got
         runs.append(got)
@@ -44,10 +48,7 @@ def take_runs(case, op, count):
 
 @step("sample")
 def sample(case, tell):
-    if tell.get("graph_seed") is not None:
-        case.fresh(seed=tell["graph_seed"])
-    op = sample_of(tell)
-    runs = take_runs(case, op, 2 if "expect_next_run" in tell else tell.get("runs", 1))
+    runs = take_runs(case, tell, 2 if "expect_next_run" in tell else tell.get("runs", 1))
     if not isinstance(runs, list):
         check_output(case, runs, tell)
         return

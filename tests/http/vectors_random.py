@@ -8,6 +8,7 @@ from vectors_case import Case, Skip, np, short, typed
 
 PROFILES = ("r1-linux", "late-glibc-2.26", "float-cr")
 USUAL_PROFILE = "r1-linux"
+FIRST_DRAW = 3  # nodes before the first random op of a graph: its shape and the two constants
 
 
 # --- what to ask ---
@@ -51,16 +52,18 @@ def profiles_of(entry):
     return chosen
 
 
-def draw(s, number, entry, profile):
-    """All executions that an entry speaks of, one after another, flat."""
+def draw(s, number, entry, profile, counted=False):
+    """All executions that an entry speaks of, one after another, flat. `counted`: the server counts the graph's nodes."""
     graph_seed, op_seed = seeds_of(entry)
     case = Case(s, entry, f"random-{number}")
     fields = {} if graph_seed is None else {"seed": graph_seed}
     if profile != USUAL_PROFILE:
         fields["profile"] = profile
+    if counted:
+        fields["seed_mode"] = "tf"
     case.fresh(**fields)
     first = entry.get("run", 0)
-    op = {**op_of(entry), "seed": op_seed}
+    op = op_of(entry) if counted else {**op_of(entry), "seed": op_seed}
     values = [case.evaluate({**op, "run": run} if run else op).ravel()
               for run in range(first, first + entry.get("runs", 1))]
     return np.concatenate(values)
@@ -119,6 +122,8 @@ def run_entry(s, number, entry, check):
     for profile in profiles_of(entry):
         try:
             check(draw(s, number, entry, profile), entry)
+            if entry.get("op_seed") is None and entry.get("last_id") == FIRST_DRAW:
+                check(draw(s, f"{number}-counted", entry, profile, counted=True), entry)
         except AssertionError as wrong:
             raise AssertionError(f"profile {profile}: {wrong}") from None
 
