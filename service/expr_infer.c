@@ -180,7 +180,8 @@ find_constants(struct expr_tree *tree)
         struct expr *node = tree->nodes[i];
 
         node->constant = node->depth != 0 && node->kind == EXPR_OP && node->op->constant != NULL &&
-                         node->type.dtype != DTYPE_STRING && node->op->constant(node, node->element);
+                         node->type.dtype != DTYPE_STRING &&
+                         node->op->constant(node, node->element);
     }
 }
 
