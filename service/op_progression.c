@@ -1,12 +1,12 @@
 /* Repeated addition of floats, with leaps.
  *
  * Between two powers of two all floats are multiples of one unit u, and a sum that falls there is
- * rounded to a multiple of u. So as long as sums stay there, every step is the same number of
- * units: delta / u to the nearest, and should delta lie half-way between two multiples, the first
- * sum is even, and from even ones all steps go the same way (k units when k is even, else k + 1:
- * both even). Two steps of the loop inside such a stretch therefore tell the rest of it, in whole
- * numbers, exactly. At the lower end of a stretch sums may be rounded to a finer unit; the leap
- * stops before. */
+ * rounded to a multiple of u. So from a multiple of u, as long as sums stay there, every step is
+ * the same number of units: delta / u to the nearest, and should delta lie half-way between two
+ * multiples, the first sum is even, and from even ones all steps go the same way (k units when k is
+ * even, else k + 1: both even). Two steps of the loop from a multiple of u therefore tell the rest
+ * of a stretch, in whole numbers, exactly. At the lower end of a stretch sums may be rounded to a
+ * finer unit; the leap stops before. */
 #include "service/op_progression.h"
 
 #include <math.h>
@@ -55,10 +55,10 @@ steps_left(const struct float_form *form, int unit, int64_t at, int64_t step)
     return room < 0 ? 0 : (uint64_t)(room / stride);
 }
 
-/* `a` and its successor `b`, `left` steps before the end: the value some steps on, and *left less.
- */
+/* After `from` and `a` comes `b`, *left steps before the end: the value some steps on, and *left
+ * less. */
 static double
-leap(const struct op_progression *p, double a, double b, uint64_t *left)
+leap(const struct op_progression *p, double from, double a, double b, uint64_t *left)
 {
     struct float_form form = form_of(p->dtype);
     int unit = unit_of(&form, b);
@@ -70,6 +70,8 @@ leap(const struct op_progression *p, double a, double b, uint64_t *left)
         return b;
     }
     if (unit_of(&form, a) != unit || signbit(a) != signbit(b) || a == 0 || b == 0)
+        return b;
+    if (from != 0 && unit_of(&form, from) < unit)
         return b;
     at = (int64_t)ldexp(b, -unit);
     step = at - (int64_t)ldexp(a, -unit);
@@ -92,7 +94,7 @@ float_at(const struct op_progression *p, uint64_t index)
         b = next_sum(p, a);
         if (--index == 0 || !isfinite(b))
             return b;
-        value = leap(p, a, b, &index);
+        value = leap(p, value, a, b, &index);
     }
     return value;
 }
