@@ -1,0 +1,26 @@
+/* reduce_any(input_tensor, axis, keep_dims): logical or; false of no elements. */
+#include "service/op_reduce.h"
+
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "reduction_indices", .type = "Const"},
+    {.name = "", .type = "Any", .inputs = "$0 reduction_indices", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+const struct op op_reduce_any = {
+    .name = "reduce_any",
+    .summary = "Whether an element along dimensions is true.",
+    .attrs = op_reduce_attrs,
+    .params_size = sizeof(struct op_reduce_params),
+    .args_min = 1,
+    .args_max = 1,
+    .arg_names = op_reduce_arg_names,
+    .dtypes = OP_DTYPE(BOOL),
+    .access = OP_ACCESS_RUNS,
+    .kernel = KERNEL_REDUCE_MAX,
+    .graph_nodes = graph_nodes,
+    .infer = op_infer_reduce,
+    .compute = op_compute_reduce,
+    .scratch_bytes = op_reduce_scratch,
+    .operations = op_reduce_operations,
+};
