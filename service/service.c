@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "service/state.h"
+#include "service/tensor/blas.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -36,6 +37,7 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     service->limits = *limits;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
+    blas_set_threads(limits->compute_threads);
     code = parallel_open(limits->compute_threads, &service->parallel, err);
     if (code != OK) {
         service_close(service);
