@@ -1,182 +1,21 @@
-/* Random ops: TensorFlow's bits after scaling, any range at any time, bounds and their errors.
- * The expected bits are those of the project's reference model of TensorFlow r1.0 on Linux, which
- * reproduces every published output it was tried on. */
+/* Random ops: TensorFlow's bits after scaling, through the evaluator, in every run of an op and
+ * under every portable profile; any range at any time; bounds and their errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
+#include "tests/unit/service/draw_cases.h"
+#include "tests/unit/service/random_ops.h"
 
-enum { FIRST_COUNT = 6, LAST_COUNT = 4 };
+/* --- known answers ------------------------------------------------------------------------- */
 
-struct vector {
-    const char *id, *op;
-    enum dtype dtype;
-    int count;
-    bool has_graph_seed;
-    int64_t graph_seed, op_seed;
-    double low, high; /* or mean, stddev */
-    int64_t low_int, high_int;
-    uint64_t first[FIRST_COUNT], last[LAST_COUNT]; /* bits */
-};
-
-static const struct vector vectors[] = {
-    {
-        .id = "normal-mean-std",
-        .op = "random_normal",
-        .dtype = DTYPE_FLOAT32,
-        .count = 1000,
-        .has_graph_seed = true,
-        .graph_seed = 1234,
-        .op_seed = 42,
-        .low = -1.5,
-        .high = 0.02,
-        .first = {0xbfc171aa, 0xbfbf3c0b, 0xbfbfa233, 0xbfc45977, 0xbfbf44ad, 0xbfbbf68b},
-        .last = {0xbfc372c1, 0xbfc6fb7c, 0xbfc1ccdd, 0xbfc45bcd},
-    },
-    {
-        .id = "truncated-784x200-seed66478-r1-linux",
-        .op = "truncated_normal",
-        .dtype = DTYPE_FLOAT32,
-        .count = 156800,
-        .op_seed = 66478,
-        .low = 0.0,
-        .high = 0.1,
-        .first = {0x3dbd0858, 0x3da83a00, 0xbe3138c8, 0xbd9d71f1, 0xbd64a7e2, 0x3d8839c7},
-        .last = {0x3e1f0ced, 0xbe487c18, 0xbd294d4a, 0x3d7d9c13},
-    },
-    {
-        .id = "truncated-5x5x1x32",
-        .op = "truncated_normal",
-        .dtype = DTYPE_FLOAT32,
-        .count = 800,
-        .has_graph_seed = true,
-        .graph_seed = 87654321,
-        .op_seed = 1,
-        .low = 0.0,
-        .high = 0.1,
-        .first = {0xbda62871, 0x3e1805de, 0x3bd6123f, 0x3c229bcc, 0x3d83028d, 0x3e24f406},
-        .last = {0xbd2394b4, 0xbd0fec61, 0x3d5f0c2d, 0xbca44784},
-    },
-    {
-        .id = "uniform-784x200-seed42",
-        .op = "random_uniform",
-        .dtype = DTYPE_FLOAT32,
-        .count = 156800,
-        .op_seed = 42,
-        .low = -0.05,
-        .high = 0.05,
-        .first = {0x3d394019, 0x3c91551a, 0x3cf1ecba, 0x3cd18952, 0xbb1d93d0, 0x3c56a79c},
-        .last = {0xbc83b05a, 0xbc6698b4, 0x3bcde230, 0x39e84800},
-    },
-    {
-        .id = "int32-1000",
-        .op = "random_uniform",
-        .dtype = DTYPE_INT32,
-        .count = 1000,
-        .op_seed = 7,
-        .low_int = 0,
-        .high_int = INT64_C(100),
-        .first = {0x57, 0x57, 0x19, 0x5e, 0x3c, 0x2b},
-        .last = {0x27, 0x3f, 0x59, 0xd},
-    },
-    {
-        .id = "int32-full",
-        .op = "random_uniform",
-        .dtype = DTYPE_INT32,
-        .count = 16,
-        .op_seed = 7,
-        .low_int = INT32_MIN,
-        .high_int = INT64_C(2147483647),
-        .first = {0xf6bdf1c7, 0x3ec0cb43, 0x8e20a88d, 0x1b0ff78e, 0xc5776ce0, 0xfd511eb},
-        .last = {0x5769e851, 0x46954348, 0x5a94bcef, 0x7425b932},
-    },
-    {
-        .id = "int64-1000",
-        .op = "random_uniform",
-        .dtype = DTYPE_INT64,
-        .count = 1000,
-        .op_seed = 7,
-        .low_int = 0,
-        .high_int = INT64_C(1000000000000),
-        .first = {0x80d63d61c7, 0x5acf3cd88d, 0xbed68f5ce0, 0x663f55973a, 0x1ae42bb1fc,
-                  0x47790b8de4},
-        .last = {0x86622ad44e, 0xd91e212ef, 0x3474d02c1, 0xafe221290f},
-    },
-    {
-        .id = "int64-negative",
-        .op = "random_uniform",
-        .dtype = DTYPE_INT64,
-        .count = 33,
-        .op_seed = 8,
-        .low_int = -5,
-        .high_int = INT64_C(4611686018427387904),
-        .first = {0x5eff8a29b64086d, 0x3aa1cf5d46a926a, 0x301f98de42af145d, 0xa8b331becc5f799,
-                  0x13c615ba50e7558c, 0x2e67b687c64cdf1c},
-        .last = {0x28740c36473c1f06, 0x18eb3f46a7d4264c, 0x801e4ff6f593d2b, 0xda3deee6e412c0b},
-    },
-    {
-        .id = "double-uniform-100x100",
-        .op = "random_uniform",
-        .dtype = DTYPE_FLOAT64,
-        .count = 10000,
-        .op_seed = 1,
-        .low = -1.0,
-        .high = 1.0,
-        .first = {0x3fea631f37d73e9c, 0xbfc88ceb3c08b720, 0x3fd7932e241b1b10, 0x3fda3a5479d39ec8,
-                  0xbfe65ab346865488, 0xbfdc1bf8e6c07c28},
-        .last = {0x3fe3b0cfe056a434, 0xbfe865f10c14e6a8, 0x3fcd3ecdef9027d0, 0x3fea9e2c201db840},
-    },
-    {
-        .id = "half-uniform-1000",
-        .op = "random_uniform",
-        .dtype = DTYPE_FLOAT16,
-        .count = 1000,
-        .op_seed = 1,
-        .low = -0.5,
-        .high = 0.5,
-        .first = {0xb4e4, 0x369c, 0x34c4, 0xb5c8, 0x2e50, 0x3588},
-        .last = {0xb3b0, 0x33f8, 0xb0b8, 0x35cc},
-    },
-    {
-        .id = "half-normal-1000",
-        .op = "random_normal",
-        .dtype = DTYPE_FLOAT16,
-        .count = 1000,
-        .op_seed = 1,
-        .low = 0.0,
-        .high = 0.35,
-        .first = {0xb48c, 0x3828, 0x25da, 0xbad8, 0x2873, 0x32a0},
-        .last = {0xa8a6, 0xb82a, 0x36c1, 0xb7f0},
-    },
-    {
-        .id = "half-truncated-1000",
-        .op = "truncated_normal",
-        .dtype = DTYPE_FLOAT16,
-        .count = 1000,
-        .op_seed = 1,
-        .low = 0.0,
-        .high = 0.1,
-        .first = {0xad31, 0x30c0, 0x1eb0, 0x2114, 0x2c18, 0x3128},
-        .last = {0x2343, 0x2972, 0xac7e, 0x99c2},
-    },
-};
-
-static struct expr *
-random_node(struct expr_tree *tree, const char *op, enum dtype dtype, int count, int64_t seed)
+static struct shape
+length(uint64_t count)
 {
-    struct expr *node = exprs_op(tree, op, 0);
-
-    exprs_set_shape(node, "shape", exprs_shape(1, count));
-    exprs_set_dtype(node, "dtype", dtype);
-    return exprs_set_seed(node, "seed", seed);
+    return (struct shape){.rank = 1, .dims = {count}};
 }
 
 static void
@@ -187,79 +26,66 @@ set_integer_bounds(struct expr_tree *tree, struct expr *node, int64_t low, int64
     tree->root = node;
 }
 
-static void
-vector_node(struct expr_tree *tree, const struct vector *v)
+static struct expr *
+case_node(struct expr_tree *tree, const struct draw_case *c)
 {
-    struct expr *node = random_node(tree, v->op, v->dtype, v->count, v->op_seed);
+    static const char *const ops[] = {"random_uniform", "random_normal", "truncated_normal"};
+    const int64_t seed = c->has_op_seed ? c->op_seed : c->default_op_seed;
+    struct expr *node = random_node(tree, ops[c->kind], length(c->count), c->dtype, seed);
 
-    if (strcmp(v->op, "random_uniform") != 0) {
-        exprs_set_f64(node, "mean", v->low);
-        exprs_set_f64(node, "stddev", v->high);
-        return;
+    if (c->kind != RANDOM_UNIFORM) {
+        exprs_set_f64(node, "mean", c->offset);
+        exprs_set_f64(node, "stddev", c->scale);
+    } else if (dtype_is_integer(c->dtype)) {
+        set_integer_bounds(tree, node, c->low, c->high);
+    } else {
+        exprs_set_tensor(node, "minval", exprs_weak_float(tree, c->offset));
+        exprs_set_tensor(node, "maxval", exprs_weak_float(tree, c->top));
     }
-    if (dtype_is_integer(v->dtype)) {
-        set_integer_bounds(tree, node, v->low_int, v->high_int);
-        return;
-    }
-    exprs_set_tensor(node, "minval", exprs_weak_float(tree, v->low));
-    exprs_set_tensor(node, "maxval", exprs_weak_float(tree, v->high));
     tree->root = node;
-}
-
-static uint64_t
-bits_at(const uint8_t *data, uint32_t size, uint64_t index)
-{
-    uint64_t bits = 0;
-
-    memcpy(&bits, data + index * size, size);
-    return bits;
-}
-
-static uint8_t *
-evaluate(struct expr_tree *tree, const struct expr_draw *draw, uint64_t count)
-{
-    struct evaluator *e = NULL;
-    struct err err = ERR_INIT;
-    uint8_t *out = malloc(count * OP_ELEMENT_BYTES_MAX);
-
-    assert_non_null(out);
-    if (expr_infer(tree, NULL, DTYPE_UNSET, &err) != OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(expr_draw(tree, draw, &err), OK);
-    assert_int_equal(evaluator_open(tree, NULL, &exprs_options, &e, &err), OK);
-    assert_int_equal(evaluator_read(e, 0, count, out, &err), OK);
-    evaluator_drop(e);
-    return out;
+    return node;
 }
 
 static void
-check_vector(const struct vector *v)
+check_case(const struct draw_case *c)
 {
-    AUTO(expr_tree) tree = {0};
-    struct expr_draw draw = {
-        .has_model_seed = v->has_graph_seed, .model_seed = v->graph_seed, .variable_name = "w"};
-    uint32_t size = dtype_size(v->dtype);
-    uint64_t count = (uint64_t)v->count;
-    uint8_t *out;
+    static uint8_t result[DRAW_BYTES_MAX];
+    const struct expr_draw draw = {.has_model_seed = c->has_graph_seed,
+                                   .model_seed = c->graph_seed,
+                                   .variable_name = "w",
+                                   .profile = c->profile};
+    const uint64_t run_bytes = c->count * dtype_size(c->dtype);
 
-    assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    vector_node(&tree, v);
-    out = evaluate(&tree, &draw, count);
-    for (uint64_t i = 0; i < FIRST_COUNT; i++)
-        if (bits_at(out, size, i) != v->first[i])
-            fail_msg("%s: element %d differs", v->id, (int)i);
-    for (uint64_t i = 0; i < LAST_COUNT; i++)
-        if (bits_at(out, size, count - LAST_COUNT + i) != v->last[i])
-            fail_msg("%s: element %d from the end differs", v->id, (int)(LAST_COUNT - i));
-    free(out);
+    assert_true(run_bytes * c->runs <= DRAW_BYTES_MAX);
+    for (uint64_t run = 0; run < c->runs; run++) {
+        AUTO(expr_tree) tree = {0};
+        uint8_t *out;
+
+        assert_int_equal(expr_tree_init(&tree, NULL), OK);
+        set_i64(case_node(&tree, c), "run", (int64_t)(c->first_run + run));
+        out = evaluate(&tree, &draw);
+        memcpy(result + run * run_bytes, out, run_bytes);
+        free(out);
+    }
+    draw_check(c, result, run_bytes * c->runs);
 }
 
+/* A key and a counter are no seeds; test_random.c draws those. */
 static void
-scaled_draws_are_tensorflows_bits(void **state)
+ops_give_tensorflows_numbers_in_every_run_and_profile(void **state)
 {
+    size_t checked = 0, later_runs = 0;
+
     (void)state;
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        check_vector(&vectors[i]);
+    for (size_t i = 0; i < DRAW_CASES; i++) {
+        if (draw_cases[i].skip != NULL || draw_cases[i].has_key)
+            continue;
+        check_case(&draw_cases[i]);
+        checked++;
+        later_runs += draw_cases[i].first_run + draw_cases[i].runs > 1;
+    }
+    assert_true(checked >= 60);
+    assert_true(later_runs >= 14);
 }
 
 /* Printed by TensorFlow 1.x: tf.random_uniform([2, 3], 5, 10, seed=7). */
@@ -275,8 +101,9 @@ integer_bounds_serve_a_float_dtype(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    set_integer_bounds(&tree, random_node(&tree, "random_uniform", DTYPE_FLOAT32, 6, 7), 5, 10);
-    out = evaluate(&tree, &draw, 6);
+    set_integer_bounds(&tree, random_node(&tree, "random_uniform", length(6), DTYPE_FLOAT32, 7), 5,
+                       10);
+    out = evaluate(&tree, &draw);
     for (size_t i = 0; i < 6; i++) {
         memcpy(&value, out + i * sizeof value, sizeof value);
         assert_true(value == printed[i]);
@@ -296,13 +123,15 @@ integers_are_low_plus_word_modulo_range(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    set_integer_bounds(&tree, random_node(&tree, "random_uniform", DTYPE_INT32, 10, 17), -2, 15);
-    out = evaluate(&tree, &draw, 10);
+    set_integer_bounds(&tree, random_node(&tree, "random_uniform", length(10), DTYPE_INT32, 17), -2,
+                       15);
+    out = evaluate(&tree, &draw);
     assert_memory_equal(out, narrow, sizeof narrow);
     free(out);
     assert_int_equal(expr_tree_init(&other, NULL), OK);
-    set_integer_bounds(&other, random_node(&other, "random_uniform", DTYPE_INT64, 10, 17), -2, 15);
-    out = evaluate(&other, &draw, 10);
+    set_integer_bounds(&other, random_node(&other, "random_uniform", length(10), DTYPE_INT64, 17),
+                       -2, 15);
+    out = evaluate(&other, &draw);
     assert_memory_equal(out, wide, sizeof wide);
     free(out);
 }
@@ -310,28 +139,12 @@ integers_are_low_plus_word_modulo_range(void **state)
 static void
 check_ranges(const char *op, enum dtype dtype)
 {
-    static const uint64_t starts[] = {0, 1, 3, 4, 5, 4095, 4096, 4097, 8191, 9000};
-    enum { COUNT = 9001, PART = 4999 };
     AUTO(expr_tree) tree = {0};
-    struct expr_draw draw = {.has_model_seed = true, .model_seed = 5, .variable_name = "w"};
-    struct evaluator *e = NULL;
-    uint8_t *whole, *part = malloc((size_t)PART * OP_ELEMENT_BYTES_MAX);
-    uint32_t size = dtype_size(dtype);
+    const struct expr_draw draw = {.has_model_seed = true, .model_seed = 5, .variable_name = "w"};
 
-    assert_non_null(part);
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    random_node(&tree, op, dtype, COUNT, 3);
-    whole = evaluate(&tree, &draw, COUNT);
-    assert_int_equal(evaluator_open(&tree, NULL, &exprs_options, &e, NULL), OK);
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        uint64_t count = COUNT - starts[i] < PART ? COUNT - starts[i] : PART;
-
-        assert_int_equal(evaluator_read(e, starts[i], count, part, NULL), OK);
-        assert_memory_equal(part, whole + starts[i] * size, count * size);
-    }
-    evaluator_drop(e);
-    free(whole);
-    free(part);
+    set_i64(random_node(&tree, op, length(9001), dtype, 3), "run", 2);
+    check_pieces(&tree, &draw);
 }
 
 static void
@@ -389,11 +202,12 @@ drawn_seeds_repeat_the_run_when_given_back(void **state)
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
     assert_int_equal(expr_tree_init(&again, NULL), OK);
     node = exprs_set_shape(exprs_op(&tree, "random_normal", 0), "shape", exprs_shape(1, 33));
-    first = evaluate(&tree, &fresh, 33);
+    first = evaluate(&tree, &fresh);
     same.has_model_seed = true;
     same.model_seed = (int64_t)node->seeds.key;
-    random_node(&again, "random_normal", DTYPE_FLOAT32, 33, (int64_t)node->seeds.counter_high);
-    second = evaluate(&again, &same, 33);
+    random_node(&again, "random_normal", length(33), DTYPE_FLOAT32,
+                (int64_t)node->seeds.counter_high);
+    second = evaluate(&again, &same);
     assert_memory_equal(first, second, 33 * sizeof(float));
     free(first);
     free(second);
@@ -402,23 +216,13 @@ drawn_seeds_repeat_the_run_when_given_back(void **state)
 /* --- refusals ------------------------------------------------------------------------------ */
 
 static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(expr_infer(tree, NULL, DTYPE_UNSET, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
-}
-
-static void
 an_integer_dtype_needs_maxval(void **state)
 {
     AUTO(expr_tree) tree = {0};
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    random_node(&tree, "random_uniform", DTYPE_INT32, 3, 1);
+    random_node(&tree, "random_uniform", length(3), DTYPE_INT32, 1);
     check_refused(&tree, "Must specify maxval for integer dtype int32");
 }
 
@@ -429,7 +233,8 @@ an_empty_integer_range_is_refused(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    set_integer_bounds(&tree, random_node(&tree, "random_uniform", DTYPE_INT32, 2, 1), 3, 3);
+    set_integer_bounds(&tree, random_node(&tree, "random_uniform", length(2), DTYPE_INT32, 1), 3,
+                       3);
     check_refused(&tree, "Need minval < maxval, got 3 >= 3");
 }
 
@@ -441,7 +246,7 @@ a_fraction_is_no_bound_for_integers(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    node = random_node(&tree, "random_uniform", DTYPE_INT64, 2, 1);
+    node = random_node(&tree, "random_uniform", length(2), DTYPE_INT64, 1);
     exprs_set_tensor(node, "maxval", exprs_weak_float(&tree, 2.5));
     tree.root = node;
     check_refused(&tree, "random_uniform: maxval: Expected int64, got 2.5 of type 'float' instead");
@@ -454,7 +259,7 @@ a_bound_past_the_dtype_is_refused(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    set_integer_bounds(&tree, random_node(&tree, "random_uniform", DTYPE_INT32, 2, 1), 0,
+    set_integer_bounds(&tree, random_node(&tree, "random_uniform", length(2), DTYPE_INT32, 1), 0,
                        INT64_C(1) << 31);
     check_refused(&tree, "maxval: 2147483648 does not fit int32");
 }
@@ -468,7 +273,7 @@ a_bound_is_a_scalar(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    node = random_node(&tree, "random_uniform", DTYPE_INT32, 2, 1);
+    node = random_node(&tree, "random_uniform", length(2), DTYPE_INT32, 1);
     exprs_set_tensor(node, "maxval", exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), two));
     tree.root = node;
     check_refused(&tree, "maxval must be a scalar, got shape [2]");
@@ -481,7 +286,7 @@ normals_are_floats(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    random_node(&tree, "truncated_normal", DTYPE_INT32, 3, 1);
+    random_node(&tree, "truncated_normal", length(3), DTYPE_INT32, 1);
     check_refused(&tree, "truncated_normal: dtype int32 is not possible, only float16 bfloat16");
 }
 
@@ -492,15 +297,57 @@ a_deviation_past_the_dtype_is_refused(void **state)
 
     (void)state;
     assert_int_equal(expr_tree_init(&tree, NULL), OK);
-    exprs_set_f64(random_node(&tree, "random_normal", DTYPE_FLOAT16, 3, 1), "stddev", 1e6);
+    exprs_set_f64(random_node(&tree, "random_normal", length(3), DTYPE_FLOAT16, 1), "stddev", 1e6);
     check_refused(&tree, "stddev: 1000000 does not fit float16");
+}
+
+/* 2^63 - 1 runs of 3 * 256 blocks. */
+static void
+a_run_that_64_bits_cannot_count_is_refused(void **state)
+{
+    static const char *const ops[] = {"random_uniform", "random_normal", "truncated_normal"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        AUTO(expr_tree) tree = {0}, fits = {0};
+
+        assert_int_equal(expr_tree_init(&tree, NULL), OK);
+        set_i64(random_node(&tree, ops[i], length(3), DTYPE_FLOAT32, 1), "run", INT64_MAX);
+        check_refused(&tree, "run: 9223372036854775807 runs of 768 blocks of random numbers");
+        assert_int_equal(expr_tree_init(&fits, NULL), OK);
+        set_i64(random_node(&fits, ops[i], length(0), DTYPE_FLOAT32, 1), "run", INT64_MAX);
+        assert_int_equal(expr_infer(&fits, NULL, DTYPE_UNSET, NULL), OK);
+    }
+}
+
+/* The last run whose blocks 64 bits count reaches past 2^64: the counter's upper half goes on. */
+static void
+the_last_run_carries_into_the_upper_half(void **state)
+{
+    AUTO(expr_tree) tree = {0};
+    const struct expr_draw draw = {.variable_name = "w"};
+    const int64_t run = (INT64_C(1) << 55) - 1;
+    struct random_stream stream = {.kind = RANDOM_TRUNCATED_NORMAL,
+                                   .dtype = DTYPE_FLOAT32,
+                                   .seeds = {87654321, 5},
+                                   .base_block = (uint64_t)run * 512};
+    float expected[2];
+    uint8_t *out;
+
+    (void)state;
+    assert_int_equal(expr_tree_init(&tree, NULL), OK);
+    set_i64(random_node(&tree, "truncated_normal", length(2), DTYPE_FLOAT32, 5), "run", run);
+    out = evaluate(&tree, &draw);
+    random_fill_plain(&stream, 0, 2, expected);
+    assert_memory_equal(out, expected, sizeof expected);
+    free(out);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scaled_draws_are_tensorflows_bits),
+        cmocka_unit_test(ops_give_tensorflows_numbers_in_every_run_and_profile),
         cmocka_unit_test(integer_bounds_serve_a_float_dtype),
         cmocka_unit_test(integers_are_low_plus_word_modulo_range),
         cmocka_unit_test(any_range_equals_that_part_of_the_whole),
@@ -513,6 +360,8 @@ main(void)
         cmocka_unit_test(a_bound_is_a_scalar),
         cmocka_unit_test(normals_are_floats),
         cmocka_unit_test(a_deviation_past_the_dtype_is_refused),
+        cmocka_unit_test(a_run_that_64_bits_cannot_count_is_refused),
+        cmocka_unit_test(the_last_run_carries_into_the_upper_half),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,25 +5,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include <math.h>
-#include <nettle/sha2.h>
-
 #include "service/random/parts.h"
-#include "service/tensor/convert.h"
 #include "service/tensor/kernels.h"
-#include "tests/vectors/random_cases.h"
+#include "tests/unit/service/draw_cases.h"
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-variable"
-#include "tests/vectors/random.inc"
-#pragma GCC diagnostic pop
-
-enum { TEXT_MAX = 64, RESULT_BYTES_MAX = 1 << 20, BLOCKS_PER_OUTPUT = 256 };
+enum { RESULT_BYTES_MAX = DRAW_BYTES_MAX, BLOCKS_PER_OUTPUT = 256 };
 
 static uint8_t result[RESULT_BYTES_MAX], other[RESULT_BYTES_MAX];
 
@@ -96,85 +86,24 @@ draw(const struct draw_case *c, fill_function *fill)
 }
 
 static void
-print_fixed(double value, char text[TEXT_MAX])
-{
-    size_t end = (size_t)snprintf(text, TEXT_MAX, "%.8f", value);
-
-    while (text[end - 1] == '0')
-        text[--end] = '\0';
-}
-
-static bool
-agrees(const struct draw_case *c, const uint8_t *element, const char *expected)
-{
-    const double value = tensor_element_as_double(c->dtype, element);
-    char text[TEXT_MAX];
-    uint64_t bits = 0;
-    int64_t integer = 0;
-
-    switch (c->style) {
-    case STYLE_EXACT:
-        tensor_cast(c->dtype, element, DTYPE_INT64, &integer, 1);
-        return integer == strtoll(expected, NULL, 10);
-    case STYLE_BITS:
-        memcpy(&bits, element, dtype_size(c->dtype));
-        return bits == strtoull(expected, NULL, 16);
-    case STYLE_CLOSE:
-        return fabs(value - strtod(expected, NULL)) <= 1e-6 + 1e-6 * fabs(value);
-    case STYLE_FLOAT32:
-        return (float)value == strtof(expected, NULL);
-    case STYLE_SHORTEST:
-        print_fixed(value, text);
-        return (float)value == strtof(expected, NULL) || strcmp(text, expected) == 0;
-    case STYLE_FIXED:
-        print_fixed(value, text);
-        return strcmp(text, expected) == 0;
-    }
-    return false;
-}
-
-static void
-check_digest(const struct draw_case *c, uint64_t size)
-{
-    struct sha256_ctx context;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    char text[2 * SHA256_DIGEST_SIZE + 1];
-
-    sha256_init(&context);
-    sha256_update(&context, size, result);
-    sha256_digest(&context, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    if (strcmp(text, c->sha256) != 0)
-        fail_msg("%s: another digest", c->id);
-}
-
-static void
 check_cases(fill_function *fill)
 {
-    for (size_t i = 0; i < sizeof draw_cases / sizeof draw_cases[0]; i++) {
+    for (size_t i = 0; i < DRAW_CASES; i++) {
         const struct draw_case *c = &draw_cases[i];
         uint64_t size;
 
         if (c->skip != NULL)
             continue;
         size = draw(c, fill);
-        for (size_t j = 0; j < c->expected_count; j++) {
-            const uint8_t *element = result + (c->select + j) * dtype_size(c->dtype);
-
-            if (!agrees(c, element, c->expected[j]))
-                fail_msg("%s: element %zu is %.17g, not %s", c->id, (size_t)c->select + j,
-                         tensor_element_as_double(c->dtype, element), c->expected[j]);
-        }
-        if (c->sha256 != NULL)
-            check_digest(c, size);
+        draw_check(c, result, size);
     }
 }
 
 static void
 draws_equal_tensorflows(void **state)
 {
-    size_t skipped = 0, count = sizeof draw_cases / sizeof draw_cases[0];
+    const size_t count = DRAW_CASES;
+    size_t skipped = 0;
 
     (void)state;
     for (size_t i = 0; i < count; i++)
@@ -191,20 +120,6 @@ plain_draws_equal_tensorflows(void **state)
 {
     (void)state;
     check_cases(random_fill_plain);
-}
-
-static void
-normal_pairs_equal_the_model(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof pair_cases / sizeof pair_cases[0]; i++) {
-        const uint32_t *expected = pair_cases[i].normals;
-        const uint32_t words[2] = {pair_cases[i].radius_word, pair_cases[i].angle_word};
-        float normals[2];
-
-        random_float_pair(pair_cases[i].profile, words, normals);
-        assert_memory_equal(normals, expected, sizeof normals);
-    }
 }
 
 /* --- ranges and paths
@@ -379,72 +294,17 @@ kinds_and_types_that_do_not_go_together_are_not_known(void **state)
     assert_true(random_kind_known(RANDOM_NORMAL, DTYPE_BFLOAT16));
 }
 
-static void
-profiles_have_names(void **state)
-{
-    enum random_profile found = RANDOM_PROFILE_FLOAT_CR;
-
-    (void)state;
-    for (unsigned i = 0; i < RANDOM_PROFILE_COUNT; i++) {
-        const char *name = random_profile_name((enum random_profile)i);
-
-        assert_true(random_profile_of_name(bytes_of_text(name), &found));
-        assert_int_equal(found, i);
-    }
-    found = RANDOM_PROFILE_FLOAT_CR;
-    assert_false(random_profile_of_name(bytes_of_text("r1"), &found));
-    assert_false(random_profile_of_name(bytes_of_text(""), &found));
-    assert_false(random_profile_of_name(bytes_of_text("R1-LINUX"), &found));
-    assert_int_equal(found, RANDOM_PROFILE_FLOAT_CR);
-    assert_string_equal(random_profile_name(RANDOM_PROFILE_R1_LINUX), "r1-linux");
-    assert_string_equal(random_profile_name(RANDOM_PROFILE_COUNT), "unknown");
-    assert_true(random_profile_is_portable(RANDOM_PROFILE_LATE_GLIBC_2_26));
-    assert_false(random_profile_is_portable(RANDOM_PROFILE_MODERN_LINUX));
-}
-
-/* Whatever the host's libm: radius, sine and cosine are never wrong by more than a unit or two in
- * the last place, and uniforms do not ask. */
-static void
-profiles_differ_in_the_last_places_only(void **state)
-{
-    enum { COUNT = 4096 };
-    struct random_stream stream = {.kind = RANDOM_NORMAL, .dtype = DTYPE_FLOAT32, .seeds = {1, 2}};
-    float *reference = (float *)(void *)result, *floats = (float *)(void *)other;
-
-    (void)state;
-    random_fill(&stream, 0, COUNT, reference);
-    for (unsigned profile = 1; profile < RANDOM_PROFILE_COUNT; profile++) {
-        size_t differences = 0;
-
-        stream.profile = (enum random_profile)profile;
-        random_fill(&stream, 0, COUNT, floats);
-        for (size_t i = 0; i < COUNT; i++) {
-            assert_true(fabsf(floats[i] - reference[i]) <= 0x1p-21f * fabsf(reference[i]));
-            differences += floats[i] != reference[i];
-        }
-        assert_true(differences > 0);
-    }
-    stream.kind = RANDOM_UNIFORM;
-    random_fill(&stream, 0, COUNT, floats);
-    stream.profile = RANDOM_PROFILE_R1_LINUX;
-    random_fill(&stream, 0, COUNT, reference);
-    assert_memory_equal(floats, reference, COUNT * sizeof *floats);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draws_equal_tensorflows),
         cmocka_unit_test(plain_draws_equal_tensorflows),
-        cmocka_unit_test(normal_pairs_equal_the_model),
         cmocka_unit_test(fast_equals_plain_for_every_kind_type_profile_and_length),
         cmocka_unit_test(every_range_equals_its_part_of_the_whole),
         cmocka_unit_test(far_elements_need_none_before_them),
         cmocka_unit_test(values_stay_within_their_bounds),
         cmocka_unit_test(the_full_integer_ranges_are_drawn),
-        cmocka_unit_test(profiles_have_names),
-        cmocka_unit_test(profiles_differ_in_the_last_places_only),
         cmocka_unit_test(kinds_and_types_that_do_not_go_together_are_not_known),
     };
 
