@@ -168,7 +168,7 @@ class Case:
                     code = other
         assert reply.code == code, f"expected {code}, got\n{brief(reply)}"
         for text in texts:
-            if text in reply.detail or said_otherwise(text, reply.detail):
+            if text.rstrip(".") in reply.detail or said_otherwise(text, reply.detail):
                 return
         assert not texts, f"expected a detail with '{texts[0]}', got\n{brief(reply)}"
 

@@ -55,7 +55,7 @@ def profiles_of(entry):
 def draw(s, number, entry, profile, counted=False):
     """All executions that an entry speaks of, one after another, flat. `counted`: the server counts the graph's nodes."""
     graph_seed, op_seed = seeds_of(entry)
-    case = Case(s, entry, f"random-{number}")
+    case = Case(s, entry, f"random-{number}-{profile}")
     fields = {} if graph_seed is None else {"seed": graph_seed}
     if profile != USUAL_PROFILE:
         fields["profile"] = profile

@@ -5,6 +5,8 @@ import re
 import vectors_expr
 from vectors_case import Skip, brief, np, said, step, typed
 
+# Tensors of TensorFlow's that are attributes here.
+PLAIN_INTEGERS = ("num", "depth", "num_rows", "num_columns")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -44,7 +46,8 @@ def create(case, tell, fields, default="Variable"):
             fields[key] = tell[key]
     reply = case.s.post("variables", {key: part for key, part in fields.items() if part is not None})
     if reply.status == 201:
-        case.initials[reply.json["name"]] = fields.get("initial_value")
+        initial = fields.get("initial_value")
+        case.initials[reply.json["name"]] = initial if isinstance(initial, dict) else typed(initial, reply.json["dtype"])
     return reply
 
 
@@ -244,7 +247,7 @@ def evaluate_fn(case, tell):
     dtypes = args.pop("dtypes", None)
     if dtypes:
         for key, dtype in zip([key for key in args if key != "dtype"], dtypes):
-            args[key] = typed(args[key], dtype)
+            args[key] = args[key] if key in PLAIN_INTEGERS else typed(args[key], dtype)
     if args.get("value", 0) is None:
         got = case.attempt({"op": tell["fn"], **args})
     else:
