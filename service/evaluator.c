@@ -120,7 +120,7 @@ compute_kept(struct evaluation *evaluation, const struct expr *node, uint8_t *ou
     uint64_t count = shape_count(&node->type.shape);
     enum err_code code;
 
-    if (node->kind == EXPR_OP && node->op->compute != NULL)
+    if (node->kind == EXPR_OP && node->op->compute != NULL && !at->constant)
         return node->op->compute(evaluation->lanes[0], node, out, err);
     at->kind = PLAN_DIRECT;
     code = read_range(evaluation, node, 0, count, out, err);

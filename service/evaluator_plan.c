@@ -106,9 +106,13 @@ is_leaf(const struct expr *node)
 static enum plan_kind
 kind_of(const struct expr *node, const struct plan_node *at)
 {
-    if (at->constant || node->kind == EXPR_LITERAL || node->type.dtype == DTYPE_STRING)
+    if (node->kind == EXPR_LITERAL || node->type.dtype == DTYPE_STRING)
         return PLAN_DIRECT;
-    if (at->must_keep || (node->kind == EXPR_OP && node->op->compute != NULL))
+    if (at->must_keep) /* one repeated element too: whoever wants it whole looks for it there */
+        return PLAN_KEPT;
+    if (at->constant)
+        return PLAN_DIRECT;
+    if (node->kind == EXPR_OP && node->op->compute != NULL)
         return PLAN_KEPT;
     if (at->readers < 2)
         return PLAN_DIRECT;
