@@ -96,6 +96,8 @@ api_describe_model(const struct model_info *info, json_t **out, struct err *err)
     TRY(api_json_made(json_object(), &model, err));
     TRY(api_json_set(model, "name", json_string(info->name), err));
     TRY(api_json_set(model, "seed", info->has_seed ? json_integer(info->seed) : json_null(), err));
+    TRY(api_json_set(model, "seed_mode", json_string(model_seed_mode_name(info->seed_mode)), err));
+    TRY(api_json_set(model, "profile", json_string(random_profile_name(info->profile)), err));
     TRY(api_json_set(model, "labels", labels, err));
     for (size_t i = 0; i < info->label_count; i++) {
         const char *value = text + strlen(text) + 1;
@@ -148,14 +150,21 @@ api_describe_draws(const struct variable_draw *draws, size_t count, json_t **out
     return OK;
 }
 
+/* Names of nodes in the model's graph (service/graph.h). */
 static enum err_code
-describe_ops(const char *name, json_t **out, struct err *err)
+describe_ops(const struct variable_info *info, json_t **out, struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *ops = NULL;
+    char name[NAME_BYTES_MAX + 24];
+    json_t *initializer = NULL;
 
+    snprintf(name, sizeof name, "%s", info->name);
+    if (info->record.graph_number > 0)
+        snprintf(name, sizeof name, "%s_%" PRIu64, info->name, info->record.graph_number);
+    initializer = info->has_initial_value ? json_sprintf("%s/Assign", name) : json_null();
     TRY(api_json_made(json_object(), &ops, err));
     TRY(api_json_set(ops, "variable", json_string(name), err));
-    TRY(api_json_set(ops, "initializer", json_sprintf("%s/Assign", name), err));
+    TRY(api_json_set(ops, "initializer", initializer, err));
     TRY(api_json_set(ops, "read", json_sprintf("%s/read", name), err));
     *out = TAKE(ops);
     return OK;
@@ -200,7 +209,7 @@ api_describe_variable(const struct variable_info *info, json_t **out, struct err
                      err));
     TRY(api_json_set(variable, "updated", json_string(api_describe_time(r->updated_ms, time)),
                      err));
-    TRY(describe_ops(info->name, &part, err));
+    TRY(describe_ops(info, &part, err));
     TRY(api_json_set(variable, "ops", part, err));
     *out = TAKE(variable);
     return OK;

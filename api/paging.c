@@ -42,18 +42,26 @@ api_page_push(struct api_page *page, json_t *item, const char *name, struct err 
 }
 
 enum err_code
-api_page_reply(struct api_request *rq, struct api_reply *rp, struct api_page *page,
-               const char *field, uint64_t revision, struct err *err)
+api_page_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision, bool *done,
+              struct err *err)
 {
     struct bytes query = api_request_query_text(rq);
-    json_t *body = NULL;
     char representation[32];
-    bool done = false;
 
     /* Another query is another list: its checksum is part of the tag. */
     snprintf(representation, sizeof representation, "list-%08" PRIx32,
              crc32c(0, query.data, query.size));
-    TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
+    return api_reply_etag(rq, rp, revision, representation, done, err);
+}
+
+enum err_code
+api_page_reply(struct api_request *rq, struct api_reply *rp, struct api_page *page,
+               const char *field, uint64_t revision, struct err *err)
+{
+    json_t *body = NULL;
+    bool done = false;
+
+    TRY(api_page_etag(rq, rp, revision, &done, err));
     if (done)
         return OK;
     body = json_pack("{s:O, s:o?, s:I}", field, page->items, "next_page_token",

@@ -23,6 +23,9 @@ ERR_MUST_CHECK enum err_code api_page_begin(struct api_request *rq, struct api_p
 /* Takes `item`; `name` is where the next page would go on. */
 ERR_MUST_CHECK enum err_code api_page_push(struct api_page *page, json_t *item, const char *name,
                                            struct err *err);
+/* The tag of a page of this query; *done: 304 is the reply. */
+ERR_MUST_CHECK enum err_code api_page_etag(struct api_request *rq, struct api_reply *rp,
+                                           uint64_t revision, bool *done, struct err *err);
 /* {"<field>": [...], "next_page_token": …, "revision": …}; 304 when the client has it. */
 ERR_MUST_CHECK enum err_code api_page_reply(struct api_request *rq, struct api_reply *rp,
                                             struct api_page *page, const char *field,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "service/checkpoint.h"
+#include "service/graph_place.h"
 #include "service/key_walk.h"
 #include "service/state.h"
 #include "service/variable.h"
@@ -87,8 +88,8 @@ mismatch(const struct restore *r, const struct variable_record *variable,
 }
 
 static enum err_code
-new_variable(struct restore *r, const struct tensor_record *tensor, struct variable_record *out,
-             struct err *err)
+new_variable(struct restore *r, const char *name, const struct tensor_record *tensor,
+             struct variable_record *out, struct err *err)
 {
     *out = (struct variable_record){
         .id = store_new_id(r->service->store),
@@ -101,6 +102,8 @@ new_variable(struct restore *r, const struct tensor_record *tensor, struct varia
     };
     out->serial = out->id;
     r->change.variables += 1;
+    if (r->txn != NULL)
+        TRY(graph_place(r->txn, r->target.id, name, NULL, out, &r->change, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (!out->trainable)
@@ -146,7 +149,7 @@ restore_one(struct restore *r, struct bytes tensor_name, const char *name, struc
         return list_add(&r->report->unexpected, tensor_name, name, "", err);
     if (!found) {
         TRY(name_check("variable", name, err));
-        TRY(new_variable(r, &tensor, &variable, err));
+        TRY(new_variable(r, name, &tensor, &variable, err));
     }
     mismatch(r, &variable, &tensor, reason, sizeof reason);
     if (reason[0] != '\0')

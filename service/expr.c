@@ -150,8 +150,8 @@ expr_tree_args(const struct expr_limits *limits, struct expr *node, struct expr 
 /* Seeds are numbers of TensorFlow's seed range: tf.get_seed reduces to it. */
 enum { SEED_RANGE = 2147483647 };
 
-static const struct attr_seed *
-seed_of(const struct expr *node)
+const struct attr_seed *
+expr_op_seed(const struct expr *node)
 {
     static const struct attr_seed none = {0};
 
@@ -182,19 +182,22 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
     for (uint32_t i = 0; i < tree->node_count; i++) {
         struct expr *node = tree->nodes[i];
         const struct attr_seed *seed = NULL;
+        int64_t derived;
 
         if (node->kind != EXPR_OP || !node->op->random)
             continue;
         node->profile = draw->profile;
-        seed = seed_of(node);
+        seed = expr_op_seed(node);
         if (!draw->has_model_seed && !seed->given) {
             TRY(draw_seed(&fresh_op_seed, err));
             node->seeds = random_seeds_of(true, fresh_model_seed, true, fresh_op_seed, 0);
             continue;
         }
-        node->seeds =
-            random_seeds_of(draw->has_model_seed, draw->model_seed, seed->given, seed->value,
-                            random_derived_op_seed(name, bytes_of_text(node->path)));
+        derived = draw->op_seeds != NULL
+                      ? draw->op_seeds[i]
+                      : random_derived_op_seed(name, bytes_of_text(node->path));
+        node->seeds = random_seeds_of(draw->has_model_seed, draw->model_seed, seed->given,
+                                      seed->value, derived);
     }
     return OK;
 }

@@ -16,6 +16,7 @@
 #include "store/base/buf.h"
 
 struct op;
+struct attr_seed;
 
 enum expr_kind { EXPR_OP, EXPR_LITERAL, EXPR_VARIABLE, EXPR_INITIALIZED_VALUE };
 enum { EXPR_ELEMENT_BYTES_MAX = 16 };
@@ -122,9 +123,12 @@ struct expr_draw {
     int64_t model_seed;
     const char *variable_name;
     enum random_profile profile;
+    const int64_t *op_seeds; /* by node index, instead of the derived ones; NULL: derive */
 };
 ERR_MUST_CHECK enum err_code expr_draw(struct expr_tree *tree, const struct expr_draw *draw,
                                        struct err *err);
+/* The op seed that a random op was given. Borrows from the node. */
+const struct attr_seed *expr_op_seed(const struct expr *node);
 
 /* Names the expression reads, each once. visit returns an error to stop. */
 typedef enum err_code expr_visit(void *context, const char *name, bool initialized,

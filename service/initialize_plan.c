@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/graph_walk.h"
 #include "service/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -360,9 +361,6 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
 {
     const struct evaluator_options options = service_evaluator_options(plan->service);
     struct expr_source source = initialize_plan_source(plan);
-    struct expr_draw draw = {.has_model_seed = plan->model.has_seed,
-                             .model_seed = plan->model.seed,
-                             .variable_name = step->name};
     struct variable_record record;
     uint64_t stored;
 
@@ -371,7 +369,7 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
     TRY(service_check_assignable(&record, step->name, "initialize", &step->tree.root->type, true,
                                  err));
     TRY(evaluator_check(&step->tree, &options, err));
-    TRY(expr_draw(&step->tree, &draw, err));
+    TRY(graph_draw(&plan->model, record.graph_position, step->name, &step->tree, err));
     stored = compute_stored_bytes(&step->tree);
     TRY(service_check_room(plan->service, step->name, tensor_type_bytes(&step->tree.root->type),
                            stored, err));

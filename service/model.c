@@ -10,6 +10,29 @@
 #include "store/base/scope.h"
 #include "store/key.h"
 
+static const char *const seed_modes[MODEL_SEED_MODE_COUNT] = {
+    [MODEL_SEED_MODE_NAME] = "name",
+    [MODEL_SEED_MODE_TF] = "tf",
+};
+
+const char *
+model_seed_mode_name(enum model_seed_mode mode)
+{
+    return seed_modes[mode];
+}
+
+bool
+model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out)
+{
+    for (size_t i = 0; i < MODEL_SEED_MODE_COUNT; i++) {
+        if (bytes_equal(bytes_of_text(seed_modes[i]), name)) {
+            *out = (enum model_seed_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 fill_info(const char *name, size_t name_size, const struct model_record *record,
           const struct usage_record *usage, struct model_info *out)
@@ -21,6 +44,8 @@ fill_info(const char *name, size_t name_size, const struct model_record *record,
     *out = (struct model_info){
         .has_seed = record->has_seed,
         .seed = record->seed,
+        .profile = record->profile,
+        .seed_mode = record->seed_mode,
         .created_ms = record->created_ms,
         .created_revision = record->created_revision,
         .revision = usage->revision,
@@ -70,6 +95,8 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
         .id = store_new_id(u->service->store),
         .has_seed = u->spec->has_seed,
         .seed = u->spec->seed,
+        .profile = u->spec->profile,
+        .seed_mode = u->spec->seed_mode,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
     };
@@ -80,6 +107,30 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
     TRY(record_put_usage(txn, record.id, &usage, err));
     fill_info(u->model, strlen(u->model), &record, &usage, u->info);
     u->created = true;
+    return OK;
+}
+
+/* What a model is created with does not change. */
+static enum err_code
+confirm(const struct create_unit *u, const struct model_record *record, struct err *err)
+{
+    const struct model_spec *spec = u->spec;
+    char theirs[32] = "none";
+
+    if (spec->has_seed && (!record->has_seed || record->seed != spec->seed)) {
+        if (record->has_seed)
+            snprintf(theirs, sizeof theirs, "%" PRId64, record->seed);
+        return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with seed %s, not %" PRId64,
+                       u->model, theirs, spec->seed);
+    }
+    if (spec->has_profile && record->profile != spec->profile)
+        return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with profile %s, not %s",
+                       u->model, random_profile_name(record->profile),
+                       random_profile_name(spec->profile));
+    if (spec->has_seed_mode && record->seed_mode != spec->seed_mode)
+        return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with seed_mode %s, not %s",
+                       u->model, model_seed_mode_name(record->seed_mode),
+                       model_seed_mode_name(spec->seed_mode));
     return OK;
 }
 
@@ -101,14 +152,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
         return create_new(txn, u, err);
     if (!found)
         return service_find_model(view, u->model, &record, err);
-    if (u->spec->has_seed && (!record.has_seed || record.seed != u->spec->seed)) {
-        char theirs[32] = "none";
-
-        if (record.has_seed)
-            snprintf(theirs, sizeof theirs, "%" PRId64, record.seed);
-        return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with seed %s, not %" PRId64,
-                       u->model, theirs, u->spec->seed);
-    }
+    TRY(confirm(u, &record, err));
     if (u->spec->has_labels) {
         TRY(set_labels(u->spec, &record, err));
         TRY(record_put_model(txn, u->model, &record, err));
@@ -228,7 +272,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key under[5], key;
+    struct record_key under[7], key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
@@ -238,6 +282,8 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     under[2] = record_key_name_counter(record.id, "");
     under[3] = record_key_orders(record.id);
     under[4] = record_key_usage(record.id);
+    under[5] = record_key_places(record.id);
+    under[6] = record_key_scope_counter(record.id, "");
     for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
         TRY(delete_under(txn, &under[i], err));
     key = record_key_model(u->model); /* found, hence short enough */

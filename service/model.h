@@ -2,7 +2,7 @@
 #ifndef SERVICE_MODEL_H
 #define SERVICE_MODEL_H
 
-#include "service/name.h"
+#include "service/record.h"
 #include "service/service.h"
 
 enum { MODEL_LABELS_MAX = 64 };
@@ -18,6 +18,9 @@ struct model_spec {
     bool has_labels; /* false: none on creation, unchanged on confirmation */
     const struct model_label *labels;
     size_t label_count;
+    bool has_profile, has_seed_mode; /* false: the default on creation, any on confirmation */
+    enum random_profile profile;
+    enum model_seed_mode seed_mode;
 };
 
 /* Plain data; copied by value. Label texts lie in `labels_text`, name and value NUL-terminated
@@ -26,13 +29,21 @@ struct model_info {
     char name[NAME_MODEL_BYTES_MAX + 1];
     bool has_seed;
     int64_t seed;
+    enum random_profile profile;
+    enum model_seed_mode seed_mode;
     uint64_t created_ms, created_revision, revision;
     uint64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
     size_t label_count;
     char labels_text[4096];
 };
 
-/* Create, or confirm that it exists with the same seed (ERR_ALREADY_EXISTS when with another). */
+/* "name", "tf". */
+const char *model_seed_mode_name(enum model_seed_mode mode);
+/* false when there is none of that name; *out is unchanged then. */
+bool model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out);
+
+/* Create, or confirm that it exists with the same seed, profile and seed mode
+ * (ERR_ALREADY_EXISTS when with another). */
 ERR_MUST_CHECK enum err_code model_create(struct service *service, const char *model,
                                           const struct model_spec *spec,
                                           const struct write_options *options, bool *created,

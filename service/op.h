@@ -26,13 +26,28 @@ enum op_access {
     OP_ACCESS_WHOLE,       /* at will, in memory: op_arg_whole */
 };
 
+/* How the type of a graph node follows from the op's result. */
+enum op_graph_type {
+    OP_GRAPH_TYPE_UNKNOWN,
+    OP_GRAPH_TYPE_RESULT, /* the same */
+    OP_GRAPH_TYPE_SCALAR, /* a scalar of its dtype */
+    OP_GRAPH_TYPE_DIMS,   /* its dimensions: a vector of int32 */
+};
+
 /* A node that TensorFlow r1.0's Python function for an op puts into the graph, in the order made.
  */
 struct op_graph_node {
-    const char *name; /* below the op's own scope: "shape", "mul"; "": the scope's name itself */
-    const char *type; /* TensorFlow's: "Const", "RandomStandardNormal" … */
-    bool seeded;      /* the node that asks for a seed; its number in the graph is the op seed */
+    const char *name;   /* below the op's own scope: "shape", "mul"; "": the scope's name itself */
+    const char *type;   /* TensorFlow's: "Const", "RandomStandardNormal" … */
+    const char *inputs; /* separated by blanks: nodes before it by `name`, "$0" the first argument,
+                           "$*" all of them; "^" before a control input; NULL: none */
+    enum op_graph_type result;
+    bool seeded;        /* the random node: the op seed is the number of nodes before it … */
+    uint8_t seed_ahead; /* … less these, made between asking for the seed and it */
 };
+
+/* seed_ahead: the seed is asked for before any node of the op's own. */
+enum { OP_GRAPH_SEED_FIRST = UINT8_MAX };
 
 struct op {
     const char *name;
@@ -50,8 +65,14 @@ struct op {
     bool initializer;             /* takes shape and dtype from its variable where it states none */
     bool passthrough;             /* the elements are the first argument's, in the same order */
     uint32_t kernel;              /* which kernel a shared eval runs: enum kernel_binary … */
-    const char *graph_type;       /* TensorFlow's type of its one graph node: "Mul" */
-    const struct op_graph_node *graph_nodes; /* instead, of several; ends with a NULL name */
+    /* In TensorFlow's graph: one node of a type, whose attributes that are tensors there become
+     * Const nodes; or rows; or rows that depend on the node (its params, argument count and types).
+     * Literal arguments become Const nodes before any of them. No rows at all: the op is its first
+     * argument. */
+    const char *graph_type; /* "Mul" */
+    const struct op_graph_node *graph_nodes; /* ends with a NULL name */
+    const struct op_graph_node *(*graph_rows)(const struct expr *node);
+    const char *graph_name; /* the scope it opens; NULL: graph_type, or the op's own name */
     /* Sets node->type from params and the arguments' types; settles weak literals (op_settle_*). */
     ERR_MUST_CHECK enum err_code (*infer)(struct expr_tree *tree, struct expr *node,
                                           struct err *err);

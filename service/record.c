@@ -1,15 +1,13 @@
 /* Encoding: little-endian integers in the order of the struct; a new field means a new format byte,
  * or a flag that says it is there. */
-#include "service/record.h"
+#include "service/record_parts.h"
 
 #include <inttypes.h>
 
 #include "store/base/scope.h"
 
-enum { RECORD_FORMAT = 1 };
-
-static void
-texts_decode(struct reader *in, struct record_texts *out)
+void
+record_texts_decode(struct reader *in, struct record_texts *out)
 {
     struct bytes all = reader_bytes(in);
     struct reader each = reader_of(all);
@@ -26,8 +24,8 @@ texts_decode(struct reader *in, struct record_texts *out)
     in->failed = each.failed;
 }
 
-static enum err_code
-texts_encode(const struct record_texts *texts, struct buf *out, struct err *err)
+enum err_code
+record_texts_encode(const struct record_texts *texts, struct buf *out, struct err *err)
 {
     return buf_append_bytes(out, bytes_of(texts->bytes, texts->size), err);
 }
@@ -71,8 +69,8 @@ check_value(const struct tensor_type *type, const struct value_ref *value, struc
                    value->size, tensor_type_text(type, text));
 }
 
-static enum err_code
-decoded(const struct reader *in, uint8_t format, const char *kind, struct err *err)
+enum err_code
+record_decoded(const struct reader *in, uint8_t format, const char *kind, struct err *err)
 {
     if (format != RECORD_FORMAT)
         return err_set(err, ERR_DATA_LOSS, "a %s record has format %u, this program knows %d", kind,
@@ -80,130 +78,6 @@ decoded(const struct reader *in, uint8_t format, const char *kind, struct err *e
     if (!reader_ended_well(in))
         return err_set(err, ERR_DATA_LOSS, "a %s record is damaged", kind);
     return OK;
-}
-
-enum err_code
-record_decode_model(struct bytes record, struct model_record *out, struct err *err)
-{
-    struct reader in = reader_of(record);
-    uint8_t format = reader_u8(&in);
-
-    out->id = reader_u64(&in);
-    out->has_seed = reader_u8(&in) != 0;
-    out->seed = (int64_t)reader_u64(&in);
-    out->created_ms = reader_u64(&in);
-    out->created_revision = reader_u64(&in);
-    texts_decode(&in, &out->labels);
-    return decoded(&in, format, "model", err);
-}
-
-enum err_code
-record_put_model(struct store_txn *txn, const char *model, const struct model_record *r,
-                 struct err *err)
-{
-    struct record_key key = record_key_model(model);
-    AUTO(buf) out;
-
-    buf_init(&out, STORE_RECORD_BYTES_MAX);
-    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
-    TRY(buf_append_u64(&out, r->id, err));
-    TRY(buf_append_byte(&out, r->has_seed, err));
-    TRY(buf_append_u64(&out, (uint64_t)r->seed, err));
-    TRY(buf_append_u64(&out, r->created_ms, err));
-    TRY(buf_append_u64(&out, r->created_revision, err));
-    TRY(texts_encode(&r->labels, &out, err));
-    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
-}
-
-enum err_code
-record_get_model(const struct store_view *view, const char *model, bool *found,
-                 struct model_record *out, struct err *err)
-{
-    struct record_key key;
-    struct bytes record;
-
-    /* No longer name was ever let in, and a key has no room for one. */
-    *found = false;
-    if (strlen(model) > NAME_MODEL_BYTES_MAX)
-        return OK;
-    key = record_key_model(model);
-    TRY(store_get(view, record_key_bytes(&key), &record, err));
-    *found = record.data != NULL;
-    return *found ? record_decode_model(record, out, err) : OK;
-}
-
-enum err_code
-record_get_usage(const struct store_view *view, uint64_t model_id, struct usage_record *out,
-                 struct err *err)
-{
-    struct record_key key = record_key_usage(model_id);
-    struct bytes record;
-    struct reader in;
-    uint8_t format;
-
-    TRY(store_get(view, record_key_bytes(&key), &record, err));
-    *out = (struct usage_record){0};
-    if (record.data == NULL)
-        return OK;
-    in = reader_of(record);
-    format = reader_u8(&in);
-    out->revision = reader_u64(&in);
-    out->variables = reader_u64(&in);
-    out->initialized = reader_u64(&in);
-    out->bytes = reader_u64(&in);
-    out->checkpoints = reader_u64(&in);
-    out->checkpoint_bytes = reader_u64(&in);
-    return decoded(&in, format, "usage", err);
-}
-
-enum err_code
-record_put_usage(struct store_txn *txn, uint64_t model_id, const struct usage_record *r,
-                 struct err *err)
-{
-    struct record_key key = record_key_usage(model_id);
-    AUTO(buf) out;
-
-    buf_init(&out, STORE_RECORD_BYTES_MAX);
-    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
-    TRY(buf_append_u64(&out, r->revision, err));
-    TRY(buf_append_u64(&out, r->variables, err));
-    TRY(buf_append_u64(&out, r->initialized, err));
-    TRY(buf_append_u64(&out, r->bytes, err));
-    TRY(buf_append_u64(&out, r->checkpoints, err));
-    TRY(buf_append_u64(&out, r->checkpoint_bytes, err));
-    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
-}
-
-enum err_code
-record_get_name_counter(const struct store_view *view, uint64_t model_id, const char *base,
-                        uint64_t *out, struct err *err)
-{
-    struct record_key key = record_key_name_counter(model_id, base);
-    struct bytes record;
-    struct reader in;
-    uint8_t format;
-
-    *out = 0;
-    TRY(store_get(view, record_key_bytes(&key), &record, err));
-    if (record.data == NULL)
-        return OK;
-    in = reader_of(record);
-    format = reader_u8(&in);
-    *out = reader_u64(&in);
-    return decoded(&in, format, "name counter", err);
-}
-
-enum err_code
-record_put_name_counter(struct store_txn *txn, uint64_t model_id, const char *base, uint64_t number,
-                        struct err *err)
-{
-    struct record_key key = record_key_name_counter(model_id, base);
-    AUTO(buf) out;
-
-    buf_init(&out, STORE_RECORD_BYTES_MAX);
-    TRY(buf_append_byte(&out, RECORD_FORMAT, err));
-    TRY(buf_append_u64(&out, number, err));
-    return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 
 enum {
@@ -247,19 +121,21 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     out->revision = reader_u64(&in);
     out->version = reader_u64(&in);
     out->serial = reader_u64(&in);
+    out->graph_position = reader_u64(&in);
+    out->graph_number = reader_u64(&in);
     device = reader_bytes(&in);
     if (device.size > RECORD_DEVICE_BYTES_MAX)
         return err_set(err, ERR_DATA_LOSS, "a variable record is damaged: device of %zu bytes",
                        device.size);
     memcpy(out->device, device.data, device.size);
     out->device[device.size] = '\0';
-    texts_decode(&in, &out->collections);
+    record_texts_decode(&in, &out->collections);
     value_ref_decode(&in, &out->initial_value);
     value_ref_decode(&in, &out->initialized_with);
     value_ref_decode(&in, &out->value);
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
-    return decoded(&in, format, "variable", err);
+    return record_decoded(&in, format, "variable", err);
 }
 
 enum err_code
@@ -294,8 +170,10 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
     TRY(buf_append_u64(&out, r->revision, err));
     TRY(buf_append_u64(&out, r->version, err));
     TRY(buf_append_u64(&out, r->serial, err));
+    TRY(buf_append_u64(&out, r->graph_position, err));
+    TRY(buf_append_u64(&out, r->graph_number, err));
     TRY(buf_append_bytes(&out, bytes_of_text(r->device), err));
-    TRY(texts_encode(&r->collections, &out, err));
+    TRY(record_texts_encode(&r->collections, &out, err));
     TRY(value_ref_encode(&r->initial_value, &out, err));
     TRY(value_ref_encode(&r->initialized_with, &out, err));
     TRY(value_ref_encode(&r->value, &out, err));
@@ -341,7 +219,7 @@ record_decode_checkpoint(struct bytes record, struct checkpoint_record *out, str
     out->tensors = reader_u64(&in);
     out->bytes = reader_u64(&in);
     value_ref_decode(&in, &out->metadata);
-    return decoded(&in, format, "checkpoint", err);
+    return record_decoded(&in, format, "checkpoint", err);
 }
 
 enum err_code
@@ -394,7 +272,7 @@ record_decode_tensor(struct bytes record, struct tensor_record *out, struct err 
     value_ref_decode(&in, &out->value);
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
-    return decoded(&in, format, "checkpoint tensor", err);
+    return record_decoded(&in, format, "checkpoint tensor", err);
 }
 
 enum err_code

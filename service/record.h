@@ -9,6 +9,7 @@
 
 #include "service/name.h"
 #include "service/partition.h"
+#include "service/random/random.h"
 #include "service/tensor/tensor.h"
 #include "store/value.h"
 
@@ -36,10 +37,20 @@ struct record_texts {
     uint8_t bytes[RECORD_LABELS_BYTES_MAX];
 };
 
+/* Where the op seed comes from when only the model has one. Stored: the order stays. */
+enum model_seed_mode {
+    MODEL_SEED_MODE_NAME, /* "name": from the variable's name and the op's place in its expression
+                           */
+    MODEL_SEED_MODE_TF,   /* "tf": the number of nodes in the graph before the op, as TensorFlow */
+    MODEL_SEED_MODE_COUNT
+};
+
 struct model_record {
     uint64_t id;
     bool has_seed;
     int64_t seed;
+    enum random_profile profile;
+    enum model_seed_mode seed_mode;
     uint64_t created_ms, created_revision;
     struct record_texts labels; /* name, value, name, value … */
 };
@@ -49,6 +60,7 @@ struct usage_record {
     uint64_t revision; /* of the model's last change */
     uint64_t variables, initialized, bytes;
     uint64_t checkpoints, checkpoint_bytes;
+    uint64_t graph_nodes; /* made so far: what is deleted gives no numbers back */
 };
 
 struct variable_record {
@@ -59,9 +71,11 @@ struct variable_record {
     bool trainable, row_updates;
     struct partition partition; /* of a shape that is known and stays */
     uint64_t created_ms, updated_ms, created_revision;
-    uint64_t revision; /* of the last change of anything here */
-    uint64_t version;  /* changes of the value */
-    uint64_t serial;   /* creation order within the store */
+    uint64_t revision;       /* of the last change of anything here */
+    uint64_t version;        /* changes of the value */
+    uint64_t serial;         /* creation order within the store */
+    uint64_t graph_position; /* nodes of the model's graph before those of this variable */
+    uint64_t graph_number;   /* its op's name is the variable's, with _<this> when not 0 */
     char device[RECORD_DEVICE_BYTES_MAX + 1];
     struct record_texts collections;
     struct value_ref initial_value; /* an encoded expression; VALUE_NONE: none */
@@ -86,12 +100,23 @@ struct tensor_record {
     struct value_ref value;
 };
 
+/* A variable's place in the graph, by its first node. Borrows from the record. */
+struct place_record {
+    struct bytes name;    /* of the variable */
+    struct bytes numbers; /* of the scopes its expression opens: graph_place.h */
+};
+
 /* --- keys ---------------------------------------------------------------------------------- */
 
 struct record_key record_key_model(const char *model);
 struct record_key record_key_usage(uint64_t model_id);
 struct record_key record_key_variable(uint64_t model_id, const char *name);
 struct record_key record_key_name_counter(uint64_t model_id, const char *base);
+struct record_key record_key_scope_counter(uint64_t model_id, const char *scope);
+struct record_key record_key_place(uint64_t model_id, uint64_t position);
+struct record_key record_key_places(uint64_t model_id); /* prefix of all of a model */
+/* The position at the end of a place's key. */
+uint64_t record_key_position(struct bytes key);
 struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
 struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
@@ -125,6 +150,20 @@ ERR_MUST_CHECK enum err_code record_get_name_counter(const struct store_view *vi
 ERR_MUST_CHECK enum err_code record_put_name_counter(struct store_txn *txn, uint64_t model_id,
                                                      const char *base, uint64_t number,
                                                      struct err *err);
+
+/* How often a name was asked for in the graph, as TensorFlow counts it; 0 when never. */
+ERR_MUST_CHECK enum err_code record_get_scope_counter(const struct store_view *view,
+                                                      uint64_t model_id, const char *scope,
+                                                      uint64_t *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_scope_counter(struct store_txn *txn, uint64_t model_id,
+                                                      const char *scope, uint64_t number,
+                                                      struct err *err);
+
+ERR_MUST_CHECK enum err_code record_decode_place(struct bytes record, struct place_record *out,
+                                                 struct err *err);
+ERR_MUST_CHECK enum err_code record_put_place(struct store_txn *txn, uint64_t model_id,
+                                              uint64_t position, const struct place_record *record,
+                                              struct err *err);
 
 ERR_MUST_CHECK enum err_code record_decode_model(struct bytes record, struct model_record *out,
                                                  struct err *err);

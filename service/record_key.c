@@ -45,6 +45,39 @@ record_key_name_counter(uint64_t model_id, const char *base)
 }
 
 struct record_key
+record_key_scope_counter(uint64_t model_id, const char *scope)
+{
+    return key_of(STORE_KEY_SCOPE, &model_id, bytes_of_text(scope));
+}
+
+struct record_key
+record_key_place(uint64_t model_id, uint64_t position)
+{
+    uint8_t number[8];
+
+    store_key_put_u64(number, position);
+    return key_of(STORE_KEY_PLACE, &model_id, bytes_of(number, sizeof number));
+}
+
+struct record_key
+record_key_places(uint64_t model_id)
+{
+    return key_of(STORE_KEY_PLACE, &model_id, bytes_of("", 0));
+}
+
+uint64_t
+record_key_position(struct bytes key)
+{
+    struct bytes number = record_key_name(key);
+    uint64_t position = 0;
+
+    CHECK(number.size == 8);
+    for (size_t i = 0; i < number.size; i++)
+        position = position << 8 | number.data[i];
+    return position;
+}
+
+struct record_key
 record_key_checkpoint(uint64_t model_id, const char *name)
 {
     return key_of(STORE_KEY_CHECKPOINT, &model_id, bytes_of_text(name));

@@ -217,6 +217,7 @@ service_change_usage(struct store_txn *txn, uint64_t model_id, const struct usag
     usage.bytes = moved(usage.bytes, change->bytes);
     usage.checkpoints = moved(usage.checkpoints, change->checkpoints);
     usage.checkpoint_bytes = moved(usage.checkpoint_bytes, change->checkpoint_bytes);
+    usage.graph_nodes = moved(usage.graph_nodes, change->graph_nodes);
     return record_put_usage(txn, model_id, &usage, err);
 }
 

@@ -43,7 +43,7 @@ ERR_MUST_CHECK enum err_code service_check_conditions(const struct write_options
                                                       struct err *err);
 /* Adds `change` to the model's counters and notes this commit as its last. */
 struct usage_change {
-    int64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
+    int64_t variables, initialized, bytes, checkpoints, checkpoint_bytes, graph_nodes;
 };
 ERR_MUST_CHECK enum err_code service_change_usage(struct store_txn *txn, uint64_t model_id,
                                                   const struct usage_change *change,

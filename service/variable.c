@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "service/compute.h"
+#include "service/graph_place.h"
 #include "service/op.h"
 #include "service/state.h"
 #include "service/variable_info.h"
@@ -188,6 +189,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
         record.value = (struct value_ref){.kind = VALUE_INLINE};
         change.initialized = 1;
     }
+    TRY(graph_place(txn, model_id, name, spec->initial_value, &record, &change, err));
     TRY(record_put_variable(txn, model_id, name, &record, err));
     TRY(service_change_usage(txn, model_id, &change, err));
     return variable_info_fill(store_txn_view(txn), name, strlen(name), &record, &u->out[i], err);
@@ -341,6 +343,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(value_release(txn, &variable.value, err));
     key = record_key_variable(model.id, u->name);
     TRY(store_delete(txn, record_key_bytes(&key), err));
+    TRY(graph_leave(txn, model.id, &variable, err));
     return service_change_usage(txn, model.id, &change, err);
 }
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/graph_place.h"
 #include "service/incoming.h"
 #include "service/variable.h"
 #include "service/variable_slice.h"
@@ -126,6 +127,7 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
         TRY(missing(a, import->name, err));
         TRY(new_variable(txn, a, import, &variable, err));
         change->variables += 1;
+        TRY(graph_place(txn, model_id, import->name, NULL, &variable, change, err));
     }
     TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));

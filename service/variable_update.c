@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "service/compute.h"
+#include "service/graph_walk.h"
 #include "service/state.h"
 #include "service/tensor/kernels.h"
 #include "service/variable_info.h"
@@ -22,6 +23,9 @@ struct update {
     bool validate_shape;
     const struct write_options *options;
     struct variable_change *out;
+    /* As TensorFlow's graph would have it: nodes before the update's, and how many it has. 0 of an
+     * update that asks for no number. */
+    uint64_t graph_position, graph_nodes;
     /* the staged way */
     struct value_builder *builder;
     const struct compute_source *reads;
@@ -36,13 +40,30 @@ verb_text(enum variable_update verb)
                                          : "assign_sub from";
 }
 
+/* An update whose op seeds are places in the graph takes its nodes' places there when it is done:
+ * its expression's and the Assign (AssignAdd, AssignSub) op. */
+static enum err_code
+take_places(struct update *u, const struct store_view *view, const struct model_record *model,
+            struct err *err)
+{
+    struct usage_record usage;
+
+    u->graph_position = 0;
+    u->graph_nodes = 0;
+    if (model->seed_mode != MODEL_SEED_MODE_TF || !graph_wants_seed(u->value))
+        return OK;
+    TRY(record_get_usage(view, model->id, &usage, err));
+    u->graph_position = usage.graph_nodes;
+    TRY(graph_count(u->value, &u->graph_nodes, err));
+    u->graph_nodes += 1;
+    return OK;
+}
+
 /* Infers the value for this variable and checks that it fits; draws its seeds. */
 static enum err_code
-prepare(struct update *u, const struct model_record *model, const struct variable_record *variable,
-        const struct expr_source *source, struct err *err)
+prepare(struct update *u, const struct store_view *view, const struct model_record *model,
+        const struct variable_record *variable, const struct expr_source *source, struct err *err)
 {
-    struct expr_draw draw = {
-        .has_model_seed = model->has_seed, .model_seed = model->seed, .variable_name = u->name};
     bool strict = u->validate_shape || u->verb != VARIABLE_ASSIGN;
 
     TRY(service_check_conditions(u->options, "variable", u->name, true, variable->revision, err));
@@ -67,7 +88,8 @@ prepare(struct update *u, const struct model_record *model, const struct variabl
     }
     TRY(service_check_assignable(variable, u->name, verb_text(u->verb), &u->value->root->type,
                                  strict, err));
-    return expr_draw(u->value, &draw, err);
+    TRY(take_places(u, view, model, err));
+    return graph_draw(model, u->graph_position, u->name, u->value, err);
 }
 
 /* old op value, in place of value. */
@@ -85,7 +107,7 @@ static enum err_code
 finish(struct update *u, struct store_txn *txn, uint64_t model_id, struct variable_record *variable,
        const struct value_ref *ref, struct err *err)
 {
-    struct usage_change change = {0};
+    struct usage_change change = {.graph_nodes = (int64_t)u->graph_nodes};
 
     TRY(service_set_value(txn, variable, &u->value->root->type.shape, ref, &change, err));
     TRY(record_put_variable(txn, model_id, u->name, variable, err));
@@ -119,7 +141,7 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
-    TRY(prepare(u, &model, &variable, &source, err));
+    TRY(prepare(u, view, &model, &variable, &source, err));
     size = tensor_type_bytes(&u->value->root->type);
     if (size > SERVICE_COMMIT_BYTES_MAX || u->value->root->type.dtype == DTYPE_STRING)
         return ERR_DEFER; /* it was another when the request looked: the staged way, then */
@@ -143,6 +165,21 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
 
 /* --- ahead of the commit --- */
 
+/* Others may have taken them: then the seeds are others too. */
+static enum err_code
+check_places(const struct update *u, const struct store_view *view, uint64_t model_id,
+             struct err *err)
+{
+    struct usage_record usage;
+
+    if (u->graph_nodes == 0)
+        return OK;
+    TRY(record_get_usage(view, model_id, &usage, err));
+    if (usage.graph_nodes == u->graph_position)
+        return OK;
+    return err_set(err, ERR_CONFLICT, "the graph of model '%s' grew meanwhile", u->model);
+}
+
 static enum err_code
 publish_unit(struct store_txn *txn, void *context, struct err *err)
 {
@@ -158,6 +195,7 @@ publish_unit(struct store_txn *txn, void *context, struct err *err)
     if (variable.id != u->variable_id ||
         (u->verb != VARIABLE_ASSIGN && variable.version != u->variable_version))
         return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", u->name);
+    TRY(check_places(u, view, model.id, err));
     TRY(compute_check_reads(u->reads, txn, err));
     TRY(service_check_assignable(&variable, u->name, verb_text(u->verb), &u->value->root->type,
                                  u->validate_shape, err));
@@ -234,7 +272,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
-    TRY(prepare(u, &model, &variable, &source, err));
+    TRY(prepare(u, view, &model, &variable, &source, err));
     TRY(compute_size(u->value, &source, &options, &strings, &size, err));
     TRY(service_check_room(u->service, u->name, size, stored_bytes(u, size), err));
     TRY(store_stage_open(u->service->store, &stage, err));
@@ -300,7 +338,7 @@ is_small(struct update *u, bool *small, struct err *err)
     TRY(service_find_variable(view, model.id, u->name, &variable, err));
     compute_source_init(&reads, view, model.id);
     source = compute_expr_source(&reads);
-    TRY(prepare(u, &model, &variable, &source, err));
+    TRY(prepare(u, view, &model, &variable, &source, err));
     size = tensor_type_bytes(&u->value->root->type);
     *small = u->value->root->type.dtype != DTYPE_STRING && size <= SERVICE_COMMIT_BYTES_MAX &&
              variable.value.size <= SERVICE_COMMIT_BYTES_MAX &&

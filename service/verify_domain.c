@@ -12,7 +12,7 @@
 #include "store/key.h"
 
 struct totals {
-    uint64_t variables, checkpoints, orders, tensors, usages, counters;
+    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes;
 };
 
 struct check {
@@ -81,6 +81,7 @@ count_record(struct check *c, void *context, struct bytes key, struct bytes reco
 struct model_check {
     uint64_t id;
     struct usage_record found;
+    uint64_t places;
     uint64_t checkpoint_tensors, checkpoint_bytes; /* of the checkpoint being counted */
 };
 
@@ -97,6 +98,26 @@ visit_variable(struct check *c, void *context, struct bytes key, struct bytes re
     TRY(record_decode_variable(record, &variable, err));
     m->found.initialized += variable.value.kind != VALUE_NONE;
     m->found.bytes += variable.value.size;
+    return OK;
+}
+
+/* A place is of a variable that knows of it, and before the end of the graph. */
+static enum err_code
+visit_place(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    struct model_check *m = context;
+    char name[NAME_BYTES_MAX + 1];
+    struct place_record place;
+    struct variable_record variable;
+    bool found = false;
+
+    m->places++;
+    TRY(record_decode_place(record, &place, err));
+    snprintf(name, sizeof name, "%.*s", (int)place.name.size, (const char *)place.name.data);
+    TRY(record_get_variable(c->view, m->id, name, &found, &variable, err));
+    if (!found || variable.graph_position != record_key_position(key))
+        finding(c, "place %" PRIu64 " of a graph is given to '%s', which is not there",
+                record_key_position(key), name);
     return OK;
 }
 
@@ -157,11 +178,11 @@ static enum err_code
 visit_model(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
 {
     struct bytes name = record_key_name(key);
-    struct record_key variables, checkpoints, orders, counters, usages;
+    struct record_key variables, checkpoints, orders, counters, usages, places, scopes;
     struct model_check m = {.id = 0};
     struct model_record model;
     struct usage_record usage;
-    uint64_t order_count = 0, usage_count = 0;
+    uint64_t order_count = 0, usage_count = 0, place_count = 0;
 
     (void)context;
     TRY(record_decode_model(record, &model, err));
@@ -171,16 +192,23 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     orders = record_key_orders(m.id);
     counters = record_key_name_counter(m.id, "");
     usages = record_key_usage(m.id);
+    places = record_key_places(m.id);
+    scopes = record_key_scope_counter(m.id, "");
     TRY(scan(c, &variables, visit_variable, &m, err));
     TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
     TRY(scan(c, &orders, count_record, &order_count, err));
     TRY(scan(c, &counters, count_record, &c->seen.counters, err));
+    TRY(scan(c, &scopes, count_record, &c->seen.scopes, err));
     TRY(scan(c, &usages, count_record, &usage_count, err));
+    TRY(scan(c, &places, visit_place, &m, err));
+    place_count = m.places;
+    c->seen.places += place_count;
     c->seen.orders += order_count;
     c->seen.usages += usage_count;
     TRY(record_get_usage(c->view, m.id, &usage, err));
     compare(c, name, "variables", m.found.variables, usage.variables);
     compare(c, name, "initialized variables", m.found.initialized, usage.initialized);
+    compare(c, name, "variables in its graph", place_count, usage.variables);
     compare(c, name, "bytes of values", m.found.bytes, usage.bytes);
     compare(c, name, "checkpoints", m.found.checkpoints, usage.checkpoints);
     compare(c, name, "checkpoints in order", order_count, usage.checkpoints);
@@ -214,6 +242,8 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_CHECKPOINT, "checkpoints", c.seen.checkpoints, err));
     TRY(check_total(&c, STORE_KEY_ORDER, "places in orders", c.seen.orders, err));
     TRY(check_total(&c, STORE_KEY_TENSOR, "tensors of checkpoints", c.seen.tensors, err));
+    TRY(check_total(&c, STORE_KEY_PLACE, "places in graphs", c.seen.places, err));
+    TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
     return check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err);
 }

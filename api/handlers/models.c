@@ -1,10 +1,12 @@
 /* Models: create, list, look, change, delete. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
 #include "api/reply.h"
+#include "api/text.h"
 #include "service/model.h"
 #include "store/base/scope.h"
 
@@ -30,6 +32,46 @@ take_labels(struct api_request *rq, struct api_object *body, struct model_spec *
         TRY(api_value_text(&values[i], arena, &labels[i].value, err));
     }
     spec->labels = labels;
+    return OK;
+}
+
+static enum err_code
+no_such_choice(const char *field, const char *text, const char *const *names, size_t count,
+               struct err *err)
+{
+    const char *nearest = api_nearest_name(text, names, count);
+    char all[256] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < count && used < sizeof all; i++)
+        used +=
+            (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    if (nearest == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "field '%s' is one of %s, not '%.64s'", field,
+                       all, text);
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "field '%s' is one of %s, not '%.64s' (did you mean '%s'?)", field, all, text,
+                   nearest);
+}
+
+/* "profile" and "seed_mode". */
+static enum err_code
+take_choices(struct api_request *rq, struct api_object *body, struct model_spec *spec,
+             struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    const char *profiles[RANDOM_PROFILE_COUNT], *modes[MODEL_SEED_MODE_COUNT], *text = NULL;
+
+    for (size_t i = 0; i < RANDOM_PROFILE_COUNT; i++)
+        profiles[i] = random_profile_name((enum random_profile)i);
+    for (size_t i = 0; i < MODEL_SEED_MODE_COUNT; i++)
+        modes[i] = model_seed_mode_name((enum model_seed_mode)i);
+    TRY(api_object_text(body, "profile", arena, &text, &spec->has_profile, err));
+    if (spec->has_profile && !random_profile_of_name(bytes_of_text(text), &spec->profile))
+        return no_such_choice("profile", text, profiles, RANDOM_PROFILE_COUNT, err);
+    TRY(api_object_text(body, "seed_mode", arena, &text, &spec->has_seed_mode, err));
+    if (spec->has_seed_mode && !model_seed_mode_of_name(bytes_of_text(text), &spec->seed_mode))
+        return no_such_choice("seed_mode", text, modes, MODEL_SEED_MODE_COUNT, err);
     return OK;
 }
 
@@ -60,6 +102,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
+    TRY(take_choices(rq, &body, &spec, err));
     TRY(take_labels(rq, &body, &spec, err));
     TRY(api_object_end(&body, err));
     TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options, &created,

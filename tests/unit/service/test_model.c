@@ -50,6 +50,37 @@ another_seed_is_a_conflict(void **state)
 }
 
 static void
+profile_and_seed_mode_are_kept_and_stay(void **state)
+{
+    struct domain *d = *state;
+    struct model_spec plain = {0}, first = {.has_profile = true,
+                                            .profile = RANDOM_PROFILE_FLOAT_CR,
+                                            .has_seed_mode = true,
+                                            .seed_mode = MODEL_SEED_MODE_TF};
+    struct model_spec other = {.has_profile = true, .profile = RANDOM_PROFILE_R1_LINUX};
+    struct model_spec another = {.has_seed_mode = true, .seed_mode = MODEL_SEED_MODE_NAME};
+    struct model_info info;
+    bool created = false;
+
+    WORKS(put_model(d, "plain", &plain, NULL, &created, &info), &d->f->err);
+    assert_int_equal(info.profile, RANDOM_PROFILE_R1_LINUX);
+    assert_int_equal(info.seed_mode, MODEL_SEED_MODE_NAME);
+    WORKS(put_model(d, "first", &first, NULL, &created, &info), &d->f->err);
+    domain_reopen(d);
+    WORKS(put_model(d, "first", &first, NULL, &created, &info), &d->f->err);
+    assert_false(created);
+    WORKS(put_model(d, "first", &plain, NULL, &created, &info), &d->f->err);
+    assert_int_equal(info.profile, RANDOM_PROFILE_FLOAT_CR);
+    assert_int_equal(info.seed_mode, MODEL_SEED_MODE_TF);
+    REFUSES(put_model(d, "first", &other, NULL, &created, &info), ERR_ALREADY_EXISTS,
+            "exists with profile float-cr, not r1-linux", &d->f->err);
+    REFUSES(put_model(d, "first", &another, NULL, &created, &info), ERR_ALREADY_EXISTS,
+            "exists with seed_mode tf, not name", &d->f->err);
+    REFUSES(put_model(d, "plain", &first, NULL, &created, &info), ERR_ALREADY_EXISTS,
+            "exists with profile r1-linux, not float-cr", &d->f->err);
+}
+
+static void
 names_that_no_model_can_have_are_refused_everywhere(void **state)
 {
     struct domain *d = *state;
@@ -94,8 +125,8 @@ labels_are_kept_replaced_and_limited(void **state)
     assert_int_equal(usage_of_model(d).label_count, 3);
     for (size_t i = 0; i <= MODEL_LABELS_MAX; i++)
         many[i] = (struct model_label){"a", "b"};
-    spec = (struct model_spec){true, 1, true, many, MODEL_LABELS_MAX + 1};
-    spec.has_seed = false;
+    spec = (struct model_spec){
+        .has_labels = true, .labels = many, .label_count = MODEL_LABELS_MAX + 1};
     FAILS(model_patch(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err),
           ERR_INVALID_ARGUMENT, &d->f->err);
     memset(huge, 'x', 4096);
@@ -287,6 +318,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(a_model_is_created_then_confirmed),
         DOMAIN_TEST(another_seed_is_a_conflict),
+        DOMAIN_TEST(profile_and_seed_mode_are_kept_and_stay),
         DOMAIN_TEST(names_that_no_model_can_have_are_refused_everywhere),
         DOMAIN_TEST(labels_are_kept_replaced_and_limited),
         DOMAIN_TEST(conditions_are_kept),

@@ -151,10 +151,15 @@ static void
 models_checkpoints_and_counters_come_back(void **state)
 {
     struct fixture *f = *state;
-    struct model_record model = {.id = 7, .has_seed = true, .seed = INT64_MIN, .created_ms = 8};
+    struct model_record model = {.id = 7,
+                                 .has_seed = true,
+                                 .seed = INT64_MIN,
+                                 .profile = RANDOM_PROFILE_R1_NEW_GLIBC,
+                                 .seed_mode = MODEL_SEED_MODE_TF,
+                                 .created_ms = 8};
     struct checkpoint_record checkpoint = {
         .id = 9, .has_global_step = true, .pinned = true, .global_step = INT64_MIN, .bytes = 1};
-    struct usage_record usage = {1, 2, 3, UINT64_MAX, 5, 6}, usage_out;
+    struct usage_record usage = {1, 2, 3, UINT64_MAX, 5, 6, 7}, usage_out;
     struct model_record model_out;
     struct checkpoint_record checkpoint_out;
     struct store_snapshot *snapshot = NULL;
@@ -169,6 +174,8 @@ models_checkpoints_and_counters_come_back(void **state)
     view = store_snapshot_view(snapshot);
     WORKS(record_get_model(view, "m", &found, &model_out, &f->err), &f->err);
     assert_true(found && model_out.has_seed && model_out.seed == INT64_MIN && model_out.id == 7);
+    assert_int_equal(model_out.profile, RANDOM_PROFILE_R1_NEW_GLIBC);
+    assert_int_equal(model_out.seed_mode, MODEL_SEED_MODE_TF);
     assert_memory_equal(model_out.labels.bytes, model.labels.bytes, model.labels.size);
     WORKS(record_get_checkpoint(view, 5, "c", &found, &checkpoint_out, &f->err), &f->err);
     assert_true(found && checkpoint_out.pinned && checkpoint_out.global_step == INT64_MIN);
@@ -225,9 +232,9 @@ a_cut_longer_or_newer_record_is_data_loss(void **state)
     }
     bytes[size] = 0;
     assert_int_equal(record_decode_variable(bytes_of(bytes, size + 1), &out, NULL), ERR_DATA_LOSS);
-    bytes[0] = 2;
+    bytes[0] = 3;
     assert_int_equal(record_decode_variable(bytes_of(bytes, size), &out, &f->err), ERR_DATA_LOSS);
-    assert_non_null(strstr(f->err.text, "format 2"));
+    assert_non_null(strstr(f->err.text, "format 3"));
     err_clear(&f->err);
     free(bytes);
 }

@@ -1,0 +1,19 @@
+/* Private to service/record*.c: what encodings share. */
+#ifndef SERVICE_RECORD_PARTS_H
+#define SERVICE_RECORD_PARTS_H
+
+#include "service/record.h"
+#include "store/base/buf.h"
+
+/* 2: what a model says of random numbers, and graphs. */
+enum { RECORD_FORMAT = 2 };
+
+/* in->failed when they are damaged. */
+void record_texts_decode(struct reader *in, struct record_texts *out);
+ERR_MUST_CHECK enum err_code record_texts_encode(const struct record_texts *texts, struct buf *out,
+                                                 struct err *err);
+/* Whether a record of this kind was read well, to its end. */
+ERR_MUST_CHECK enum err_code record_decoded(const struct reader *in, uint8_t format,
+                                            const char *kind, struct err *err);
+
+#endif
