@@ -194,6 +194,8 @@ api_describe_variable(const struct variable_info *info, json_t **out, struct err
     TRY(api_json_set(variable, "trainable", json_boolean(r->trainable), err));
     TRY(api_json_set(variable, "validate_shape", json_boolean(r->validate_shape), err));
     TRY(api_json_set(variable, "row_updates", json_boolean(r->row_updates), err));
+    if (r->is_virtual)
+        TRY(api_json_set(variable, "virtual", json_true(), err));
     TRY(describe_texts(&r->collections, &part, err));
     TRY(api_json_set(variable, "collections", part, err));
     TRY(api_json_set(variable, "device", json_string(r->device), err));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/initialize_plan.h"
+#include "service/recipe.h"
 #include "service/state.h"
 #include "service/variable_info.h"
 #include "store/base/alloc.h"
@@ -19,6 +20,16 @@ initialize_report_drop(struct initialize_report *report)
     *report = (struct initialize_report){0};
 }
 
+static enum err_code
+keep_recipe(struct initialize_step *step, struct err *err)
+{
+    AUTO(buf) recipe;
+
+    buf_init(&recipe, VALUE_RECIPE_BYTES_MAX);
+    TRY(recipe_encode(&step->tree, &recipe, err));
+    return value_builder_recipe(step->builder, buf_bytes(&recipe), err);
+}
+
 /* Computes one step's new value into its builder. */
 static enum err_code
 build_step(struct initialize_plan *plan, struct initialize_step *step, struct store_stage *stage,
@@ -31,6 +42,8 @@ build_step(struct initialize_plan *plan, struct initialize_step *step, struct st
 
     TRY(compute_size(&step->tree, &source, &options, &step->strings, &size, err));
     TRY(value_builder_open(plan->service->store, stage, size, class, &step->builder, err));
+    if (step->is_virtual)
+        return keep_recipe(step, err);
     if (step->tree.root->type.dtype == DTYPE_STRING)
         return value_builder_append(step->builder, step->strings.data, step->strings.size, err);
     return compute_build(&step->tree, &source, &options, step->builder, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/graph_walk.h"
+#include "service/recipe.h"
 #include "service/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -76,6 +77,7 @@ add_step(struct initialize_plan *plan, const char *name, size_t name_size,
     step->id = record->id;
     step->was_initialized = record->value.kind != VALUE_NONE;
     step->row_updates = record->row_updates;
+    step->is_virtual = record->is_virtual;
     step->in_run = in_run;
     code = insert_step(plan, step, err);
     if (code != OK) {
@@ -370,7 +372,9 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
                                  err));
     TRY(evaluator_check(&step->tree, &options, err));
     TRY(graph_draw(&plan->model, record.graph_position, step->name, &step->tree, err));
-    stored = compute_stored_bytes(&step->tree);
+    if (step->is_virtual)
+        TRY(recipe_check(&step->tree, err));
+    stored = step->is_virtual ? 0 : compute_stored_bytes(&step->tree);
     TRY(service_check_room(plan->service, step->name, tensor_type_bytes(&step->tree.root->type),
                            stored, err));
     if (__builtin_add_overflow(plan->total_bytes, stored, &plan->total_bytes))

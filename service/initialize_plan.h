@@ -14,7 +14,7 @@ struct initialize_step {
     uint64_t id;
     bool was_initialized, in_run;
     bool selected; /* by the request; false: joined because another depends on it */
-    bool row_updates;
+    bool row_updates, is_virtual;
     bool has_initial_value;
     enum initialize_state state;   /* of the depth-first walk that orders the run */
     struct expr_tree tree;         /* owned when has_initial_value */

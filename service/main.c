@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/server.h"
+#include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
 #include "service/version.h"
@@ -109,6 +110,7 @@ open_store(const struct settings *settings, struct store **out, struct err *err)
     config.batch_units_max = (uint32_t)settings->batch_units_max;
     config.verify_at_open = settings->verify;
     config.force_file_system = settings->force_file_system;
+    config.recipe_make = recipe_make;
     return store_open(&config, out, err);
 }
 

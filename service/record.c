@@ -86,6 +86,7 @@ enum {
     VARIABLE_TRAINABLE = 4,
     VARIABLE_ROWS = 8,
     VARIABLE_PARTITIONED = 16, /* axis and count follow the flags */
+    VARIABLE_VIRTUAL = 32,
 };
 
 /* Parts that do not divide the shape would be asked for past its end. */
@@ -112,6 +113,7 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     out->validate_shape = flags & VARIABLE_VALIDATE;
     out->trainable = flags & VARIABLE_TRAINABLE;
     out->row_updates = flags & VARIABLE_ROWS;
+    out->is_virtual = flags & VARIABLE_VIRTUAL;
     out->partition = (struct partition){0};
     if (flags & VARIABLE_PARTITIONED)
         partition_decode(&in, out, &out->partition);
@@ -158,6 +160,7 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
                                   (r->validate_shape ? VARIABLE_VALIDATE : 0) |
                                   (r->trainable ? VARIABLE_TRAINABLE : 0) |
                                   (r->row_updates ? VARIABLE_ROWS : 0) |
+                                  (r->is_virtual ? VARIABLE_VIRTUAL : 0) |
                                   (r->partition.count > 0 ? VARIABLE_PARTITIONED : 0)),
                         err));
     if (r->partition.count > 0) {

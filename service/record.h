@@ -69,6 +69,7 @@ struct variable_record {
     bool shape_known;    /* false: validate_shape was false and nothing is assigned yet */
     bool validate_shape; /* false: an assign may change the shape */
     bool trainable, row_updates;
+    bool is_virtual;            /* its initializer keeps a recipe instead of elements (recipe.h) */
     struct partition partition; /* of a shape that is known and stays */
     uint64_t created_ms, updated_ms, created_revision;
     uint64_t revision;       /* of the last change of anything here */
@@ -102,7 +103,7 @@ struct tensor_record {
 
 /* A variable's place in the graph, by its first node. Borrows from the record. */
 struct place_record {
-    struct bytes name;    /* of the variable */
+    struct bytes name; /* of the variable */
     struct bytes numbers; /* of the scopes its expression opens: graph_place.h */
 };
 

@@ -7,6 +7,7 @@
 #include "service/compute.h"
 #include "service/graph_place.h"
 #include "service/op.h"
+#include "service/recipe.h"
 #include "service/state.h"
 #include "service/variable_info.h"
 #include "store/base/alloc.h"
@@ -92,6 +93,8 @@ decide_type(struct store_txn *txn, const struct create_unit *u, uint64_t model_i
     struct expr_source reads;
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
+    if (spec->is_virtual && spec->initial_value == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a virtual variable has an initial_value");
     if (spec->initial_value == NULL) {
         if (spec->dtype == DTYPE_UNSET || (spec->shape == NULL && spec->validate_shape))
             return err_set(err, ERR_INVALID_ARGUMENT,
@@ -107,6 +110,8 @@ decide_type(struct store_txn *txn, const struct create_unit *u, uint64_t model_i
     reads = compute_expr_source(&source);
     TRY(expr_infer(spec->initial_value, &reads, spec->dtype, err));
     TRY(evaluator_check(spec->initial_value, &options, err));
+    if (spec->is_virtual)
+        TRY(recipe_check(spec->initial_value, err));
     record->type = spec->initial_value->root->type;
     if (spec->dtype != DTYPE_UNSET && spec->dtype != record->type.dtype)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -165,6 +170,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
         .validate_shape = spec->validate_shape,
         .trainable = spec->trainable,
         .row_updates = spec->row_updates,
+        .is_virtual = spec->is_virtual,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
         .revision = store_txn_revision(txn),

@@ -57,6 +57,7 @@ take_spec(struct api_request *rq, const struct api_value *value, struct creation
     TRY(api_object_bool(&body, "trainable", &spec->trainable, &given, err));
     TRY(api_object_bool(&body, "validate_shape", &spec->validate_shape, &given, err));
     TRY(api_object_bool(&body, "row_updates", &spec->row_updates, &given, err));
+    TRY(api_object_bool(&body, "virtual", &spec->is_virtual, &given, err));
     TRY(api_object_text(&body, "device", arena, &spec->device, &given, err));
     TRY(api_partition_decode(&body, arena, &spec->partition, err));
     {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/server.h"
+#include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
 #include "store/base/log.h"
@@ -51,6 +52,7 @@ serve_start(struct serve *s, void (*change)(struct settings *settings))
     config = store_config_default(s->directory);
     config.map_size_bytes = unit_map_bytes();
     config.force_file_system = true;
+    config.recipe_make = recipe_make;
     serve_check(store_open(&config, &s->store, &err), &err);
     serve_check(service_open(s->store, &limits, &s->service, &err), &err);
     serve_check(api_server_start(s->service, &s->settings, &s->server, &err), &err);
