@@ -1,5 +1,5 @@
 /* The way to the fast kernels: which run it is, and what must be refused before it starts. The runs
- * are in kernels_arithmetic.c, kernels_math.c and kernels_complex.c. */
+ * are in kernels_arithmetic.c, kernels_root.c, kernels_math.c and kernels_complex.c. */
 #include "service/tensor/kernels.h"
 
 #include "service/tensor/kernels_run.h"
@@ -30,6 +30,8 @@ unary_run(enum kernel_unary op, enum dtype dtype)
 {
     kernel_unary_run *run = kernel_arithmetic_unary(op, dtype);
 
+    if (run == NULL)
+        run = kernel_root_unary(op, dtype);
     if (run == NULL)
         run = kernel_math_unary(op, dtype);
     return run != NULL ? run : kernel_complex_unary(op, dtype);

@@ -6,10 +6,6 @@
 #include "service/tensor/kernels_run.h"
 
 VECTOR_FILE
-#if defined(__OPTIMIZE__) && !defined(__clang__)
-/* A square root that nobody asks for errno is one instruction. */
-_Pragma("GCC optimize(\"no-math-errno\")")
-#endif
 
 /* --- one element ----------------------------------------------------------------------- */
 
@@ -127,14 +123,6 @@ _Pragma("GCC optimize(\"no-math-errno\")")
     static inline type prefix##_pow(type a, type b)                                                \
     {                                                                                              \
         return pow##suffix(a, b);                                                                  \
-    }                                                                                              \
-    static inline type prefix##_sqrt(type a)                                                       \
-    {                                                                                              \
-        return sqrt##suffix(a);                                                                    \
-    }                                                                                              \
-    static inline type prefix##_rsqrt(type a)                                                      \
-    {                                                                                              \
-        return (type)1 / sqrt##suffix(a);                                                          \
     }
 
 /* --- runs ------------------------------------------------------------------------------------ */
@@ -175,9 +163,7 @@ _Pragma("GCC optimize(\"no-math-errno\")")
 
 #define FLOAT_RUNS(prefix, type)                                                                   \
     REAL_RUNS(prefix, type)                                                                        \
-    BINARY(prefix, type, divide)                                                                   \
-    UNARY(prefix, type, sqrt)                                                                      \
-    UNARY(prefix, type, rsqrt)
+    BINARY(prefix, type, divide)
 
 #define COMPLEX_RUNS(prefix)                                                                       \
     static inline struct kernel_##prefix prefix##_square(struct kernel_##prefix a)                 \
@@ -196,20 +182,19 @@ _Pragma("GCC optimize(\"no-math-errno\")")
                      kernel_##prefix##_negative)                                                   \
     UNARY(prefix, struct kernel_##prefix, square)
 
-    SIGNED_ELEMENTS(int8, int8_t, unsigned) SIGNED_ELEMENTS(int16, int16_t, unsigned)
-        SIGNED_ELEMENTS(int32, int32_t, unsigned) SIGNED_ELEMENTS(int64, int64_t, uint64_t)
-            UNSIGNED_ELEMENTS(uint8, uint8_t, unsigned)
-                UNSIGNED_ELEMENTS(uint16, uint16_t, unsigned) UNSIGNED_ELEMENTS(uint32, uint32_t,
-                                                                                unsigned)
-                    UNSIGNED_ELEMENTS(uint64, uint64_t, uint64_t) FLOAT_ELEMENTS(float32, float, f)
-                        FLOAT_ELEMENTS(float64, double, )
+SIGNED_ELEMENTS(int8, int8_t, unsigned)
+SIGNED_ELEMENTS(int16, int16_t, unsigned) SIGNED_ELEMENTS(int32, int32_t, unsigned)
+    SIGNED_ELEMENTS(int64, int64_t, uint64_t) UNSIGNED_ELEMENTS(uint8, uint8_t, unsigned)
+        UNSIGNED_ELEMENTS(uint16, uint16_t, unsigned) UNSIGNED_ELEMENTS(uint32, uint32_t, unsigned)
+            UNSIGNED_ELEMENTS(uint64, uint64_t, uint64_t) FLOAT_ELEMENTS(float32, float, f)
+                FLOAT_ELEMENTS(float64, double, )
 
-                            REAL_RUNS(int8, int8_t) REAL_RUNS(int16, int16_t)
-                                REAL_RUNS(int32, int32_t) REAL_RUNS(int64, int64_t)
-                                    REAL_RUNS(uint8, uint8_t) REAL_RUNS(uint16, uint16_t)
-                                        REAL_RUNS(uint32, uint32_t) REAL_RUNS(uint64, uint64_t)
-                                            FLOAT_RUNS(float32, float) FLOAT_RUNS(float64, double)
-                                                COMPLEX_RUNS(complex64) COMPLEX_RUNS(complex128)
+                    REAL_RUNS(int8, int8_t) REAL_RUNS(int16, int16_t) REAL_RUNS(int32, int32_t)
+                        REAL_RUNS(int64, int64_t) REAL_RUNS(uint8, uint8_t)
+                            REAL_RUNS(uint16, uint16_t) REAL_RUNS(uint32, uint32_t)
+                                REAL_RUNS(uint64, uint64_t) FLOAT_RUNS(float32, float)
+                                    FLOAT_RUNS(float64, double) COMPLEX_RUNS(complex64)
+                                        COMPLEX_RUNS(complex128)
 
     /* Both 16-bit formats keep the sign in the top bit; nothing to round. */
     static inline uint16_t half_negative(uint16_t a)
@@ -269,8 +254,6 @@ UNARY(bool, uint8_t, flip)
     [KERNEL_NEGATIVE] = run_##prefix##_negative, [KERNEL_ABS] = run_##prefix##_abs,                \
     [KERNEL_SIGN] = run_##prefix##_sign, [KERNEL_SQUARE] = run_##prefix##_square,                  \
     [KERNEL_RELU] = run_##prefix##_relu
-#define FLOAT_UNARY(prefix)                                                                        \
-    REAL_UNARY(prefix), [KERNEL_SQRT] = run_##prefix##_sqrt, [KERNEL_RSQRT] = run_##prefix##_rsqrt
 
 static kernel_binary_run *const binary_runs[DTYPE_COUNT][KERNEL_BINARY_COUNT] = {
     [DTYPE_FLOAT32] = {REAL_BINARY(float32), [KERNEL_DIVIDE] = run_float32_divide},
@@ -292,8 +275,8 @@ static kernel_binary_run *const binary_runs[DTYPE_COUNT][KERNEL_BINARY_COUNT] = 
 static kernel_unary_run *const unary_runs[DTYPE_COUNT][KERNEL_UNARY_COUNT] = {
     [DTYPE_FLOAT16] = {[KERNEL_NEGATIVE] = run_half_negative, [KERNEL_ABS] = run_half_abs},
     [DTYPE_BFLOAT16] = {[KERNEL_NEGATIVE] = run_half_negative, [KERNEL_ABS] = run_half_abs},
-    [DTYPE_FLOAT32] = {FLOAT_UNARY(float32)},
-    [DTYPE_FLOAT64] = {FLOAT_UNARY(float64)},
+    [DTYPE_FLOAT32] = {REAL_UNARY(float32)},
+    [DTYPE_FLOAT64] = {REAL_UNARY(float64)},
     [DTYPE_INT8] = {REAL_UNARY(int8)},
     [DTYPE_INT16] = {REAL_UNARY(int16)},
     [DTYPE_INT32] = {REAL_UNARY(int32)},

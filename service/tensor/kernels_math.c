@@ -162,7 +162,8 @@ float32_sigmoid(float x)
 static inline float
 float32_softplus(float x)
 {
-    double e = exp_of((double)x), low = x < FLOAT32_THRESHOLD ? e : log1p_of(e);
+    double e = exp_of((double)x), u = 1 + e;
+    double low = x < FLOAT32_THRESHOLD ? e : log_of_positive(u) + (e - (u - 1)) / u;
 
     return x > -FLOAT32_THRESHOLD ? x : (float)low;
 }

@@ -14,6 +14,7 @@ typedef void kernel_unary_run(const void *in, void *out, uint64_t count);
 /* NULL: not in that file. Half precision has rows only where the bits need no arithmetic. */
 kernel_binary_run *kernel_arithmetic_binary(enum kernel_binary op, enum dtype dtype);
 kernel_unary_run *kernel_arithmetic_unary(enum kernel_unary op, enum dtype dtype);
+kernel_unary_run *kernel_root_unary(enum kernel_unary op, enum dtype dtype);
 kernel_unary_run *kernel_math_unary(enum kernel_unary op, enum dtype dtype);
 kernel_binary_run *kernel_complex_binary(enum kernel_binary op, enum dtype dtype);
 kernel_unary_run *kernel_complex_unary(enum kernel_unary op, enum dtype dtype);
