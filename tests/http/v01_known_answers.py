@@ -71,7 +71,15 @@ def test_pairs_of_seeds(s):
     tally.tell()
 
 
-def test_tables_that_no_request_reaches(_):
-    for part in ("box_muller_float", "exhaustive"):
-        assert part in RANDOM
-        print(f"kind random/{part}: words, not seeds: tests/unit/service/test_random*.c have them")
+def test_what_no_request_reaches_is_drawn_by_unit_tests(_):
+    """Words of the generator cannot be asked for over HTTP: unit tests have them as rows."""
+    rows = vectors_random.unit_rows()
+    pairs = RANDOM["box_muller_float"]["cases"]
+    for profile in vectors_random.PROFILES:
+        row = "{RANDOM_PROFILE_%s, " % profile.upper().replace("-", "_").replace(".", "_")
+        for pair in pairs:
+            assert row + "0x%s, 0x%s, {0x%s, 0x%s}}" % (pair["x0"], pair["x1"], *pair[profile]) in rows, (profile, pair)
+        digests = RANDOM["exhaustive"][profile]
+        assert row + ", ".join(f'"{digests[name]}"' for name in ("radius", "sin", "cos")) in rows, (profile, digests)
+    print(f"kind random/box_muller_float: {len(pairs)} skipped: words of the generator; in unit tests")
+    print(f"kind random/exhaustive: {len(vectors_random.PROFILES)} skipped: all 2^23 words; in unit tests")

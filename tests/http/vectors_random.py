@@ -2,13 +2,20 @@
 
 import hashlib
 import math
+import os
 import random
 
-from vectors_case import Case, Skip, np, short, typed
+from vectors_case import HERE, Case, Skip, np, short, typed
 
 PROFILES = ("r1-linux", "late-glibc-2.26", "float-cr")
 USUAL_PROFILE = "r1-linux"
 FIRST_DRAW = 3  # nodes before the first random op of a graph: its shape and the two constants
+
+
+def unit_rows():
+    """The rows that tests/vectors/random.inc carries to unit tests, as text."""
+    with open(os.path.join(HERE, "..", "vectors", "random.inc"), encoding="utf-8") as file:
+        return file.read()
 
 
 # --- what to ask ---
@@ -17,8 +24,9 @@ def seeds_of(entry):
     """Graph seed and op seed as they are given, or as TensorFlow would come to them."""
     graph_seed, op_seed = entry.get("graph_seed"), entry.get("op_seed")
     if "key" in entry:
-        raise Skip("a key and a counter, not seeds: no request can give those; tests/unit/service/test_random*.c and "
-                   "test_philox.c draw them")
+        drawn = f'"{entry["id"]}"' in unit_rows()
+        raise Skip("a key and a counter, not seeds: no request can give those" + (
+            "; tests/unit/service/test_random*.c and test_philox.c have it" if drawn else ""))
     if op_seed is None and "eager_draw" in entry:
         draws = random.Random(graph_seed)
         for _ in range(entry["eager_draw"] + 1):
@@ -45,6 +53,8 @@ def profiles_of(entry):
     """Those that give the numbers."""
     if entry["profile"] == "any":
         return PROFILES
+    if entry.get("verified") is False and not entry.get("matches_profiles"):
+        raise Skip(f"nobody could reproduce it: {entry.get('note', 'no profile gives these numbers')}")
     known = [entry["profile"], *entry.get("matches_profiles", [])]
     chosen = [profile for profile in PROFILES if profile in known]
     if not chosen:
