@@ -6,6 +6,8 @@
 
 /* A run with steps up to this is read whole and thinned out; beyond, element by element. */
 enum { THINNED_STEP_MAX = 64 };
+/* Rows and columns turned over at a time: what fits the nearest cache. */
+enum { BLOCK = 64 };
 
 void
 op_layout_add(struct op_layout *layout, uint64_t size, uint64_t stride)
@@ -101,6 +103,105 @@ pick(uint32_t size, const uint8_t *from, uint64_t step, uint64_t count, uint8_t 
 #undef PICK
 }
 
+struct block {
+    const uint8_t *from;
+    uint8_t *out;
+    uint64_t rows, columns; /* of the result */
+    uint64_t step;          /* of a column in the source, where rows are beside each other */
+};
+
+/* out[row][column] = from[column][row] */
+static void
+turn_block(uint32_t size, const struct block *b, uint64_t width)
+{
+#define TURN(bytes)                                                                                \
+    for (uint64_t column = 0; column < b->columns; column++)                                       \
+        for (uint64_t row = 0; row < b->rows; row++)                                               \
+    memcpy(b->out + (row * width + column) * (bytes),                                              \
+           b->from + (column * b->step + row) * (bytes), bytes)
+    switch (size) {
+    case 1:
+        TURN(1);
+        return;
+    case 2:
+        TURN(2);
+        return;
+    case 4:
+        TURN(4);
+        return;
+    case 8:
+        TURN(8);
+        return;
+    default:
+        TURN(16);
+        return;
+    }
+#undef TURN
+}
+
+static void
+turn(uint32_t size, const struct block *whole)
+{
+    for (uint64_t row = 0; row < whole->rows; row += BLOCK) {
+        for (uint64_t column = 0; column < whole->columns; column += BLOCK) {
+            uint64_t rows = whole->rows - row, columns = whole->columns - column;
+            struct block b = {.from = whole->from + (column * whole->step + row) * size,
+                              .out = whole->out + (row * whole->columns + column) * size,
+                              .rows = rows < BLOCK ? rows : BLOCK,
+                              .columns = columns < BLOCK ? columns : BLOCK,
+                              .step = whole->step};
+
+            turn_block(size, &b, whole->columns);
+        }
+    }
+}
+
+/* From here as many whole inner loops as are turned over together: a matrix whose rows stand beside
+ * each other in the source. 0: it is not so. */
+static uint64_t
+rows_to_turn(const struct op_layout_walk *walk, uint64_t count)
+{
+    const struct op_layout *layout = walk->layout;
+    uint64_t rows, left;
+
+    if (layout->rank < 2 || layout->strides[0] < 2 || layout->strides[1] != 1 || walk->at[0] != 0)
+        return 0;
+    rows = count / layout->sizes[0];
+    left = layout->sizes[1] - walk->at[1];
+    rows = rows < left ? rows : left;
+    return rows < 2 ? 0 : rows;
+}
+
+/* A run of elements, or many turned over; moves past them and tells how many they were. */
+static uint64_t
+copy_some(struct op_layout_walk *walk, const uint8_t *source, uint32_t size, uint64_t first,
+          uint64_t count, uint8_t *out)
+{
+    uint64_t rows = rows_to_turn(walk, count);
+    const uint8_t *from = source + walk->source * size;
+    struct op_layout_run run;
+
+    if (rows > 0) {
+        struct block whole = {.from = from,
+                              .out = out,
+                              .rows = rows,
+                              .columns = walk->layout->sizes[0],
+                              .step = walk->layout->strides[0]};
+
+        turn(size, &whole);
+        op_layout_start(walk->layout, first + rows * whole.columns, walk);
+        return rows * whole.columns;
+    }
+    run = op_layout_next(walk, count);
+    if (run.step == 1)
+        memcpy(out, from, (size_t)(run.count * size));
+    else if (run.step == 0)
+        kernel_fill(size, from, out, run.count);
+    else
+        pick(size, from, run.step, run.count, out);
+    return run.count;
+}
+
 void
 op_layout_copy(const struct op_layout *layout, const void *source, uint32_t element_size,
                uint64_t first, uint64_t count, void *out)
@@ -110,17 +211,11 @@ op_layout_copy(const struct op_layout *layout, const void *source, uint32_t elem
 
     op_layout_start(layout, first, &walk);
     while (count > 0) {
-        struct op_layout_run run = op_layout_next(&walk, count);
-        const uint8_t *from = (const uint8_t *)source + run.source * element_size;
+        uint64_t done = copy_some(&walk, source, element_size, first, count, to);
 
-        if (run.step == 1)
-            memcpy(to, from, (size_t)(run.count * element_size));
-        else if (run.step == 0)
-            kernel_fill(element_size, from, to, run.count);
-        else
-            pick(element_size, from, run.step, run.count, to);
-        to += run.count * element_size;
-        count -= run.count;
+        to += done * element_size;
+        first += done;
+        count -= done;
     }
 }
 
