@@ -219,7 +219,7 @@ $(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
 	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" \
 	    || { tail -40 $@.log; echo "FAIL fuzz/$*"; exit 1; }
 
-bench: all ## how fast, as JSON
+bench: all $(B)/tests/bench/draws ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
 bench-store: $(B)/tests/bench/store ## how fast the store alone is
 	./$<
