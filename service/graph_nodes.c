@@ -81,7 +81,7 @@ static enum err_code
 open_scope(struct assembly *a, const struct expr *expr, struct err *err)
 {
     char scope[GRAPH_SCOPE_BYTES_MAX];
-    const char *name = graph_scope_name(expr);
+    const char *name = graph_scope_name(a->tree, expr);
     size_t attrs = expr->kind == EXPR_OP ? attr_count(expr->op->attrs) : 1;
 
     a->expr = expr;
@@ -93,7 +93,8 @@ open_scope(struct assembly *a, const struct expr *expr, struct err *err)
         if (expr->args[i]->kind != EXPR_LITERAL)
             TRY(output_of(a, expr->args[i], &a->inputs[i], err));
     if (expr == a->tree->root && graph_is_initializer(a->tree)) {
-        a->scope = text(a, a->graph_name, "/Initializer/", name, err);
+        a->scope =
+            text(a, a->graph_name, name[0] == '\0' ? "/Initializer" : "/Initializer/", name, err);
         return a->scope == NULL ? ERR_NO_MEMORY : OK;
     }
     graph_numbered_name(name, graph_numbers_read(&a->numbers, name), scope);

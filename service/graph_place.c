@@ -273,8 +273,8 @@ place_item(void *context, const struct graph_item *item, struct err *err)
     p->expr = item->expr;
     if (item->expr == p->tree->root && graph_is_initializer(p->tree))
         return OK;
-    TRY(number_scope(p->txn, p->model_id, graph_scope_name(item->expr), &number, err));
-    next = graph_numbers_next(&p->numbers, graph_scope_name(item->expr));
+    TRY(number_scope(p->txn, p->model_id, graph_scope_name(p->tree, item->expr), &number, err));
+    next = graph_numbers_next(&p->numbers, graph_scope_name(p->tree, item->expr));
     if (*next != number) {
         TRY(buf_append_u32(p->out, p->numbers.index, err));
         TRY(buf_append_u64(p->out, number, err));

@@ -28,16 +28,43 @@ type_of(const struct op *op)
     return op->graph_type != NULL ? op->graph_type : op->name;
 }
 
-const char *
-graph_scope_name(const struct expr *node)
+/* The name in the row that ends them; else the type of the only one that is no Const. */
+static const char *
+name_of_rows(const struct op_graph_node *rows)
 {
+    const char *only = NULL;
+    size_t count = 0, i;
+
+    for (i = 0; rows[i].name != NULL; i++) {
+        if (strcmp(rows[i].type, "Const") == 0)
+            continue;
+        only = rows[i].name[0] == '\0' ? rows[i].type : NULL;
+        count++;
+    }
+    if (rows[i].type != NULL)
+        return rows[i].type;
+    return count == 1 ? only : NULL;
+}
+
+const char *
+graph_scope_name(const struct expr_tree *tree, const struct expr *node)
+{
+    const struct op_graph_node *rows;
+    const char *name;
+
     if (node->kind == EXPR_INITIALIZED_VALUE)
         return "Identity";
     if (node->kind != EXPR_OP)
         return NULL;
     if (node->op->graph_name != NULL)
         return node->op->graph_name;
-    return type_of(node->op);
+    rows = rows_of(node);
+    if (rows == NULL)
+        return type_of(node->op);
+    name = name_of_rows(rows);
+    if (name != NULL && name[0] == '\0' && node == tree->root && node->op->initializer)
+        return name;
+    return name != NULL && name[0] != '\0' ? name : node->op->name;
 }
 
 bool
@@ -49,6 +76,7 @@ graph_is_initializer(const struct expr_tree *tree)
 /* --- one op -------------------------------------------------------------------------------- */
 
 struct walk {
+    const struct expr_tree *tree;
     graph_item_visit *visit;
     void *context;
 };
@@ -125,7 +153,7 @@ walk_node(const struct walk *w, const struct expr *node, struct err *err)
 {
     const struct op_graph_node *rows;
 
-    if (graph_scope_name(node) == NULL)
+    if (graph_scope_name(w->tree, node) == NULL)
         return OK;
     TRY(walk_literals(w, node, err));
     rows = rows_of(node);
@@ -157,7 +185,7 @@ enum err_code
 graph_walk(const struct expr_tree *tree, graph_item_visit *visit, void *context, struct err *err)
 {
     AUTO_CALL(free_marks) bool *reached = mem_zeroed(tree->node_count, sizeof *reached, err);
-    const struct walk w = {.visit = visit, .context = context};
+    const struct walk w = {.tree = tree, .visit = visit, .context = context};
 
     if (reached == NULL)
         return ERR_NO_MEMORY;

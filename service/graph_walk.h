@@ -28,8 +28,8 @@ ERR_MUST_CHECK enum err_code graph_walk(const struct expr_tree *tree, graph_item
                                         void *context, struct err *err);
 
 /* The name of the scope that an expression node opens in the graph, before it is made unique; NULL:
- * it opens none. */
-const char *graph_scope_name(const struct expr *node);
+ * it opens none; "": an initializer's nodes lie in its variable's scope for them itself. */
+const char *graph_scope_name(const struct expr_tree *tree, const struct expr *node);
 /* An initializer that is the whole expression: its nodes lie below its variable's. */
 bool graph_is_initializer(const struct expr_tree *tree);
 /* Whether a name below a scope may be that of a node some op makes. */

@@ -66,13 +66,16 @@ struct op {
     bool passthrough;             /* the elements are the first argument's, in the same order */
     uint32_t kernel;              /* which kernel a shared eval runs: enum kernel_binary … */
     /* In TensorFlow's graph: one node of a type, whose attributes that are tensors there become
-     * Const nodes; or rows; or rows that depend on the node (its params, argument count and types).
-     * Literal arguments become Const nodes before any of them. No rows at all: the op is its first
-     * argument. */
+     * Const nodes; or rows, which end with a NULL name; or rows that depend on the node (its
+     * params, argument count and types), of which graph_nodes are the usual ones. Literal arguments
+     * become Const nodes before any of them. Rows may be none: the op is its first argument. */
     const char *graph_type; /* "Mul" */
-    const struct op_graph_node *graph_nodes; /* ends with a NULL name */
+    const struct op_graph_node *graph_nodes;
     const struct op_graph_node *(*graph_rows)(const struct expr *node);
-    const char *graph_name; /* the scope it opens; NULL: graph_type, or the op's own name */
+    /* The scope it opens. NULL: what the NULL row has as its type (""; none: names are those of the
+     * variable's initializer); else graph_type, the type of the only row that is no Const, or the
+     * op's own name. */
+    const char *graph_name;
     /* Sets node->type from params and the arguments' types; settles weak literals (op_settle_*). */
     ERR_MUST_CHECK enum err_code (*infer)(struct expr_tree *tree, struct expr *node,
                                           struct err *err);

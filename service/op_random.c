@@ -66,34 +66,72 @@ const struct attr_spec op_uniform_initializer_attrs[] = {
 };
 
 const struct op_graph_node op_uniform_nodes[] = {
-    {.name = "shape", .type = "Const"},
-    {.name = "min", .type = "Const"},
-    {.name = "max", .type = "Const"},
-    {.name = "RandomUniform", .type = "RandomUniform", .seeded = true},
-    {.name = "sub", .type = "Sub"},
-    {.name = "mul", .type = "Mul"},
-    {.name = "", .type = "Add"},
-    {.name = NULL},
+    {.name = "shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "min", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "max", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "RandomUniform",
+     .type = "RandomUniform",
+     .inputs = "shape",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = "sub", .type = "Sub", .inputs = "max min", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "mul", .type = "Mul", .inputs = "RandomUniform sub", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "", .type = "Add", .inputs = "mul min", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = "random_uniform"},
 };
 
+static const struct op_graph_node uniform_integer_nodes[] = {
+    {.name = "shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "min", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "max", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "",
+     .type = "RandomUniformInt",
+     .inputs = "shape min max",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = NULL, .type = "random_uniform"},
+};
+
+const struct op_graph_node *
+op_uniform_rows(const struct expr *node)
+{
+    const struct op_uniform_params *params = node->params;
+
+    return dtype_is_integer(params->dtype) ? uniform_integer_nodes : op_uniform_nodes;
+}
+
 const struct op_graph_node op_normal_nodes[] = {
-    {.name = "shape", .type = "Const"},
-    {.name = "mean", .type = "Const"},
-    {.name = "stddev", .type = "Const"},
-    {.name = "RandomStandardNormal", .type = "RandomStandardNormal", .seeded = true},
-    {.name = "mul", .type = "Mul"},
-    {.name = "", .type = "Add"},
-    {.name = NULL},
+    {.name = "shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "mean", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "stddev", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "RandomStandardNormal",
+     .type = "RandomStandardNormal",
+     .inputs = "shape",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = "mul",
+     .type = "Mul",
+     .inputs = "RandomStandardNormal stddev",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "", .type = "Add", .inputs = "mul mean", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = "random_normal"},
 };
 
 const struct op_graph_node op_truncated_nodes[] = {
-    {.name = "shape", .type = "Const"},
-    {.name = "mean", .type = "Const"},
-    {.name = "stddev", .type = "Const"},
-    {.name = "TruncatedNormal", .type = "TruncatedNormal", .seeded = true},
-    {.name = "mul", .type = "Mul"},
-    {.name = "", .type = "Add"},
-    {.name = NULL},
+    {.name = "shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "mean", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "stddev", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "TruncatedNormal",
+     .type = "TruncatedNormal",
+     .inputs = "shape",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = "mul",
+     .type = "Mul",
+     .inputs = "TruncatedNormal stddev",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "", .type = "Add", .inputs = "mul mean", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = "truncated_normal"},
 };
 
 /* --- runs and streams ---------------------------------------------------------------------- */

@@ -37,6 +37,8 @@ extern const struct attr_spec op_uniform_attrs[], op_uniform_initializer_attrs[]
 
 /* What TensorFlow's functions of these names make. */
 extern const struct op_graph_node op_uniform_nodes[], op_normal_nodes[], op_truncated_nodes[];
+/* Of random_uniform, whose integers take fewer nodes. */
+const struct op_graph_node *op_uniform_rows(const struct expr *node);
 
 /* A run of `outputs` elements sets 256 blocks aside for each. Refuses a run whose blocks cannot be
  * counted in 64 bits; after it, op_random_base gives the run's first block. */

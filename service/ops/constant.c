@@ -120,6 +120,7 @@ const struct op op_constant = {
     .attrs = attrs,
     .params_size = sizeof(struct op_constant_params),
     .dtypes = OP_DTYPES_ALL,
+    .graph_type = "Const",
     .infer = constant_infer,
     .eval = constant_eval,
     .constant = constant_constant,

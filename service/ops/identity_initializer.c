@@ -61,10 +61,13 @@ identity_initializer_eval(struct evaluator *e, const struct expr *node, uint64_t
 }
 
 static const struct op_graph_node graph_nodes[] = {
-    {.name = "eye/MatrixDiag", .type = "MatrixDiag"},
-    {.name = "mul/x", .type = "Const"},
-    {.name = "mul", .type = "Mul"},
-    {.name = NULL},
+    {.name = "eye/MatrixDiag", .type = "MatrixDiag", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "mul/x", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "mul",
+     .type = "Mul",
+     .inputs = "mul/x eye/MatrixDiag",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = ""},
 };
 
 const struct op op_identity_initializer = {

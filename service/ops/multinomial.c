@@ -192,9 +192,15 @@ multinomial_compute(struct evaluator *e, const struct expr *node, void *out, str
     return OK;
 }
 
+/* The seed is asked for before the number of samples becomes a Const. */
 static const struct op_graph_node graph_nodes[] = {
-    {.name = "num_samples", .type = "Const"},
-    {.name = "Multinomial", .type = "Multinomial", .seeded = true},
+    {.name = "Multinomial/num_samples", .type = "Const"},
+    {.name = "Multinomial",
+     .type = "Multinomial",
+     .inputs = "$0 Multinomial/num_samples",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true,
+     .seed_ahead = 1},
     {.name = NULL},
 };
 

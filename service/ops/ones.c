@@ -38,6 +38,7 @@ const struct op op_ones = {
     .params_size = sizeof(struct ones_params),
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
     .graph_type = "Const",
+    .graph_name = "ones",
     .infer = ones_infer,
     .eval = op_eval_constant,
     .constant = ones_constant,

@@ -27,6 +27,7 @@ const struct op op_ones_initializer = {
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
     .initializer = true,
     .graph_type = "Const",
+    .graph_name = "ones",
     .infer = ones_initializer_infer,
     .eval = op_eval_constant,
     .constant = ones_initializer_constant,

@@ -34,6 +34,13 @@ ones_like_constant(const struct expr *node, void *element)
     return true;
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "Shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "Const", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "", .type = "Fill", .inputs = "Shape Const", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
 const struct op op_ones_like = {
     .name = "ones_like",
     .summary = "Ones in the shape of the argument.",
@@ -43,7 +50,7 @@ const struct op op_ones_like = {
     .args_max = 1,
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
-    .graph_type = "Fill",
+    .graph_nodes = graph_nodes,
     .infer = ones_like_infer,
     .eval = op_eval_constant,
     .constant = ones_like_constant,

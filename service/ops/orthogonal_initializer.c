@@ -28,20 +28,61 @@ static const struct attr_spec attrs[] = {
     ATTR_END,
 };
 
+#define DRAW_AND_SVD                                                                               \
+    {.name = "random_uniform/shape", .type = "Const"},                                             \
+        {.name = "random_uniform/min", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},           \
+        {.name = "random_uniform/max", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},           \
+        {.name = "random_uniform/RandomUniform",                                                   \
+         .type = "RandomUniform",                                                                  \
+         .inputs = "random_uniform/shape",                                                         \
+         .seeded = true},                                                                          \
+        {.name = "random_uniform/sub",                                                             \
+         .type = "Sub",                                                                            \
+         .inputs = "random_uniform/max random_uniform/min",                                        \
+         .result = OP_GRAPH_TYPE_SCALAR},                                                          \
+        {.name = "random_uniform/mul",                                                             \
+         .type = "Mul",                                                                            \
+         .inputs = "random_uniform/RandomUniform random_uniform/sub"},                             \
+        {.name = "random_uniform",                                                                 \
+         .type = "Add",                                                                            \
+         .inputs = "random_uniform/mul random_uniform/min"},                                       \
+    {                                                                                              \
+        .name = "Svd", .type = "Svd", .inputs = "random_uniform"                                   \
+    }
+
 static const struct op_graph_node graph_nodes[] = {
-    {.name = "random_uniform/shape", .type = "Const"},
-    {.name = "random_uniform/min", .type = "Const"},
-    {.name = "random_uniform/max", .type = "Const"},
-    {.name = "random_uniform/RandomUniform", .type = "RandomUniform", .seeded = true},
-    {.name = "random_uniform/sub", .type = "Sub"},
-    {.name = "random_uniform/mul", .type = "Mul"},
-    {.name = "random_uniform", .type = "Add"},
-    {.name = "Svd", .type = "Svd"},
-    {.name = "Reshape/shape", .type = "Const"},
-    {.name = "Reshape", .type = "Reshape"},
-    {.name = "mul/x", .type = "Const"},
-    {.name = "mul", .type = "Mul"},
-    {.name = NULL},
+    DRAW_AND_SVD,
+    {.name = "Reshape/shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "Reshape",
+     .type = "Reshape",
+     .inputs = "Svd:1 Reshape/shape",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "mul/x", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "mul", .type = "Mul", .inputs = "mul/x Reshape", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = ""},
+};
+
+/* Of a matrix that is not tall the other side is taken, transposed. */
+static const struct op_graph_node transposed_nodes[] = {
+    DRAW_AND_SVD,
+    {.name = "transpose/Rank", .type = "Const"},
+    {.name = "transpose/sub/y", .type = "Const"},
+    {.name = "transpose/sub", .type = "Sub", .inputs = "transpose/Rank transpose/sub/y"},
+    {.name = "transpose/Range/start", .type = "Const"},
+    {.name = "transpose/Range/delta", .type = "Const"},
+    {.name = "transpose/Range",
+     .type = "Range",
+     .inputs = "transpose/Range/start transpose/Rank transpose/Range/delta"},
+    {.name = "transpose/sub_1", .type = "Sub", .inputs = "transpose/sub transpose/Range"},
+    {.name = "transpose", .type = "Transpose", .inputs = "Svd:2 transpose/sub_1"},
+    {.name = "Reshape/shape", .type = "Const", .result = OP_GRAPH_TYPE_DIMS},
+    {.name = "Reshape",
+     .type = "Reshape",
+     .inputs = "transpose Reshape/shape",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "mul/x", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "mul", .type = "Mul", .inputs = "mul/x Reshape", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL, .type = ""},
 };
 
 static struct op_matrices
@@ -166,6 +207,18 @@ orthogonal_initializer_operations(const struct expr *node)
     return op_linear_cubic(&m, 14);
 }
 
+static const struct op_graph_node *
+graph_rows(const struct expr *node)
+{
+    const struct orthogonal_params *params = node->params;
+    const struct shape *shape = &params->shape.shape;
+    uint64_t rows = 1;
+
+    for (uint32_t i = 0; i + 1 < shape->rank; i++)
+        rows *= shape->dims[i];
+    return shape->rank > 0 && rows > shape->dims[shape->rank - 1] ? graph_nodes : transposed_nodes;
+}
+
 const struct op op_orthogonal_initializer = {
     .name = "orthogonal_initializer",
     .summary = "An orthogonal matrix, in the variable's shape.",
@@ -175,6 +228,7 @@ const struct op op_orthogonal_initializer = {
     .random = true,
     .initializer = true,
     .graph_nodes = graph_nodes,
+    .graph_rows = graph_rows,
     .infer = orthogonal_initializer_infer,
     .compute = orthogonal_initializer_compute,
     .scratch_bytes = orthogonal_initializer_scratch,

@@ -115,12 +115,45 @@ random_gamma_eval(struct evaluator *e, const struct expr *node, uint64_t first, 
                          (struct kernel_operand){.data = out, .step = 1}, beta, out, count, err);
 }
 
+/* alpha gets the shape of both: alpha + zeros_like(beta). */
 static const struct op_graph_node graph_nodes[] = {
     {.name = "shape", .type = "Const"},
-    {.name = "RandomGamma", .type = "RandomGamma", .seeded = true},
-    {.name = "", .type = "RealDiv"},
+    {.name = "zeros_like", .type = "ZerosLike", .inputs = "$1"},
+    {.name = "add", .type = "Add", .inputs = "$0 zeros_like"},
+    {.name = "RandomGamma",
+     .type = "RandomGamma",
+     .inputs = "shape add",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = "truediv",
+     .type = "RealDiv",
+     .inputs = "RandomGamma $1",
+     .result = OP_GRAPH_TYPE_RESULT},
     {.name = NULL},
 };
+
+static const struct op_graph_node nodes_without_beta[] = {
+    {.name = "shape", .type = "Const"},
+    {.name = "beta", .type = "Const", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "zeros_like", .type = "ZerosLike", .inputs = "beta", .result = OP_GRAPH_TYPE_SCALAR},
+    {.name = "add", .type = "Add", .inputs = "$0 zeros_like"},
+    {.name = "RandomGamma",
+     .type = "RandomGamma",
+     .inputs = "shape add",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true},
+    {.name = "truediv",
+     .type = "RealDiv",
+     .inputs = "RandomGamma beta",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+graph_rows(const struct expr *node)
+{
+    return node->arg_count == 1 ? nodes_without_beta : graph_nodes;
+}
 
 const struct op op_random_gamma = {
     .name = "random_gamma",
@@ -133,6 +166,7 @@ const struct op op_random_gamma = {
     .dtypes = OP_DTYPE(FLOAT16) | OP_DTYPE(FLOAT32) | OP_DTYPE(FLOAT64),
     .random = true,
     .graph_nodes = graph_nodes,
+    .graph_rows = graph_rows,
     .infer = random_gamma_infer,
     .eval = random_gamma_eval,
 };

@@ -85,7 +85,12 @@ random_shuffle_compute(struct evaluator *e, const struct expr *node, void *out, 
 }
 
 static const struct op_graph_node graph_nodes[] = {
-    {.name = "", .type = "RandomShuffle", .seeded = true},
+    {.name = "",
+     .type = "RandomShuffle",
+     .inputs = "$0",
+     .result = OP_GRAPH_TYPE_RESULT,
+     .seeded = true,
+     .seed_ahead = OP_GRAPH_SEED_FIRST},
     {.name = NULL},
 };
 

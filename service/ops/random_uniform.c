@@ -9,6 +9,7 @@ const struct op op_random_uniform = {
     .dtypes = OP_UNIFORM_DTYPES,
     .random = true,
     .graph_nodes = op_uniform_nodes,
+    .graph_rows = op_uniform_rows,
     .infer = op_infer_uniform,
     .eval = op_eval_uniform,
 };

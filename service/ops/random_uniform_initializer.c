@@ -10,6 +10,7 @@ const struct op op_random_uniform_initializer = {
     .random = true,
     .initializer = true,
     .graph_nodes = op_uniform_nodes,
+    .graph_rows = op_uniform_rows,
     .infer = op_infer_uniform,
     .eval = op_eval_uniform,
 };

@@ -78,6 +78,23 @@ variance_scaling_initializer_eval(struct evaluator *e, const struct expr *node, 
     return op_eval_scaled(node, params->run, &scaling, first, count, out, err);
 }
 
+static const struct op_graph_node *
+graph_rows(const struct expr *node)
+{
+    const struct variance_scaling_params *params = node->params;
+
+    switch ((enum initializer_distribution)params->distribution) {
+    case INITIALIZER_UNIFORM:
+        return op_uniform_nodes;
+    case INITIALIZER_UNTRUNCATED_NORMAL:
+        return op_normal_nodes;
+    case INITIALIZER_NORMAL:
+    case INITIALIZER_TRUNCATED_NORMAL:
+        break;
+    }
+    return op_truncated_nodes;
+}
+
 const struct op op_variance_scaling_initializer = {
     .name = "variance_scaling_initializer",
     .summary = "Numbers whose variance is scale divided by the unit's inputs or outputs.",
@@ -87,6 +104,7 @@ const struct op op_variance_scaling_initializer = {
     .random = true,
     .initializer = true,
     .graph_nodes = op_truncated_nodes,
+    .graph_rows = graph_rows,
     .infer = variance_scaling_initializer_infer,
     .eval = variance_scaling_initializer_eval,
 };

@@ -38,6 +38,7 @@ const struct op op_zeros = {
     .params_size = sizeof(struct zeros_params),
     .dtypes = OP_DTYPES_ALL,
     .graph_type = "Const",
+    .graph_name = "zeros",
     .infer = zeros_infer,
     .eval = op_eval_constant,
     .constant = zeros_constant,

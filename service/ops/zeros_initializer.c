@@ -16,6 +16,7 @@ const struct op op_zeros_initializer = {
     .dtypes = OP_DTYPES_ALL,
     .initializer = true,
     .graph_type = "Const",
+    .graph_name = "zeros",
     .infer = op_infer_constant_initializer,
     .eval = op_eval_constant,
     .constant = zeros_initializer_constant,

@@ -43,6 +43,7 @@ const struct op op_zeros_like = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
     .graph_type = "ZerosLike",
+    .graph_name = "zeros_like",
     .infer = zeros_like_infer,
     .eval = op_eval_constant,
     .constant = zeros_like_constant,
