@@ -56,7 +56,7 @@ VECTOR_FILE
     }                                                                                              \
     static inline type prefix##_mod(type a, type b)                                                \
     {                                                                                              \
-        type rest = b == -1 ? 0 : (type)(a % b);                                                   \
+        type rest = (type)(b == -1 ? 0 : a % b);                                                   \
                                                                                                    \
         return rest != 0 && (rest < 0) != (b < 0) ? (type)(rest + b) : rest;                       \
     }
