@@ -75,7 +75,8 @@ find_op(struct decoder *d, struct api_object *o, const struct op **out, struct e
 
 /* What an op's arguments are made of: nodes, and attributes written among them. */
 struct arguments {
-    struct expr **nodes; /* in the tree's arena */
+    struct api_value list; /* "args"; its elements say by it where they stand */
+    struct expr **nodes;   /* in the tree's arena */
     uint32_t count;
     struct api_value *attrs; /* elements of "args" beyond the tensors */
     size_t attr_count;
@@ -95,12 +96,12 @@ static enum err_code
 decode_list(struct decoder *d, struct api_object *o, const struct op *op, uint32_t depth,
             struct arguments *out, struct err *err)
 {
-    struct api_value list, *elements = NULL;
+    struct api_value *elements = NULL;
     size_t found = 0, tensors;
 
-    if (!find_list(o, op, &list))
+    if (!find_list(o, op, &out->list))
         return OK;
-    TRY(api_value_elements(&list, &d->tree->arena, &elements, &found, err));
+    TRY(api_value_elements(&out->list, &d->tree->arena, &elements, &found, err));
     if (found >= d->limits->nodes_max)
         return err_set(err, ERR_INVALID_ARGUMENT, "the expression has more than %" PRIu32 " nodes",
                        d->limits->nodes_max);

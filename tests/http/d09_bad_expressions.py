@@ -188,3 +188,56 @@ def test_a_ref_before_its_id(s):
 def test_a_ref_to_itself(s):
     refused(s, {"op": "add", "id": "a", "args": [{"ref": "a"}, 1.0]}, "'a'")
     refused(s, {"op": "add", "id": "a", "args": [{"op": "negative", "args": [{"ref": "a"}]}, 1.0]}, "'a'")
+
+
+def catalogue(s):
+    """[(op, its attributes by name, all names it knows)]"""
+    ops = s.get("/v1/ops").expect(200).json["ops"]
+    return [(op["name"], {a["name"]: a for a in op["attributes"]}, {a["name"] for a in op["attributes"]} |
+             {a if isinstance(a, str) else a["name"] for a in op["args"]}) for op in ops]
+
+
+def turned_down(s, expression, *words):
+    """As refused, for many between two looks at the revision."""
+    reply = s.post("variables", {"name": "bad", "initial_value": expression})
+    s.is_refusal(reply, 400, "INVALID_ARGUMENT", words)
+    return reply.detail
+
+
+def test_every_op_names_what_is_misspelled(s):
+    ops = catalogue(s)
+    known = {name for name, _, _ in ops}
+    with s.unchanged():
+        for name, _, fields in ops:
+            if name[:-1] not in known:
+                detail = turned_down(s, {"op": name[:-1], "args": [1.0]}, f"'{name[:-1]}'")
+                assert "did you mean" in detail or len(name) < 6, detail
+            for field in fields:
+                wrong = field[:-1] + "zz"
+                detail = turned_down(s, {"op": name, wrong: 1}, f".{wrong}'")
+                assert f"did you mean '{field[:-1]}" in detail or len(field) < 5, (name, detail)
+
+
+def test_every_attribute_refuses_what_it_is_not(s):
+    """An object is no number, no shape, no dtype; a text is no number either. Written as a field or after the arguments."""
+    with s.unchanged():
+        for name, attributes, _ in catalogue(s):
+            for field, attribute in attributes.items():
+                turned_down(s, {"op": name, field: {"there is": "no such thing"}}, field)
+                if attribute["kind"] != "tensor":
+                    turned_down(s, {"op": name, field: "there is no such thing"}, field)
+                    turned_down(s, {"op": name, field: [[[1]]]}, field)
+        turned_down(s, {"op": "fill", "args": [True, 1.0]}, "args[0]")
+        turned_down(s, {"op": "transpose", "args": [[[1.0]], [[0, 1]]]}, "args[1][0]")
+
+
+def test_every_op_with_too_much_or_too_little(s):
+    for name, attributes, _ in catalogue(s):
+        required = any(a["required"] for a in attributes.values())
+        for args in ([], ["a"] * 30, [True] * 30, [[1.0], [[2.0]], 3]):
+            reply = s.post("variables", {"name": "any", "initial_value": {"op": name, "args": args}})
+            if reply.status == 201:
+                assert args or not required, (name, args)
+                s.delete("variables/any").expect(200)
+            else:
+                s.is_refusal(reply, 400, "INVALID_ARGUMENT")
