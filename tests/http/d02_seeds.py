@@ -120,3 +120,40 @@ def test_values_survive_a_restart(s):
     first = draw(s, "a", "random_normal", shape=[100])
     s.restart()
     assert np.array_equal(s.array("a"), first)
+
+
+def test_profiles_are_of_the_model(s):
+    """The fourth number is where builds differ: the r1.0 wheels print -2.44270396, later ones -2.4427042."""
+    bits = {}
+    for profile in ("r1-linux", "late-glibc-2.26", "float-cr", "modern-linux", "r1-new-glibc"):
+        s.model = f"profile_{profile}"
+        s.put(f"/v1/models/{s.model}", {"profile": profile}).expect(201)
+        assert s.get("").json["profile"] == profile
+        draw(s, "n", "random_normal", shape=[2, 2], mean=5.0, stddev=0.35, seed=1)
+        s.assign("n", {"op": "random_normal", "shape": [2, 2], "seed": 1})
+        bits[profile] = s.bytes_of("n")
+        s.initialize()
+        bits[profile] += s.bytes_of("n")
+    assert bits["r1-linux"] != bits["float-cr"]
+    s.model = "profile_none"
+    s.put(f"/v1/models/{s.model}", {}).expect(201)
+    draw(s, "n", "random_normal", shape=[2, 2], mean=5.0, stddev=0.35, seed=1)
+    assert s.bytes_of("n") == bits["r1-linux"][16:] and s.get("").json["profile"] == "r1-linux"
+
+
+def test_profile_and_seed_mode_are_confirmed_or_refused(s):
+    path = "/v1/models/kinds"
+    s.put(path, {"seed": 1, "profile": "float-cr", "seed_mode": "tf"}).expect(201)
+    s.put(path, {"profile": "float-cr"}).expect(200)
+    s.put(path, {}).expect(200)
+    s.refuses(409, "ALREADY_EXISTS", ["float-cr", "r1-linux"], "PUT", path, {"profile": "r1-linux"})
+    s.refuses(409, "ALREADY_EXISTS", ["seed_mode tf", "name"], "PUT", path, {"seed_mode": "name"})
+    shown = s.get(path).expect(200).json
+    assert (shown["profile"], shown["seed_mode"]) == ("float-cr", "tf")
+    s.restart()
+    assert s.get(path).expect(200).json == shown
+    s.refuses(400, "INVALID_ARGUMENT", ["r1-linux, late-glibc-2.26, float-cr", "did you mean 'r1-linux'"], "PUT",
+              "/v1/models/odd", {"profile": "r1_linux"})
+    s.refuses(400, "INVALID_ARGUMENT", ["one of name, tf", "'both'"], "PUT", "/v1/models/odd", {"seed_mode": "both"})
+    s.refuses(400, "INVALID_ARGUMENT", "profile", "PUT", "/v1/models/odd", {"profile": 1})
+    s.refuses(400, "INVALID_ARGUMENT", "seed_mode", "PATCH", path, {"seed_mode": "tf"})
