@@ -87,6 +87,8 @@ look_through(struct envelope *e, size_t begin, size_t *end, struct err *err)
         TRY(api_json_next(&e->reader, &token, err));
         if (token.kind == API_JSON_ARRAY)
             e->marks[e->reader.depth - 1] = token.begin + 1;
+        if (token.kind == API_JSON_ARRAY_END) /* closed before any object: not one of them */
+            e->marks[e->reader.depth] = 0;
         if (token.kind == API_JSON_OBJECT) {
             e->reader = start;
             *end = 0;

@@ -294,6 +294,26 @@ elements_of_plain_and_mixed_lists_are_values(void **state)
     close_object(&f);
 }
 
+/* [false, true] holds no object, whatever comes after it in the list around it. */
+static void
+a_list_beside_an_object_is_text_as_any_other(void **state)
+{
+    struct fixture f;
+    struct api_value list, *values = NULL;
+    size_t count = 0;
+
+    (void)state;
+    open_object(&f, "{\"args\": [[[1], [2]], [false, true], {\"x\": [3, 4]}, [5, 6]]}");
+    assert_true(api_object_has(&f.object, "args", &list));
+    assert_int_equal(api_value_elements(&list, &f.arena, &values, &count, NULL), OK);
+    assert_int_equal(count, 4);
+    assert_true(bytes_equal(values[0].text, bytes_of_text("[[1], [2]]")));
+    assert_true(bytes_equal(values[1].text, bytes_of_text("[false, true]")));
+    assert_int_equal(api_value_kind(&values[2]), API_OBJECT);
+    assert_true(bytes_equal(values[3].text, bytes_of_text("[5, 6]")));
+    close_object(&f);
+}
+
 static void
 fields_of_a_map_come_in_the_order_of_the_document(void **state)
 {
@@ -345,6 +365,7 @@ main(void)
         cmocka_unit_test(root_of_another_kind_is_called_the_body),
         cmocka_unit_test(long_paths_are_cut_between_characters),
         cmocka_unit_test(elements_of_plain_and_mixed_lists_are_values),
+        cmocka_unit_test(a_list_beside_an_object_is_text_as_any_other),
         cmocka_unit_test(fields_of_a_map_come_in_the_order_of_the_document),
         cmocka_unit_test(a_small_arena_is_a_refusal),
     };
