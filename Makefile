@@ -142,7 +142,7 @@ ifneq ($(filter-out ext2/ext3 xfs btrfs zfs f2fs tmpfs,$(shell stat -f -c %T . $
 export TENSORKEEP_FORCE_FILE_SYSTEM ?= 1
 endif
 export UBSAN_OPTIONS ?= print_stacktrace=1
-export TSAN_OPTIONS  ?= halt_on_error=1
+export TSAN_OPTIONS  ?= halt_on_error=1 suppressions=$(CURDIR)/tests/support/tsan.supp
 
 # A passed test is a file: parallel, and run again only when something changed.
 $(B)/%.ok: $(B)/%
