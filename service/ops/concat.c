@@ -47,6 +47,24 @@ concat_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64
     return op_join_eval(e, node, op_axes_product(shape, 0, axis), first, count, out, err);
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "axis", .type = "Const"},
+    {.name = "", .type = "ConcatV2", .inputs = "$* axis", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node single_nodes[] = {
+    {.name = "concat_dim", .type = "Const"},
+    {.name = "", .type = "Identity", .inputs = "$0", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+concat_graph(const struct expr *node)
+{
+    return node->arg_count == 1 ? single_nodes : graph_nodes;
+}
+
 const struct op op_concat = {
     .name = "concat",
     .summary = "The arguments one after the other along a dimension.",
@@ -57,7 +75,9 @@ const struct op op_concat = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_FIXED,
     .access = OP_ACCESS_RUNS,
-    .graph_type = "ConcatV2",
+    .graph_nodes = graph_nodes,
+    .graph_rows = concat_graph,
+    .graph_name = "concat",
     .infer = concat_infer,
     .eval = concat_eval,
     .constant = op_join_constant,

@@ -27,6 +27,12 @@ expand_dims_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     return op_axes_insert(node, &from->shape, at, 1, &node->type.shape, err);
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "dim", .type = "Const"},
+    {.name = "", .type = "ExpandDims", .inputs = "$0 dim", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
 const struct op op_expand_dims = {
     .name = "expand_dims",
     .summary = "The argument's elements, with one dimension of size 1 more.",
@@ -37,6 +43,6 @@ const struct op op_expand_dims = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
     .passthrough = true,
-    .graph_type = "ExpandDims",
+    .graph_nodes = graph_nodes,
     .infer = expand_dims_infer,
 };

@@ -85,13 +85,57 @@ eye_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t 
     }
 }
 
+static const struct op_graph_node square_nodes[] = {
+    {.name = "shape", .type = "Const"},
+    {.name = "concat/values_1", .type = "Const"},
+    {.name = "concat/axis", .type = "Const"},
+    {.name = "concat", .type = "ConcatV2", .inputs = "shape concat/values_1 concat/axis"},
+    {.name = "ones/Const", .type = "Const"},
+    {.name = "ones", .type = "Fill", .inputs = "concat ones/Const"},
+    {.name = "MatrixDiag", .type = "MatrixDiag", .inputs = "ones", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node oblong_nodes[] = {
+    {.name = "shape", .type = "Const"},
+    {.name = "Minimum/x", .type = "Const"},
+    {.name = "Minimum/y", .type = "Const"},
+    {.name = "Minimum", .type = "Minimum", .inputs = "Minimum/x Minimum/y"},
+    {.name = "concat/values_1", .type = "Pack", .inputs = "Minimum"},
+    {.name = "concat/axis", .type = "Const"},
+    {.name = "concat", .type = "ConcatV2", .inputs = "shape concat/values_1 concat/axis"},
+    {.name = "ones/Const", .type = "Const"},
+    {.name = "ones", .type = "Fill", .inputs = "concat ones/Const"},
+    {.name = "concat_1/values_1", .type = "Const"},
+    {.name = "concat_1/axis", .type = "Const"},
+    {.name = "concat_1", .type = "ConcatV2", .inputs = "shape concat_1/values_1 concat_1/axis"},
+    {.name = "zeros/Const", .type = "Const"},
+    {.name = "zeros",
+     .type = "Fill",
+     .inputs = "concat_1 zeros/Const",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = "MatrixSetDiag",
+     .type = "MatrixSetDiag",
+     .inputs = "zeros ones",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+eye_graph(const struct expr *node)
+{
+    return node->given[ROW_NUM_COLUMNS] ? oblong_nodes : square_nodes;
+}
+
 const struct op op_eye = {
     .name = "eye",
     .summary = "Identity matrices: ones on the diagonal, zeros elsewhere.",
     .attrs = attrs,
     .params_size = sizeof(struct eye_params),
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
-    .graph_type = "MatrixDiag",
+    .graph_nodes = square_nodes,
+    .graph_rows = eye_graph,
+    .graph_name = "eye",
     .infer = eye_infer,
     .eval = eye_eval,
 };

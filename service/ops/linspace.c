@@ -89,13 +89,21 @@ linspace_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint
     return OK;
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "start", .type = "Const"},
+    {.name = "stop", .type = "Const"},
+    {.name = "num", .type = "Const"},
+    {.name = "", .type = "LinSpace", .inputs = "start stop num", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
 const struct op op_linspace = {
     .name = "linspace",
     .summary = "Numbers at equal distances from start to stop.",
     .attrs = attrs,
     .params_size = sizeof(struct linspace_params),
     .dtypes = OP_DTYPE(FLOAT32) | OP_DTYPE(FLOAT64),
-    .graph_type = "LinSpace",
+    .graph_nodes = graph_nodes,
     .infer = linspace_infer,
     .eval = linspace_eval,
 };

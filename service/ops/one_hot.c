@@ -207,6 +207,67 @@ one_hot_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint6
     return hot.width == 1 ? set_together(&hot, err) : set_rows(&hot, err);
 }
 
+/* --- TensorFlow's graph --------------------------------------------------------------------- */
+
+/* A value that is given is made twice: once to see its dtype. */
+static const struct op_graph_node plain_nodes[] = {
+    {.name = "on_value", .type = "Const"},
+    {.name = "off_value", .type = "Const"},
+    {.name = "depth", .type = "Const"},
+    {.name = "",
+     .type = "OneHot",
+     .inputs = "$0 depth on_value off_value",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node on_nodes[] = {
+    {.name = "Const", .type = "Const"},
+    {.name = "off_value", .type = "Const"},
+    {.name = "depth", .type = "Const"},
+    {.name = "on_value", .type = "Const"},
+    {.name = "",
+     .type = "OneHot",
+     .inputs = "$0 depth on_value off_value",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node off_nodes[] = {
+    {.name = "Const", .type = "Const"},
+    {.name = "on_value", .type = "Const"},
+    {.name = "depth", .type = "Const"},
+    {.name = "off_value", .type = "Const"},
+    {.name = "",
+     .type = "OneHot",
+     .inputs = "$0 depth on_value off_value",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node both_nodes[] = {
+    {.name = "Const", .type = "Const"},
+    {.name = "Const_1", .type = "Const"},
+    {.name = "depth", .type = "Const"},
+    {.name = "on_value", .type = "Const"},
+    {.name = "off_value", .type = "Const"},
+    {.name = "",
+     .type = "OneHot",
+     .inputs = "$0 depth on_value off_value",
+     .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+one_hot_graph(const struct expr *node)
+{
+    const struct one_hot_params *params = node->params;
+
+    if (params->on_value.given)
+        return params->off_value.given ? both_nodes : on_nodes;
+    return params->off_value.given ? off_nodes : plain_nodes;
+}
+
 const struct op op_one_hot = {
     .name = "one_hot",
     .summary = "A new dimension in which one element of `depth` is on: the one the index says.",
@@ -218,7 +279,9 @@ const struct op op_one_hot = {
     .dtypes = OP_DTYPES_FIXED,
     .arg_dtypes = OP_DTYPE(UINT8) | OP_DTYPE(INT32) | OP_DTYPE(INT64),
     .access = OP_ACCESS_RUNS,
-    .graph_type = "OneHot",
+    .graph_nodes = plain_nodes,
+    .graph_rows = one_hot_graph,
+    .graph_name = "one_hot",
     .infer = one_hot_infer,
     .eval = one_hot_eval,
 };

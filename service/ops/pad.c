@@ -273,6 +273,26 @@ pad_constant(const struct expr *node, void *element)
     return params->mode != PAD_CONSTANT || memcmp(element, zero, dtype_size(node->type.dtype)) == 0;
 }
 
+static const struct op_graph_node zero_nodes[] = {
+    {.name = "paddings", .type = "Const"},
+    {.name = "", .type = "Pad", .inputs = "$0 paddings", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node mirror_nodes[] = {
+    {.name = "paddings", .type = "Const"},
+    {.name = "", .type = "MirrorPad", .inputs = "$0 paddings", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+pad_graph(const struct expr *node)
+{
+    const struct pad_params *params = node->params;
+
+    return params->mode == PAD_CONSTANT ? zero_nodes : mirror_nodes;
+}
+
 const struct op op_pad = {
     .name = "pad",
     .summary = "The argument with elements put before and after those of each dimension.",
@@ -283,7 +303,8 @@ const struct op op_pad = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_FIXED,
     .access = OP_ACCESS_RUNS,
-    .graph_type = "Pad",
+    .graph_nodes = zero_nodes,
+    .graph_rows = pad_graph,
     .infer = pad_infer,
     .eval = pad_eval,
     .constant = pad_constant,

@@ -169,13 +169,22 @@ range_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_
     return OK;
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "start", .type = "Const"},
+    {.name = "limit", .type = "Const"},
+    {.name = "delta", .type = "Const"},
+    {.name = "", .type = "Range", .inputs = "start limit delta", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
 const struct op op_range = {
     .name = "range",
     .summary = "Numbers from start by delta, up to limit.",
     .attrs = attrs,
     .params_size = sizeof(struct range_params),
     .dtypes = OP_DTYPE(INT32) | OP_DTYPE(INT64) | OP_DTYPE(FLOAT32) | OP_DTYPE(FLOAT64),
-    .graph_type = "Range",
+    .graph_nodes = graph_nodes,
+    .graph_name = "range",
     .infer = range_infer,
     .eval = range_eval,
 };

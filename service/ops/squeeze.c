@@ -51,6 +51,11 @@ squeeze_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     return OK;
 }
 
+static const struct op_graph_node graph_nodes[] = {
+    {.name = "", .type = "Squeeze", .inputs = "$0", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
 const struct op op_squeeze = {
     .name = "squeeze",
     .summary = "The argument's elements, without dimensions of size 1.",
@@ -61,6 +66,6 @@ const struct op op_squeeze = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_ALL,
     .passthrough = true,
-    .graph_type = "Squeeze",
+    .graph_nodes = graph_nodes,
     .infer = squeeze_infer,
 };

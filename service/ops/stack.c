@@ -51,6 +51,7 @@ const struct op op_stack = {
     .dtypes = OP_DTYPES_FIXED,
     .access = OP_ACCESS_RUNS,
     .graph_type = "Pack",
+    .graph_name = "stack",
     .infer = stack_infer,
     .eval = stack_eval,
     .constant = op_join_constant,

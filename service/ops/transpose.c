@@ -97,6 +97,32 @@ transpose_constant(const struct expr *node, void *element)
     return op_node_constant(node->args[0], element);
 }
 
+static const struct op_graph_node given_nodes[] = {
+    {.name = "perm", .type = "Const"},
+    {.name = "", .type = "Transpose", .inputs = "$0 perm", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node reversing_nodes[] = {
+    {.name = "Rank", .type = "Rank", .inputs = "$0"},
+    {.name = "sub/y", .type = "Const"},
+    {.name = "sub", .type = "Sub", .inputs = "Rank sub/y"},
+    {.name = "Range/start", .type = "Const"},
+    {.name = "Range/delta", .type = "Const"},
+    {.name = "Range", .type = "Range", .inputs = "Range/start Rank Range/delta"},
+    {.name = "sub_1", .type = "Sub", .inputs = "sub Range"},
+    {.name = "", .type = "Transpose", .inputs = "$0 sub_1", .result = OP_GRAPH_TYPE_RESULT},
+    {.name = NULL},
+};
+
+static const struct op_graph_node *
+transpose_graph(const struct expr *node)
+{
+    const struct transpose_params *params = node->params;
+
+    return params->perm.given ? given_nodes : reversing_nodes;
+}
+
 const struct op op_transpose = {
     .name = "transpose",
     .summary = "The argument with its dimensions in another order.",
@@ -107,7 +133,9 @@ const struct op op_transpose = {
     .arg_names = arg_names,
     .dtypes = OP_DTYPES_FIXED,
     .access = OP_ACCESS_WHOLE,
-    .graph_type = "Transpose",
+    .graph_nodes = given_nodes,
+    .graph_rows = transpose_graph,
+    .graph_name = "transpose",
     .infer = transpose_infer,
     .eval = transpose_eval,
     .constant = transpose_constant,
