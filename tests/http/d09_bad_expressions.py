@@ -229,6 +229,8 @@ def test_every_attribute_refuses_what_it_is_not(s):
                     turned_down(s, {"op": name, field: [[[1]]]}, field)
         turned_down(s, {"op": "fill", "args": [True, 1.0]}, "args[0]")
         turned_down(s, {"op": "transpose", "args": [[[1.0]], [[0, 1]]]}, "args[1][0]")
+        turned_down(s, {"op": "fill", "args": [[2], {"x": 1}]}, "args[1].x")
+        turned_down(s, {"op": "fill", "args": [[2, -1], tensor("float32", [], 1)]}, "args[0]", "-1")
 
 
 def test_every_op_with_too_much_or_too_little(s):
