@@ -12,7 +12,13 @@ typedef struct kernel_complex128 complex128;
 static inline double complex
 c_of(complex128 z)
 {
-    return CMPLX(z.re, z.im);
+    return __builtin_complex(z.re, z.im);
+}
+
+static inline long double complex
+wide_c(complex128 z)
+{
+    return __builtin_complex((long double)z.re, (long double)z.im);
 }
 
 static inline complex128
@@ -99,7 +105,7 @@ complex128_pow(complex128 a, complex128 b)
         return (complex128){1, 0};
     if (a.re == 0 && a.im == 0)
         return b.re > 0 ? (complex128){0, 0} : (complex128){(double)NAN, (double)NAN};
-    power = cexpl(CMPLXL(b.re, b.im) * clogl(CMPLXL(a.re, a.im)));
+    power = cexpl(wide_c(b) * clogl(wide_c(a)));
     return (complex128){(double)creall(power), (double)cimagl(power)};
 }
 

@@ -159,7 +159,7 @@ complex_element(enum kernel_unary op, enum dtype dtype, const uint8_t *in, uint8
     enum dtype part = dtype == DTYPE_COMPLEX64 ? DTYPE_FLOAT32 : DTYPE_FLOAT64;
     uint32_t size = dtype_size(part);
     double re = tensor_element_as_double(part, in), im = tensor_element_as_double(part, in + size);
-    long double complex z = complex_result(op, CMPLXL(re, im));
+    long double complex z = complex_result(op, __builtin_complex((long double)re, (long double)im));
 
     tensor_element_of_double(part, (double)creall(z), out);
     if (op != KERNEL_ABS)
