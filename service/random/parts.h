@@ -28,6 +28,20 @@ enum { RANDOM_ODD_SINE_1 = 2670662, RANDOM_ODD_SINE_2 = 6546207, RANDOM_ODD_COSI
 #define RANDOM_ODD_SINE_2_BITS 0xBF7B5A8Fu
 #define RANDOM_ODD_COSINE_BITS 0x3F44D4CCu
 
+/* Sun's float32 logarithm (fdlibm, 1993): ln 2 in two parts, the first short enough that multiples
+ * of it by an exponent are exact; coefficients of log((1 + s) / (1 - s)) / s - 2 in s^2; a third.
+ */
+#define FDLIBM_LN2_HIGH 0x1.62e3p-1f
+#define FDLIBM_LN2_LOW  0x1.2fefa2p-17f
+#define FDLIBM_LG1      0x1.555556p-1f
+#define FDLIBM_LG2      0x1.99999ap-2f
+#define FDLIBM_LG3      0x1.24924ap-2f
+#define FDLIBM_LG4      0x1.c71c52p-3f
+#define FDLIBM_LG5      0x1.74664ap-3f
+#define FDLIBM_LG6      0x1.39a09ep-3f
+#define FDLIBM_LG7      0x1.2f112ep-3f
+#define FDLIBM_THIRD    0x1.555556p-2f
+
 /* Block `offset` of the stream: counter (counter_high << 64) + base_block + offset. */
 void random_block(const struct random_stream *stream, uint64_t offset, uint32_t out[4]);
 

@@ -64,23 +64,17 @@ float_of_bits(uint32_t bits)
 
 /* --- the float32 logarithm of fdlibm ------------------------------------------------------- */
 
-/* Remez coefficients of log((1 + s) / (1 - s)) / s - 2 in s^2, and ln 2 in two parts, the first
- * short enough that multiples of it by an exponent are exact: the published constants. */
-static const float fdlibm_ln2_high = 0x1.62e3p-1f, fdlibm_ln2_low = 0x1.2fefa2p-17f;
-static const float fdlibm_odd[4] = {0x1.555556p-1f, 0x1.24924ap-2f, 0x1.74664ap-3f, 0x1.2f112ep-3f};
-static const float fdlibm_even[3] = {0x1.99999ap-2f, 0x1.c71c52p-3f, 0x1.39a09ep-3f};
-
 /* ln(1 + f) - k ln 2 for |f| < 2^-20: f - R, R = f^2 (1/2 - f/3). */
 static float
 fdlibm_log_tiny(float f, float k)
 {
-    float rest = f * f * (0.5f - 0x1.555556p-2f * f);
+    float rest = f * f * (0.5f - FDLIBM_THIRD * f);
 
     if (f == 0.0f)
-        return k == 0.0f ? 0.0f : k * fdlibm_ln2_high + k * fdlibm_ln2_low;
+        return k == 0.0f ? 0.0f : k * FDLIBM_LN2_HIGH + k * FDLIBM_LN2_LOW;
     if (k == 0.0f)
         return f - rest;
-    return k * fdlibm_ln2_high - ((rest - k * fdlibm_ln2_low) - f);
+    return k * FDLIBM_LN2_HIGH - ((rest - k * FDLIBM_LN2_LOW) - f);
 }
 
 /* Sun's algorithm for a positive normal float32: x = 2^k (1 + f) with 1 + f in [sqrt(1/2),
@@ -106,19 +100,19 @@ random_fdlibm_logf(float x)
     s = f / (2.0f + f);
     z = s * s;
     w = z * z;
-    rest = z * (fdlibm_odd[0] + w * (fdlibm_odd[1] + w * (fdlibm_odd[2] + w * fdlibm_odd[3]))) +
-           w * (fdlibm_even[0] + w * (fdlibm_even[1] + w * fdlibm_even[2]));
+    rest = w * (FDLIBM_LG2 + w * (FDLIBM_LG4 + w * FDLIBM_LG6)) +
+           z * (FDLIBM_LG1 + w * (FDLIBM_LG3 + w * (FDLIBM_LG5 + w * FDLIBM_LG7)));
     in_middle = (fraction - (0x6147A << 3)) | ((0x6B851 << 3) - fraction);
     if (in_middle > 0) {
         half_square = 0.5f * f * f;
         if (exponent == 0)
             return f - (half_square - s * (half_square + rest));
-        return k * fdlibm_ln2_high -
-               ((half_square - (s * (half_square + rest) + k * fdlibm_ln2_low)) - f);
+        return k * FDLIBM_LN2_HIGH -
+               ((half_square - (s * (half_square + rest) + k * FDLIBM_LN2_LOW)) - f);
     }
     if (exponent == 0)
         return f - s * (f - rest);
-    return k * fdlibm_ln2_high - ((s * (f - rest) - k * fdlibm_ln2_low) - f);
+    return k * FDLIBM_LN2_HIGH - ((s * (f - rest) - k * FDLIBM_LN2_LOW) - f);
 }
 
 /* --- float32 ------------------------------------------------------------------------------- */

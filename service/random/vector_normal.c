@@ -19,6 +19,25 @@ constant(double value)
     return _mm256_set1_pd(value);
 }
 
+RANDOM_VECTOR static inline __m128
+singles(float value)
+{
+    return _mm_set1_ps(value);
+}
+
+RANDOM_VECTOR static inline __m128i
+lanes(int32_t value)
+{
+    return _mm_set1_epi32(value);
+}
+
+/* a + x y, rounded twice. */
+RANDOM_VECTOR static inline __m128
+add_scaled(float a, __m128 x, __m128 y)
+{
+    return _mm_add_ps(singles(a), _mm_mul_ps(x, y));
+}
+
 /* c[0] + c[1] x + ... + c[5] x^5, in pairs so that less waits for less. */
 RANDOM_VECTOR static inline __m256d
 polynomial(__m256d x, const double c[6])
@@ -72,19 +91,55 @@ log_of(__m256d u)
     return _mm256_fmadd_pd(k, constant(0x1.62e42fefa39efp-1), log);
 }
 
+/* Sun's float32 logarithm (profile.c), operation by operation, without its branches: with k = 0 the
+ * one formula gives the bits of the shorter one, and what differs is one term. */
+RANDOM_VECTOR static inline __m128
+fdlibm_logs(__m128 x)
+{
+    const __m128i word = _mm_castps_si128(x), fraction = _mm_and_si128(word, lanes(0x7FFFFF));
+    const __m128i up = _mm_and_si128(_mm_add_epi32(fraction, lanes(0x95F64 << 3)), lanes(0x800000));
+    const __m128 k = _mm_cvtepi32_ps(
+        _mm_add_epi32(_mm_sub_epi32(_mm_srli_epi32(word, 23), lanes(127)), _mm_srli_epi32(up, 23)));
+    const __m128i scaled = _mm_or_si128(fraction, _mm_xor_si128(up, lanes(0x3F800000)));
+    const __m128 f = _mm_sub_ps(_mm_castsi128_ps(scaled), singles(1.0f));
+    const __m128 s = _mm_div_ps(f, _mm_add_ps(singles(2.0f), f)), z = _mm_mul_ps(s, s);
+    const __m128 w = _mm_mul_ps(z, z), k_low = _mm_mul_ps(k, singles(FDLIBM_LN2_LOW));
+    const __m128 odd = _mm_mul_ps(
+        z, add_scaled(FDLIBM_LG1, w,
+                      add_scaled(FDLIBM_LG3, w, add_scaled(FDLIBM_LG5, w, singles(FDLIBM_LG7)))));
+    const __m128 even =
+        _mm_mul_ps(w, add_scaled(FDLIBM_LG2, w, add_scaled(FDLIBM_LG4, w, singles(FDLIBM_LG6))));
+    const __m128 rest = _mm_add_ps(even, odd);
+    const __m128 half_square = _mm_mul_ps(_mm_mul_ps(singles(0.5f), f), f);
+    const __m128 tiny_rest = _mm_mul_ps(
+        _mm_mul_ps(f, f), _mm_sub_ps(singles(0.5f), _mm_mul_ps(singles(FDLIBM_THIRD), f)));
+    const __m128 middle =
+        _mm_sub_ps(half_square, _mm_add_ps(_mm_mul_ps(s, _mm_add_ps(half_square, rest)), k_low));
+    const __m128 usual = _mm_sub_ps(_mm_mul_ps(s, _mm_sub_ps(f, rest)), k_low);
+    const __m128i in_middle = _mm_or_si128(_mm_sub_epi32(fraction, lanes(0x6147A << 3)),
+                                           _mm_sub_epi32(lanes(0x6B851 << 3), fraction));
+    const __m128i tiny = _mm_cmplt_epi32(
+        _mm_and_si128(_mm_add_epi32(fraction, lanes(15)), lanes(0x7FFFFF)), lanes(16));
+    __m128 term = _mm_blendv_ps(usual, middle,
+                                _mm_castsi128_ps(_mm_cmpgt_epi32(in_middle, _mm_setzero_si128())));
+
+    term = _mm_blendv_ps(term, _mm_sub_ps(tiny_rest, k_low), _mm_castsi128_ps(tiny));
+    return _mm_sub_ps(_mm_mul_ps(k, singles(FDLIBM_LN2_HIGH)), _mm_sub_ps(term, f));
+}
+
 /* sqrt(-2 ln u): rounded once at the end, or the logarithm too, or Sun's logarithm. */
 RANDOM_VECTOR static inline __m128
-radius_of(enum random_profile profile, const uint32_t words[8], __m256d u)
+radius_of(enum random_profile profile, __m256d u)
 {
     __m256d log;
 
     if (profile == RANDOM_PROFILE_LATE_GLIBC_2_26)
-        return _mm_setr_ps(
-            random_radius_plain(profile, words[0]), random_radius_plain(profile, words[2]),
-            random_radius_plain(profile, words[4]), random_radius_plain(profile, words[6]));
+        return _mm_sqrt_ps(
+            _mm_mul_ps(singles(-2.0f),
+                       fdlibm_logs(_mm_max_ps(_mm256_cvtpd_ps(u), singles(RANDOM_UNIFORM_MIN)))));
     log = log_of(u);
     if (profile == RANDOM_PROFILE_FLOAT_CR)
-        return _mm_sqrt_ps(_mm_mul_ps(_mm256_cvtpd_ps(log), _mm_set1_ps(-2.0f)));
+        return _mm_sqrt_ps(_mm_mul_ps(_mm256_cvtpd_ps(log), singles(-2.0f)));
     return _mm256_cvtpd_ps(_mm256_sqrt_pd(_mm256_mul_pd(log, constant(-2.0))));
 }
 
@@ -156,7 +211,7 @@ factors_of(enum random_profile profile, const uint32_t words[8], __m128 *radius,
     const __m256i angle_words = _mm256_srli_epi64(pairs, 32);
     const __m256d turn = _mm256_mul_pd(constant(2 * 0x1.921fb54442d18p+1), uniform(angle_words));
 
-    *radius = radius_of(profile, words, uniform(pairs));
+    *radius = radius_of(profile, uniform(pairs));
     sincos_of(_mm256_cvtpd_ps(turn), sine, cosine);
     if (profile != RANDOM_PROFILE_FLOAT_CR && __builtin_expect(has_exception(angle_words), 0)) {
         float s[4], c[4];
