@@ -152,8 +152,6 @@ op_join_eval(struct evaluator *e, const struct expr *node, uint64_t rows, uint64
     return join_columns(&join, err);
 }
 
-/* Looks at fills only, not below ops with arguments: joined joins of shared nodes have more ways
- * down than could be walked. */
 bool
 op_join_constant(const struct expr *node, void *element)
 {
@@ -161,9 +159,7 @@ op_join_constant(const struct expr *node, void *element)
     uint32_t size = dtype_size(node->type.dtype);
 
     for (uint32_t i = 0; i < node->arg_count; i++) {
-        const struct expr *arg = node->args[i];
-
-        if (arg->arg_count > 0 || !op_node_constant(arg, i == 0 ? element : other))
+        if (!op_node_constant(node->args[i], i == 0 ? element : other))
             return false;
         if (i > 0 && memcmp(element, other, size) != 0)
             return false;

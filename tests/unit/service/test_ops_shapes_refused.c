@@ -93,8 +93,7 @@ joins_of_different_shapes_are_refused(void **state)
 {
     static const float zero;
     AUTO(expr_tree)
-    sizes = {0},
-    ranks = {0}, axis = {0}, scalars = {0}, dtypes = {0}, stacked = {0};
+    sizes = {0}, ranks = {0}, axis = {0}, scalars = {0}, dtypes = {0}, stacked = {0};
     struct expr *node;
 
     (void)state;
