@@ -65,7 +65,7 @@ static const struct op_graph_node graph_nodes[] = {
 /* Of a matrix that is not tall the other side is taken, transposed. */
 static const struct op_graph_node transposed_nodes[] = {
     DRAW_AND_SVD,
-    {.name = "transpose/Rank", .type = "Const"},
+    {.name = "transpose/Rank", .type = "Rank", .inputs = "Svd:2"},
     {.name = "transpose/sub/y", .type = "Const"},
     {.name = "transpose/sub", .type = "Sub", .inputs = "transpose/Rank transpose/sub/y"},
     {.name = "transpose/Range/start", .type = "Const"},
