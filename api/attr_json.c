@@ -2,6 +2,7 @@
  * once as int64 or float64, exact, whatever dtype it will adopt. */
 #include "api/attr_json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -222,6 +223,21 @@ decode_ints(const struct api_value *value, struct arena *arena, struct attr_ints
     return OK;
 }
 
+/* A number is the name that is written like it: norm's ord 2. */
+static enum err_code
+choice_text(const struct api_value *value, struct arena *arena, const char **out, struct err *err)
+{
+    char digits[24];
+    int64_t number = 0;
+
+    if (api_value_kind(value) != API_NUMBER)
+        return api_value_text(value, arena, out, err);
+    TRY(api_value_i64(value, &number, err));
+    snprintf(digits, sizeof digits, "%" PRId64, number);
+    *out = arena_text(arena, bytes_of_text(digits), err);
+    return *out == NULL ? ERR_NO_MEMORY : OK;
+}
+
 /* One of the row's names. */
 static enum err_code
 decode_choice(const struct api_value *value, const struct attr_spec *spec, struct arena *arena,
@@ -231,7 +247,7 @@ decode_choice(const struct api_value *value, const struct attr_spec *spec, struc
     const char *text = NULL;
     size_t used = 0;
 
-    TRY(api_value_text(value, arena, &text, err));
+    TRY(choice_text(value, arena, &text, err));
     for (*out = 0; spec->choices[*out] != NULL; ++*out) {
         if (strcmp(spec->choices[*out], text) == 0)
             return OK;

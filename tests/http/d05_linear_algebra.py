@@ -33,7 +33,7 @@ def refused(s, word, expression):
 def test_matmul(s):
     random = np.random.default_rng(1)
     for dtype in ("float16", "float32", "float64", "complex64", "complex128"):
-        for m, k, n in ((3, 4, 5), (1, 7, 1), (2, 0, 3), (0, 2, 2), (17, 33, 9)):
+        for m, k, n in ((3, 4, 5), (2, 0, 3), (17, 33, 9)):
             a, b = draw(random, (m, k), dtype), draw(random, (k, n), dtype)
             near(result(s, op("matmul", literal(a, dtype), literal(b, dtype)), fresh(s)), a @ b, dtype)
             for form in ("transpose", "adjoint"):
@@ -83,7 +83,7 @@ def test_vectors(s):
 def test_qr(s):
     random = np.random.default_rng(4)
     for dtype in ("float32", "float64", "complex64", "complex128"):
-        for m, n in ((5, 3), (3, 5), (4, 4), (1, 1)):
+        for m, n in ((5, 3), (3, 5)):
             a = draw(random, (m, n), dtype)
             for full in (False, True):
                 q = result(s, op("qr", literal(a, dtype), full_matrices=full), fresh(s))
@@ -98,7 +98,7 @@ def test_qr(s):
 def test_svd(s):
     random = np.random.default_rng(5)
     for dtype in ("float32", "float64", "complex64", "complex128"):
-        for m, n in ((5, 3), (3, 5), (4, 4), (40, 3), (1, 1)):
+        for m, n in ((5, 3), (3, 5), (40, 3)):
             a = draw(random, (m, n), dtype)
             for full in (False, True):
                 values, u, v = (result(s, op("svd", literal(a, dtype), full_matrices=full, output=output), fresh(s))
@@ -150,12 +150,12 @@ def test_what_cannot_be_decomposed_is_said_when_it_is_computed(s):
 def test_reductions(s):
     random = np.random.default_rng(7)
     functions = {"reduce_sum": np.sum, "reduce_prod": np.prod, "reduce_min": np.min, "reduce_max": np.max, "reduce_mean": np.mean}
-    for dtype in ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "complex64"):
+    for dtype in ("float16", "float32", "int8", "int64", "uint8", "complex64"):
         a = (draw(random, (3, 5, 4), dtype) % 5).astype(formats.NUMPY[dtype]) if dtype[0] in "iu" else draw(random, (3, 5, 4), dtype)
         for name, function in functions.items():
             if dtype == "complex64" and name in ("reduce_min", "reduce_max"):
                 continue
-            for axis in (None, 0, 1, -1, (0, 2), (1, 2), (0, 1, 2), ()):
+            for axis in (None, 0, -1, (0, 2), ()):
                 where = {} if axis is None else {"axis": axis if isinstance(axis, int) else list(axis)}
                 with np.errstate(over="ignore"):
                     wide = a if dtype[0] in "iuc" else a.astype(np.float64)
@@ -198,13 +198,14 @@ def test_norms(s):
     random = np.random.default_rng(9)
     a = draw(random, (4, 6), "float64")
     x = literal(a, "float64")
-    for order, plain in (("euclidean", None), ("fro", None), ("1", 1), ("2", 2), ("inf", np.inf)):
+    for order, plain in (("euclidean", None), ("fro", None), (1, 1), ("1", 1), (2, 2), ("inf", np.inf)):
         near(result(s, op("norm", x, ord=order), fresh(s)), np.linalg.norm(a.ravel(), plain), "float64")
         near(result(s, op("norm", x, ord=order, axis=1), fresh(s)), np.linalg.norm(a, plain, axis=1), "float64")
-        if order != "2":
+        if order != 2:
             near(result(s, op("norm", x, ord=order, axis=[0, 1]), fresh(s)), np.linalg.norm(a, plain or "fro"), "float64")
             near(result(s, op("norm", x, ord=order, axis=[-1, 0]), fresh(s)), np.linalg.norm(a.T, plain or "fro"), "float64")
-    refused(s, "'ord' must be a supported matrix norm", op("norm", x, ord="2", axis=[0, 1]))
+    refused(s, "'ord' must be a supported matrix norm", op("norm", x, 2, [0, 1]))
+    refused(s, ("ord", "euclidean, fro, 1, 2, inf"), op("norm", x, ord=3))
     near(result(s, op("l2_loss", x), "loss"), (a**2).sum() / 2, "float64")
     near(result(s, op("clip_by_norm", x, 1.5), "clipped"), a * 1.5 / np.linalg.norm(a), "float64")
     near(result(s, op("clip_by_norm", x, clip_norm=100), "unclipped"), a, "float64")
