@@ -305,45 +305,51 @@ infer(struct assembly *a, const char *name, const struct variable_record *variab
       struct expr_tree *tree, struct err *err)
 {
     AUTO(compute_source) reads = {0};
-    struct err inner = ERR_INIT;
     struct expr_source source;
     enum err_code code;
 
     compute_source_init(&reads, a->view, a->model->id);
     source = compute_expr_source(&reads);
-    code = expr_infer(tree, &source, variable->type.dtype, &inner);
-    if (code == ERR_NO_MEMORY)
-        return err_set(err, ERR_NO_MEMORY, "%s", inner.text);
-    a->inferred = code == OK;
-    return a->inferred ? graph_draw(a->model, variable->graph_position, name, tree, err) : OK;
+    code = expr_infer(tree, &source, variable->type.dtype, err);
+    if (code == ERR_NOT_FOUND || code == ERR_FAILED_PRECONDITION || code == ERR_INVALID_ARGUMENT) {
+        err_clear(err);
+        return OK;
+    }
+    TRY(code);
+    a->inferred = true;
+    return graph_draw(a->model, variable->graph_position, name, tree, err);
 }
 
+struct edges {
+    struct assembly *assembly;
+    struct graph_edge *list;
+    size_t count;
+};
+
+/* The name is the tree's, which goes: it is copied. */
 static enum err_code
 add_edge(void *context, const char *name, bool initialized, struct err *err)
 {
-    struct graph_variable *out = context;
-    struct graph_edge *edges = (struct graph_edge *)(uintptr_t)out->edges;
+    struct edges *edges = context;
+    const char *from = arena_text(edges->assembly->arena, bytes_of_text(name), err);
 
-    (void)err;
-    edges[out->edge_count++] = (struct graph_edge){.from = name, .initialized = initialized};
+    if (from == NULL)
+        return ERR_NO_MEMORY;
+    edges->list[edges->count++] = (struct graph_edge){.from = from, .initialized = initialized};
     return OK;
 }
 
-/* Texts of edges borrow from the tree until they are copied here. */
 static enum err_code
 set_edges(struct assembly *a, struct graph_variable *out, struct err *err)
 {
-    struct graph_edge *edges = arena_array(a->arena, a->tree->node_count, sizeof *edges, err);
+    struct edges edges = {.assembly = a};
 
-    if (edges == NULL)
+    edges.list = arena_array(a->arena, a->tree->node_count, sizeof *edges.list, err);
+    if (edges.list == NULL)
         return ERR_NO_MEMORY;
-    out->edges = edges;
-    TRY(expr_each_variable(a->tree, add_edge, out, err));
-    for (size_t i = 0; i < out->edge_count; i++) {
-        edges[i].from = arena_text(a->arena, bytes_of_text(edges[i].from), err);
-        if (edges[i].from == NULL)
-            return ERR_NO_MEMORY;
-    }
+    TRY(expr_each_variable(a->tree, add_edge, &edges, err));
+    out->edges = edges.list;
+    out->edge_count = edges.count;
     return OK;
 }
 
