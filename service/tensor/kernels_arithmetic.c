@@ -182,21 +182,35 @@ VECTOR_FILE
                      kernel_##prefix##_negative)                                                   \
     UNARY(prefix, struct kernel_##prefix, square)
 
+/* clang-format off: it takes the lists below for one declaration. */
 SIGNED_ELEMENTS(int8, int8_t, unsigned)
 SIGNED_ELEMENTS(int16, int16_t, unsigned)
-SIGNED_ELEMENTS(int32, int32_t, unsigned) SIGNED_ELEMENTS(int64, int64_t, uint64_t)
-    UNSIGNED_ELEMENTS(uint8, uint8_t, unsigned) UNSIGNED_ELEMENTS(uint16, uint16_t, unsigned)
-        UNSIGNED_ELEMENTS(uint32, uint32_t, unsigned) UNSIGNED_ELEMENTS(uint64, uint64_t, uint64_t)
-            FLOAT_ELEMENTS(float32, float, f) FLOAT_ELEMENTS(float64, double, )
+SIGNED_ELEMENTS(int32, int32_t, unsigned)
+SIGNED_ELEMENTS(int64, int64_t, uint64_t)
+UNSIGNED_ELEMENTS(uint8, uint8_t, unsigned)
+UNSIGNED_ELEMENTS(uint16, uint16_t, unsigned)
+UNSIGNED_ELEMENTS(uint32, uint32_t, unsigned)
+UNSIGNED_ELEMENTS(uint64, uint64_t, uint64_t)
+FLOAT_ELEMENTS(float32, float, f)
+FLOAT_ELEMENTS(float64, double, )
 
-                REAL_RUNS(int8, int8_t) REAL_RUNS(int16, int16_t) REAL_RUNS(int32, int32_t)
-                    REAL_RUNS(int64, int64_t) REAL_RUNS(uint8, uint8_t) REAL_RUNS(uint16, uint16_t)
-                        REAL_RUNS(uint32, uint32_t) REAL_RUNS(uint64, uint64_t)
-                            FLOAT_RUNS(float32, float) FLOAT_RUNS(float64, double)
-                                COMPLEX_RUNS(complex64) COMPLEX_RUNS(complex128)
+REAL_RUNS(int8, int8_t)
+REAL_RUNS(int16, int16_t)
+REAL_RUNS(int32, int32_t)
+REAL_RUNS(int64, int64_t)
+REAL_RUNS(uint8, uint8_t)
+REAL_RUNS(uint16, uint16_t)
+REAL_RUNS(uint32, uint32_t)
+REAL_RUNS(uint64, uint64_t)
+FLOAT_RUNS(float32, float)
+FLOAT_RUNS(float64, double)
+COMPLEX_RUNS(complex64)
+COMPLEX_RUNS(complex128)
+/* clang-format on */
 
-    /* Both 16-bit formats keep the sign in the top bit; nothing to round. */
-    static inline uint16_t half_negative(uint16_t a)
+/* Both 16-bit formats keep the sign in the top bit; nothing to round. */
+static inline uint16_t
+half_negative(uint16_t a)
 {
     return a ^ 0x8000;
 }

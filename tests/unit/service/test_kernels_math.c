@@ -145,11 +145,21 @@ sweep_value(uint32_t *seed)
     return ldexp((next_word(seed) >> 10 & 1) != 0 ? -value : value, exponent);
 }
 
+/* Where the widest type is no wider (under valgrind), it errs as much as what it is to judge. */
+static uint64_t
+units_allowed(void)
+{
+    volatile long double one = 1, little = 0x1p-60L;
+
+    return one + little == one ? 8 : 2;
+}
+
 static void
 functions_are_within_2_units_in_the_last_place(void **state)
 {
     static float singles[SWEEP], single_results[SWEEP];
     static double doubles[SWEEP], double_results[SWEEP];
+    const uint64_t units = units_allowed();
     uint32_t seed = 3;
 
     (void)state;
@@ -169,7 +179,7 @@ functions_are_within_2_units_in_the_last_place(void **state)
             if (distance_of(DTYPE_FLOAT32, &single_results[i], &single) > 1)
                 fail_msg("operation %d of %a is %a, not %a", (int)op, (double)singles[i],
                          (double)single_results[i], (double)single);
-            if (distance_of(DTYPE_FLOAT64, &double_results[i], &wide) > 2)
+            if (distance_of(DTYPE_FLOAT64, &double_results[i], &wide) > units)
                 fail_msg("operation %d of %a is %a, not %a", (int)op, doubles[i], double_results[i],
                          wide);
         }
