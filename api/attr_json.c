@@ -318,14 +318,16 @@ find_value(const struct api_attr_fields *fields, const struct attr_spec *spec, s
     *present = api_object_has(fields->object, spec->name, out);
     if (spec->alias != NULL && api_object_has(fields->object, spec->alias, &other)) {
         if (*present)
-            return err_set(err, ERR_INVALID_ARGUMENT, "'%s' and '%s' are one attribute: give one",
-                           spec->name, spec->alias);
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "%s: '%s' and '%s' are one attribute: give one", fields->op, spec->name,
+                           spec->alias);
         *present = true;
         *out = other;
     }
     if (*present && listed)
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "attribute '%s' is given twice: as a field and in args", spec->name);
+                       "%s: attribute '%s' is given twice: as a field and in args", fields->op,
+                       spec->name);
     if (listed)
         *out = fields->list[index];
     *present = *present || listed;

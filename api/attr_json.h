@@ -24,6 +24,7 @@ ERR_MUST_CHECK enum err_code api_literal_json(const struct tensor_view *literal,
 /* Where attributes are written: as fields of `object`, by name or alias, or by their place in
  * `list`, in the order of the rows, as in a Python call. */
 struct api_attr_fields {
+    const char *op; /* for messages */
     struct api_object *object;
     const struct api_value *list; /* list_count of them */
     size_t list_count;

@@ -163,7 +163,7 @@ decode_op(struct decoder *d, struct api_object *o, uint32_t depth, struct expr *
     TRY(new_node(d, EXPR_OP, op, arguments.count, &node, err));
     TRY(expr_tree_args(d->limits, node, arguments.nodes, err));
     fields = (struct api_attr_fields){
-        .object = o, .list = arguments.attrs, .list_count = arguments.attr_count};
+        .op = op->name, .object = o, .list = arguments.attrs, .list_count = arguments.attr_count};
     TRY(api_attrs_decode(&fields, op->attrs, d->limits, d->tree, node->params, node->given, err));
     *out = node;
     return OK;

@@ -202,7 +202,7 @@ decode_rows(const char *text, struct params *params, struct err *err)
     struct api_json *doc = NULL;
     struct api_value root;
     struct api_object object;
-    struct api_attr_fields fields = {.object = &object};
+    struct api_attr_fields fields = {.op = "op", .object = &object};
     bool given[2] = {false};
     enum err_code code;
 
