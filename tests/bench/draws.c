@@ -90,7 +90,8 @@ evaluate(const char *op, struct parallel *parallel, int rounds, float *out)
 int
 main(int argc, char **argv)
 {
-    const int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    const long wanted = argc > 1 ? strtol(argv[1], NULL, 10) : 5;
+    const int rounds = wanted < 1 || wanted > 1000 ? 5 : (int)wanted;
     struct parallel *parallel = NULL;
     struct err err = ERR_INIT;
     float *out = mem_aligned((size_t)COUNT * sizeof *out, &err);
