@@ -4,6 +4,7 @@
 
 #include <complex.h>
 #include <math.h>
+#include <string.h>
 
 #include "service/tensor/blas.h"
 #include "service/tensor/convert.h"
@@ -55,13 +56,13 @@ draw(enum dtype dtype, uint64_t rows, uint64_t columns, uint32_t seed, struct ma
 
     *out = (struct matrix){.rows = rows, .columns = columns};
     for (uint64_t i = 0; i < rows * columns; i++) {
-        double re, im;
+        double parts[2] = {0};
 
-        state = state * 1664525 + 1013904223;
-        re = (double)(state >> 16) / 32768 - 1;
-        state = state * 1664525 + 1013904223;
-        im = (double)(state >> 16) / 32768 - 1;
-        out->at[i] = complex_ ? CMPLX(re, im) : CMPLX(re, 0);
+        for (int part = 0; part < (complex_ ? 2 : 1); part++) {
+            state = state * 1664525 + 1013904223;
+            parts[part] = (double)(state >> 16) / 32768 - 1;
+        }
+        memcpy(&out->at[i], parts, sizeof parts); /* as C11 lays complex numbers out */
     }
 }
 
