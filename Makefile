@@ -63,7 +63,7 @@ JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
 .PHONY: all run test suite check unit http lint format format-check tidy asan tsan valgrind cover \
-        crash crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store install clean help \
+        crash crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
         deps deps-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -223,6 +223,10 @@ bench: all $(B)/tests/bench/draws ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
 bench-store: $(B)/tests/bench/store ## how fast the store alone is
 	./$<
+bench-compute: $(addprefix $(B)/tests/bench/,elementwise matmul draws) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
+	./$(B)/tests/bench/elementwise
+	./$(B)/tests/bench/matmul
+	$(PYTHON) tests/bench/run.py --server build/tensorkeep --only random
 
 # --- house -------------------------------------------------------------------------------------
 
