@@ -193,9 +193,8 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
             node->seeds = random_seeds_of(true, fresh_model_seed, true, fresh_op_seed, 0);
             continue;
         }
-        derived = draw->op_seeds != NULL
-                      ? draw->op_seeds[i]
-                      : random_derived_op_seed(name, bytes_of_text(node->path));
+        derived = draw->op_seeds != NULL ? draw->op_seeds[i]
+                                         : random_derived_op_seed(name, bytes_of_text(node->path));
         node->seeds = random_seeds_of(draw->has_model_seed, draw->model_seed, seed->given,
                                       seed->value, derived);
     }

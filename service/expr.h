@@ -31,9 +31,9 @@ struct expr {
     struct tensor_view literal; /* EXPR_LITERAL, as written */
     struct tensor_view settled; /* the same in the dtype it adopted; set by expr_infer */
     bool weak;
-    const char *variable;        /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
-    struct tensor_type type;     /* of the result; set by expr_infer */
-    bool constant;               /* an op whose whole result is `element`; likewise */
+    const char *variable;    /* EXPR_VARIABLE, EXPR_INITIALIZED_VALUE */
+    struct tensor_type type; /* of the result; set by expr_infer */
+    bool constant;           /* an op whose whole result is `element`; likewise */
     _Alignas(EXPR_ELEMENT_BYTES_MAX) uint8_t element[EXPR_ELEMENT_BYTES_MAX];
     struct random_seeds seeds;   /* of a random op; set by expr_draw */
     enum random_profile profile; /* likewise */

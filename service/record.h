@@ -103,7 +103,7 @@ struct tensor_record {
 
 /* A variable's place in the graph, by its first node. Borrows from the record. */
 struct place_record {
-    struct bytes name; /* of the variable */
+    struct bytes name;    /* of the variable */
     struct bytes numbers; /* of the scopes its expression opens: graph_place.h */
 };
 

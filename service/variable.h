@@ -22,7 +22,7 @@ struct variable_spec {
     enum dtype dtype;          /* DTYPE_UNSET: the initial value's */
     const struct shape *shape; /* NULL: the initial value's */
     bool trainable, validate_shape, row_updates;
-    bool is_virtual; /* needs an initial value that can be a recipe (recipe.h) */
+    bool is_virtual;                /* needs an initial value that can be a recipe (recipe.h) */
     const char *const *collections; /* NULL: the default ones */
     size_t collection_count;
     const char *device;              /* NULL: none */
