@@ -10,8 +10,8 @@
 #ifndef SERVICE_EVALUATION_H
 #define SERVICE_EVALUATION_H
 
-#include "service/broadcast.h"
 #include "service/op_helpers.h"
+#include "service/op_layout.h"
 #include "store/base/arena.h"
 #include "store/base/lock.h"
 
@@ -60,7 +60,7 @@ struct evaluation {
 
 /* The part of a broadcast argument that was computed last. */
 struct window {
-    struct broadcast plan;
+    struct op_layout layout;
     uint8_t *data;
     uint64_t first, count, capacity; /* elements */
     uint64_t total;                  /* of the argument */

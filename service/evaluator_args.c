@@ -225,7 +225,7 @@ window_of(struct evaluator *e, const struct expr *node, uint32_t index, struct e
     window = arena_alloc(&e->arena, sizeof *window, err);
     if (window == NULL)
         return NULL;
-    op_broadcast_init(&window->plan, &node->args[index]->type.shape, &node->type.shape);
+    op_layout_broadcast(&window->layout, &node->args[index]->type.shape, &node->type.shape);
     window->total = shape_count(&arg->type.shape);
     window->capacity = window->total < OP_TILE_ELEMENTS ? window->total : OP_TILE_ELEMENTS;
     if (elements_of(e, arg) == NULL) {
@@ -269,17 +269,17 @@ gather(struct evaluator *e, const struct expr *arg, struct window *window, uint6
        uint64_t count, void *scratch, struct kernel_operand *out, struct err *err)
 {
     uint32_t size = dtype_size(arg->type.dtype);
-    struct broadcast_walk walk;
+    struct op_layout_walk walk;
     const uint8_t *from = NULL;
     uint8_t *to = scratch;
 
-    op_broadcast_start(&window->plan, first, &walk);
+    op_layout_start(&window->layout, first, &walk);
     for (uint64_t done = 0; done < count;) {
-        struct broadcast_run run = op_broadcast_next(&walk, count - done);
+        struct op_layout_run run = op_layout_next(&walk, count - done);
 
         TRY(window_read(e, arg, window, run.source, run.step == 0 ? 1 : run.count, &from, err));
         if (run.count == count) {
-            *out = (struct kernel_operand){.data = from, .step = run.step};
+            *out = (struct kernel_operand){.data = from, .step = (uint32_t)run.step};
             return OK;
         }
         if (to == NULL)

@@ -28,6 +28,20 @@ op_layout_add(struct op_layout *layout, uint64_t size, uint64_t stride)
 }
 
 void
+op_layout_broadcast(struct op_layout *layout, const struct shape *from, const struct shape *to)
+{
+    uint64_t stride = 1;
+
+    *layout = (struct op_layout){0};
+    for (uint32_t i = 0; i < to->rank; i++) {
+        uint64_t own = i < from->rank ? from->dims[from->rank - 1 - i] : 1;
+
+        op_layout_add(layout, to->dims[to->rank - 1 - i], own == 1 ? 0 : stride);
+        stride *= own;
+    }
+}
+
+void
 op_layout_start(const struct op_layout *layout, uint64_t first, struct op_layout_walk *walk)
 {
     *walk = (struct op_layout_walk){.layout = layout, .source = layout->base};

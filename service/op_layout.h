@@ -1,6 +1,7 @@
 /* How the elements of a result stand in one source: nested loops, each with a step of its own. A
- * slice, a permutation of dimensions, a tiling are such loops; neighbouring ones that walk through
- * the source without a gap are one, so that what is contiguous is copied in long runs. */
+ * slice, a permutation of dimensions, a tiling, a broadcast are such loops; neighbouring ones that
+ * walk through the source without a gap, or are both repeated, are one, so that what is contiguous
+ * is copied in long runs. */
 #ifndef SERVICE_OP_LAYOUT_H
 #define SERVICE_OP_LAYOUT_H
 
@@ -31,6 +32,10 @@ struct op_layout_run {
 /* The next loop outwards. The result's shape has passed shape_check; one without elements must not
  * be walked. */
 void op_layout_add(struct op_layout *layout, uint64_t size, uint64_t stride);
+/* NumPy's broadcasting of a source of shape `from` to `to` (shape_broadcast has said that it can
+ * be): the steps of its runs are 0 or 1. */
+void op_layout_broadcast(struct op_layout *layout, const struct shape *from,
+                         const struct shape *to);
 void op_layout_start(const struct op_layout *layout, uint64_t first, struct op_layout_walk *walk);
 /* The longest run from here, count_max (at least 1) at most; moves past it. */
 struct op_layout_run op_layout_next(struct op_layout_walk *walk, uint64_t count_max);

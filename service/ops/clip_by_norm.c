@@ -3,7 +3,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "service/broadcast.h"
+#include "service/op_layout.h"
 #include "service/op_reduce.h"
 #include "service/tensor/convert.h"
 #include "store/base/scope.h"
@@ -91,15 +91,16 @@ scale(const struct expr *node, const struct kernel_reduction *r, const struct op
     struct shape kept = op_axes_removed(axes, shape, true);
     uint64_t count = shape_count(shape);
     uint32_t size = dtype_size(node->type.dtype);
-    struct broadcast plan;
-    struct broadcast_walk walk;
+    struct op_layout layout;
+    struct op_layout_walk walk;
 
-    op_broadcast_init(&plan, &kept, shape);
-    op_broadcast_start(&plan, 0, &walk);
+    op_layout_broadcast(&layout, &kept, shape);
+    op_layout_start(&layout, 0, &walk);
     for (uint64_t done = 0; done < count;) {
-        struct broadcast_run run = op_broadcast_next(&walk, count - done);
+        struct op_layout_run run = op_layout_next(&walk, count - done);
         struct kernel_operand all = {.data = out + done * size, .step = 1};
-        struct kernel_operand factor = {.data = r->results + run.source * size, .step = run.step};
+        struct kernel_operand factor = {.data = r->results + run.source * size,
+                                        .step = (uint32_t)run.step};
 
         TRY(kernel_binary(KERNEL_MULTIPLY, node->type.dtype, all, factor, out + done * size,
                           run.count, err));

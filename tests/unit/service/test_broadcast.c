@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "service/broadcast.h"
 #include "service/op_helpers.h"
+#include "service/op_layout.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"
 
@@ -62,17 +62,17 @@ every_element_comes_from_where_its_coordinates_say(void **state)
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
         struct shape from, to;
-        struct broadcast plan;
-        struct broadcast_walk walk;
+        struct op_layout layout;
+        struct op_layout_walk walk;
         uint64_t total, first;
 
         random_shapes(&from, &to);
         total = shape_count(&to);
         first = next_random((uint32_t)total);
-        op_broadcast_init(&plan, &from, &to);
-        op_broadcast_start(&plan, first, &walk);
+        op_layout_broadcast(&layout, &from, &to);
+        op_layout_start(&layout, first, &walk);
         while (first < total) {
-            struct broadcast_run run = op_broadcast_next(&walk, 1 + next_random(7));
+            struct op_layout_run run = op_layout_next(&walk, 1 + next_random(7));
 
             assert_true(run.count > 0 && run.count <= total - first);
             for (uint64_t i = 0; i < run.count; i++)
@@ -86,29 +86,29 @@ static void
 dimensions_that_behave_alike_are_one(void **state)
 {
     struct shape from = exprs_shape(4, 1, 3, 1, 5), to = exprs_shape(5, 2, 7, 3, 1, 5);
-    struct broadcast plan;
+    struct op_layout layout;
 
     (void)state;
-    op_broadcast_init(&plan, &from, &to);
-    assert_int_equal(plan.rank, 2);
-    assert_int_equal(plan.sizes[0], 15);
-    assert_int_equal(plan.strides[0], 1);
-    assert_int_equal(plan.sizes[1], 14);
-    assert_int_equal(plan.strides[1], 0);
+    op_layout_broadcast(&layout, &from, &to);
+    assert_int_equal(layout.rank, 2);
+    assert_int_equal(layout.sizes[0], 15);
+    assert_int_equal(layout.strides[0], 1);
+    assert_int_equal(layout.sizes[1], 14);
+    assert_int_equal(layout.strides[1], 0);
 }
 
 static void
 a_scalar_is_one_run(void **state)
 {
     struct shape from = exprs_shape(0), to = exprs_shape(3, 2, 3, 4);
-    struct broadcast plan;
-    struct broadcast_walk walk;
-    struct broadcast_run run;
+    struct op_layout layout;
+    struct op_layout_walk walk;
+    struct op_layout_run run;
 
     (void)state;
-    op_broadcast_init(&plan, &from, &to);
-    op_broadcast_start(&plan, 5, &walk);
-    run = op_broadcast_next(&walk, 1000);
+    op_layout_broadcast(&layout, &from, &to);
+    op_layout_start(&layout, 5, &walk);
+    run = op_layout_next(&walk, 1000);
     assert_int_equal(run.count, 19);
     assert_int_equal(run.step, 0);
     assert_int_equal(run.source, 0);
