@@ -11,7 +11,7 @@
 
 enum {
     PART_ELEMENTS = 4 * OP_TILE_ELEMENTS, /* what one thread computes at a time */
-    KEPT_BYTES_MIN = 64,
+    KEPT_BYTES_MIN = 64,                  /* and their alignment */
 };
 
 /* --- lanes --------------------------------------------------------------------------------- */
@@ -146,21 +146,45 @@ keep(struct evaluation *evaluation, const struct expr *node, struct err *err)
     return OK;
 }
 
-/* In the order of the nodes: what a node reads stands before it. */
+/* And frees what nobody else reads. */
+static enum err_code
+keep_node(struct evaluation *evaluation, const struct expr *node, struct err *err)
+{
+    const struct plan *plan = &evaluation->plan;
+
+    TRY(keep(evaluation, node, err));
+    for (uint32_t i = 0; i < node->index; i++)
+        if (plan->nodes[i].kind == PLAN_KEPT && plan->nodes[i].last == node->index)
+            free_kept(evaluation, i);
+    return OK;
+}
+
+/* In the order of the nodes: what a node reads stands before it. The root waits for its reader. */
 static enum err_code
 keep_all(struct evaluation *evaluation, struct err *err)
 {
     const struct plan *plan = &evaluation->plan;
+    const struct expr *root = plan_see_through(plan->tree->root);
 
-    for (uint32_t i = 0; i < plan->tree->node_count; i++) {
-        if (plan->nodes[i].kind != PLAN_KEPT)
-            continue;
-        TRY(keep(evaluation, plan->tree->nodes[i], err));
-        for (uint32_t k = 0; k < i; k++)
-            if (plan->nodes[k].kind == PLAN_KEPT && plan->nodes[k].last == i)
-                free_kept(evaluation, k);
-    }
+    for (uint32_t i = 0; i < root->index; i++)
+        if (plan->nodes[i].kind == PLAN_KEPT)
+            TRY(keep_node(evaluation, plan->tree->nodes[i], err));
     return OK;
+}
+
+/* A kept root: straight into the reader's memory when all of it is read at once, which spares a
+ * copy; else kept for this reading and the next ones. */
+static enum err_code
+read_kept_root(struct evaluation *evaluation, const struct expr *root, uint64_t first,
+               uint64_t count, void *out, struct err *err)
+{
+    bool whole = count > 0 && count == shape_count(&root->type.shape);
+
+    if (whole && evaluation->kept[root->index] == NULL && (uintptr_t)out % KEPT_BYTES_MIN == 0)
+        return compute_kept(evaluation, root, out, err);
+    if (evaluation->kept[root->index] == NULL)
+        TRY(keep_node(evaluation, root, err));
+    return evaluator_run(evaluation->lanes[0], root, first, count, out, err);
 }
 
 /* --- the evaluator ------------------------------------------------------------------------- */
@@ -233,6 +257,8 @@ evaluator_read(struct evaluator *e, uint64_t first, uint64_t count, void *out, s
         return err_set(err, ERR_OUT_OF_RANGE,
                        "elements %" PRIu64 " to %" PRIu64 " of a result of %" PRIu64, first,
                        first + count, total);
+    if (plan_is_kept(&e->evaluation->plan, root))
+        return read_kept_root(e->evaluation, root, first, count, out, err);
     return read_range(e->evaluation, root, first, count, out, err);
 }
 

@@ -62,29 +62,30 @@ mem_zeroed(size_t count, size_t size, struct err *err)
     return checked(must_fail() ? NULL : calloc(1, total ? total : 1), total, err);
 }
 
-static void *
-alloc_huge(size_t size)
+/* For the huge pages that lie wholly within. To align the block itself to one would leave holes:
+ * glibc does not put a freed aligned block to the same use again. */
+static void
+want_huge(uint8_t *memory, size_t size)
 {
-    void *memory = aligned_alloc(HUGE_PAGE_BYTES, size);
+    size_t skip = (HUGE_PAGE_BYTES - (uintptr_t)memory % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
 
-    if (memory != NULL)
-        (void)madvise(memory, size, MADV_HUGEPAGE); /* advice: refused, nothing is lost */
-    return memory;
+    if (memory != NULL && size >= HUGE_BYTES_MIN)
+        (void)madvise(memory + skip, (size - skip) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
+                      MADV_HUGEPAGE); /* advice: refused, nothing is lost */
 }
 
 void *
 mem_aligned(size_t size, struct err *err)
 {
     size_t rounded = 0;
+    void *memory;
 
     if (__builtin_add_overflow(size, (size_t)ALIGNMENT - 1, &rounded))
         return checked(NULL, size, err);
     rounded &= ~((size_t)ALIGNMENT - 1);
-    if (must_fail())
-        return checked(NULL, size, err);
-    if (rounded >= HUGE_BYTES_MIN)
-        return checked(alloc_huge(rounded), size, err);
-    return checked(aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT), size, err);
+    memory = must_fail() ? NULL : aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
+    want_huge(memory, rounded);
+    return checked(memory, size, err);
 }
 
 void *
