@@ -28,15 +28,6 @@ cholesky_compute(struct evaluator *e, const struct expr *node, void *out, struct
 }
 
 static uint64_t
-cholesky_scratch(const struct expr *node)
-{
-    struct op_matrices m = op_linear_matrices(node, 0);
-
-    (void)m;
-    return 0;
-}
-
-static uint64_t
 cholesky_operations(const struct expr *node)
 {
     struct op_matrices m = op_linear_matrices(node, 0);
@@ -57,6 +48,5 @@ const struct op op_cholesky = {
     .graph_type = "Cholesky",
     .infer = cholesky_infer,
     .compute = cholesky_compute,
-    .scratch_bytes = cholesky_scratch,
     .operations = cholesky_operations,
 };

@@ -42,14 +42,6 @@ is_euclidean(const struct norm_params *params)
     return params->ord == ORD_EUCLIDEAN || params->ord == ORD_FRO || params->ord == ORD_2;
 }
 
-static enum dtype
-real_of(enum dtype dtype)
-{
-    if (dtype == DTYPE_COMPLEX64)
-        return DTYPE_FLOAT32;
-    return dtype == DTYPE_COMPLEX128 ? DTYPE_FLOAT64 : dtype;
-}
-
 static enum err_code
 norm_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
@@ -70,7 +62,7 @@ norm_infer(struct expr_tree *tree, struct expr *node, struct err *err)
                        "'ord' must be a supported matrix norm in ['euclidean', 'fro', 1, inf], "
                        "got 2");
     node->type =
-        (struct tensor_type){.dtype = real_of(from->dtype),
+        (struct tensor_type){.dtype = dtype_real(from->dtype),
                              .shape = op_axes_removed(&axes, &from->shape, params->keep_dims)};
     return OK;
 }

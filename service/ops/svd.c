@@ -28,14 +28,6 @@ least(const struct op_matrices *m)
     return m->rows < m->columns ? m->rows : m->columns;
 }
 
-static enum dtype
-real_of(enum dtype dtype)
-{
-    if (dtype == DTYPE_COMPLEX64)
-        return DTYPE_FLOAT32;
-    return dtype == DTYPE_COMPLEX128 ? DTYPE_FLOAT64 : dtype;
-}
-
 static enum err_code
 svd_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
@@ -53,7 +45,7 @@ svd_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     m = op_linear_matrices(node, 0);
     node->type = *from;
     if (params->output == OUTPUT_S) {
-        node->type.dtype = real_of(from->dtype);
+        node->type.dtype = dtype_real(from->dtype);
         node->type.shape = op_linear_shape(&from->shape, least(&m), UINT64_MAX);
         return OK;
     }
@@ -116,7 +108,7 @@ static enum err_code
 each_values(const struct op_linear_step *step, struct err *err)
 {
     const struct op_matrices *m = &step->matrices;
-    uint32_t size = dtype_size(real_of(m->dtype));
+    uint32_t size = dtype_size(dtype_real(m->dtype));
 
     return blas_svd(m->dtype, m->rows, m->columns, false, step->copy,
                     step->out + step->index * least(m) * size, NULL, NULL, err);

@@ -30,12 +30,6 @@ blas_has(enum dtype dtype)
            dtype == DTYPE_COMPLEX128;
 }
 
-static bool
-is_complex(enum dtype dtype)
-{
-    return dtype == DTYPE_COMPLEX64 || dtype == DTYPE_COMPLEX128;
-}
-
 /* --- sizes and workspaces ------------------------------------------------------------------ */
 
 static enum err_code
@@ -116,7 +110,7 @@ form_of(enum blas_form form, enum dtype dtype)
 {
     if (form == BLAS_AS_IS)
         return CblasNoTrans;
-    return form == BLAS_ADJOINT && is_complex(dtype) ? CblasConjTrans : CblasTrans;
+    return form == BLAS_ADJOINT && dtype_is_complex(dtype) ? CblasConjTrans : CblasTrans;
 }
 
 /* For a matrix without columns: BLAS wants at least 1 between rows. */
@@ -264,7 +258,7 @@ svd_work_of(enum dtype dtype, uint64_t m, uint64_t n)
     uint64_t square = times(mn, mn), blocked = times(BLOCK, plus(m, n));
     struct svd_work work = {.integers = times(8, mn)};
 
-    if (!is_complex(dtype)) {
+    if (!dtype_is_complex(dtype)) {
         work.work = plus(plus(times(4, square), times(7, mn)), plus(mx, blocked));
         return work;
     }
@@ -393,9 +387,9 @@ blas_inverse(enum dtype dtype, uint64_t n, void *a, struct err *err)
 static double
 diagonal(enum dtype dtype, const void *a, uint64_t n, uint64_t i, uint32_t part)
 {
-    uint64_t at = is_complex(dtype) ? 2 * (i * n + i) + part : i * n + i;
+    uint64_t at = dtype_is_complex(dtype) ? 2 * (i * n + i) + part : i * n + i;
 
-    if (!is_complex(dtype) && part == 1)
+    if (!dtype_is_complex(dtype) && part == 1)
         return 0;
     return real_size(dtype) == 4 ? (double)((const float *)a)[at] : ((const double *)a)[at];
 }
@@ -409,17 +403,17 @@ multiply_diagonal(enum dtype dtype, uint64_t n, const void *a, const int *pivots
         double x = diagonal(dtype, a, n, i, 0), y = diagonal(dtype, a, n, i, 1);
         double sign = pivots[i] == (int)i + 1 ? 1 : -1, old = re;
 
-        re = is_complex(dtype) ? sign * (re * x - im * y) : sign * re * x;
-        im = is_complex(dtype) ? sign * (old * y + im * x) : 0;
+        re = dtype_is_complex(dtype) ? sign * (re * x - im * y) : sign * re * x;
+        im = dtype_is_complex(dtype) ? sign * (old * y + im * x) : 0;
     }
     if (real_size(dtype) == 4) {
         ((float *)out)[0] = (float)re;
-        if (is_complex(dtype))
+        if (dtype_is_complex(dtype))
             ((float *)out)[1] = (float)im;
         return;
     }
     ((double *)out)[0] = re;
-    if (is_complex(dtype))
+    if (dtype_is_complex(dtype))
         ((double *)out)[1] = im;
 }
 
@@ -463,7 +457,7 @@ enum err_code
 blas_solve(enum dtype dtype, bool adjoint, uint64_t n, uint64_t columns, void *a, void *b,
            struct err *err)
 {
-    bool conjugate = adjoint && is_complex(dtype);
+    bool conjugate = adjoint && dtype_is_complex(dtype);
     AUTO_CALL(memory_drop) void *memory = NULL;
     lapack_int info = 0;
     int *pivots;

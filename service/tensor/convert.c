@@ -201,23 +201,7 @@ static cast_run *const narrow[LANE_COUNT][DTYPE_COUNT] = {
     [LANE_DOUBLE] = NARROW_ROW(double),
 };
 
-/* --- complex, by way of the parts
- * ----------------------------------------------------------------- */
-
-/* The type of a complex number's parts; any other type is its own. */
-static enum dtype
-part_of(enum dtype dtype)
-{
-    if (dtype == DTYPE_COMPLEX64)
-        return DTYPE_FLOAT32;
-    return dtype == DTYPE_COMPLEX128 ? DTYPE_FLOAT64 : dtype;
-}
-
-static bool
-is_complex(enum dtype dtype)
-{
-    return part_of(dtype) != dtype;
-}
+/* --- complex, by way of the parts ---------------------------------------------------------- */
 
 /* Every other element of `in`: the real parts. */
 static void
@@ -270,24 +254,24 @@ cast_block(enum dtype from, const struct block *in, enum dtype to, struct block 
     struct block real, result;
     const struct block *source = in;
 
-    if (is_complex(from) && to == DTYPE_BOOL) {
-        complex_truth(part_of(from), in, out->bytes, count);
+    if (dtype_is_complex(from) && to == DTYPE_BOOL) {
+        complex_truth(dtype_real(from), in, out->bytes, count);
         return;
     }
-    if (is_complex(from) && is_complex(to)) {
-        cast_real_block(part_of(from), in, part_of(to), out, 2 * count);
+    if (dtype_is_complex(from) && dtype_is_complex(to)) {
+        cast_real_block(dtype_real(from), in, dtype_real(to), out, 2 * count);
         return;
     }
-    if (is_complex(from)) {
-        pick_even(dtype_size(part_of(from)), in->bytes, real.bytes, count);
+    if (dtype_is_complex(from)) {
+        pick_even(dtype_size(dtype_real(from)), in->bytes, real.bytes, count);
         source = &real;
     }
-    if (!is_complex(to)) {
-        cast_real_block(part_of(from), source, to, out, count);
+    if (!dtype_is_complex(to)) {
+        cast_real_block(dtype_real(from), source, to, out, count);
         return;
     }
-    cast_real_block(from, source, part_of(to), &result, count);
-    spread_even(dtype_size(part_of(to)), result.bytes, out->bytes, count);
+    cast_real_block(from, source, dtype_real(to), &result, count);
+    spread_even(dtype_size(dtype_real(to)), result.bytes, out->bytes, count);
 }
 
 bool
@@ -299,7 +283,7 @@ tensor_cast_known(enum dtype from, enum dtype to)
 void
 tensor_cast(enum dtype from, const void *in, enum dtype to, void *out, uint64_t count)
 {
-    const uint64_t block_elements = is_complex(from) ? BLOCK_ELEMENTS / 2 : BLOCK_ELEMENTS;
+    const uint64_t block_elements = dtype_is_complex(from) ? BLOCK_ELEMENTS / 2 : BLOCK_ELEMENTS;
     const uint32_t from_size = dtype_size(from), to_size = dtype_size(to);
     const uint8_t *source = in;
     uint8_t *target = out;

@@ -55,10 +55,23 @@ dtype_is_integer(enum dtype dtype)
 }
 
 bool
+dtype_is_complex(enum dtype dtype)
+{
+    return dtype_info(dtype)->kind == DTYPE_KIND_COMPLEX;
+}
+
+bool
 dtype_is_number(enum dtype dtype)
 {
-    return dtype_is_integer(dtype) || dtype_is_float(dtype) ||
-           dtype_info(dtype)->kind == DTYPE_KIND_COMPLEX;
+    return dtype_is_integer(dtype) || dtype_is_float(dtype) || dtype_is_complex(dtype);
+}
+
+enum dtype
+dtype_real(enum dtype dtype)
+{
+    if (dtype == DTYPE_COMPLEX64)
+        return DTYPE_FLOAT32;
+    return dtype == DTYPE_COMPLEX128 ? DTYPE_FLOAT64 : dtype;
 }
 
 static bool

@@ -38,7 +38,10 @@ const char *dtype_name(enum dtype dtype);
 uint32_t dtype_size(enum dtype dtype);
 bool dtype_is_float(enum dtype dtype);   /* float16 bfloat16 float32 float64 */
 bool dtype_is_integer(enum dtype dtype); /* signed or unsigned */
-bool dtype_is_number(enum dtype dtype);  /* integers, floats, complex: has + - * / */
+bool dtype_is_complex(enum dtype dtype);
+bool dtype_is_number(enum dtype dtype); /* integers, floats, complex: has + - * / */
+/* Of a complex number's parts; any other dtype is its own. */
+enum dtype dtype_real(enum dtype dtype);
 /* Names, aliases (half float double) and Open Inference Protocol names. False: unknown. */
 bool dtype_of_name(struct bytes name, enum dtype *out);
 bool dtype_of_safetensors(struct bytes name, enum dtype *out);

@@ -11,12 +11,6 @@ is_half(enum dtype dtype)
     return dtype == DTYPE_FLOAT16 || dtype == DTYPE_BFLOAT16;
 }
 
-static bool
-is_complex(enum dtype dtype)
-{
-    return dtype == DTYPE_COMPLEX64 || dtype == DTYPE_COMPLEX128;
-}
-
 static kernel_binary_run *
 binary_run(enum kernel_binary op, enum dtype dtype)
 {
@@ -56,9 +50,7 @@ kernel_unary_known(enum kernel_unary op, enum dtype dtype)
 enum dtype
 kernel_unary_result(enum kernel_unary op, enum dtype dtype)
 {
-    if (op != KERNEL_ABS || !is_complex(dtype))
-        return dtype;
-    return dtype == DTYPE_COMPLEX64 ? DTYPE_FLOAT32 : DTYPE_FLOAT64;
+    return op == KERNEL_ABS ? dtype_real(dtype) : dtype;
 }
 
 /* All bytes of one of the elements are zero. */

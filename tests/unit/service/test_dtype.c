@@ -94,6 +94,11 @@ kinds_follow_the_table(void **state)
     assert_false(dtype_is_number(DTYPE_BOOL));
     assert_false(dtype_is_number(DTYPE_STRING));
     assert_false(dtype_is_number(DTYPE_QINT32));
+    assert_true(dtype_is_complex(DTYPE_COMPLEX64));
+    assert_false(dtype_is_complex(DTYPE_FLOAT64));
+    assert_int_equal(dtype_real(DTYPE_COMPLEX64), DTYPE_FLOAT32);
+    assert_int_equal(dtype_real(DTYPE_COMPLEX128), DTYPE_FLOAT64);
+    assert_int_equal(dtype_real(DTYPE_BFLOAT16), DTYPE_BFLOAT16);
 }
 
 /* Enum values of TensorFlow's types.proto, as checkpoints carry them. */
