@@ -1,5 +1,5 @@
 /* argmax(input, axis): place of the greatest element along one dimension. */
-#include "service/op_arg.h"
+#include "service/op_argminmax.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "dimension", .type = "Const"},
@@ -10,23 +10,23 @@ static const struct op_graph_node graph_nodes[] = {
 static enum err_code
 argmax_compute(struct evaluator *e, const struct expr *node, void *out, struct err *err)
 {
-    return op_compute_arg(e, node, false, out, err);
+    return op_compute_argminmax(e, node, false, out, err);
 }
 
 const struct op op_argmax = {
     .name = "argmax",
     .summary = "The place of the greatest element along one dimension, the first of equal ones.",
-    .attrs = op_arg_attrs,
-    .params_size = sizeof(struct op_arg_params),
+    .attrs = op_argminmax_attrs,
+    .params_size = sizeof(struct op_argminmax_params),
     .args_min = 1,
     .args_max = 1,
-    .arg_names = op_arg_names,
+    .arg_names = op_argminmax_arg_names,
     .dtypes = OP_DTYPE(INT64),
     .arg_dtypes = OP_DTYPES_REAL,
     .access = OP_ACCESS_RUNS,
     .graph_nodes = graph_nodes,
-    .infer = op_infer_arg,
+    .infer = op_infer_argminmax,
     .compute = argmax_compute,
-    .scratch_bytes = op_arg_scratch,
+    .scratch_bytes = op_argminmax_scratch,
     .operations = op_reduce_operations,
 };

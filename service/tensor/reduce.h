@@ -73,8 +73,8 @@ void kernel_reduce_plain(enum kernel_reduce kind, enum kernel_reduce_map map,
                          void *out);
 
 /* Place of the greatest (or least) element along one dimension, the first of equal ones; 0 where
- * all are NaN. Reals only. Owns `best`: kernel_arg_drop. */
-struct kernel_arg {
+ * all are NaN. Reals only. Owns `best`: kernel_argminmax_drop. */
+struct kernel_argminmax {
     enum dtype dtype, wide;
     bool least;
     uint64_t axis, inner;  /* sizes: of the dimension, of all behind it */
@@ -83,13 +83,13 @@ struct kernel_arg {
     uint8_t *best, *chunk; /* dtype wide: `inner` and KERNEL_REDUCE_CHUNK of them */
 };
 /* `out`: a result for every element of the shape without dimension `axis`, which is not empty. */
-ERR_MUST_CHECK enum err_code kernel_arg_init(struct kernel_arg *arg, bool least,
-                                             const struct tensor_type *type, uint32_t axis,
-                                             int64_t *out, struct err *err);
-uint64_t kernel_arg_bytes(const struct tensor_type *type, uint32_t axis);
-void kernel_arg_feed(struct kernel_arg *arg, const void *elements, uint64_t count);
-void kernel_arg_drop(struct kernel_arg *arg);
-void kernel_arg_plain(bool least, const struct tensor_type *type, uint32_t axis,
-                      const void *elements, int64_t *out);
+ERR_MUST_CHECK enum err_code kernel_argminmax_init(struct kernel_argminmax *arg, bool least,
+                                                   const struct tensor_type *type, uint32_t axis,
+                                                   int64_t *out, struct err *err);
+uint64_t kernel_argminmax_bytes(const struct tensor_type *type, uint32_t axis);
+void kernel_argminmax_feed(struct kernel_argminmax *arg, const void *elements, uint64_t count);
+void kernel_argminmax_drop(struct kernel_argminmax *arg);
+void kernel_argminmax_plain(bool least, const struct tensor_type *type, uint32_t axis,
+                            const void *elements, int64_t *out);
 
 #endif

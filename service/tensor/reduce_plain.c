@@ -176,8 +176,8 @@ is_better(bool least, enum dtype wide, union wide a, union wide b)
 }
 
 void
-kernel_arg_plain(bool least, const struct tensor_type *type, uint32_t axis, const void *elements,
-                 int64_t *out)
+kernel_argminmax_plain(bool least, const struct tensor_type *type, uint32_t axis,
+                       const void *elements, int64_t *out)
 {
     enum dtype wide = kernel_reduce_wide(type->dtype, KERNEL_REDUCE_PLAIN);
     uint64_t inner = 1, size = type->shape.dims[axis], results;

@@ -135,15 +135,15 @@ check_arg(bool least, const struct tensor_type *type, uint32_t axis, const uint8
 {
     static int64_t expected[ELEMENTS_MAX], out[ELEMENTS_MAX];
     uint64_t count = shape_count(&type->shape), results = count / type->shape.dims[axis];
-    AUTO(kernel_arg) arg = {0};
+    AUTO(kernel_argminmax) arg = {0};
 
-    kernel_arg_plain(least, type, axis, elements, expected);
+    kernel_argminmax_plain(least, type, axis, elements, expected);
     memset(out, 0xFF, sizeof out);
-    assert_int_equal(kernel_arg_init(&arg, least, type, axis, out, NULL), OK);
+    assert_int_equal(kernel_argminmax_init(&arg, least, type, axis, out, NULL), OK);
     for (uint64_t first = 0; first < count;) {
         uint64_t left = count - first, step = left < piece ? left : piece;
 
-        kernel_arg_feed(&arg, elements + first * dtype_size(type->dtype), step);
+        kernel_argminmax_feed(&arg, elements + first * dtype_size(type->dtype), step);
         first += step;
     }
     assert_memory_equal(out, expected, results * sizeof out[0]);
@@ -266,17 +266,17 @@ places_pass_nan_over_and_prefer_the_first(void **state)
 {
     static const float x[] = {NAN, -INFINITY, 3, NAN, 3, 1};
     struct tensor_type type = {DTYPE_FLOAT32, {.rank = 1, .dims = {6}}};
-    AUTO(kernel_arg) greatest = {0};
-    AUTO(kernel_arg) lonely = {0};
+    AUTO(kernel_argminmax) greatest = {0};
+    AUTO(kernel_argminmax) lonely = {0};
     int64_t out = -1;
 
     (void)state;
-    assert_int_equal(kernel_arg_init(&greatest, false, &type, 0, &out, NULL), OK);
-    kernel_arg_feed(&greatest, x, 6);
+    assert_int_equal(kernel_argminmax_init(&greatest, false, &type, 0, &out, NULL), OK);
+    kernel_argminmax_feed(&greatest, x, 6);
     assert_int_equal(out, 2);
     type.shape.dims[0] = 1;
-    assert_int_equal(kernel_arg_init(&lonely, true, &type, 0, &out, NULL), OK);
-    kernel_arg_feed(&lonely, x, 1);
+    assert_int_equal(kernel_argminmax_init(&lonely, true, &type, 0, &out, NULL), OK);
+    kernel_argminmax_feed(&lonely, x, 1);
     assert_int_equal(out, 0);
 }
 
@@ -312,14 +312,14 @@ short_memory_is_an_error(void **state)
     (void)state;
     for (uint64_t nth = 1; nth <= 2; nth++) {
         AUTO(kernel_reduction) r = {0};
-        AUTO(kernel_arg) arg = {0};
+        AUTO(kernel_argminmax) arg = {0};
 
         mem_fail_at(nth, 0);
         assert_int_equal(
             kernel_reduction_init(&r, KERNEL_REDUCE_SUM, KERNEL_REDUCE_PLAIN, &type, 1, NULL),
             ERR_NO_MEMORY);
         mem_fail_at(nth, 0);
-        assert_int_equal(kernel_arg_init(&arg, true, &type, 0, &out, NULL), ERR_NO_MEMORY);
+        assert_int_equal(kernel_argminmax_init(&arg, true, &type, 0, &out, NULL), ERR_NO_MEMORY);
         mem_fail_at(0, 0);
     }
 }

@@ -51,7 +51,7 @@ ARG(greatest_uint64, uint64_t, >)
 ARG(least_uint64, uint64_t, <)
 
 static beside *
-beside_of(const struct kernel_arg *arg)
+beside_of(const struct kernel_argminmax *arg)
 {
     if (arg->wide == DTYPE_FLOAT64)
         return arg->least ? least_double_beside : greatest_double_beside;
@@ -61,7 +61,7 @@ beside_of(const struct kernel_arg *arg)
 }
 
 static along *
-along_of(const struct kernel_arg *arg)
+along_of(const struct kernel_argminmax *arg)
 {
     if (arg->wide == DTYPE_FLOAT64)
         return arg->least ? least_double_along : greatest_double_along;
@@ -81,7 +81,7 @@ inner_count(const struct shape *shape, uint32_t axis)
 }
 
 uint64_t
-kernel_arg_bytes(const struct tensor_type *type, uint32_t axis)
+kernel_argminmax_bytes(const struct tensor_type *type, uint32_t axis)
 {
     return (inner_count(&type->shape, axis) + KERNEL_REDUCE_CHUNK) *
            dtype_size(kernel_reduce_wide(type->dtype, KERNEL_REDUCE_PLAIN));
@@ -89,7 +89,7 @@ kernel_arg_bytes(const struct tensor_type *type, uint32_t axis)
 
 /* Below every element, so that place 0 stays only where nothing is greater. */
 static void
-start_column(const struct kernel_arg *arg, uint8_t *best)
+start_column(const struct kernel_argminmax *arg, uint8_t *best)
 {
     double limit = arg->least ? HUGE_VAL : -HUGE_VAL;
     uint64_t bits = arg->least ? UINT64_MAX : 0;
@@ -103,7 +103,7 @@ start_column(const struct kernel_arg *arg, uint8_t *best)
 }
 
 static void
-start_row(const struct kernel_arg *arg)
+start_row(const struct kernel_argminmax *arg)
 {
     uint32_t size = dtype_size(arg->wide);
 
@@ -113,15 +113,15 @@ start_row(const struct kernel_arg *arg)
 }
 
 enum err_code
-kernel_arg_init(struct kernel_arg *arg, bool least, const struct tensor_type *type, uint32_t axis,
-                int64_t *out, struct err *err)
+kernel_argminmax_init(struct kernel_argminmax *arg, bool least, const struct tensor_type *type,
+                      uint32_t axis, int64_t *out, struct err *err)
 {
-    *arg = (struct kernel_arg){.dtype = type->dtype,
-                               .wide = kernel_reduce_wide(type->dtype, KERNEL_REDUCE_PLAIN),
-                               .least = least,
-                               .axis = type->shape.dims[axis],
-                               .inner = inner_count(&type->shape, axis),
-                               .out = out};
+    *arg = (struct kernel_argminmax){.dtype = type->dtype,
+                                     .wide = kernel_reduce_wide(type->dtype, KERNEL_REDUCE_PLAIN),
+                                     .least = least,
+                                     .axis = type->shape.dims[axis],
+                                     .inner = inner_count(&type->shape, axis),
+                                     .out = out};
     CHECK(arg->axis > 0 && arg->wide != DTYPE_COMPLEX128);
     arg->chunk = mem_aligned(KERNEL_REDUCE_CHUNK * dtype_size(arg->wide), err);
     if (arg->chunk == NULL)
@@ -135,7 +135,7 @@ kernel_arg_init(struct kernel_arg *arg, bool least, const struct tensor_type *ty
 }
 
 void
-kernel_arg_drop(struct kernel_arg *arg)
+kernel_argminmax_drop(struct kernel_argminmax *arg)
 {
     mem_free(arg->best);
     mem_free(arg->chunk);
@@ -144,7 +144,7 @@ kernel_arg_drop(struct kernel_arg *arg)
 
 /* How many of the elements at hand can be taken at once from where we are. */
 static uint64_t
-feed_some(struct kernel_arg *arg, const uint8_t *from, uint64_t count)
+feed_some(struct kernel_argminmax *arg, const uint8_t *from, uint64_t count)
 {
     uint64_t left = arg->inner == 1 ? arg->axis - arg->row : arg->inner - arg->column;
     uint64_t step = left < count ? left : count;
@@ -170,7 +170,7 @@ feed_some(struct kernel_arg *arg, const uint8_t *from, uint64_t count)
 }
 
 void
-kernel_arg_feed(struct kernel_arg *arg, const void *elements, uint64_t count)
+kernel_argminmax_feed(struct kernel_argminmax *arg, const void *elements, uint64_t count)
 {
     const uint8_t *from = elements;
 

@@ -1,24 +1,24 @@
 /* argmin and argmax: one dimension, the first unless another is named; an empty one has no least
  * element. */
-#include "service/op_arg.h"
+#include "service/op_argminmax.h"
 
 #include <inttypes.h>
 
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
-const struct attr_spec op_arg_attrs[] = {
-    ATTR_I64(struct op_arg_params, axis, .alias = "dimension",
+const struct attr_spec op_argminmax_attrs[] = {
+    ATTR_I64(struct op_argminmax_params, axis, .alias = "dimension",
              .help = "the dimension to look along, a negative one counts from the end"),
     ATTR_END,
 };
 
-const char *const op_arg_names[] = {"input"};
+const char *const op_argminmax_arg_names[] = {"input"};
 
 static enum err_code
 resolve(const struct expr *node, uint32_t *axis, struct err *err)
 {
-    const struct op_arg_params *params = node->params;
+    const struct op_argminmax_params *params = node->params;
     const struct shape *shape = &node->args[0]->type.shape;
     int64_t rank = shape->rank;
 
@@ -43,7 +43,7 @@ axis_of(const struct expr *node)
 }
 
 enum err_code
-op_infer_arg(struct expr_tree *tree, struct expr *node, struct err *err)
+op_infer_argminmax(struct expr_tree *tree, struct expr *node, struct err *err)
 {
     const struct shape *shape = &node->args[0]->type.shape;
     char text[SHAPE_TEXT_BYTES_MAX];
@@ -65,20 +65,22 @@ op_infer_arg(struct expr_tree *tree, struct expr *node, struct err *err)
 static void
 feed(void *context, const void *elements, uint64_t count)
 {
-    kernel_arg_feed(context, elements, count);
+    kernel_argminmax_feed(context, elements, count);
 }
 
 enum err_code
-op_compute_arg(struct evaluator *e, const struct expr *node, bool least, void *out, struct err *err)
+op_compute_argminmax(struct evaluator *e, const struct expr *node, bool least, void *out,
+                     struct err *err)
 {
-    AUTO(kernel_arg) arg = {0};
+    AUTO(kernel_argminmax) arg = {0};
 
-    TRY(kernel_arg_init(&arg, least, &node->args[0]->type, axis_of(node), out, err));
+    TRY(kernel_argminmax_init(&arg, least, &node->args[0]->type, axis_of(node), out, err));
     return op_reduce_walk(e, node, feed, &arg, err);
 }
 
 uint64_t
-op_arg_scratch(const struct expr *node)
+op_argminmax_scratch(const struct expr *node)
 {
-    return op_reduce_piece_bytes(node) + kernel_arg_bytes(&node->args[0]->type, axis_of(node));
+    return op_reduce_piece_bytes(node) +
+           kernel_argminmax_bytes(&node->args[0]->type, axis_of(node));
 }
