@@ -1,13 +1,25 @@
+/* Every block has a few bytes before it that say where the memory around it begins. So an aligned
+ * block is an ordinary one, with room to move: glibc's own aligned blocks leave holes that are a
+ * few bytes too small for the next one of the same size, and a heap of tensors that come and go
+ * would grow with every one. */
 #include "store/base/alloc.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "store/base/check.h"
+
 /* Large tensors ask for huge pages: touching 8 MiB for the first time costs a tenth. Without them
  * the kernel gives small ones. */
 enum { ALIGNMENT = 64, HUGE_PAGE_BYTES = 2 << 20, HUGE_BYTES_MIN = 2 * HUGE_PAGE_BYTES };
+
+/* As long as malloc aligns, so that what follows it is aligned for everything too. */
+struct head {
+    _Alignas(max_align_t) void *begin;
+};
 
 /* Global because the failure counter must be reachable from every allocation. Beside the log, the
  * one mutable global of the tree. */
@@ -46,30 +58,59 @@ checked(void *memory, size_t size, struct err *err)
     return memory;
 }
 
+static struct head *
+head_of(void *memory)
+{
+    return (struct head *)memory - 1;
+}
+
+/* The block after its head; begin NULL: there was no memory. */
+static void *
+block_of(void *begin)
+{
+    struct head *head = begin;
+
+    if (begin == NULL)
+        return NULL;
+    head->begin = begin;
+    return head + 1;
+}
+
+/* False when it is too large for any memory. */
+static bool
+size_with_head(size_t size, size_t more, size_t *out)
+{
+    return !__builtin_add_overflow(size, sizeof(struct head) + more, out) && *out <= PTRDIFF_MAX;
+}
+
 void *
 mem_alloc(size_t size, struct err *err)
 {
-    return checked(must_fail() ? NULL : malloc(size ? size : 1), size, err);
+    size_t whole = 0;
+    bool possible = size_with_head(size, 0, &whole);
+
+    return checked(must_fail() || !possible ? NULL : block_of(malloc(whole)), size, err);
 }
 
 void *
 mem_zeroed(size_t count, size_t size, struct err *err)
 {
-    size_t total = 0;
+    size_t total = 0, whole = 0;
+    bool possible =
+        !__builtin_mul_overflow(count, size, &total) && size_with_head(total, 0, &whole);
 
-    if (__builtin_mul_overflow(count, size, &total))
+    if (!possible)
         return checked(NULL, SIZE_MAX, err);
-    return checked(must_fail() ? NULL : calloc(1, total ? total : 1), total, err);
+    return checked(must_fail() ? NULL : block_of(calloc(1, whole)), total, err);
 }
 
-/* For the huge pages that lie wholly within. To align the block itself to one would leave holes:
- * glibc does not put a freed aligned block to the same use again. */
+/* For the huge pages that lie wholly within. */
 static void
 want_huge(uint8_t *memory, size_t size)
 {
     size_t skip = (HUGE_PAGE_BYTES - (uintptr_t)memory % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
 
-    if (memory != NULL && size >= HUGE_BYTES_MIN)
+    if (size >= HUGE_BYTES_MIN)
         (void)madvise(memory + skip, (size - skip) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
                       MADV_HUGEPAGE); /* advice: refused, nothing is lost */
 }
@@ -77,21 +118,28 @@ want_huge(uint8_t *memory, size_t size)
 void *
 mem_aligned(size_t size, struct err *err)
 {
-    size_t rounded = 0;
-    void *memory;
+    size_t whole = 0;
+    bool possible = size_with_head(size, ALIGNMENT, &whole);
+    uint8_t *begin = must_fail() || !possible ? NULL : malloc(whole), *memory;
 
-    if (__builtin_add_overflow(size, (size_t)ALIGNMENT - 1, &rounded))
+    if (begin == NULL)
         return checked(NULL, size, err);
-    rounded &= ~((size_t)ALIGNMENT - 1);
-    memory = must_fail() ? NULL : aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
-    want_huge(memory, rounded);
-    return checked(memory, size, err);
+    memory = begin + sizeof(struct head);
+    memory += (ALIGNMENT - (uintptr_t)memory % ALIGNMENT) % ALIGNMENT;
+    head_of(memory)->begin = begin;
+    want_huge(memory, size);
+    return memory;
 }
 
 void *
 mem_resize(void *old, size_t size, struct err *err)
 {
-    return checked(must_fail() ? NULL : realloc(old, size ? size : 1), size, err);
+    void *begin = old == NULL ? NULL : head_of(old)->begin;
+    size_t whole = 0;
+    bool possible = size_with_head(size, 0, &whole);
+
+    CHECK(old == NULL || begin == head_of(old)); /* an aligned block cannot grow */
+    return checked(must_fail() || !possible ? NULL : block_of(realloc(begin, whole)), size, err);
 }
 
 char *
@@ -109,5 +157,6 @@ mem_copy_text(const char *text, size_t length, struct err *err)
 void
 mem_free(void *memory)
 {
-    free(memory);
+    if (memory != NULL)
+        free(head_of(memory)->begin);
 }

@@ -1,7 +1,8 @@
 /* Memory: every allocation of ours goes through here, so that tests can make the n-th one fail.
  *
  * mem_* return NULL and set ERR_NO_MEMORY when memory is short. Size 0 gives a unique pointer.
- * Sizes that come from outside are limited by the caller before they get here. */
+ * Sizes that come from outside are limited by the caller before they get here. What is had here is
+ * given back here: the C library's free() does not know these blocks, nor mem_free its. */
 #ifndef STORE_BASE_ALLOC_H
 #define STORE_BASE_ALLOC_H
 
@@ -14,7 +15,7 @@
 void *mem_alloc(size_t size, struct err *err) __attribute__((warn_unused_result, malloc));
 void *mem_zeroed(size_t count, size_t size, struct err *err)
     __attribute__((warn_unused_result, malloc));
-/* 64-byte aligned, for tensors. Release with mem_free. */
+/* 64-byte aligned, for tensors. Release with mem_free; not for mem_resize. */
 void *mem_aligned(size_t size, struct err *err) __attribute__((warn_unused_result, malloc));
 /* Takes `old` on success; on failure `old` is untouched and still owned by the caller. */
 void *mem_resize(void *old, size_t size, struct err *err) __attribute__((warn_unused_result));
