@@ -4,8 +4,8 @@
 #include "service/random/parts.h"
 #include "service/tensor/convert.h"
 
-/* --- words to uniforms of 16 bits: the low bits become the mantissa of a number in [1, 2), less 1
- * ---------------- */
+/* --- words to uniforms of 16 bits ----------------------------------------------------------- */
+/* The low bits become the mantissa of a number in [1, 2), less 1. */
 
 static uint16_t
 uniform_half(uint32_t word)
@@ -19,8 +19,7 @@ uniform_bfloat16(uint32_t word)
     return bfloat16_of_float(bfloat16_to_float((uint16_t)(127 << 7 | (word & 0x7F))) - 1.0f);
 }
 
-/* --- groups
- * ------------------------------------------------------------------------------------------- */
+/* --- groups --------------------------------------------------------------------------------- */
 
 static void
 uniform_group(const struct random_stream *stream, uint64_t group, uint8_t *out)

@@ -16,8 +16,7 @@ VECTOR_FILE
 
 #ifdef RANDOM_VECTOR
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------- */
+/* --- blocks --------------------------------------------------------------------------------- */
 
 /* Round keys, and the upper half of the counter, repeated in every lane. Only the low 32 bits of
  * each 64-bit lane count: the multiplication reads no others. */
@@ -106,8 +105,7 @@ make_words(const struct random_stream *stream, const struct schedule *schedule, 
                     high, chunk->words + 4 * i);
 }
 
-/* --- from words to elements
- * ---------------------------------------------------------------------------- */
+/* --- from words to elements ----------------------------------------------------------------- */
 
 /* The low bits of a word in place of the leading mantissa bits of 1.0, less 1: exact, and for the
  * 16-bit types a number they hold exactly. */
@@ -189,8 +187,7 @@ uniform_chunk(const struct random_stream *stream, struct chunk *chunk, uint64_t 
     }
 }
 
-/* --- normals
- * -------------------------------------------------------------------------------------------- */
+/* --- normals -------------------------------------------------------------------------------- */
 
 /* By the host's libm, one pair at a time. */
 static void
@@ -235,8 +232,7 @@ normal_chunk(const struct random_stream *stream, struct chunk *chunk, uint64_t b
         emit(stream->dtype, chunk->floats, out, 4 * blocks);
 }
 
-/* --- truncated normals
- * ---------------------------------------------------------------------------------- */
+/* --- truncated normals ---------------------------------------------------------------------- */
 
 /* Every group of a chunk reads a block; those that are not full then read another, and so on. All
  * groups still pending have read the same number of blocks. */
@@ -342,8 +338,7 @@ truncated_chunk(const struct random_stream *stream, const struct schedule *sched
         emit(stream->dtype, chunk->kept, out, 4 * groups);
 }
 
-/* --- the whole
- * -------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------ */
 
 bool
 random_vector_available(void)

@@ -205,8 +205,7 @@ rotate(const struct reduced *r, struct sum a, struct sum b)
     return (struct sum){second.high, _mm256_add_pd(low, _mm256_add_pd(first.low, second.low))};
 }
 
-/* --- the answers, exact.c's where there is doubt
- * -------------------------------------------------------- */
+/* --- the answers, exact.c's where there is doubt -------------------------------------------- */
 
 RANDOM_VECTOR static __attribute__((noinline, cold)) __m256d
 exact_logs(__m256d u)

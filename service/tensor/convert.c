@@ -88,8 +88,7 @@ half_of_int64(int64_t x)
         }                                                                                          \
     }
 
-/* --- widening: exact
- * ------------------------------------------------------------------------------ */
+/* --- widening: exact ------------------------------------------------------------------------ */
 
 CAST_RUN(widen_bool, uint8_t, int32_t, x != 0)
 CAST_RUN(widen_int8, int8_t, int32_t, x)
@@ -128,8 +127,7 @@ static const struct {
     [DTYPE_FLOAT64] = {widen_double, LANE_DOUBLE},
 };
 
-/* --- narrowing: the rules of convert.h
- * ------------------------------------------------------------ */
+/* --- narrowing: the rules of convert.h ------------------------------------------------------ */
 
 #define NARROW_INTEGER_LANE(lane, source)                                                          \
     CAST_RUN(lane##_to_bool, source, uint8_t, x != 0)                                              \
@@ -230,8 +228,7 @@ complex_truth(enum dtype part, const void *in, uint8_t *out, uint64_t count)
         out[i] = parts[2 * i] | parts[2 * i + 1];
 }
 
-/* --- blocks
- * --------------------------------------------------------------------------------------- */
+/* --- blocks --------------------------------------------------------------------------------- */
 
 struct block {
     _Alignas(64) uint8_t bytes[BLOCK_ELEMENTS * ELEMENT_BYTES_MAX];

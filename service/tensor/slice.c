@@ -94,8 +94,7 @@ parse_entry(struct cursor *c, struct entry *out, struct err *err)
     return OK;
 }
 
-/* --- one entry against one dimension
- * --------------------------------------------------------------- */
+/* --- one entry against one dimension -------------------------------------------------------- */
 
 static enum err_code
 resolve_index(const struct entry *entry, uint32_t dim, struct slice *out, struct err *err)
@@ -154,8 +153,7 @@ resolve_whole(uint32_t first, uint32_t last, struct slice *out)
         resolve_range(&whole, dim, out);
 }
 
-/* --- the whole text
- * -------------------------------------------------------------------------------- */
+/* --- the whole text ------------------------------------------------------------------------- */
 
 static enum err_code
 parse_entries(struct cursor *c, uint32_t rank, struct entry *entries, uint32_t *entry_count,
@@ -212,8 +210,7 @@ slice_parse(struct bytes text, const struct shape *shape, struct slice *out, str
     return OK;
 }
 
-/* --- walking
- * ---------------------------------------------------------------------------------------- */
+/* --- walking -------------------------------------------------------------------------------- */
 
 /* Elements per step of each dimension in the source. */
 static void

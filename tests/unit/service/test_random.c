@@ -23,8 +23,7 @@ is_slow_tool(void)
     return getenv("TENSORKEEP_TEST_SLOW_TOOL") != NULL;
 }
 
-/* --- known answers
- * ------------------------------------------------------------------------------------ */
+/* --- known answers -------------------------------------------------------------------------- */
 
 static void
 combine(enum kernel_binary op, enum dtype dtype, void *values, uint64_t count, double constant)
@@ -122,8 +121,7 @@ plain_draws_equal_tensorflows(void **state)
     check_cases(random_fill_plain);
 }
 
-/* --- ranges and paths
- * --------------------------------------------------------------------------------- */
+/* --- ranges and paths ----------------------------------------------------------------------- */
 
 static const enum dtype dtypes[] = {DTYPE_FLOAT16, DTYPE_BFLOAT16, DTYPE_FLOAT32,
                                     DTYPE_FLOAT64, DTYPE_INT32,    DTYPE_INT64};
@@ -229,8 +227,7 @@ far_elements_need_none_before_them(void **state)
     assert_memory_equal(fast, plain, sizeof fast);
 }
 
-/* --- properties
- * --------------------------------------------------------------------------------------- */
+/* --- properties ----------------------------------------------------------------------------- */
 
 static void
 values_stay_within_their_bounds(void **state)
