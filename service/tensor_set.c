@@ -171,7 +171,7 @@ new_copy(struct tensor_set *set, uint64_t size, uint8_t **out, struct err *err)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
                        "virtual values, slices and conversions here take %" PRIu64
                        " bytes of memory, over the limit of %" PRIu64
-                       " bytes (expression_max_bytes): read in parts",
+                       " bytes (expression_max_bytes): read it in parts",
                        set->keep->copied_bytes + size, limit);
     bytes = mem_aligned(size, err);
     if (bytes == NULL)
