@@ -79,6 +79,8 @@ struct evaluator {
     struct window **windows;       /* by plan_node.window_first + argument */
     void **tiles;
     uint32_t tiles_used, tiles_made; /* at most edge_count */
+    uint64_t thinned; /* of how many elements that are read one is wanted, by all layouts under way;
+                         0: of each */
 };
 
 enum { TILE_BYTES = OP_TILE_ELEMENTS * OP_ELEMENT_BYTES_MAX };

@@ -8,6 +8,8 @@
  * not once per run. */
 #include "service/evaluation.h"
 
+#include <stdatomic.h>
+
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 
@@ -169,6 +171,16 @@ op_arg_into(struct evaluator *e, const struct expr *node, uint32_t index, uint64
     return evaluator_node(e, plan_see_through(node->args[index]), first, count, out, err);
 }
 
+enum err_code
+op_check_interrupt(const struct evaluator *e, struct err *err)
+{
+    const _Atomic bool *interrupted = e->evaluation->options.interrupted;
+
+    if (interrupted == NULL || !atomic_load_explicit(interrupted, memory_order_relaxed))
+        return OK;
+    return err_set(err, ERR_UNAVAILABLE, "the server is stopping; this was given up unfinished");
+}
+
 /* Many elements of a node: tile by tile where an op makes them. */
 enum err_code
 evaluator_run(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
@@ -180,11 +192,13 @@ evaluator_run(struct evaluator *e, const struct expr *node, uint64_t first, uint
     uint32_t size = dtype_size(node->type.dtype);
     uint8_t *to = out;
 
+    TRY(op_check_interrupt(e, err));
     if (!tiles)
         return count == 0 ? OK : evaluator_node(e, node, first, count, out, err);
     while (count > 0) {
         uint64_t tile = count < OP_TILE_ELEMENTS ? count : OP_TILE_ELEMENTS;
 
+        TRY(op_check_interrupt(e, err));
         TRY(evaluator_node(e, node, first, tile, to, err));
         to += tile * size;
         first += tile;

@@ -145,6 +145,9 @@ struct evaluator_options {
     uint64_t
         operations_max; /* of ops that are no loop over their elements: expression_operations_max */
     struct parallel *parallel; /* borrowed; NULL: this thread alone */
+    /* Set from any thread: evaluation gives up (ERR_UNAVAILABLE) within the tile or the matrix it
+     * is at. Borrowed; NULL: never. */
+    const _Atomic bool *interrupted;
 };
 
 /* Whether an inferred tree can be evaluated within these limits: ERR_PAYLOAD_TOO_LARGE names the

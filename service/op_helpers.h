@@ -68,6 +68,10 @@ ERR_MUST_CHECK enum err_code op_arg_into(struct evaluator *e, const struct expr 
                                          uint32_t index, uint64_t first, uint64_t count, void *out,
                                          struct err *err);
 
+/* ERR_UNAVAILABLE when the evaluation is to give up. Reading arguments asks this; so does what
+ * works long between two readings, once for each matrix. */
+ERR_MUST_CHECK enum err_code op_check_interrupt(const struct evaluator *e, struct err *err);
+
 /* eval of an op whose `constant` always answers. */
 ERR_MUST_CHECK enum err_code op_eval_constant(struct evaluator *e, const struct expr *node,
                                               uint64_t first, uint64_t count, void *out,

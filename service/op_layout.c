@@ -1,10 +1,12 @@
 /* Walking loops over a source, and copying along them. */
 #include "service/op_layout.h"
 
-#include "service/op_helpers.h"
+#include "service/evaluation.h"
 #include "store/base/check.h"
 
-/* A run with steps up to this is read whole and thinned out; beyond, element by element. */
+/* A run with steps up to this is read whole and thinned out; beyond, element by element. The same
+ * holds for the product of all steps from the root down: each layout on the way would have the next
+ * one read so many times more, else. */
 enum { THINNED_STEP_MAX = 64 };
 /* Rows and columns turned over at a time: what fits the nearest cache. */
 enum { BLOCK = 64 };
@@ -241,12 +243,19 @@ read_thinned(struct evaluator *e, const struct expr *node, uint32_t index,
 {
     uint32_t size = dtype_size(node->args[index]->type.dtype);
     uint64_t source = run->source, left = run->count;
+    uint64_t outer = e->thinned, before = outer == 0 ? 1 : outer;
+    bool whole = run->step <= THINNED_STEP_MAX / before;
 
     while (left > 0) {
-        uint64_t turns = run->step > THINNED_STEP_MAX ? 1 : (room - 1) / run->step + 1;
+        uint64_t turns = whole ? (room - 1) / run->step + 1 : 1;
+        enum err_code code;
 
         turns = turns < left ? turns : left;
-        TRY(op_arg_read(e, node, index, source, (turns - 1) * run->step + 1, out, err));
+        e->thinned = turns > 1 && run->step > 1 ? before * run->step : outer;
+        code = op_arg_read(e, node, index, source, (turns - 1) * run->step + 1, out, err);
+        e->thinned = outer;
+        if (code != OK)
+            return code;
         pick(size, out, run->step, turns, out);
         out += turns * size;
         room -= turns;

@@ -232,6 +232,7 @@ op_linear_run(struct evaluator *e, const struct expr *node, bool scratch_copy, o
             return ERR_NO_MEMORY;
     }
     for (; step.index < step.matrices.batch; step.index++) {
+        TRY(op_check_interrupt(e, err));
         step.copy = scratch_copy ? copy : step.out + step.index * bytes;
         memcpy(step.copy, elements + step.index * bytes, (size_t)bytes);
         if (each(&step, &inner) != OK)

@@ -1,6 +1,7 @@
 #include "service/service.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 #include "service/state.h"
 #include "service/tensor/blas.h"
@@ -65,6 +66,7 @@ service_evaluator_options(const struct service *service)
         .bytes_max = service->limits.expression_bytes_max,
         .operations_max = service->limits.expression_operations_max,
         .parallel = service->parallel,
+        .interrupted = &service->interrupted,
     };
 }
 
@@ -107,6 +109,7 @@ service_ready(struct service *service, struct err *err)
 void
 service_interrupt(struct service *service)
 {
+    atomic_store(&service->interrupted, true);
     store_interrupt(service->store);
 }
 

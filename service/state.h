@@ -18,6 +18,7 @@ struct service {
     struct store *store;       /* borrowed */
     struct parallel *parallel; /* owned */
     struct service_limits limits;
+    _Atomic bool interrupted; /* service_interrupt was called */
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
     struct lock updates[SERVICE_UPDATE_LOCKS];

@@ -172,10 +172,12 @@ matmul_compute(struct evaluator *e, const struct expr *node, void *out, struct e
         if (scratch == NULL)
             return ERR_NO_MEMORY;
     }
-    for (uint64_t i = 0; i < batch; i++)
+    for (uint64_t i = 0; i < batch; i++) {
+        TRY(op_check_interrupt(e, err));
         if (multiply(node->type.dtype, &p, a + i * p.m * p.k * size, b + i * p.k * p.n * size,
                      (uint8_t *)out + i * p.m * p.n * size, scratch, &inner) != OK)
             return op_wrap(node, &inner, err);
+    }
     return OK;
 }
 
