@@ -4,31 +4,9 @@
 #define TESTS_UNIT_SERVICE_ELEMENTWISE_H
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static inline void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
-
-static inline void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
+#include "tests/unit/service/ops_checks.h"
 
 /* The pieces of an inferred tree's result are those of `whole`. */
 static inline void
@@ -56,32 +34,6 @@ evaluate(struct expr_tree *tree, struct tensor *out)
     if (exprs_evaluate(tree, NULL, out, &err) != OK)
         fail_msg("%s", err.text);
     check_pieces(tree, out);
-}
-
-static inline void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    AUTO(tensor) out = {0};
-    struct err err = ERR_INIT;
-
-    assert_int_equal(exprs_evaluate(tree, NULL, &out, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
-}
-
-/* A literal of any number type, or bool, from small doubles. */
-static inline struct expr *
-numbers(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double *values)
-{
-    uint8_t data[64 * OP_ELEMENT_BYTES_MAX];
-
-    assert_true(shape_count(&shape) <= 64);
-    for (uint64_t i = 0; i < shape_count(&shape); i++)
-        if (dtype == DTYPE_BOOL)
-            data[i] = values[i] != 0;
-        else
-            tensor_element_of_double(dtype, values[i], data + i * dtype_size(dtype));
-    return exprs_literal(tree, dtype, shape, data);
 }
 
 static inline double

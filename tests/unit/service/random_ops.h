@@ -3,11 +3,8 @@
 #define TESTS_UNIT_SERVICE_RANDOM_OPS_H
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "service/op_helpers.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
+#include "tests/unit/service/ops_checks.h"
 
 static inline void
 set_i64(struct expr *node, const char *name, int64_t value)
@@ -103,16 +100,6 @@ check_pieces(struct expr_tree *tree, const struct expr_draw *draw)
     evaluator_drop(e);
     free(whole);
     free(part);
-}
-
-static inline void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(expr_infer(tree, NULL, DTYPE_UNSET, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
 }
 
 #endif

@@ -1,31 +1,9 @@
 /* Evaluation: ranges, threads, short memory, strings. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 
-#include "service/op_helpers.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
-
-static void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
+#include "tests/unit/service/ops_checks.h"
 
 /* --- reading ------------------------------------------------------------------------------- */
 

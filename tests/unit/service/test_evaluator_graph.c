@@ -1,19 +1,11 @@
 /* Nodes that are read more than once: the values are those of a tree, what is computed is bounded,
  * and what does not fit is refused before it starts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "service/evaluation.h"
 #include "service/parallel.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
+#include "tests/unit/service/ops_checks.h"
 
 enum { LONG = 3 * OP_TILE_ELEMENTS + 5 };
 
@@ -30,12 +22,6 @@ floats(struct exprs_value *value, struct shape shape)
                                    .data = (const uint8_t *)long_data,
                                    .size = shape_count(&shape) * sizeof(float)}};
     return (struct exprs_values){.values = value, .count = 1};
-}
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
 }
 
 static enum plan_kind

@@ -1,30 +1,14 @@
 /* Ops that fill: values over their dtypes, TensorFlow's rules and error texts; and the table of
  * ops. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "tests/unit/service/ops_checks.h"
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static const enum dtype numbers[] = {
+static const enum dtype number_dtypes[] = {
     DTYPE_FLOAT16, DTYPE_BFLOAT16, DTYPE_FLOAT32,   DTYPE_FLOAT64,    DTYPE_INT8,
     DTYPE_INT16,   DTYPE_INT32,    DTYPE_INT64,     DTYPE_UINT8,      DTYPE_UINT16,
     DTYPE_UINT32,  DTYPE_UINT64,   DTYPE_COMPLEX64, DTYPE_COMPLEX128,
 };
-enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
+enum { NUMBERS = sizeof number_dtypes / sizeof number_dtypes[0] };
 
 static void
 evaluate(struct expr_tree *tree, struct tensor *out)
@@ -33,17 +17,6 @@ evaluate(struct expr_tree *tree, struct tensor *out)
 
     if (exprs_evaluate(tree, NULL, out, &err) != OK)
         fail_msg("%s", err.text);
-}
-
-static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    AUTO(tensor) out = {0};
-    struct err err = ERR_INIT;
-
-    assert_int_equal(exprs_evaluate(tree, NULL, &out, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
 }
 
 static void
@@ -111,7 +84,7 @@ ones_are_ones_in_every_number_type(void **state)
 
         init(&tree);
         exprs_set_dtype(exprs_set_shape(exprs_op(&tree, "ones", 0), "shape", exprs_shape(1, 3)),
-                        "dtype", numbers[i]);
+                        "dtype", number_dtypes[i]);
         evaluate(&tree, &out);
         check_doubles(&out, expected);
     }

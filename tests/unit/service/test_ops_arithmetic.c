@@ -1,29 +1,13 @@
 /* Arithmetic, cast and reshape: values over their dtypes, TensorFlow's rules and error texts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "tests/unit/service/ops_checks.h"
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static const enum dtype numbers[] = {
+static const enum dtype number_dtypes[] = {
     DTYPE_FLOAT16, DTYPE_BFLOAT16, DTYPE_FLOAT32,   DTYPE_FLOAT64,    DTYPE_INT8,
     DTYPE_INT16,   DTYPE_INT32,    DTYPE_INT64,     DTYPE_UINT8,      DTYPE_UINT16,
     DTYPE_UINT32,  DTYPE_UINT64,   DTYPE_COMPLEX64, DTYPE_COMPLEX128,
 };
-enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
+enum { NUMBERS = sizeof number_dtypes / sizeof number_dtypes[0] };
 
 static void
 evaluate(struct expr_tree *tree, struct tensor *out)
@@ -35,17 +19,6 @@ evaluate(struct expr_tree *tree, struct tensor *out)
 }
 
 static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    AUTO(tensor) out = {0};
-    struct err err = ERR_INIT;
-
-    assert_int_equal(exprs_evaluate(tree, NULL, &out, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
-}
-
-static void
 check_float32(struct expr_tree *tree, struct shape shape, const float *expected)
 {
     AUTO(tensor) out = {0};
@@ -54,17 +27,6 @@ check_float32(struct expr_tree *tree, struct shape shape, const float *expected)
     assert_int_equal(out.type.dtype, DTYPE_FLOAT32);
     assert_true(shape_equal(&out.type.shape, &shape));
     assert_memory_equal(out.data, expected, out.size);
-}
-
-/* A literal of any number type from small doubles. */
-static struct expr *
-numbers_literal(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double *values)
-{
-    uint8_t data[64 * OP_ELEMENT_BYTES_MAX];
-
-    for (uint64_t i = 0; i < shape_count(&shape); i++)
-        tensor_element_of_double(dtype, values[i], data + i * dtype_size(dtype));
-    return exprs_literal(tree, dtype, shape, data);
 }
 
 static void
@@ -101,11 +63,11 @@ arithmetic_works_in_every_number_type(void **state)
             struct expr *a, *b;
 
             init(&tree);
-            a = numbers_literal(&tree, numbers[i], exprs_shape(1, 3), x);
-            b = numbers_literal(&tree, numbers[i], exprs_shape(1, 3), y);
+            a = numbers(&tree, number_dtypes[i], exprs_shape(1, 3), x);
+            b = numbers(&tree, number_dtypes[i], exprs_shape(1, 3), y);
             exprs_op(&tree, cases[k].op, 2, a, b);
             evaluate(&tree, &out);
-            assert_int_equal(out.type.dtype, numbers[i]);
+            assert_int_equal(out.type.dtype, number_dtypes[i]);
             check_doubles(&out, cases[k].expected);
         }
 }
@@ -149,7 +111,7 @@ integer_division_by_zero_names_op_and_place(void **state)
     a = exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), x);
     b = exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), y);
     exprs_op(&tree, "negative", 1, exprs_op(&tree, "floordiv", 2, a, b));
-    check_refused(&tree, "floordiv (argument 0): integer division by zero");
+    check_fails(&tree, "floordiv (argument 0): integer division by zero");
 }
 
 static void
@@ -177,10 +139,10 @@ negative_changes_the_sign_in_every_number_type(void **state)
         AUTO(expr_tree) tree = {0};
         AUTO(tensor) out = {0};
 
-        if (dtype_info(numbers[i])->kind == DTYPE_KIND_UNSIGNED)
+        if (dtype_info(number_dtypes[i])->kind == DTYPE_KIND_UNSIGNED)
             continue;
         init(&tree);
-        exprs_op(&tree, "negative", 1, numbers_literal(&tree, numbers[i], exprs_shape(1, 3), x));
+        exprs_op(&tree, "negative", 1, numbers(&tree, number_dtypes[i], exprs_shape(1, 3), x));
         evaluate(&tree, &out);
         check_doubles(&out, expected);
     }

@@ -1,42 +1,10 @@
 /* Linear algebra as ops: shapes, dtypes, batches, what is refused and with which words, ranges of
  * results, costs told in advance. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include <math.h>
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
-
-static void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
-
-static struct expr *
-numbers(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double *values)
-{
-    uint8_t data[64 * OP_ELEMENT_BYTES_MAX];
-
-    for (uint64_t i = 0; i < shape_count(&shape); i++)
-        tensor_element_of_double(dtype, values[i], data + i * dtype_size(dtype));
-    return exprs_literal(tree, dtype, shape, data);
-}
+#include "tests/unit/service/ops_checks.h"
 
 static struct expr *
 set_output(struct expr *node, int64_t output)
@@ -78,27 +46,6 @@ check(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double
         assert_int_equal(evaluator_read(e, first, step, piece, NULL), OK);
         assert_memory_equal(piece, out.data + first * size, step * size);
     }
-}
-
-static void
-check_fails(struct expr_tree *tree, const char *text)
-{
-    AUTO(tensor) out = {0};
-    struct err err = ERR_INIT;
-
-    assert_int_equal(exprs_evaluate(tree, NULL, &out, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
-}
-
-static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(expr_infer(tree, NULL, DTYPE_UNSET, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
 }
 
 static const double six[] = {1, 2, 3, 4, 5, 6}, eight[] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -1,24 +1,8 @@
 /* orthogonal_initializer: what makes it one, over shapes and dtypes; its seed; what it refuses. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include <math.h>
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
+#include "tests/unit/service/ops_checks.h"
 
 static struct expr *
 orthogonal(struct expr_tree *tree, enum dtype dtype, struct shape shape, int64_t seed)
@@ -126,16 +110,6 @@ one_seed_gives_one_matrix_in_any_pieces(void **state)
         assert_memory_equal(piece, first.data + at_ * sizeof(float), sizeof piece);
     }
     evaluator_drop(e);
-}
-
-static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(expr_infer(tree, NULL, DTYPE_UNSET, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
 }
 
 static void

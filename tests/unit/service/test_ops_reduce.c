@@ -1,24 +1,8 @@
 /* Reductions as ops: axes, dtypes, what is refused, memory that does not grow with the argument. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include <math.h>
 
-#include "service/op_helpers.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
-#include "tests/support/exprs.h"
-
-static void
-init(struct expr_tree *tree)
-{
-    assert_int_equal(expr_tree_init(tree, NULL), OK);
-}
+#include "tests/unit/service/ops_checks.h"
 
 static void *
 attr_of(struct expr *node, const char *name)
@@ -51,17 +35,6 @@ set_number(struct expr *node, const char *name, int64_t value)
     return node;
 }
 
-/* [shape] of dtype, from small doubles. */
-static struct expr *
-numbers(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double *values)
-{
-    uint8_t data[64 * OP_ELEMENT_BYTES_MAX];
-
-    for (uint64_t i = 0; i < shape_count(&shape); i++)
-        tensor_element_of_double(dtype, values[i], data + i * dtype_size(dtype));
-    return exprs_literal(tree, dtype, shape, data);
-}
-
 static void
 check(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double *expected)
 {
@@ -79,16 +52,6 @@ check(struct expr_tree *tree, enum dtype dtype, struct shape shape, const double
             fail_msg("%s %s: element %d is %.17g, not %.17g", tree->root->op->name,
                      dtype_name(dtype), (int)i, got, expected[i]);
     }
-}
-
-static void
-check_refused(struct expr_tree *tree, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(expr_infer(tree, NULL, DTYPE_UNSET, &err), ERR_INVALID_ARGUMENT);
-    if (strstr(err.text, text) == NULL)
-        fail_msg("'%s' is not in '%s'", text, err.text);
 }
 
 static const double six[] = {1, 2, 3, 4, 5, 6};
@@ -381,12 +344,6 @@ l2_loss_and_clip_by_norm(void **state)
 }
 
 /* --- size ---------------------------------------------------------------------------------- */
-
-static void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
 
 /* 256 MiB are reduced within 8 MiB; 2^47 elements are more than the limit allows. */
 static void
