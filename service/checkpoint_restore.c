@@ -208,7 +208,7 @@ static enum err_code
 check_each_once(const struct restore *r, struct err *err)
 {
     const struct restore_list *restored = &r->report->restored;
-    AUTO_CALL(service_free_scope)
+    AUTO_CALL(mem_free_scope)
     const struct restore_name **names =
         mem_zeroed(restored->count, sizeof(struct restore_name *), err);
 

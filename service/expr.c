@@ -220,16 +220,10 @@ compare_names(const void *a, const void *b)
     return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-static void
-free_nodes(const struct expr ***nodes)
-{
-    mem_free(*nodes);
-}
-
 enum err_code
 expr_each_variable(const struct expr_tree *tree, expr_visit *visit, void *context, struct err *err)
 {
-    AUTO_CALL(free_nodes)
+    AUTO_CALL(mem_free_scope)
     const struct expr **nodes = mem_zeroed(tree->node_count, sizeof(struct expr *), err);
     size_t count = 0;
 

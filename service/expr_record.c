@@ -27,12 +27,6 @@ enum {
 
 #define NOT_NUMBERED UINT32_MAX
 
-static void
-free_numbers(uint32_t **numbers)
-{
-    mem_free(*numbers);
-}
-
 /* --- encode -------------------------------------------------------------------------------- */
 
 /* numbers[index]: the node's place in the record, or NOT_NUMBERED when the root does not reach it.
@@ -81,7 +75,7 @@ encode_node(const struct expr *node, const uint32_t *numbers, struct buf *out, s
 enum err_code
 expr_encode(const struct expr_tree *tree, struct buf *out, struct err *err)
 {
-    AUTO_CALL(free_numbers)
+    AUTO_CALL(mem_free_scope)
     uint32_t *numbers = mem_zeroed(tree->node_count, sizeof *numbers, err);
     size_t start = out->size;
 

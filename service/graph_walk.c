@@ -175,16 +175,10 @@ walk_node(const struct walk *w, const struct expr *node, struct err *err)
 
 /* --- all of them --------------------------------------------------------------------------- */
 
-static void
-free_marks(bool **marks)
-{
-    mem_free(*marks);
-}
-
 enum err_code
 graph_walk(const struct expr_tree *tree, graph_item_visit *visit, void *context, struct err *err)
 {
-    AUTO_CALL(free_marks) bool *reached = mem_zeroed(tree->node_count, sizeof *reached, err);
+    AUTO_CALL(mem_free_scope) bool *reached = mem_zeroed(tree->node_count, sizeof *reached, err);
     const struct walk w = {.tree = tree, .visit = visit, .context = context};
 
     if (reached == NULL)
@@ -294,17 +288,11 @@ graph_wants_seed(const struct expr_tree *tree)
     return false;
 }
 
-static void
-free_seeds(int64_t **seeds)
-{
-    mem_free(*seeds);
-}
-
 enum err_code
 graph_draw(const struct model_record *model, uint64_t position, const char *variable_name,
            struct expr_tree *tree, struct err *err)
 {
-    AUTO_CALL(free_seeds) int64_t *seeds = NULL;
+    AUTO_CALL(mem_free_scope) int64_t *seeds = NULL;
     struct expr_draw draw = {.has_model_seed = model->has_seed,
                              .model_seed = model->seed,
                              .variable_name = variable_name,

@@ -283,7 +283,7 @@ order_steps(struct initialize_plan *plan, struct err *err)
 {
     struct walk walk = {.plan = plan};
     size_t selected = plan->step_count;
-    AUTO_CALL(service_free_scope) void *roots_memory = NULL;
+    AUTO_CALL(mem_free_scope) void *roots_memory = NULL;
     struct initialize_step **roots;
 
     /* The walk may add steps and move the array: go through a copy. Each selected step and each

@@ -207,12 +207,6 @@ op_linear_identities(const struct tensor_type *type, void *out)
 
 /* --- batches ------------------------------------------------------------------------------- */
 
-static void
-free_copy(void **copy)
-{
-    mem_free(*copy);
-}
-
 enum err_code
 op_linear_run(struct evaluator *e, const struct expr *node, bool scratch_copy, op_linear_each *each,
               void *out, struct err *err)
@@ -221,7 +215,7 @@ op_linear_run(struct evaluator *e, const struct expr *node, bool scratch_copy, o
         .node = node, .matrices = op_linear_matrices(node, 0), .out = out};
     const uint8_t *elements = op_arg_whole(e, node, 0);
     uint64_t bytes = op_linear_matrix_bytes(&step.matrices);
-    AUTO_CALL(free_copy) void *copy = NULL;
+    AUTO_CALL(mem_free_scope) void *copy = NULL;
     struct err inner = ERR_INIT;
 
     if (bytes == 0)

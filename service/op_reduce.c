@@ -102,18 +102,13 @@ op_reduce_piece_bytes(const struct expr *node)
     return piece_elements(node) * dtype_size(node->args[0]->type.dtype);
 }
 
-static void
-free_piece(void **piece)
-{
-    mem_free(*piece);
-}
-
 enum err_code
 op_reduce_walk(struct evaluator *e, const struct expr *node, op_reduce_each *each, void *context,
                struct err *err)
 {
     uint64_t count = shape_count(&node->args[0]->type.shape), piece = piece_elements(node);
-    AUTO_CALL(free_piece) void *elements = mem_aligned((size_t)op_reduce_piece_bytes(node), err);
+    AUTO_CALL(mem_free_scope)
+    void *elements = mem_aligned((size_t)op_reduce_piece_bytes(node), err);
 
     if (elements == NULL)
         return ERR_NO_MEMORY;

@@ -331,15 +331,6 @@ service_builder_drop(struct value_builder **builder)
     value_builder_drop(*builder);
 }
 
-void
-service_free_scope(void *pointer_to_pointer)
-{
-    void *memory;
-
-    memcpy(&memory, pointer_to_pointer, sizeof memory);
-    mem_free(memory);
-}
-
 struct store_update_options
 service_update_options(const struct write_options *options, struct store_stage *stage)
 {

@@ -75,8 +75,6 @@ void service_stage_drop(struct store_stage **stage);
 void service_snapshot_drop(struct store_snapshot **snapshot);
 void service_cursor_drop(struct store_cursor **cursor);
 void service_builder_drop(struct value_builder **builder);
-/* mem_free of what a scope's pointer points to. */
-void service_free_scope(void *pointer_to_pointer);
 #define AUTO_STAGE    AUTO_CALL(service_stage_drop) struct store_stage *
 #define AUTO_SNAPSHOT AUTO_CALL(service_snapshot_drop) struct store_snapshot *
 #define AUTO_CURSOR   AUTO_CALL(service_cursor_drop) struct store_cursor *

@@ -240,7 +240,7 @@ variable_list(struct service *service, const char *model, const struct variable_
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
-    AUTO_CALL(service_free_scope) struct variable_info *info = mem_zeroed(1, sizeof *info, err);
+    AUTO_CALL(mem_free_scope) struct variable_info *info = mem_zeroed(1, sizeof *info, err);
     struct record_key prefix, start;
     struct model_record record;
     struct usage_record usage;
@@ -328,7 +328,7 @@ compare_texts(const void *a, const void *b)
 static enum err_code
 check_named_once(const char *const *names, size_t name_count, struct err *err)
 {
-    AUTO_CALL(service_free_scope)
+    AUTO_CALL(mem_free_scope)
     const char **sorted = mem_zeroed(name_count, sizeof(const char *), err);
 
     if (sorted == NULL)

@@ -180,7 +180,7 @@ variable_assign_slice(struct service *service, const char *model, const char *na
     struct assign_slice a = {
         .model = model, .name = name, .type = type, .slice = slice, .options = options, .out = out};
     struct store_update_options how = service_update_options(options, NULL);
-    AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
+    AUTO_CALL(mem_free_scope) uint8_t *bytes = NULL;
     uint64_t revision = 0;
 
     TRY(incoming_check_size(name, type, size, err));

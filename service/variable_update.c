@@ -129,8 +129,8 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     const struct evaluator_options options = service_evaluator_options(u->service);
     const struct store_view *view = store_txn_view(txn);
     AUTO(compute_source) reads = {0};
-    AUTO_CALL(service_free_scope) uint8_t *bytes = NULL;
-    AUTO_CALL(service_free_scope) uint8_t *old = NULL;
+    AUTO_CALL(mem_free_scope) uint8_t *bytes = NULL;
+    AUTO_CALL(mem_free_scope) uint8_t *old = NULL;
     struct expr_source source;
     struct model_record model;
     struct variable_record variable;
@@ -211,7 +211,7 @@ build_combined(struct update *u, const struct store_view *view,
 {
     const struct evaluator_options options = service_evaluator_options(u->service);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
-    AUTO_CALL(service_free_scope) uint8_t *old = mem_aligned(STORE_BULK_BYTES, err);
+    AUTO_CALL(mem_free_scope) uint8_t *old = mem_aligned(STORE_BULK_BYTES, err);
     AUTO(value_reader) reader = {0};
     uint32_t element_size = dtype_size(variable->type.dtype);
     uint64_t left = shape_count(&variable->type.shape), first = 0;

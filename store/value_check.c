@@ -26,17 +26,11 @@ struct sum {
     uint64_t done, pattern; /* bytes; the pattern run comes after `done` */
 };
 
-static void
-free_made(uint8_t **made)
-{
-    mem_free(*made);
-}
-
 /* What a recipe makes, a piece at a time. */
 static enum err_code
 add_made(struct sum *sum, struct err *err)
 {
-    AUTO_CALL(free_made) uint8_t *made = mem_aligned(MADE_BYTES, err);
+    AUTO_CALL(mem_free_scope) uint8_t *made = mem_aligned(MADE_BYTES, err);
 
     if (made == NULL)
         return ERR_NO_MEMORY;

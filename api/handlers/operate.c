@@ -6,16 +6,11 @@
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
-static void
-report_free(struct store_verify_report **report)
-{
-    mem_free(*report);
-}
-
 enum err_code
 api_verify(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    AUTO_CALL(report_free) struct store_verify_report *report = mem_zeroed(1, sizeof *report, err);
+    AUTO_CALL(mem_free_scope)
+    struct store_verify_report *report = mem_zeroed(1, sizeof *report, err);
     AUTO_CALL(api_json_release) json_t *json = NULL;
     bool payloads = true;
     json_t *texts = NULL;

@@ -149,12 +149,6 @@ multiply(enum dtype dtype, const struct blas_product *p, const void *a, const vo
     return OK;
 }
 
-static void
-free_scratch(void **scratch)
-{
-    mem_free(*scratch);
-}
-
 static enum err_code
 matmul_compute(struct evaluator *e, const struct expr *node, void *out, struct err *err)
 {
@@ -162,7 +156,7 @@ matmul_compute(struct evaluator *e, const struct expr *node, void *out, struct e
     const uint8_t *a = op_arg_whole(e, node, 0), *b = op_arg_whole(e, node, 1);
     uint64_t batch = op_linear_matrices(node, 0).batch, scratch_bytes = matmul_scratch(node);
     uint32_t size = dtype_size(node->type.dtype);
-    AUTO_CALL(free_scratch) void *scratch = NULL;
+    AUTO_CALL(mem_free_scope) void *scratch = NULL;
     struct err inner = ERR_INIT;
 
     if (shape_count(&node->type.shape) == 0)

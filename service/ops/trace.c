@@ -37,12 +37,6 @@ diagonal_type(const struct expr *node)
         .dtype = m.dtype, .shape = {.rank = 1, .dims = {m.rows < m.columns ? m.rows : m.columns}}};
 }
 
-static void
-free_diagonal(void **diagonal)
-{
-    mem_free(*diagonal);
-}
-
 /* The diagonal of the matrix whose first element is `first`, added up. */
 static enum err_code
 trace_one(struct evaluator *e, const struct expr *node, uint64_t first, uint8_t *diagonal,
@@ -66,7 +60,7 @@ trace_compute(struct evaluator *e, const struct expr *node, void *out, struct er
 {
     struct op_matrices m = op_linear_matrices(node, 0);
     struct tensor_type type = diagonal_type(node);
-    AUTO_CALL(free_diagonal) void *diagonal = mem_aligned(tensor_type_bytes(&type), err);
+    AUTO_CALL(mem_free_scope) void *diagonal = mem_aligned(tensor_type_bytes(&type), err);
     uint32_t size = dtype_size(type.dtype);
 
     if (diagonal == NULL)

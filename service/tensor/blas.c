@@ -50,12 +50,6 @@ check_sizes(uint64_t a, uint64_t b, uint64_t c, struct err *err)
     return check_size(c, err);
 }
 
-static void
-memory_drop(void **memory)
-{
-    mem_free(*memory);
-}
-
 static uint64_t
 times(uint64_t a, uint64_t b)
 {
@@ -219,7 +213,7 @@ blas_qr(enum dtype dtype, uint64_t m, uint64_t n, bool full, void *a, void *q, v
 {
     uint64_t k = least(m, n), rows = full ? m : k, work_count = BLOCK * greatest(n, rows);
     uint32_t size = dtype_size(dtype);
-    AUTO_CALL(memory_drop) void *memory = NULL;
+    AUTO_CALL(mem_free_scope) void *memory = NULL;
     lapack_int info = 0;
     uint8_t *work;
 
@@ -292,7 +286,7 @@ blas_svd(enum dtype dtype, uint64_t m, uint64_t n, bool full, void *a, void *s, 
     struct svd_work sizes = svd_work_of(dtype, m, n);
     uint64_t k = least(m, n), rows = full ? m : k;
     char job = u == NULL ? 'N' : full ? 'A' : 'S';
-    AUTO_CALL(memory_drop) void *memory = NULL;
+    AUTO_CALL(mem_free_scope) void *memory = NULL;
     void *left = u == NULL ? a : vh, *right = u == NULL ? a : u, *reals, *integers;
     int ldu = (int)n, ldvt = (int)rows, count = (int)sizes.work;
     lapack_int info = 0;
@@ -363,7 +357,7 @@ enum err_code
 blas_inverse(enum dtype dtype, uint64_t n, void *a, struct err *err)
 {
     uint64_t work_count = BLOCK * n;
-    AUTO_CALL(memory_drop) void *work = NULL;
+    AUTO_CALL(mem_free_scope) void *work = NULL;
     lapack_int info = 0;
     int *pivots;
 
@@ -420,7 +414,7 @@ multiply_diagonal(enum dtype dtype, uint64_t n, const void *a, const int *pivots
 enum err_code
 blas_determinant(enum dtype dtype, uint64_t n, void *a, void *out, struct err *err)
 {
-    AUTO_CALL(memory_drop) void *pivots = NULL;
+    AUTO_CALL(mem_free_scope) void *pivots = NULL;
     lapack_int info = 0;
 
     CHECK(blas_has(dtype) && n > 0);
@@ -458,7 +452,7 @@ blas_solve(enum dtype dtype, bool adjoint, uint64_t n, uint64_t columns, void *a
            struct err *err)
 {
     bool conjugate = adjoint && dtype_is_complex(dtype);
-    AUTO_CALL(memory_drop) void *memory = NULL;
+    AUTO_CALL(mem_free_scope) void *memory = NULL;
     lapack_int info = 0;
     int *pivots;
 

@@ -160,3 +160,12 @@ mem_free(void *memory)
     if (memory != NULL)
         free(head_of(memory)->begin);
 }
+
+void
+mem_free_scope(void *pointer)
+{
+    void *memory;
+
+    memcpy(&memory, pointer, sizeof memory);
+    mem_free(memory);
+}

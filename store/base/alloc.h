@@ -22,6 +22,8 @@ void *mem_resize(void *old, size_t size, struct err *err) __attribute__((warn_un
 char *mem_copy_text(const char *text, size_t length, struct err *err)
     __attribute__((warn_unused_result));
 void mem_free(void *memory);
+/* For scopes: AUTO_CALL(mem_free_scope) type *x. Takes the address of the pointer, of any type. */
+void mem_free_scope(void *pointer);
 
 /* Test hook: the n-th allocation from now on fails (1 = the next), with `sticky` all later ones
  * too; 0 switches it off. Returns how many allocations were counted since the last call. */
