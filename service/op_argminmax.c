@@ -50,7 +50,7 @@ op_infer_argminmax(struct expr_tree *tree, struct expr *node, struct err *err)
     struct op_axes axes = {.count = 1};
 
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     TRY(resolve(node, &axes.axes[0], err));
     axes.mask = 1u << axes.axes[0];
     if (shape->dims[axes.axes[0]] == 0)

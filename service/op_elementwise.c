@@ -2,24 +2,6 @@
  * through the kernel, so it cannot differ from what evaluation makes. */
 #include "service/op_elementwise.h"
 
-enum err_code
-op_check_arg_dtype(const struct expr *node, uint32_t index, struct err *err)
-{
-    const struct op *op = node->op;
-    uint32_t dtypes = op->arg_dtypes != 0 ? op->arg_dtypes : op->dtypes;
-    const struct tensor_type *type = &node->args[index]->type;
-    char have[TENSOR_TYPE_TEXT_BYTES_MAX], possible[OP_DTYPES_TEXT_BYTES_MAX];
-
-    if (type->dtype < DTYPE_COUNT && (dtypes >> type->dtype & 1) != 0)
-        return OK;
-    if (dtypes == OP_DTYPES_NUMBER)
-        return op_fail(node, ERR_INVALID_ARGUMENT, err, "%s has no arithmetic",
-                       dtype_name(type->dtype));
-    return op_fail(node, ERR_INVALID_ARGUMENT, err, "%s is %s, the dtype may only be %s",
-                   op->arg_names[index], tensor_type_text(type, have),
-                   op_dtypes_text(dtypes, possible));
-}
-
 /* --- one argument -------------------------------------------------------------------------- */
 
 enum err_code

@@ -5,10 +5,6 @@
 
 #include "service/op_helpers.h"
 
-/* Refuses an argument whose dtype is not among op->arg_dtypes (op->dtypes where those are 0). */
-ERR_MUST_CHECK enum err_code op_check_arg_dtype(const struct expr *node, uint32_t index,
-                                                struct err *err);
-
 /* One argument; op->kernel is an enum kernel_unary. */
 ERR_MUST_CHECK enum err_code op_infer_unary(struct expr_tree *tree, struct expr *node,
                                             struct err *err);

@@ -41,6 +41,9 @@ const char *op_dtypes_text(uint32_t dtypes, char out[static OP_DTYPES_TEXT_BYTES
 /* Refuses a dtype that is not among the op's. */
 ERR_MUST_CHECK enum err_code op_check_dtype(const struct expr *node, enum dtype dtype,
                                             struct err *err);
+/* Refuses an argument whose dtype is not among op->arg_dtypes (op->dtypes where those are 0). */
+ERR_MUST_CHECK enum err_code op_check_arg_dtype(const struct expr *node, uint32_t index,
+                                                struct err *err);
 
 /* --- evaluation ---------------------------------------------------------------------------- */
 
@@ -56,14 +59,14 @@ ERR_MUST_CHECK enum err_code op_arg_broadcast(struct evaluator *e, const struct 
                                               uint32_t index, uint64_t first, uint64_t count,
                                               void *scratch, struct kernel_operand *out,
                                               struct err *err);
-/* Like op_arg, always into out, element by element; any count. Of an OP_ACCESS_RUNS argument. */
+/* Like op_arg, always into out; any count. Of an OP_ACCESS_RUNS argument. */
 ERR_MUST_CHECK enum err_code op_arg_read(struct evaluator *e, const struct expr *node,
                                          uint32_t index, uint64_t first, uint64_t count, void *out,
                                          struct err *err);
 /* All elements of an OP_ACCESS_WHOLE argument, row-major, aligned for the element. Borrows from the
  * evaluation. Never NULL, unless the argument has no elements. */
 const void *op_arg_whole(struct evaluator *e, const struct expr *node, uint32_t index);
-/* Like op_arg, always into out, element by element. */
+/* Like op_arg, always into out. Of an OP_ACCESS_ELEMENTWISE argument: a tile, as op_arg's. */
 ERR_MUST_CHECK enum err_code op_arg_into(struct evaluator *e, const struct expr *node,
                                          uint32_t index, uint64_t first, uint64_t count, void *out,
                                          struct err *err);

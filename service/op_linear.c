@@ -30,7 +30,7 @@ op_linear_check(const struct expr *node, uint32_t index, struct err *err)
     const struct tensor_type *type = &node->args[index]->type;
     char text[TENSOR_TYPE_TEXT_BYTES_MAX];
 
-    TRY(op_reduce_check_arg(node, index, err));
+    TRY(op_check_arg_dtype(node, index, err));
     if (type->shape.rank >= 2)
         return OK;
     return op_fail(node, ERR_INVALID_ARGUMENT, err,

@@ -2,7 +2,7 @@
 #ifndef SERVICE_OP_LINEAR_H
 #define SERVICE_OP_LINEAR_H
 
-#include "service/op_reduce.h"
+#include "service/op_helpers.h"
 #include "service/tensor/blas.h"
 
 #define OP_LINEAR_DTYPES                                                                           \

@@ -24,20 +24,6 @@ const char *const op_reduce_arg_names[] = {"input_tensor"};
 /* --- inference ----------------------------------------------------------------------------- */
 
 enum err_code
-op_reduce_check_arg(const struct expr *node, uint32_t index, struct err *err)
-{
-    uint32_t dtypes = node->op->arg_dtypes != 0 ? node->op->arg_dtypes : node->op->dtypes;
-    char known[OP_DTYPES_TEXT_BYTES_MAX], type[TENSOR_TYPE_TEXT_BYTES_MAX];
-    const struct tensor_type *given = &node->args[index]->type;
-
-    if ((dtypes >> given->dtype & 1) != 0)
-        return OK;
-    return op_fail(node, ERR_INVALID_ARGUMENT, err, "%s is %s: dtype %s is not possible, only %s",
-                   node->op->arg_names[index], tensor_type_text(given, type),
-                   dtype_name(given->dtype), op_dtypes_text(dtypes, known));
-}
-
-enum err_code
 op_reduce_axes(const struct expr *node, const struct attr_ints *list, struct op_axes *out,
                struct err *err)
 {
@@ -79,7 +65,7 @@ op_infer_reduce(struct expr_tree *tree, struct expr *node, struct err *err)
     struct op_axes axes;
 
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     TRY(op_reduce_axes(node, &params->axis, &axes, err));
     node->type = (struct tensor_type){
         .dtype = from->dtype, .shape = op_axes_removed(&axes, &from->shape, params->keep_dims)};

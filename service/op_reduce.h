@@ -15,9 +15,6 @@ struct op_reduce_params {
 extern const struct attr_spec op_reduce_attrs[];
 extern const char *const op_reduce_arg_names[];
 
-/* Refuses an argument whose dtype the op does not take (op->arg_dtypes, else op->dtypes). */
-ERR_MUST_CHECK enum err_code op_reduce_check_arg(const struct expr *node, uint32_t index,
-                                                 struct err *err);
 /* All dimensions when the list is not given. Refuses what is out of range or named twice. */
 ERR_MUST_CHECK enum err_code op_reduce_axes(const struct expr *node, const struct attr_ints *list,
                                             struct op_axes *out, struct err *err);

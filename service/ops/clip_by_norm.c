@@ -51,7 +51,7 @@ clip_by_norm_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     double rounded;
 
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     TRY(op_reduce_axes(node, &params->axes, &axes, err));
     tensor_element_of_double(dtype, params->clip_norm, element);
     rounded = tensor_element_as_double(dtype, element);

@@ -15,7 +15,7 @@ diag_part_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     char text[SHAPE_TEXT_BYTES_MAX];
 
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     if (rank == 0 || rank % 2 != 0)
         return op_fail(node, ERR_INVALID_ARGUMENT, err,
                        "Input must have even and non-zero rank, input rank is %" PRIu32

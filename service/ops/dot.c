@@ -1,5 +1,6 @@
 /* dot(a, b): the sum of the products of two vectors' elements, complex ones not conjugated. */
 #include "service/op_linear.h"
+#include "service/op_reduce.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"a", "b"};
@@ -11,7 +12,7 @@ dot_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];
 
     TRY(op_settle_together(tree, node, err));
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     if (a->rank != 1 || b->rank != 1)
         return op_fail(node, ERR_INVALID_ARGUMENT, err, "takes two vectors, a is %s, b is %s",
                        tensor_type_text(&node->args[0]->type, first),

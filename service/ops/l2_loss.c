@@ -9,7 +9,7 @@ static enum err_code
 l2_loss_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     node->type = (struct tensor_type){.dtype = node->args[0]->type.dtype};
     return OK;
 }

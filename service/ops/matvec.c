@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "service/op_linear.h"
+#include "service/op_reduce.h"
 
 struct matvec_params {
     bool transpose_a, adjoint_a;
@@ -46,7 +47,7 @@ matvec_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     uint32_t across = form_of(node) == BLAS_AS_IS ? 1 : 0;
 
     TRY(op_settle_together(tree, node, err));
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     if (params->transpose_a && params->adjoint_a)
         return op_fail(node, ERR_INVALID_ARGUMENT, err,
                        "Only one of transpose_a and adjoint_a can be True.");

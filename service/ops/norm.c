@@ -6,8 +6,7 @@
 #include "service/op_reduce.h"
 #include "store/base/scope.h"
 
-/* Infinity is inf as the wire writes numbers that are not finite. */
-enum ord { ORD_EUCLIDEAN, ORD_FRO, ORD_1, ORD_2, ORD_INF, ORD_INFINITY };
+enum ord { ORD_EUCLIDEAN, ORD_FRO, ORD_1, ORD_2, ORD_INF };
 
 struct norm_params {
     int64_t ord;
@@ -15,7 +14,7 @@ struct norm_params {
     bool keep_dims;
 };
 
-static const char *const ords[] = {"euclidean", "fro", "1", "2", "inf", "Infinity", NULL};
+static const char *const ords[] = {"euclidean", "fro", "1", "2", "inf", NULL};
 
 static const struct attr_spec attrs[] = {
     ATTR_CHOICE(struct norm_params, ord, .choices = ords,
@@ -43,12 +42,6 @@ is_euclidean(const struct norm_params *params)
     return params->ord == ORD_EUCLIDEAN || params->ord == ORD_FRO || params->ord == ORD_2;
 }
 
-static bool
-is_greatest(const struct norm_params *params)
-{
-    return params->ord == ORD_INF || params->ord == ORD_INFINITY;
-}
-
 static enum err_code
 norm_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
@@ -57,7 +50,7 @@ norm_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     struct op_axes axes;
 
     (void)tree;
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     if (params->axis.given && params->axis.count != 1 && params->axis.count != 2)
         return op_fail(node, ERR_INVALID_ARGUMENT, err,
                        "'axis' must be None, an integer, or a tuple of 2 unique integers, got a "
@@ -140,7 +133,7 @@ norm_compute(struct evaluator *e, const struct expr *node, void *out, struct err
 {
     const struct norm_params *params = node->params;
     struct op_axes axes = op_reduce_axes_of(node, &params->axis);
-    enum kernel_reduce kind = is_greatest(params) ? KERNEL_REDUCE_MAX : KERNEL_REDUCE_SUM;
+    enum kernel_reduce kind = params->ord == ORD_INF ? KERNEL_REDUCE_MAX : KERNEL_REDUCE_SUM;
     AUTO(kernel_reduction) r = {0};
 
     if (in_two_steps(params, &axes))

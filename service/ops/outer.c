@@ -12,7 +12,7 @@ outer_infer(struct expr_tree *tree, struct expr *node, struct err *err)
     char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];
 
     TRY(op_settle_together(tree, node, err));
-    TRY(op_reduce_check_arg(node, 0, err));
+    TRY(op_check_arg_dtype(node, 0, err));
     if (a->rank != 1 || b->rank != 1)
         return op_fail(node, ERR_INVALID_ARGUMENT, err, "takes two vectors, a is %s, b is %s",
                        tensor_type_text(&node->args[0]->type, first),

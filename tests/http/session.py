@@ -185,8 +185,7 @@ class Session:
             yield other
             other.disconnect()
             if server.process is not None:
-                status = server.stop()
-                assert status == 0, f"exit status {status}\n{server.complaints()}"
+                assert server.stop() == 0, server.complaints()
             assert not FOUND.search(server.complaints()), server.complaints()
         finally:
             other.disconnect()
