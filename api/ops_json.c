@@ -47,6 +47,19 @@ set_choices(json_t *row, const struct attr_spec *spec, struct err *err)
     return OK;
 }
 
+/* What an attribute is when it is not given; null where that is None. */
+static enum err_code
+default_json(const struct attr_spec *spec, const void *defaults, json_t **out, struct err *err)
+{
+    json_t *value = NULL;
+
+    if (spec->kind == ATTR_KIND_TENSOR && spec->number_default)
+        return api_json_made(json_integer(spec->i64_default), out, err);
+    if (!(spec->kind == ATTR_KIND_I64 && spec->none_default))
+        TRY(api_attr_json(spec, defaults, &value, err));
+    return value != NULL ? api_json_made(value, out, err) : api_json_made(json_null(), out, err);
+}
+
 static enum err_code
 describe_attr(const struct attr_spec *spec, const void *defaults, json_t **out, struct err *err)
 {
@@ -58,8 +71,8 @@ describe_attr(const struct attr_spec *spec, const void *defaults, json_t **out, 
     TRY(api_json_set(row, "kind", json_string(attr_kind_name(spec->kind)), err));
     TRY(api_json_set(row, "required", json_boolean(spec->required), err));
     if (!spec->required) {
-        TRY(api_attr_json(spec, defaults, &value, err));
-        TRY(api_json_set(row, "default", value == NULL ? json_null() : value, err));
+        TRY(default_json(spec, defaults, &value, err));
+        TRY(api_json_set(row, "default", value, err));
     }
     TRY(set_bounds(row, spec, err));
     TRY(set_choices(row, spec, err));

@@ -154,7 +154,7 @@ check_f64(const char *op, const struct attr_spec *spec, double value, struct err
     if (!isfinite(value))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: attribute '%s' must be a finite number", op,
                        spec->name);
-    if (value < min || value > max)
+    if (!spec->own_words && (value < min || value > max))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "%s: attribute '%s' is %.17g, it must be from %.17g to %.17g", op,
                        spec->name, value, min, max);
@@ -167,7 +167,7 @@ check_i64(const char *op, const struct attr_spec *spec, int64_t value, struct er
     int64_t min = 0, max = 0;
 
     attr_i64_bounds(spec, &min, &max);
-    if (value < min || value > max)
+    if (!spec->own_words && (value < min || value > max))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "%s: attribute '%s' is %" PRId64 ", it must be from %" PRId64 " to %" PRId64,
                        op, spec->name, value, min, max);

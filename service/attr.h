@@ -62,8 +62,11 @@ struct attr_spec {
     bool required;
     double f64_default, f64_min, f64_max;  /* F64: bounds inclusive; both 0 = any finite number */
     int64_t i64_default, i64_min, i64_max; /* I64 likewise; BOOL and CHOICE use i64_default */
-    const char *const *choices;            /* CHOICE: names, ends with NULL */
-    enum dtype dtype_default;              /* always to be stated: 0 is float16 */
+    bool none_default;   /* I64: None when not given, whatever number the field holds then */
+    bool number_default; /* TENSOR: i64_default when not given, as the op reads it */
+    bool own_words;      /* bounds: told here, refused by the op itself in TensorFlow's words */
+    const char *const *choices; /* CHOICE: names, ends with NULL */
+    enum dtype dtype_default;   /* always to be stated: 0 is float16 */
     const char *help;
 };
 

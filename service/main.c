@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "api/server.h"
@@ -141,16 +142,42 @@ open_service(const struct settings *settings, struct store *store, struct servic
     return service_open(store, &limits, out, err);
 }
 
-/* Blocked before any thread starts, so that only wait_for_signal sees them. */
 static sigset_t
-block_signals(void)
+stop_signals(void)
 {
     sigset_t set;
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    return set;
+}
+
+/* Runs in threads that do not block these signals: OpenBLAS starts its own before main begins. From
+ * now on this one does, and the signal goes to the process again, where wait_for_signal finds it.
+ */
+static void
+pass_on(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *interrupted = context;
+
+    (void)info;
+    (void)sigaddset(&interrupted->uc_sigmask, SIGTERM);
+    (void)sigaddset(&interrupted->uc_sigmask, SIGINT);
+    (void)kill(getpid(), number);
+}
+
+/* Blocked before any thread of ours starts, so that only wait_for_signal sees them. */
+static sigset_t
+block_signals(void)
+{
+    sigset_t set = stop_signals();
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+    action.sa_mask = set;
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
     return set;
 }
 

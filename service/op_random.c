@@ -19,7 +19,8 @@ enum { RANDOM_BLOCKS_PER_OUTPUT = 256 };
     ATTR_F64(struct op_normal_params, stddev, .f64_default = 1.0,                                  \
              .help = "standard deviation, before truncation")
 #define MINVAL_ROW                                                                                 \
-    ATTR_TENSOR(struct op_uniform_params, minval, .help = "least value, a scalar; 0 when not given")
+    ATTR_TENSOR(struct op_uniform_params, minval, .number_default = true, .i64_default = 0,        \
+                .help = "least value, a scalar; 0 when not given")
 #define MAXVAL_ROW                                                                                 \
     ATTR_TENSOR(struct op_uniform_params, maxval,                                                  \
                 .help =                                                                            \

@@ -4,7 +4,8 @@
 
 static const struct attr_spec attrs[] = {
     ATTR_SHAPE(struct op_constant_params, shape, .required = true, .help = "shape of the result"),
-    ATTR_TENSOR(struct op_constant_params, value, .help = "the values; 0 when not given"),
+    ATTR_TENSOR(struct op_constant_params, value, .number_default = true, .i64_default = 0,
+                .help = "the values; 0 when not given"),
     ATTR_DTYPE(struct op_constant_params, dtype, .dtype_default = DTYPE_FLOAT32,
                .help = "element type of the result"),
     ATTR_END,

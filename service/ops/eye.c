@@ -14,9 +14,10 @@ struct eye_params {
 enum { ROW_NUM_ROWS, ROW_NUM_COLUMNS };
 
 static const struct attr_spec attrs[] = {
-    [ROW_NUM_ROWS] =
-        ATTR_I64(struct eye_params, num_rows, .required = true, .help = "rows of a matrix"),
-    [ROW_NUM_COLUMNS] = ATTR_I64(struct eye_params, num_columns, .i64_default = -1,
+    [ROW_NUM_ROWS] = ATTR_I64(struct eye_params, num_rows, .required = true, .i64_min = 0,
+                              .i64_max = INT64_MAX, .own_words = true, .help = "rows of a matrix"),
+    [ROW_NUM_COLUMNS] = ATTR_I64(struct eye_params, num_columns, .none_default = true, .i64_min = 0,
+                                 .i64_max = INT64_MAX, .own_words = true,
                                  .help = "columns; as many as rows when not given"),
     ATTR_SHAPE(struct eye_params, batch_shape, .help = "how many matrices, as a shape; one"),
     ATTR_DTYPE(struct eye_params, dtype, .dtype_default = DTYPE_FLOAT32,

@@ -16,7 +16,8 @@ struct linspace_params {
 static const struct attr_spec attrs[] = {
     ATTR_TENSOR(struct linspace_params, start, .required = true, .help = "first value, a scalar"),
     ATTR_TENSOR(struct linspace_params, stop, .required = true, .help = "last value, a scalar"),
-    ATTR_I64(struct linspace_params, num, .required = true, .help = "how many values"),
+    ATTR_I64(struct linspace_params, num, .required = true, .i64_min = 1, .i64_max = INT64_MAX,
+             .own_words = true, .help = "how many values"),
     ATTR_DTYPE(struct linspace_params, dtype, .dtype_default = DTYPE_UNSET,
                .help = "element type; start's or stop's when not given, else float32"),
     ATTR_END,

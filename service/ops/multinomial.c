@@ -21,8 +21,8 @@ struct multinomial_params {
 enum { UNIFORMS_AT_ONCE = 256 };
 
 static const struct attr_spec attrs[] = {
-    ATTR_I64(struct multinomial_params, num_samples, .required = true,
-             .help = "how many are drawn for each row"),
+    ATTR_I64(struct multinomial_params, num_samples, .required = true, .i64_min = 0,
+             .i64_max = INT64_MAX, .own_words = true, .help = "how many are drawn for each row"),
     ATTR_SEED(struct multinomial_params, seed, .help = "op seed"),
     OP_RANDOM_RUN(struct multinomial_params),
     ATTR_END,

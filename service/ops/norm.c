@@ -6,7 +6,8 @@
 #include "service/op_reduce.h"
 #include "store/base/scope.h"
 
-enum ord { ORD_EUCLIDEAN, ORD_FRO, ORD_1, ORD_2, ORD_INF };
+/* Infinity is inf as the wire writes numbers that are not finite. */
+enum ord { ORD_EUCLIDEAN, ORD_FRO, ORD_1, ORD_2, ORD_INF, ORD_INFINITY };
 
 struct norm_params {
     int64_t ord;
@@ -14,7 +15,7 @@ struct norm_params {
     bool keep_dims;
 };
 
-static const char *const ords[] = {"euclidean", "fro", "1", "2", "inf", NULL};
+static const char *const ords[] = {"euclidean", "fro", "1", "2", "inf", "Infinity", NULL};
 
 static const struct attr_spec attrs[] = {
     ATTR_CHOICE(struct norm_params, ord, .choices = ords,
@@ -40,6 +41,12 @@ static bool
 is_euclidean(const struct norm_params *params)
 {
     return params->ord == ORD_EUCLIDEAN || params->ord == ORD_FRO || params->ord == ORD_2;
+}
+
+static bool
+is_greatest(const struct norm_params *params)
+{
+    return params->ord == ORD_INF || params->ord == ORD_INFINITY;
 }
 
 static enum err_code
@@ -133,7 +140,7 @@ norm_compute(struct evaluator *e, const struct expr *node, void *out, struct err
 {
     const struct norm_params *params = node->params;
     struct op_axes axes = op_reduce_axes_of(node, &params->axis);
-    enum kernel_reduce kind = params->ord == ORD_INF ? KERNEL_REDUCE_MAX : KERNEL_REDUCE_SUM;
+    enum kernel_reduce kind = is_greatest(params) ? KERNEL_REDUCE_MAX : KERNEL_REDUCE_SUM;
     AUTO(kernel_reduction) r = {0};
 
     if (in_two_steps(params, &axes))

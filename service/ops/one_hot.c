@@ -14,10 +14,12 @@ struct one_hot_params {
 };
 
 static const struct attr_spec attrs[] = {
-    ATTR_I64(struct one_hot_params, depth, .required = true, .help = "size of the new dimension"),
+    ATTR_I64(struct one_hot_params, depth, .required = true, .i64_min = 0, .i64_max = INT64_MAX,
+             .own_words = true, .help = "size of the new dimension"),
     ATTR_TENSOR(struct one_hot_params, on_value, .help = "a scalar; 1 when not given"),
     ATTR_TENSOR(struct one_hot_params, off_value, .help = "a scalar; 0 when not given"),
-    ATTR_I64(struct one_hot_params, axis, .i64_default = -1,
+    ATTR_I64(struct one_hot_params, axis, .i64_default = -1, .i64_min = -1,
+             .i64_max = SHAPE_RANK_MAX - 1, .own_words = true,
              .help = "where the new dimension stands in the result; -1: last"),
     ATTR_DTYPE(struct one_hot_params, dtype, .dtype_default = DTYPE_UNSET,
                .help = "element type; on_value's or off_value's when not given, else float32"),

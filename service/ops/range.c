@@ -18,7 +18,8 @@ static const struct attr_spec attrs[] = {
     ATTR_TENSOR(struct range_params, start, .required = true,
                 .help = "first number, a scalar; the limit, from 0, when no limit is given"),
     ATTR_TENSOR(struct range_params, limit, .help = "upper bound, not reached, a scalar"),
-    ATTR_TENSOR(struct range_params, delta, .help = "distance, a scalar; 1 when not given"),
+    ATTR_TENSOR(struct range_params, delta, .number_default = true, .i64_default = 1,
+                .help = "distance, a scalar; 1 when not given"),
     ATTR_DTYPE(struct range_params, dtype, .dtype_default = DTYPE_UNSET,
                .help = "element type; when not given the highest of the numbers' own: int32, "
                        "int64, float32, float64"),

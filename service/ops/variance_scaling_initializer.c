@@ -2,6 +2,8 @@
  * follows how many inputs or outputs a unit has. "normal" is r1.0's: truncated at two deviations,
  * without making up for the variance that costs; "truncated_normal" is later TensorFlow's, which
  * does. */
+#include <float.h>
+
 #include "service/op_initializer.h"
 
 struct variance_scaling_params {
@@ -30,7 +32,8 @@ static const char *const distributions[] = {
 static const struct attr_spec attrs[] = {
     ATTR_SHAPE(struct variance_scaling_params, shape, .required = true,
                .help = "shape of the result"),
-    ATTR_F64(struct variance_scaling_params, scale, .f64_default = 1.0,
+    ATTR_F64(struct variance_scaling_params, scale, .f64_default = 1.0, .f64_min = DBL_TRUE_MIN,
+             .f64_max = DBL_MAX, .own_words = true,
              .help = "the variance, times how many inputs or outputs there are; positive"),
     ATTR_CHOICE(struct variance_scaling_params, mode, .choices = modes,
                 .help = "what is counted: inputs, outputs, or their mean"),

@@ -36,6 +36,40 @@ def test_the_catalogue_of_ops_lists_attributes_and_defaults(s):
     assert attributes["stddev"]["default"] == 1 and attributes["mean"]["default"] == 0
 
 
+def bytes_made_by(s, expression):
+    s.create("made", expression)
+    s.initialize()
+    made = s.bytes_of("made")
+    s.delete("variables/made").expect(200)
+    return made
+
+
+def test_the_catalogue_tells_defaults_and_bounds_as_they_hold(s):
+    """What a row tells as default may be written and means what it means when left out; what is beyond a bound is refused."""
+    rows = {op["name"]: {a["name"]: a for a in op["attributes"]} for op in s.get("/v1/ops").expect(200).json["ops"]}
+    fewest = {"eye": {"num_rows": 2}, "linspace": {"start": 0.0, "stop": 2.0, "num": 3}, "one_hot": {"args": [[1]], "depth": 2},
+              "multinomial": {"args": [[[0.0, 0.0]]], "num_samples": 1, "seed": 1}, "range": {"start": 1, "limit": 4},
+              "variance_scaling_initializer": {"shape": [2], "seed": 1}, "constant_initializer": {"shape": [2]},
+              "random_uniform": {"shape": [2], "seed": 1}, "random_uniform_initializer": {"shape": [2], "seed": 1}}
+    for op, fields in fewest.items():
+        plain = {"op": op, **fields}
+        wanted = bytes_made_by(s, plain)
+        for name, row in rows[op].items():
+            if not row["required"] and name not in fields:
+                assert bytes_made_by(s, {**plain, name: row["default"]}) == wanted, (op, row)
+            for bound, beyond in (("min", -1), ("max", 1)):
+                if bound in row and abs(row[bound]) < 2 ** 32:
+                    s.refuses(400, "INVALID_ARGUMENT", (), "POST", "variables",
+                              {"name": "bad", "initial_value": {**plain, name: row[bound] + beyond}})
+    for op, name, default in (("eye", "num_columns", None), ("random_uniform", "minval", 0), ("random_uniform", "maxval", None),
+                              ("constant_initializer", "value", 0), ("range", "delta", 1), ("range", "limit", None)):
+        assert rows[op][name]["default"] == default, rows[op][name]
+    for op, name, least in (("eye", "num_rows", 0), ("eye", "num_columns", 0), ("multinomial", "num_samples", 0),
+                            ("linspace", "num", 1), ("one_hot", "depth", 0), ("one_hot", "axis", -1)):
+        assert rows[op][name]["min"] == least, rows[op][name]
+    assert 0 < rows["variance_scaling_initializer"]["scale"]["min"] < 1e-300
+
+
 def test_an_unknown_path_is_404(s):
     for path in ("/", "/v2", "/v1/nothing", "/v1/models/x/y", f"/v1/models/{s.model}/variable/w", "/healthz/x"):
         reply = s.get(path)

@@ -198,7 +198,8 @@ def test_norms(s):
     random = np.random.default_rng(9)
     a = draw(random, (4, 6), "float64")
     x = literal(a, "float64")
-    for order, plain in (("euclidean", None), ("fro", None), (1, 1), ("1", 1), (2, 2), ("inf", np.inf)):
+    for order, plain in (("euclidean", None), ("fro", None), (1, 1), ("1", 1), (2, 2), ("inf", np.inf),
+                         ("Infinity", np.inf)):
         near(result(s, op("norm", x, ord=order), fresh(s)), np.linalg.norm(a.ravel(), plain), "float64")
         near(result(s, op("norm", x, ord=order, axis=1), fresh(s)), np.linalg.norm(a, plain, axis=1), "float64")
         if order != 2:

@@ -208,6 +208,14 @@ def test_stopping_gives_up_what_takes_too_long(s):
         assert not t.info("long")["initialized"]
 
 
+def test_a_signal_right_after_the_start_is_a_stop_like_any(s):
+    with s.other_server() as t:
+        for i in range(10):
+            t.stop()
+            t.server.start()
+        t.connect()
+
+
 def test_stopping_lets_requests_under_way_finish(s):
     size = 4 << 20
     with s.other_server() as t:

@@ -185,7 +185,8 @@ class Session:
             yield other
             other.disconnect()
             if server.process is not None:
-                assert server.stop() == 0, server.complaints()
+                status = server.stop()
+                assert status == 0, f"exit status {status}\n{server.complaints()}"
             assert not FOUND.search(server.complaints()), server.complaints()
         finally:
             other.disconnect()
