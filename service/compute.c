@@ -140,6 +140,28 @@ source_read(void *context, const char *name, bool initialized, uint64_t offset, 
     return value_copy(&read->reader, offset, size, out, err);
 }
 
+/* Chunks and records lie where they are as long as the view does; what is made when read does not.
+ */
+static enum err_code
+source_lend(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
+            struct bytes *out, struct err *err)
+{
+    struct compute_read *read = NULL;
+    struct bytes run = {0};
+
+    (void)initialized;
+    *out = (struct bytes){0};
+    TRY(find_read(context, name, &read, err));
+    if (!read->initialized)
+        return compute_uninitialized(name, err);
+    if (read->reader.has_recipe || size == 0)
+        return OK;
+    TRY(value_run(&read->reader, offset, size, &run, NULL, err));
+    if (run.size == size)
+        *out = run;
+    return OK;
+}
+
 static enum err_code
 source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
 {
@@ -156,8 +178,11 @@ source_size(void *context, const char *name, bool initialized, uint64_t *out, st
 struct expr_source
 compute_expr_source(struct compute_source *source)
 {
-    return (struct expr_source){
-        .context = source, .type = source_type, .read = source_read, .size = source_size};
+    return (struct expr_source){.context = source,
+                                .type = source_type,
+                                .read = source_read,
+                                .lend = source_lend,
+                                .size = source_size};
 }
 
 enum err_code

@@ -1,11 +1,11 @@
 /* Evaluation by tiles: how an op gets at elements of its arguments.
  *
  * An op asks for a tile of an argument and gets a pointer to where the elements already are (a
- * literal, one repeated element, what is kept or cached) or to a tile computed for it. Tiles form a
- * stack that an op leaves as it found it, so no more are alive than arguments on the way from root
- * to leaf. An argument smaller than the result is broadcast run by run from a window of its own,
- * which holds a small argument (a scalar, a bias) whole: it is then computed once per evaluator,
- * not once per run. */
+ * literal, a chunk of a variable, one repeated element, what is kept or cached) or to a tile
+ * computed for it. Tiles form a stack that an op leaves as it found it, so no more are alive than
+ * arguments on the way from root to leaf. An argument smaller than the result is broadcast run by
+ * run from a window of its own, which holds a small argument (a scalar, a bias) whole: it is then
+ * computed once per evaluator, not once per run. */
 #include "service/evaluation.h"
 
 #include <stdatomic.h>
@@ -49,6 +49,35 @@ read_name(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t
     code = source->read(source->context, node->variable, node->kind == EXPR_INITIALIZED_VALUE,
                         first * size, count * size, out, err);
     lock_release(&evaluation->source_lock);
+    return code;
+}
+
+static bool
+is_name(const struct expr *node)
+{
+    return node->kind == EXPR_VARIABLE || node->kind == EXPR_INITIALIZED_VALUE;
+}
+
+/* Elements of a name where they lie; *out NULL when they are to be read. */
+static enum err_code
+lend_name(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,
+          const uint8_t **out, struct err *err)
+{
+    struct evaluation *evaluation = e->evaluation;
+    const struct expr_source *source = evaluation->source;
+    uint32_t size = dtype_size(node->type.dtype);
+    struct bytes lent = {0};
+    enum err_code code;
+
+    *out = NULL;
+    if (source->lend == NULL)
+        return OK;
+    lock_acquire(&evaluation->source_lock);
+    code = source->lend(source->context, node->variable, node->kind == EXPR_INITIALIZED_VALUE,
+                        first * size, count * size, &lent, err);
+    lock_release(&evaluation->source_lock);
+    if (code == OK && (uintptr_t)lent.data % size == 0)
+        *out = lent.data;
     return code;
 }
 
@@ -140,7 +169,7 @@ op_arg(struct evaluator *e, const struct expr *node, uint32_t index, uint64_t fi
 {
     const struct expr *arg = plan_see_through(node->args[index]);
     const struct plan_node *plan = plan_of(e, arg);
-    const uint8_t *elements = elements_of(e, arg);
+    const uint8_t *elements = elements_of(e, arg), *lent = NULL;
 
     if (plan->constant) {
         *out = (struct kernel_operand){.data = plan->element, .step = 0};
@@ -149,6 +178,12 @@ op_arg(struct evaluator *e, const struct expr *node, uint32_t index, uint64_t fi
     if (elements != NULL) {
         *out = (struct kernel_operand){.data = elements + first * dtype_size(arg->type.dtype),
                                        .step = 1};
+        return OK;
+    }
+    if (is_name(arg))
+        TRY(lend_name(e, arg, first, count, &lent, err));
+    if (lent != NULL) {
+        *out = (struct kernel_operand){.data = lent, .step = 1};
         return OK;
     }
     if (plan->kind == PLAN_CACHED) {

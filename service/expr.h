@@ -103,6 +103,11 @@ struct expr_source {
     ERR_MUST_CHECK enum err_code (*read)(void *context, const char *name, bool initialized,
                                          uint64_t offset, uint64_t size, void *out,
                                          struct err *err);
+    /* The same without a copy, where they lie together in memory, at any address: borrowed for as
+     * long as the source is. data NULL: they do not, read them. NULL: they never do. */
+    ERR_MUST_CHECK enum err_code (*lend)(void *context, const char *name, bool initialized,
+                                         uint64_t offset, uint64_t size, struct bytes *out,
+                                         struct err *err);
     /* Bytes of a string value; NULL: string values of variables cannot be read here. */
     ERR_MUST_CHECK enum err_code (*size)(void *context, const char *name, bool initialized,
                                          uint64_t *out, struct err *err);

@@ -339,6 +339,20 @@ source_read(void *context, const char *name, bool initialized, uint64_t offset, 
 }
 
 static enum err_code
+source_lend(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
+            struct bytes *out, struct err *err)
+{
+    struct initialize_plan *plan = context;
+    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
+    struct expr_source current = compute_expr_source(&plan->reads);
+
+    *out = (struct bytes){0}; /* what is being built is not lent */
+    if (step == NULL || !step->in_run)
+        return current.lend(current.context, name, initialized, offset, size, out, err);
+    return OK;
+}
+
+static enum err_code
 source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
 {
     struct initialize_plan *plan = context;
@@ -354,8 +368,11 @@ source_size(void *context, const char *name, bool initialized, uint64_t *out, st
 struct expr_source
 initialize_plan_source(struct initialize_plan *plan)
 {
-    return (struct expr_source){
-        .context = plan, .type = source_type, .read = source_read, .size = source_size};
+    return (struct expr_source){.context = plan,
+                                .type = source_type,
+                                .read = source_read,
+                                .lend = source_lend,
+                                .size = source_size};
 }
 
 static enum err_code

@@ -82,7 +82,7 @@ evaluate(const float *in, float *out, bool shared, struct parallel *parallel, in
                                 {.type = {DTYPE_FLOAT32, exprs_shape(1, COUNT)},
                                  .data = (const uint8_t *)in,
                                  .size = (uint64_t)COUNT * sizeof(float)}};
-    struct exprs_values values = {.values = &value, .count = 1};
+    struct exprs_values values = {.values = &value, .count = 1, .lends = true};
     struct expr_source source = exprs_source(&values);
     struct evaluator_options options = exprs_options;
     struct expr_tree tree = {0};

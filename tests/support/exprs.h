@@ -45,7 +45,9 @@ struct exprs_value {
 struct exprs_values {
     const struct exprs_value *values;
     size_t count;
+    bool lends;                 /* bytes where they lie, not copies of them */
     uint64_t reads, bytes_read; /* what the expression asked for */
+    uint64_t bytes_lent;
 };
 struct expr_source exprs_source(struct exprs_values *values);
 

@@ -114,6 +114,34 @@ a_shared_variable_is_read_once(void **state)
     assert_int_equal(values.bytes_read, LONG * sizeof(float));
 }
 
+static void
+a_variable_is_used_where_it_lies_if_it_can_be(void **state)
+{
+    static _Alignas(8) uint8_t bytes[LONG * sizeof(float) + 8];
+
+    (void)state;
+    for (size_t shift = 0; shift < 3; shift++) {
+        struct exprs_value value;
+        struct exprs_values values = floats(&value, exprs_shape(1, LONG));
+        struct expr_source source = exprs_source(&values);
+        AUTO(expr_tree) tree = {0};
+        AUTO(tensor) out = {0};
+        struct expr *v;
+
+        memcpy(bytes + shift, long_data, sizeof long_data);
+        value.value.data = bytes + shift;
+        values.lends = true;
+        init(&tree);
+        v = exprs_variable(&tree, "v", false);
+        exprs_op(&tree, "add", 2, exprs_op(&tree, "multiply", 2, v, v), v);
+        assert_int_equal(exprs_evaluate(&tree, &source, &out, NULL), OK);
+        for (uint64_t i = 0; i < LONG; i += 97)
+            assert_true(float_at(&out, i) == (float)i * (float)i + (float)i);
+        /* Floats cannot be used at an odd address: those are copied. */
+        assert_int_equal(values.bytes_read, shift == 0 ? 0 : LONG * sizeof(float));
+    }
+}
+
 /* A shared draw is one draw, whoever reads it and in whatever order. */
 static void
 a_shared_draw_is_the_same_for_all_readers(void **state)
@@ -271,6 +299,7 @@ main(void)
         cmocka_unit_test(readers_side_by_side_share_a_tile),
         cmocka_unit_test(readers_in_different_order_share_what_is_kept),
         cmocka_unit_test(a_shared_variable_is_read_once),
+        cmocka_unit_test(a_variable_is_used_where_it_lies_if_it_can_be),
         cmocka_unit_test(a_shared_draw_is_the_same_for_all_readers),
         cmocka_unit_test(sharing_within_sharing_does_not_double),
         cmocka_unit_test(what_does_not_fit_is_refused_before_anything_is_read),
