@@ -2,13 +2,10 @@
  * one thread and on two. Prints elements per second as JSON, of the best of a few rounds, each into
  * memory that is there already. tests/bench/draws.py sets them beside peers. Usage: draws [rounds]
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "service/parallel.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
+#include "tests/bench/bench.h"
 #include "tests/support/exprs.h"
 
 enum { COUNT = 10 * 1000 * 1000, THREADS_MAX = 2 };
@@ -23,24 +20,6 @@ static const struct {
 };
 
 static double
-now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void
-must(enum err_code code, const struct err *err)
-{
-    if (code == OK)
-        return;
-    fprintf(stderr, "%s\n", err->text);
-    exit(1);
-}
-
-static double
 fill(enum random_kind kind, enum random_profile profile, int rounds, float *out)
 {
     const struct random_stream stream = {
@@ -48,11 +27,11 @@ fill(enum random_kind kind, enum random_profile profile, int rounds, float *out)
     double best = 0;
 
     for (int i = 0; i < rounds; i++) {
-        const double began = now();
+        const double began = seconds_of(CLOCK_MONOTONIC);
         double rate;
 
         random_fill(&stream, 0, COUNT, out);
-        rate = COUNT / (now() - began);
+        rate = COUNT / (seconds_of(CLOCK_MONOTONIC) - began);
         best = rate > best ? rate : best;
     }
     return best;
@@ -75,13 +54,13 @@ evaluate(const char *op, struct parallel *parallel, int rounds, float *out)
     must(expr_infer(&tree, NULL, DTYPE_UNSET, &err), &err);
     must(expr_draw(&tree, &draw, &err), &err);
     for (int i = 0; i < rounds; i++) {
-        const double began = now();
+        const double began = seconds_of(CLOCK_MONOTONIC);
         double rate;
 
         must(evaluator_open(&tree, NULL, &options, &e, &err), &err);
         must(evaluator_read(e, 0, COUNT, out, &err), &err);
         evaluator_drop(e);
-        rate = COUNT / (now() - began);
+        rate = COUNT / (seconds_of(CLOCK_MONOTONIC) - began);
         best = rate > best ? rate : best;
     }
     return best;

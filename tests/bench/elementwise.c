@@ -2,49 +2,14 @@
  * of the same loop written out, in the same run. Prints a table; decides nothing. Usage:
  * elementwise [rounds] */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "service/parallel.h"
 #include "store/base/alloc.h"
+#include "tests/bench/bench.h"
 #include "tests/support/exprs.h"
 
 enum { COUNT = 16 << 20, THREADS_MAX = 2 };
-
-static double
-now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void
-must(enum err_code code, const struct err *err)
-{
-    if (code == OK)
-        return;
-    fprintf(stderr, "%s\n", err->text);
-    exit(1);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static double
-median(double *times, int count)
-{
-    qsort(times, (size_t)count, sizeof *times, compare);
-    return times[count / 2];
-}
 
 /* out = in * 2 + 1, as the expression says: two roundings. */
 static __attribute__((noinline)) void
@@ -93,12 +58,12 @@ evaluate(const float *in, float *out, bool shared, struct parallel *parallel, in
     must(expr_infer(&tree, &source, DTYPE_UNSET, &err), &err);
     for (int i = 0; i < rounds; i++) {
         struct evaluator *e = NULL;
-        double start = now();
+        double start = seconds_of(CLOCK_MONOTONIC);
 
         must(evaluator_open(&tree, &source, &options, &e, &err), &err);
         must(evaluator_read(e, 0, COUNT, out, &err), &err);
         evaluator_drop(e);
-        times[i] = now() - start;
+        times[i] = seconds_of(CLOCK_MONOTONIC) - start;
     }
     expr_tree_drop(&tree);
     return median(times, rounds);
@@ -122,17 +87,17 @@ main(int count, char **arguments)
         in[i] = (float)(i % 1000);
     memset(out, 0, (size_t)COUNT * sizeof(float));
     for (int i = 0; i < rounds; i++) {
-        double start = now();
+        double start = seconds_of(CLOCK_MONOTONIC);
 
         memcpy(out, in, (size_t)COUNT * sizeof(float));
-        times[i] = now() - start;
+        times[i] = seconds_of(CLOCK_MONOTONIC) - start;
     }
     copy = median(times, rounds);
     for (int i = 0; i < rounds; i++) {
-        double start = now();
+        double start = seconds_of(CLOCK_MONOTONIC);
 
         loop(in, out);
-        times[i] = now() - start;
+        times[i] = seconds_of(CLOCK_MONOTONIC) - start;
     }
     plain = median(times, rounds);
     printf("64 MiB float32, median of %d\n", rounds);

@@ -2,15 +2,13 @@
  * same run on as many threads. Where others use the machine too, the ratio of the processor times
  * is the one to look at. Prints a table; decides nothing. Usage: matmul [rounds] */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cblas.h>
 
 #include "service/tensor/blas.h"
 #include "store/base/alloc.h"
+#include "tests/bench/bench.h"
 #include "tests/support/exprs.h"
 
 enum { SIDE = 1024, ELEMENTS = SIDE * SIDE, THREADS_MAX = 2, ROUNDS_MAX = 1000 };
@@ -19,19 +17,10 @@ struct times {
     double wall, processor; /* seconds */
 };
 
-static double
-read_clock(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static struct times
 now(void)
 {
-    return (struct times){read_clock(CLOCK_MONOTONIC), read_clock(CLOCK_PROCESS_CPUTIME_ID)};
+    return (struct times){seconds_of(CLOCK_MONOTONIC), seconds_of(CLOCK_PROCESS_CPUTIME_ID)};
 }
 
 static struct times
@@ -40,30 +29,6 @@ since(struct times start)
     struct times end = now();
 
     return (struct times){end.wall - start.wall, end.processor - start.processor};
-}
-
-static void
-must(enum err_code code, const struct err *err)
-{
-    if (code == OK)
-        return;
-    fprintf(stderr, "%s\n", err->text);
-    exit(1);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static double
-median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return values[count / 2];
 }
 
 static void *
