@@ -51,27 +51,23 @@ variable_initial_value(const struct store_view *view, const struct variable_reco
     return expr_decode(buf_bytes(&encoded), &limits, out, err);
 }
 
-/* Recursion is as deep as the expression, which expression_depth_max bounds. */
-static void
-collect_draws(const struct expr *node, struct variable_draw *out, size_t *kept)
-{
-    if (node->kind == EXPR_OP && node->op->random && *kept < VARIABLE_DRAWS_MAX) {
-        struct variable_draw *draw = &out[(*kept)++];
-
-        snprintf(draw->path, sizeof draw->path, "%s", node->path);
-        draw->seed = node->seeds.key;
-        draw->seed2 = node->seeds.counter_high;
-    }
-    for (uint32_t i = 0; i < node->arg_count; i++)
-        collect_draws(node->args[i], out, kept);
-}
-
+/* Node by node, each once: a graph of n nodes may have 2^n ways from its root to one of them. */
 size_t
 variable_draws_of(const struct expr_tree *tree, struct variable_draw out[VARIABLE_DRAWS_MAX])
 {
     size_t kept = 0;
 
-    collect_draws(tree->root, out, &kept);
+    for (uint32_t i = 0; i < tree->node_count && kept < VARIABLE_DRAWS_MAX; i++) {
+        const struct expr *node = tree->nodes[i];
+        struct variable_draw *draw = &out[kept];
+
+        if (node->kind != EXPR_OP || !node->op->random || node->depth == 0)
+            continue;
+        snprintf(draw->path, sizeof draw->path, "%s", node->path);
+        draw->seed = node->seeds.key;
+        draw->seed2 = node->seeds.counter_high;
+        kept++;
+    }
     return kept;
 }
 

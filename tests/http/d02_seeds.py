@@ -157,3 +157,23 @@ def test_profile_and_seed_mode_are_confirmed_or_refused(s):
     s.refuses(400, "INVALID_ARGUMENT", ["one of name, tf", "'both'"], "PUT", "/v1/models/odd", {"seed_mode": "both"})
     s.refuses(400, "INVALID_ARGUMENT", "profile", "PUT", "/v1/models/odd", {"profile": 1})
     s.refuses(400, "INVALID_ARGUMENT", "seed_mode", "PATCH", path, {"seed_mode": "tf"})
+
+
+def test_a_draw_that_is_used_twice_is_told_once(s):
+    s.create("a", {"op": "subtract", "x": {"op": "random_normal", "shape": [3], "id": "draw"}, "y": {"ref": "draw"}})
+    reply = s.initialize().json
+    assert len(reply["initialized_with"]["a"]) == len(s.info("a")["initialized_with"]) == 1, reply
+
+
+def test_a_graph_with_more_ways_than_anyone_can_walk(s):
+    """Each of 15 levels takes the one before it four times: 4^15 ways lead to the draw, and it is one."""
+    expression = {"op": "random_normal", "shape": [2], "seed": 5, "id": "0"}
+    for level in range(15):
+        below = {"ref": str(level)}
+        expression = {"op": "clip_by_value", "t": {"op": "maximum", "x": expression, "y": below}, "clip_value_min": below,
+                      "clip_value_max": below, "id": str(level + 1)}
+    s.create("plain", {"op": "random_normal", "shape": [2], "seed": 5})
+    s.create("shared", expression)
+    s.initialize()
+    assert s.bytes_of("shared") == s.bytes_of("plain")
+    assert len(s.info("shared")["initialized_with"]) == 1
