@@ -5,7 +5,6 @@
 
 #include "api/describe.h"
 #include "store/base/crc32c.h"
-#include "store/base/scope.h"
 
 void
 api_page_drop(struct api_page *page)

@@ -7,7 +7,6 @@
 #include "service/tensor/blas.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
-#include "store/base/scope.h"
 
 struct service_limits
 service_limits_default(void)

@@ -5,7 +5,6 @@
 #include "service/state.h"
 #include "service/tensor/convert.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
 
 /* A slice whose runs are shorter than this on average is gathered into memory. */
 enum { TENSOR_SET_RUN_BYTES_MIN = 4096 };

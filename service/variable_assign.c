@@ -7,7 +7,6 @@
 #include "service/incoming.h"
 #include "service/variable.h"
 #include "service/variable_slice.h"
-#include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 

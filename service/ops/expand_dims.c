@@ -1,6 +1,5 @@
 /* expand_dims(input, axis): one dimension more, of size 1. */
 #include "service/op_axes.h"
-#include "service/op_helpers.h"
 
 struct expand_dims_params {
     int64_t axis;

@@ -1,6 +1,5 @@
 /* stack(values, axis): tensors of one shape beside each other along a new dimension. */
 #include "service/op_axes.h"
-#include "service/op_helpers.h"
 #include "service/op_join.h"
 
 struct stack_params {
