@@ -73,3 +73,39 @@ def test_expressions_by_chance_are_refused_or_are_values(s):
         asked = {"name": "x", "initial_value": made.expression(1 + seed % 4), "virtual": seed % 7 == 0}
         done += attempt(s, made, asked)
     assert done > rounds / 8, f"only {done} of {rounds} became values"
+
+
+def part(begin, expression):
+    return {"op": "slice", "args": [expression], "begin": begin, "size": [2, 3]}
+
+
+STEPS = {
+    "elementwise": lambda a, b: {"op": "maximum", "args": [a, b]},
+    "broadcast": lambda a, b: {"op": "minimum", "args": [{"op": "reduce_min", "args": [a], "axis": 0}, b]},
+    "in runs": lambda a, b: {"op": "concat", "args": [a] + [part([0, 0], b)] * 7, "axis": 0},
+    "in parts": lambda a, b: part([1, 0], {"op": "concat", "args": [a, b, b, b], "axis": 0}),
+    "whole": lambda a, b: {"op": "matmul", "args": [{"op": "matmul", "args": [a, b], "transpose_b": True}, b]},
+    "rows": lambda a, b: {"op": "add", "args": [{"op": "gather", "args": [a, [1, 0]]}, b]},
+}
+
+
+def test_refs_within_refs_are_not_walked_way_by_way(s):
+    """The ways from the root to the leaf double with every level, or worse: no walk may take them one by one."""
+    for name, step in STEPS.items():
+        levels = 8 if name == "in runs" else 14
+        expression = {"op": "random_uniform", "shape": [2, 3], "seed": 1, "id": "r0"}
+        for level in range(levels):
+            expression = {**step(expression, {"ref": f"r{level}"}), "id": f"r{level + 1}"}
+        s.create(name.replace(" ", "_"), expression)
+    s.create("many_ways", many_ways(30))
+    s.initialize()
+    assert s.value("many_ways") == [5] and len(s.info("many_ways")["initialized_with"]) == 1
+    s.get("graph?page_size=1000").expect(200)
+
+
+def many_ways(levels):
+    nothing = {"op": "multiply", "args": [{"op": "random_uniform", "shape": [1]}, 0.0]}
+    expression = {"op": "add", "args": [nothing, 5.0], "id": "r0"}
+    for level in range(levels - 3):
+        expression = {"op": "clip_by_value", "args": [expression] + [{"ref": f"r{level}"}] * 2, "id": f"r{level + 1}"}
+    return expression
