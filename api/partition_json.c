@@ -1,3 +1,4 @@
+/* "partitioner" and "slicing" of a request, "partitions" of a reply. */
 #include "api/partition_json.h"
 
 #include "api/describe.h"

@@ -1,3 +1,6 @@
+/* A model's variables as an expression's source, and results as values. Each variable met is opened
+ * once and remembered with its version: a unit that publishes what was computed ahead of it can
+ * tell whether that still holds. */
 #include "service/compute.h"
 
 #include <inttypes.h>

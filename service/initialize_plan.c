@@ -1,3 +1,6 @@
+/* From a request to a run: variables are selected, those they depend on by initialized_value are
+ * followed and put before them, then types are inferred in that order and everything that can be
+ * refused is, before anything is computed. */
 #include "service/initialize_plan.h"
 
 #include <inttypes.h>

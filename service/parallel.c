@@ -1,3 +1,6 @@
+/* Threads wait for a run; parts are given out one by one, in order, under the lock, and done
+ * without it. The caller works too, so a run needs no thread to be free, and one that finds the
+ * threads busy is the caller's alone: nobody waits for anybody else's run. */
 #include "service/parallel.h"
 
 #include <pthread.h>
