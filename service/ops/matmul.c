@@ -20,6 +20,10 @@ static const struct attr_spec attrs[] = {
     ATTR_END,
 };
 
+/* A strip takes a second or so; fewer rows would spend it on packing b. */
+#define STRIP_OPERATIONS ((uint64_t)50 * 1000 * 1000 * 1000)
+enum { STRIP_ROWS_MIN = 256 };
+
 static const char *const arg_names[] = {"a", "b"};
 
 static struct blas_product
@@ -149,6 +153,30 @@ multiply(enum dtype dtype, const struct blas_product *p, const void *a, const vo
     return OK;
 }
 
+/* One matrix: in strips of its rows, cut by shape alone, so that a large product can be given up.
+ */
+static enum err_code
+multiply_strips(struct evaluator *e, enum dtype dtype, const struct blas_product *whole,
+                const uint8_t *a, const uint8_t *b, uint8_t *c, void *scratch, struct err *err)
+{
+    uint64_t each = op_linear_multiply(whole->n, whole->k), size = dtype_size(dtype);
+    uint64_t rows = STRIP_OPERATIONS / (each == 0 ? 1 : each);
+    struct blas_product strip = *whole;
+
+    if (is_half(dtype) || rows >= whole->m) /* halves are widened whole */
+        return multiply(dtype, whole, a, b, c, scratch, err);
+    rows = rows < STRIP_ROWS_MIN ? STRIP_ROWS_MIN : rows;
+    strip.a_step = blas_a_step(whole);
+    for (uint64_t row = 0; row < whole->m; row += strip.m) {
+        uint64_t skip = whole->a == BLAS_AS_IS ? row * whole->k : row;
+
+        strip.m = whole->m - row < rows ? whole->m - row : rows;
+        TRY(op_check_interrupt(e, err));
+        TRY(multiply(dtype, &strip, a + skip * size, b, c + row * whole->n * size, scratch, err));
+    }
+    return OK;
+}
+
 static enum err_code
 matmul_compute(struct evaluator *e, const struct expr *node, void *out, struct err *err)
 {
@@ -168,8 +196,9 @@ matmul_compute(struct evaluator *e, const struct expr *node, void *out, struct e
     }
     for (uint64_t i = 0; i < batch; i++) {
         TRY(op_check_interrupt(e, err));
-        if (multiply(node->type.dtype, &p, a + i * p.m * p.k * size, b + i * p.k * p.n * size,
-                     (uint8_t *)out + i * p.m * p.n * size, scratch, &inner) != OK)
+        if (multiply_strips(e, node->type.dtype, &p, a + i * p.m * p.k * size,
+                            b + i * p.k * p.n * size, (uint8_t *)out + i * p.m * p.n * size,
+                            scratch, &inner) != OK)
             return op_wrap(node, &inner, err);
     }
     return OK;

@@ -114,6 +114,14 @@ row_length(uint64_t columns)
     return columns < 1 ? 1 : (int)columns;
 }
 
+uint64_t
+blas_a_step(const struct blas_product *product)
+{
+    if (product->a_step != 0)
+        return product->a_step;
+    return product->a == BLAS_AS_IS ? product->k : product->m;
+}
+
 enum err_code
 blas_gemm(enum dtype dtype, const struct blas_product *product, const void *a, const void *b,
           void *c, struct err *err)
@@ -122,13 +130,14 @@ blas_gemm(enum dtype dtype, const struct blas_product *product, const void *a, c
     static const double one_z[] = {1, 0}, zero_z[] = {0, 0};
     enum CBLAS_TRANSPOSE ta = form_of(product->a, dtype), tb = form_of(product->b, dtype);
     int m = (int)product->m, n = (int)product->n, k = (int)product->k;
-    int lda = row_length(ta == CblasNoTrans ? product->k : product->m);
+    int lda = row_length(blas_a_step(product));
     int ldb = row_length(tb == CblasNoTrans ? product->n : product->k);
 
     CHECK(blas_has(dtype));
     if (product->m == 0 || product->n == 0)
         return OK;
     TRY(check_sizes(product->m, product->n, product->k, err));
+    TRY(check_sizes(blas_a_step(product), 0, 0, err));
     if (product->k == 0)
         memset(c, 0, (size_t)(product->m * product->n) * dtype_size(dtype));
     else if (dtype == DTYPE_FLOAT32)

@@ -25,7 +25,10 @@ enum blas_form { BLAS_AS_IS, BLAS_TRANSPOSED, BLAS_ADJOINT };
 struct blas_product {
     uint64_t m, n, k;
     enum blas_form a, b;
+    uint64_t a_step; /* elements from one row of a, as it stands, to the next; 0: no gap */
 };
+/* The same. */
+uint64_t blas_a_step(const struct blas_product *product);
 ERR_MUST_CHECK enum err_code blas_gemm(enum dtype dtype, const struct blas_product *product,
                                        const void *a, const void *b, void *c, struct err *err);
 /* Of int32, wrapping; `scratch`: k * n elements where b is not as it is, else unused. The fast path

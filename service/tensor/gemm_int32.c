@@ -23,10 +23,11 @@ multiply_block(const struct blas_product *p, const uint32_t *a, const uint32_t *
 {
     uint64_t depth_end = p->k - depth < BLOCK_DEPTH ? p->k : depth + BLOCK_DEPTH;
     uint64_t count = p->n - column < BLOCK_COLUMNS ? p->n - column : BLOCK_COLUMNS;
+    uint64_t step = blas_a_step(p);
 
     for (uint64_t i = 0; i < p->m; i++)
         for (uint64_t l = depth; l < depth_end; l++)
-            add_scaled(a[p->a == BLAS_AS_IS ? i * p->k + l : l * p->m + i], b + l * p->n + column,
+            add_scaled(a[p->a == BLAS_AS_IS ? i * step + l : l * step + i], b + l * p->n + column,
                        c + i * p->n + column, count);
 }
 
@@ -54,13 +55,14 @@ blas_gemm_int32_plain(const struct blas_product *product, const int32_t *a, cons
                       int32_t *c)
 {
     const struct blas_product *p = product;
+    uint64_t step = blas_a_step(p);
 
     for (uint64_t i = 0; i < p->m; i++)
         for (uint64_t j = 0; j < p->n; j++) {
             uint32_t sum = 0;
 
             for (uint64_t l = 0; l < p->k; l++)
-                sum += (uint32_t)a[p->a == BLAS_AS_IS ? i * p->k + l : l * p->m + i] *
+                sum += (uint32_t)a[p->a == BLAS_AS_IS ? i * step + l : l * step + i] *
                        (uint32_t)b[p->b == BLAS_AS_IS ? l * p->n + j : j * p->k + l];
             c[i * p->n + j] = (int32_t)sum;
         }

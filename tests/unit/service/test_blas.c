@@ -20,7 +20,7 @@ check_gemm(enum dtype dtype, uint64_t m, uint64_t n, uint64_t k, enum blas_form 
 {
     static _Alignas(64) uint8_t a[ELEMENTS * 16], b[ELEMENTS * 16], c[ELEMENTS * 16];
     static struct matrix x, y, got, expected;
-    struct blas_product p = {m, n, k, fa, fb};
+    struct blas_product p = {m, n, k, fa, fb, 0};
 
     draw(dtype, fa == BLAS_AS_IS ? m : k, fa == BLAS_AS_IS ? k : m, 1, &x);
     draw(dtype, fb == BLAS_AS_IS ? k : n, fb == BLAS_AS_IS ? n : k, 2, &y);
@@ -90,8 +90,12 @@ int32_products_wrap_as_the_plain_twin_does(void **state)
     }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int form = 0; form < 9; form++) {
-            struct blas_product p = {sizes[i][0], sizes[i][1], sizes[i][2],
-                                     (enum blas_form)(form / 3), (enum blas_form)(form % 3)};
+            struct blas_product p = {sizes[i][0],
+                                     sizes[i][1],
+                                     sizes[i][2],
+                                     (enum blas_form)(form / 3),
+                                     (enum blas_form)(form % 3),
+                                     0};
 
             blas_gemm_int32(&p, a, b, c, scratch);
             blas_gemm_int32_plain(&p, a, b, plain);
@@ -99,11 +103,39 @@ int32_products_wrap_as_the_plain_twin_does(void **state)
         }
 }
 
+/* Rows 1 and 2 of 3, as they stand in a or across it. */
+static void
+rows_of_a_product_are_had_alone(void **state)
+{
+    static const double a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, -1, 2, 0.5};
+    static const int32_t integers[] = {1, 2, 3, 4, 5, 6}, factors[] = {1, -1, 2, 5};
+    double whole[6], part[4];
+    int32_t all[6], some[4];
+
+    (void)state;
+    for (int form = BLAS_AS_IS; form <= BLAS_TRANSPOSED; form++) {
+        struct blas_product p = {.m = 3, .n = 2, .k = 2, .a = (enum blas_form)form};
+        struct blas_product rows = p;
+        size_t skip = form == BLAS_AS_IS ? 2 : 1;
+
+        rows.m = 2;
+        rows.a_step = blas_a_step(&p);
+        assert_int_equal(blas_gemm(DTYPE_FLOAT64, &p, a, b, whole, NULL), OK);
+        assert_int_equal(blas_gemm(DTYPE_FLOAT64, &rows, a + skip, b, part, NULL), OK);
+        assert_memory_equal(part, whole + 2, sizeof part);
+        blas_gemm_int32(&p, integers, factors, all, NULL);
+        blas_gemm_int32(&rows, integers + skip, factors, some, NULL);
+        assert_memory_equal(some, all + 2, sizeof some);
+        blas_gemm_int32_plain(&rows, integers + skip, factors, some);
+        assert_memory_equal(some, all + 2, sizeof some);
+    }
+}
+
 static void
 int32_products_of_small_numbers_are_known(void **state)
 {
     static const int32_t a[] = {1, 2, 3, 4}, b[] = {5, 6, 7, 8}, expected[] = {19, 22, 43, 50};
-    struct blas_product p = {2, 2, 2, BLAS_AS_IS, BLAS_AS_IS};
+    struct blas_product p = {2, 2, 2, BLAS_AS_IS, BLAS_AS_IS, 0};
     int32_t c[4];
 
     (void)state;
@@ -114,7 +146,7 @@ int32_products_of_small_numbers_are_known(void **state)
 static void
 sizes_past_int_are_refused(void **state)
 {
-    struct blas_product p = {(uint64_t)INT_MAX + 1, 1, 1, BLAS_AS_IS, BLAS_AS_IS};
+    struct blas_product p = {(uint64_t)INT_MAX + 1, 1, 1, BLAS_AS_IS, BLAS_AS_IS, 0};
     struct err err = ERR_INIT;
     float x = 0;
 
@@ -142,7 +174,7 @@ static void *
 multiply_large(void *context)
 {
     struct call *call = context;
-    struct blas_product p = {LARGE, LARGE, LARGE, BLAS_AS_IS, BLAS_AS_IS};
+    struct blas_product p = {LARGE, LARGE, LARGE, BLAS_AS_IS, BLAS_AS_IS, 0};
 
     for (int i = 0; i < 5; i++)
         if (blas_gemm(DTYPE_FLOAT32, &p, call->a, call->b, call->c, NULL) != OK)
@@ -186,6 +218,7 @@ main(void)
         cmocka_unit_test(products_equal_the_sums_that_define_them),
         cmocka_unit_test(matrices_times_vectors_equal_products),
         cmocka_unit_test(int32_products_wrap_as_the_plain_twin_does),
+        cmocka_unit_test(rows_of_a_product_are_had_alone),
         cmocka_unit_test(int32_products_of_small_numbers_are_known),
         cmocka_unit_test(sizes_past_int_are_refused),
         cmocka_unit_test(several_threads_multiply_at_a_time),
