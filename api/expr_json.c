@@ -91,17 +91,31 @@ find_list(struct api_object *o, const struct op *op, struct api_value *out)
     return op->args_max == OP_ARGS_ANY && api_object_has(o, op->arg_names[0], out);
 }
 
+/* tf.concat([a, b], 1): of an op that takes any number of tensors, one list alone, or before a
+ * number, is the list of them. As tensors the two would not fit each other. */
+static bool
+is_call_with_list(const struct op *op, const struct api_value *elements, size_t count)
+{
+    return op->args_max == OP_ARGS_ANY && count > 0 && api_value_kind(&elements[0]) == API_ARRAY &&
+           (count == 1 || (count == 2 && api_value_kind(&elements[1]) == API_NUMBER));
+}
+
 /* Tensors first, then attributes in the order of their rows, as a Python call has them. */
 static enum err_code
 decode_list(struct decoder *d, struct api_object *o, const struct op *op, uint32_t depth,
             struct arguments *out, struct err *err)
 {
-    struct api_value *elements = NULL;
-    size_t found = 0, tensors;
+    struct api_value *elements = NULL, *call = NULL;
+    size_t found = 0, tensors, call_count = 0;
 
     if (!find_list(o, op, &out->list))
         return OK;
     TRY(api_value_elements(&out->list, &d->tree->arena, &elements, &found, err));
+    if (is_call_with_list(op, elements, found) && api_object_has(o, "args", &out->list)) {
+        call = elements;
+        call_count = found;
+        TRY(api_value_elements(&call[0], &d->tree->arena, &elements, &found, err));
+    }
     if (found >= d->limits->nodes_max)
         return err_set(err, ERR_INVALID_ARGUMENT, "the expression has more than %" PRIu32 " nodes",
                        d->limits->nodes_max);
@@ -114,8 +128,8 @@ decode_list(struct decoder *d, struct api_object *o, const struct op *op, uint32
     for (size_t i = 0; i < tensors; i++)
         TRY(decode_value(d, &elements[i], DTYPE_UNSET, depth + 1, &out->nodes[i], err));
     out->count = (uint32_t)tensors;
-    out->attrs = elements + tensors;
-    out->attr_count = found - tensors;
+    out->attrs = call != NULL ? call + 1 : elements + tensors;
+    out->attr_count = call != NULL ? call_count - 1 : found - tensors;
     return OK;
 }
 
@@ -295,6 +309,19 @@ printer_drop(struct printer *p)
 static enum err_code print_node(struct printer *p, const struct expr *node, json_t **out,
                                 struct err *err);
 
+/* *value becomes a list of itself. */
+static enum err_code
+wrap(json_t **value, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *inner = TAKE(*value);
+    AUTO_CALL(api_json_release) json_t *list = NULL;
+
+    TRY(api_json_made(json_array(), &list, err));
+    TRY(api_json_push(list, TAKE(inner), err));
+    *value = TAKE(list);
+    return OK;
+}
+
 static enum err_code
 print_args(struct printer *p, const struct expr *node, json_t *object, struct err *err)
 {
@@ -306,6 +333,8 @@ print_args(struct printer *p, const struct expr *node, json_t *object, struct er
     TRY(api_json_set(object, "args", args, err));
     for (uint32_t i = 0; i < node->arg_count; i++) {
         TRY(print_node(p, node->args[i], &arg, err));
+        if (node->op->args_max == OP_ARGS_ANY && node->arg_count == 1 && json_is_array(arg))
+            TRY(wrap(&arg, err)); /* it would be read as the list of the tensors */
         TRY(api_json_push(args, arg, err));
     }
     return OK;

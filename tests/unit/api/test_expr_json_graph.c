@@ -169,6 +169,25 @@ attributes_may_follow_arguments(void **state)
 }
 
 static void
+a_list_of_tensors_may_be_one_argument(void **state)
+{
+    static const char two[] = "{\"op\":\"concat\",\"args\":[[1,2],[3]],\"axis\":0}";
+
+    (void)state;
+    check_printed("{\"op\":\"concat\",\"args\":[[[1,2],[3]],0]}", two);
+    check_printed("{\"op\":\"concat\",\"args\":[[[1,2],[3]]],\"axis\":0}", two);
+    check_printed("{\"op\":\"concat\",\"values\":[[1,2],[3]],\"axis\":0}", two);
+    check_printed(two, two);
+    check_printed("{\"op\":\"stack\",\"args\":[[{\"variable\":\"a\"},{\"variable\":\"b\"}],1]}",
+                  "{\"op\":\"stack\",\"args\":[{\"variable\":\"a\"},{\"variable\":\"b\"}],"
+                  "\"axis\":1}");
+    /* One tensor of numbers alone is printed so that it is read as one again. */
+    check_printed("{\"op\":\"stack\",\"values\":[[1,2]]}", "{\"op\":\"stack\",\"args\":[[[1,2]]]}");
+    check_printed("{\"op\":\"stack\",\"args\":[[[1,2]]]}", "{\"op\":\"stack\",\"args\":[[[1,2]]]}");
+    check_refused("{\"op\":\"concat\",\"args\":[[1,2],0],\"axis\":0}", "given twice");
+}
+
+static void
 too_many_arguments_are_counted(void **state)
 {
     AUTO(expr_tree) tree = {0};
@@ -272,6 +291,7 @@ main(void)
         cmocka_unit_test(a_chain_of_refs_is_as_deep_as_it_is_long),
         cmocka_unit_test(arguments_may_have_their_names),
         cmocka_unit_test(attributes_may_follow_arguments),
+        cmocka_unit_test(a_list_of_tensors_may_be_one_argument),
         cmocka_unit_test(too_many_arguments_are_counted),
         cmocka_unit_test(integers_are_one_or_a_list),
         cmocka_unit_test(a_choice_is_one_of_its_names),
