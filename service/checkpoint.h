@@ -78,7 +78,7 @@ ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const c
 /* One tensor's value; `slice` and `cast_to` as variable_read. */
 ERR_MUST_CHECK enum err_code checkpoint_read(struct service *service, const char *model,
                                              const char *name, const char *tensor,
-                                             struct bytes slice, enum dtype cast_to,
+                                             struct bytes slice, enum dtype cast_to, bool brief,
                                              struct tensor_set *out, struct err *err);
 /* All of them. */
 ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const char *model,

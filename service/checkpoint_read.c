@@ -150,7 +150,8 @@ checkpoint_inspect(struct service *service, const char *model, const char *name,
 
 enum err_code
 checkpoint_read(struct service *service, const char *model, const char *name, const char *tensor,
-                struct bytes slice, enum dtype cast_to, struct tensor_set *out, struct err *err)
+                struct bytes slice, enum dtype cast_to, bool brief, struct tensor_set *out,
+                struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO(tensor_set) set = {0};
@@ -171,7 +172,7 @@ checkpoint_read(struct service *service, const char *model, const char *name, co
         err_about(err, "tensor", tensor);
         return ERR_NOT_FOUND;
     }
-    TRY(tensor_set_open(service, snapshot, &set, err));
+    TRY(tensor_set_open(service, snapshot, brief, &set, err));
     TRY(tensor_set_add(&set, snapshot, tensor, strlen(tensor), &record.type, &record.value, slice,
                        cast_to, err));
     set.entries[0].revision = info.record.revision;
@@ -199,7 +200,7 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
     TRY(service_find_model(view, model, &model_record, err));
     TRY(info_of(view, model_record.id, name, info, err));
     TRY(read_metadata(view, &info->record, metadata, err));
-    TRY(tensor_set_open(service, snapshot, &set, err));
+    TRY(tensor_set_open(service, snapshot, false, &set, err));
     prefix = record_key_tensor(info->record.id, bytes_of("", 0));
     TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
     for (;;) {

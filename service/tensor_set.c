@@ -19,12 +19,13 @@ struct tensor_set_keep {
     struct service *service;
     struct store_lease *lease; /* opened when first needed */
     struct keep_block *blocks;
+    bool brief;
     uint64_t copied_bytes; /* in blocks */
     struct arena arena;    /* names */
 };
 
 enum err_code
-tensor_set_open(struct service *service, const struct store_snapshot *snapshot,
+tensor_set_open(struct service *service, const struct store_snapshot *snapshot, bool brief,
                 struct tensor_set *out, struct err *err)
 {
     *out = (struct tensor_set){.revision = store_view_revision(store_snapshot_view(snapshot))};
@@ -32,6 +33,7 @@ tensor_set_open(struct service *service, const struct store_snapshot *snapshot,
     if (out->keep == NULL)
         return ERR_NO_MEMORY;
     out->keep->service = service;
+    out->keep->brief = brief;
     arena_init(&out->keep->arena, SIZE_MAX / 2);
     return OK;
 }
@@ -172,6 +174,8 @@ new_copy(struct tensor_set *set, uint64_t size, uint8_t **out, struct err *err)
                        " bytes of memory, over the limit of %" PRIu64
                        " bytes (expression_max_bytes): read it in parts",
                        set->keep->copied_bytes + size, limit);
+    if (set->keep->brief && size > TENSOR_SET_BRIEF_BYTES_MAX)
+        return ERR_DEFER;
     bytes = mem_aligned(size, err);
     if (bytes == NULL)
         return ERR_NO_MEMORY;

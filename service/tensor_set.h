@@ -34,13 +34,19 @@ void tensor_set_drop(struct tensor_set *set);
 /* Copies entry i's bytes, whole. out has entry->size bytes. */
 void tensor_set_copy(const struct tensor_set *set, size_t i, void *out);
 
+/* What a thread that serves connections copies or makes at most. */
+enum { TENSOR_SET_BRIEF_BYTES_MAX = 256 << 10 };
+
 /* --- for service/ -------------------------------------------------------------------------- */
 
 struct store_snapshot;
 struct value_ref;
-/* Begins an empty set on an open snapshot (borrowed, may be dropped before the set is). */
+/* Begins an empty set on an open snapshot (borrowed, may be dropped before the set is). `brief`:
+ * adding is ERR_DEFER where more than TENSOR_SET_BRIEF_BYTES_MAX would be copied, converted or
+ * made.
+ */
 ERR_MUST_CHECK enum err_code tensor_set_open(struct service *service,
-                                             const struct store_snapshot *snapshot,
+                                             const struct store_snapshot *snapshot, bool brief,
                                              struct tensor_set *out, struct err *err);
 /* Adds a value. `slice` (NULL: whole) selects; `cast_to` (DTYPE_UNSET: as it is) converts. */
 ERR_MUST_CHECK enum err_code tensor_set_add(struct tensor_set *set,

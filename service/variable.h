@@ -92,10 +92,11 @@ ERR_MUST_CHECK enum err_code variable_list(struct service *service, const char *
 ERR_MUST_CHECK enum err_code variable_list_revision(struct service *service, const char *model,
                                                     uint64_t *revision, struct err *err);
 
-/* The current value. `slice`: data NULL = whole; `cast_to`: DTYPE_UNSET = as it is. One entry. */
+/* The current value. `slice`: data NULL = whole; `cast_to`: DTYPE_UNSET = as it is. One entry.
+ * `brief`: ERR_DEFER, with nothing done, when it would take long (TENSOR_SET_BRIEF_BYTES_MAX). */
 ERR_MUST_CHECK enum err_code variable_read(struct service *service, const char *model,
                                            const char *name, struct bytes slice, enum dtype cast_to,
-                                           struct tensor_set *out, struct err *err);
+                                           bool brief, struct tensor_set *out, struct err *err);
 /* Several, of one revision: the names given (in that order; ERR_INVALID_ARGUMENT when one comes
  * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. */
 ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,

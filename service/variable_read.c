@@ -295,7 +295,7 @@ add_variable(struct tensor_set *set, const struct store_snapshot *snapshot, cons
 
 enum err_code
 variable_read(struct service *service, const char *model, const char *name, struct bytes slice,
-              enum dtype cast_to, struct tensor_set *out, struct err *err)
+              enum dtype cast_to, bool brief, struct tensor_set *out, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO(tensor_set) set = {0};
@@ -308,7 +308,7 @@ variable_read(struct service *service, const char *model, const char *name, stru
     TRY(service_find_variable(store_snapshot_view(snapshot), model_record.id, name, &record, err));
     if (record.value.kind == VALUE_NONE)
         return compute_uninitialized(name, err);
-    TRY(tensor_set_open(service, snapshot, &set, err));
+    TRY(tensor_set_open(service, snapshot, brief, &set, err));
     TRY(add_variable(&set, snapshot, name, strlen(name), &record, slice, cast_to, err));
     *out = TAKE(set);
     return OK;
@@ -406,7 +406,7 @@ variable_read_many(struct service *service, const char *model, const char *const
     TRY(check_key_length(prefix, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
-    TRY(tensor_set_open(service, snapshot, &set, err));
+    TRY(tensor_set_open(service, snapshot, false, &set, err));
     if (names != NULL)
         TRY(read_named(service, &set, snapshot, record.id, names, name_count, err));
     else

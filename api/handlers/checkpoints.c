@@ -207,7 +207,8 @@ api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *e
     if (name == NULL)
         return ERR_NO_MEMORY;
     TRY(checkpoint_read(api_request_service(rq), api_request_model(rq), api_request_name(rq), name,
-                        api_request_query(rq, "slice"), cast_to, &set, err));
+                        api_request_query(rq, "slice"), cast_to, !api_request_on_worker(rq), &set,
+                        err));
     TRY(api_reply_etag(rq, rp, set.entries[0].revision,
                        api_representation(rq, format, representation), &done, err));
     if (done)

@@ -52,7 +52,7 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
             return OK;
     }
     TRY(variable_read(api_request_service(rq), model, name, api_request_query(rq, "slice"), cast_to,
-                      &set, err));
+                      !api_request_on_worker(rq), &set, err));
     TRY(api_reply_etag(rq, rp, set.entries[0].revision, representation, &done, err));
     if (done)
         return OK;

@@ -259,7 +259,8 @@ must_be(struct domain *d, const char *name, enum dtype dtype, struct shape shape
 {
     struct tensor_set set = {0};
 
-    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, &set, &d->f->err),
+    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, false, &set,
+                        &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, dtype, shape, data, size);
     tensor_set_drop(&set);
@@ -272,7 +273,8 @@ value_of(struct domain *d, const char *name, size_t *size)
     struct tensor_set set = {0};
     uint8_t *copy;
 
-    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, &set, &d->f->err),
+    WORKS(variable_read(d->service, MODEL, name, bytes_of(NULL, 0), DTYPE_UNSET, false, &set,
+                        &d->f->err),
           &d->f->err);
     *size = set.entries[0].size;
     copy = malloc(*size + 1);

@@ -336,19 +336,19 @@ tensors_of_a_checkpoint_are_read_alone_and_together(void **state)
     make_some(d);
     info = save(d, "c");
     delete_variable(d, "layer/w");
-    WORKS(checkpoint_read(d->service, MODEL, "c", "layer/w", bytes_of(NULL, 0), DTYPE_UNSET, &set,
-                          &d->f->err),
+    WORKS(checkpoint_read(d->service, MODEL, "c", "layer/w", bytes_of(NULL, 0), DTYPE_UNSET, false,
+                          &set, &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, BIG), data, BIG * 4);
     assert_int_equal(set.entries[0].revision, info.record.revision);
     tensor_set_drop(&set);
     WORKS(checkpoint_read(d->service, MODEL, "c", "layer/b", bytes_of_text("7:9"), DTYPE_UNSET,
-                          &set, &d->f->err),
+                          false, &set, &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_UINT8, exprs_shape(1, 2), data + 7, 2);
     tensor_set_drop(&set);
-    REFUSES(checkpoint_read(d->service, MODEL, "c", "x", bytes_of(NULL, 0), DTYPE_UNSET, &set,
-                            &d->f->err),
+    REFUSES(checkpoint_read(d->service, MODEL, "c", "x", bytes_of(NULL, 0), DTYPE_UNSET, false,
+                            &set, &d->f->err),
             ERR_NOT_FOUND, "Key x not found in checkpoint", &d->f->err);
     WORKS(checkpoint_read_all(d->service, MODEL, "c", &info, &metadata, &set, &d->f->err),
           &d->f->err);

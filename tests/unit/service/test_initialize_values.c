@@ -197,7 +197,7 @@ four_gigabytes_of_zeros_cost_no_chunk(void **state)
     initialize_all(d);
     assert_int_equal(chunks(d), 0);
     assert_true(usage_of_model(d).bytes == (uint64_t)1 << 32);
-    WORKS(variable_read(d->service, MODEL, "v", bytes_of_text("-1,-3:"), DTYPE_UNSET, &set,
+    WORKS(variable_read(d->service, MODEL, "v", bytes_of_text("-1,-3:"), DTYPE_UNSET, false, &set,
                         &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, 3), zeros, sizeof zeros);

@@ -359,7 +359,8 @@ another_model_s_checkpoint_is_restored_and_outlives_it(void **state)
     assert_int_equal(report.restored.count, 3);
     restore_report_drop(&report);
     WORKS(model_delete(d->service, MODEL, NULL, &revision, &d->f->err), &d->f->err);
-    WORKS(variable_read(d->service, "other", "w", bytes_of(NULL, 0), DTYPE_UNSET, &set, &d->f->err),
+    WORKS(variable_read(d->service, "other", "w", bytes_of(NULL, 0), DTYPE_UNSET, false, &set,
+                        &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, BIG), data, BIG * 4);
     tensor_set_drop(&set);

@@ -10,7 +10,7 @@ read_value(struct domain *d, const char *name, const char *slice, enum dtype cas
 {
     struct bytes text = slice != NULL ? bytes_of_text(slice) : bytes_of(NULL, 0);
 
-    return variable_read(d->service, MODEL, name, text, cast, out, &d->f->err);
+    return variable_read(d->service, MODEL, name, text, cast, false, out, &d->f->err);
 }
 
 static uint64_t
@@ -274,6 +274,33 @@ copies_are_bounded_by_the_setting(void **state)
     tensor_set_drop(&set);
 }
 
+/* A thread that serves connections lends, and leaves long copies to others. */
+static void
+a_brief_read_leaves_what_takes_long(void **state)
+{
+    const struct bytes whole = {0};
+    struct domain *d = *state;
+    struct expr_tree tree = tree_new();
+    struct tensor_set set = {0};
+
+    (void)exprs_set_shape(exprs_op(&tree, "ones", 0), "shape", exprs_shape(1, 1 << 20));
+    create(d, "v", &tree);
+    initialize_all(d);
+    WORKS(variable_read(d->service, MODEL, "v", whole, DTYPE_UNSET, true, &set, &d->f->err),
+          &d->f->err);
+    tensor_set_drop(&set);
+    WORKS(variable_read(d->service, MODEL, "v", bytes_of_text("::16"), DTYPE_UNSET, true, &set,
+                        &d->f->err),
+          &d->f->err);
+    tensor_set_drop(&set);
+    assert_int_equal(variable_read(d->service, MODEL, "v", bytes_of_text("::2"), DTYPE_UNSET, true,
+                                   &set, &d->f->err),
+                     ERR_DEFER);
+    assert_int_equal(
+        variable_read(d->service, MODEL, "v", whole, DTYPE_FLOAT64, true, &set, &d->f->err),
+        ERR_DEFER);
+}
+
 static void
 a_read_that_runs_out_of_memory_keeps_nothing(void **state)
 {
@@ -322,6 +349,7 @@ main(void)
         DOMAIN_TEST(constant_fills_are_handed_out_without_chunks),
         DOMAIN_TEST(values_are_converted_on_the_way_out),
         DOMAIN_TEST(copies_are_bounded_by_the_setting),
+        DOMAIN_TEST(a_brief_read_leaves_what_takes_long),
         DOMAIN_TEST(a_read_that_runs_out_of_memory_keeps_nothing),
     };
 

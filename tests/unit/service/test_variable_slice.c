@@ -93,7 +93,7 @@ a_slice_written_beside_a_checkpoint_leaves_it_alone(void **state)
     assert_int_equal(chunks(d), before + 1); /* only the chunk it touches is the variable's own */
     memcpy(changed + 70000 * 4, ones, sizeof ones);
     must_be(d, "v", DTYPE_FLOAT32, exprs_shape(1, COUNT), changed, COUNT * 4);
-    WORKS(checkpoint_read(d->service, MODEL, "c", "v", bytes_of(NULL, 0), DTYPE_UNSET, &set,
+    WORKS(checkpoint_read(d->service, MODEL, "c", "v", bytes_of(NULL, 0), DTYPE_UNSET, false, &set,
                           &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, COUNT), data, COUNT * 4);
@@ -116,7 +116,7 @@ a_constant_keeps_its_untouched_chunks_as_a_constant(void **state)
     initialize_all(d);
     WORKS(try_slice(d, "v", "-2", type_of(DTYPE_FLOAT32, scalar()), five), &d->f->err);
     assert_int_equal(chunks(d), 1);
-    WORKS(variable_read(d->service, MODEL, "v", bytes_of_text("999997:"), DTYPE_UNSET, &set,
+    WORKS(variable_read(d->service, MODEL, "v", bytes_of_text("999997:"), DTYPE_UNSET, false, &set,
                         &d->f->err),
           &d->f->err);
     set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, 3), expected, sizeof expected);
