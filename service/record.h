@@ -166,6 +166,9 @@ ERR_MUST_CHECK enum err_code record_put_place(struct store_txn *txn, uint64_t mo
                                               uint64_t position, const struct place_record *record,
                                               struct err *err);
 
+/* ERR_UNAVAILABLE when the models in this store were recorded by another version of the program.
+ * Damage is passed over: it is told where it is met. */
+ERR_MUST_CHECK enum err_code record_check_format(const struct store_view *view, struct err *err);
 ERR_MUST_CHECK enum err_code record_decode_model(struct bytes record, struct model_record *out,
                                                  struct err *err);
 ERR_MUST_CHECK enum err_code record_decode_variable(struct bytes record,

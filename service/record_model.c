@@ -2,6 +2,30 @@
 #include "service/record_parts.h"
 #include "store/base/scope.h"
 
+static void
+drop_cursor(struct store_cursor **cursor)
+{
+    store_cursor_drop(*cursor);
+}
+
+enum err_code
+record_check_format(const struct store_view *view, struct err *err)
+{
+    AUTO_CALL(drop_cursor) struct store_cursor *cursor = NULL;
+    struct record_key prefix = record_key_model("");
+    struct bytes key, record;
+    bool found = false;
+
+    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    if (store_cursor_next(cursor, &found, &key, &record, NULL) != OK || !found ||
+        record.size == 0 || record.data[0] == RECORD_FORMAT)
+        return OK;
+    return err_set(err, ERR_UNAVAILABLE,
+                   "the data folder was written by another version: its records have format %u, "
+                   "this program knows %d",
+                   record.data[0], RECORD_FORMAT);
+}
+
 enum err_code
 record_decode_model(struct bytes record, struct model_record *out, struct err *err)
 {

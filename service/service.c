@@ -6,6 +6,7 @@
 #include "service/state.h"
 #include "service/tensor/blas.h"
 #include "store/base/alloc.h"
+#include "store/base/scope.h"
 #include "store/base/clock.h"
 
 struct service_limits
@@ -24,6 +25,16 @@ service_limits_default(void)
     };
 }
 
+/* Before the first request, rather than with each. */
+static enum err_code
+check_format(struct store *store, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+
+    TRY(store_snapshot_open(store, &snapshot, err));
+    return record_check_format(store_snapshot_view(snapshot), err);
+}
+
 enum err_code
 service_open(struct store *store, const struct service_limits *limits, struct service **out,
              struct err *err)
@@ -38,7 +49,9 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
     blas_set_threads(limits->compute_threads);
-    code = parallel_open(limits->compute_threads, &service->parallel, err);
+    code = check_format(store, err);
+    if (code == OK)
+        code = parallel_open(limits->compute_threads, &service->parallel, err);
     if (code != OK) {
         service_close(service);
         return code;

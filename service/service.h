@@ -30,6 +30,7 @@ struct service_limits {
 struct service_limits service_limits_default(void);
 
 /* Borrows the store, which must outlive *out. Owned by the caller: service_close. */
+/* ERR_UNAVAILABLE when another version of the program wrote the store. */
 ERR_MUST_CHECK enum err_code service_open(struct store *store, const struct service_limits *limits,
                                           struct service **out, struct err *err);
 void service_close(struct service *service); /* NULL is fine */

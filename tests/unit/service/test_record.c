@@ -312,6 +312,33 @@ keys_hold_the_longest_names_and_sort_as_lists_want_them(void **state)
     assert_int_equal(record_key_name(record_key_bytes(&a)).size, 0);
 }
 
+static enum err_code
+put_old_model(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct record_key key = record_key_model("m");
+
+    (void)context;
+    return store_put(txn, record_key_bytes(&key), bytes_of("\001 as it was", 12), err);
+}
+
+static void
+records_of_another_version_are_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_snapshot *snapshot = NULL;
+    uint64_t revision;
+
+    WORKS(store_snapshot_open(f->store, &snapshot, &f->err), &f->err);
+    WORKS(record_check_format(store_snapshot_view(snapshot), &f->err), &f->err);
+    store_snapshot_drop(snapshot);
+    WORKS(store_update(f->store, put_old_model, NULL, NULL, &revision, &f->err), &f->err);
+    WORKS(store_snapshot_open(f->store, &snapshot, &f->err), &f->err);
+    assert_int_equal(record_check_format(store_snapshot_view(snapshot), &f->err), ERR_UNAVAILABLE);
+    assert_non_null(strstr(f->err.text, "records have format 1"));
+    err_clear(&f->err);
+    store_snapshot_drop(snapshot);
+}
+
 int
 main(void)
 {
@@ -323,6 +350,7 @@ main(void)
         STORE_TEST(no_byte_of_a_record_can_hurt),
         cmocka_unit_test(texts_know_their_room),
         cmocka_unit_test(keys_hold_the_longest_names_and_sort_as_lists_want_them),
+        STORE_TEST(records_of_another_version_are_told_at_once),
     };
 
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
