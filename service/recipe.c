@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "service/compute.h"
 #include "service/evaluation.h"
 #include "store/base/scope.h"
 
@@ -17,12 +18,6 @@ static const struct expr_limits limits = {.nodes_max = RECIPE_NODES_MAX,
 
 /* Nothing whole in memory. */
 static const struct evaluator_options options = {.bytes_max = 0, .operations_max = 0};
-
-static void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
 
 static bool
 is_draw(const struct expr *node)
@@ -181,7 +176,7 @@ enum err_code
 recipe_make(struct bytes recipe, uint64_t offset, uint64_t size, uint8_t *out, struct err *err)
 {
     AUTO(expr_tree) tree = {0};
-    AUTO_CALL(drop_evaluator) struct evaluator *e = NULL;
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *e = NULL;
     uint32_t element_size;
     uint64_t head, whole;
 

@@ -1,17 +1,12 @@
 /* Records of a model as a whole: itself, its counts, its counters of names, places in its graph. */
 #include "service/record_parts.h"
+#include "service/state.h"
 #include "store/base/scope.h"
-
-static void
-drop_cursor(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
 
 enum err_code
 record_check_format(const struct store_view *view, struct err *err)
 {
-    AUTO_CALL(drop_cursor) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct record_key prefix = record_key_model("");
     struct bytes key, record;
     bool found = false;
