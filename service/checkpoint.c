@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/incoming.h"
 #include "service/key_walk.h"
 #include "service/state.h"
@@ -143,10 +144,9 @@ checkpoint_delete(struct service *service, const char *model, const char *name,
                   const struct write_options *options, uint64_t *revision, struct err *err)
 {
     struct delete_unit u = {.model = model, .name = name, .options = options};
-    struct store_update_options how = service_update_options(options, NULL);
 
     TRY(name_check("checkpoint", name, err));
-    return store_update(service->store, delete_unit, &u, &how, revision, err);
+    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
 }
 
 /* --- importing --- */
@@ -272,7 +272,6 @@ checkpoint_import(struct service *service, const char *model, const char *name,
                             .overwrite = overwrite,
                             .options = options,
                             .out = out};
-    struct store_update_options how;
 
     buf_init(&u.metadata_text, CHECKPOINT_METADATA_BYTES_MAX);
     for (size_t i = 0; i < 2 * metadata_count; i++)
@@ -284,8 +283,7 @@ checkpoint_import(struct service *service, const char *model, const char *name,
         TRY(incoming_list_read(&u.values, import_name(&imports[i], text), &imports[i].type,
                                imports[i].size, source, err));
     }
-    how = service_update_options(options, u.values.stage);
-    TRY(store_update(service->store, import_unit, &u, &how, revision, err));
+    TRY(service_commit(service, import_unit, &u, options, u.values.stage, revision, err));
     u.values.stage = NULL; /* taken */
     return OK;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "service/checkpoint.h"
+#include "service/commit.h"
 #include "service/graph_place.h"
 #include "service/key_walk.h"
 #include "service/state.h"
@@ -302,7 +303,6 @@ checkpoint_restore(struct service *service, const char *model,
 {
     struct restore r = {
         .service = service, .model = model, .spec = spec, .options = options, .report = out};
-    struct store_update_options how = service_update_options(options, NULL);
 
     *out = (struct restore_report){0};
     TRY(name_check("checkpoint", spec->name, err));
@@ -321,5 +321,5 @@ checkpoint_restore(struct service *service, const char *model,
         out->revision = store_view_revision(r.view);
         return OK;
     }
-    return store_update(service->store, restore_unit, &r, &how, &out->revision, err);
+    return service_commit(service, restore_unit, &r, options, NULL, &out->revision, err);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "service/checkpoint.h"
+#include "service/commit.h"
 #include "service/compute.h"
 #include "service/key_walk.h"
 #include "service/state.h"
@@ -157,7 +158,6 @@ checkpoint_save(struct service *service, const char *model, const struct checkpo
 {
     struct save s = {
         .service = service, .model = model, .spec = spec, .options = options, .out = out};
-    struct store_update_options how = service_update_options(options, NULL);
 
     TRY(name_check("checkpoint", spec->name, err));
     if (spec->prefix != NULL && strlen(spec->prefix) > NAME_BYTES_MAX)
@@ -167,5 +167,5 @@ checkpoint_save(struct service *service, const char *model, const struct checkpo
         TRY(name_check("variable", spec->picks[i].variable, err));
         TRY(name_check_tensor(bytes_of_text(spec->picks[i].tensor), err));
     }
-    return store_update(service->store, save_unit, &s, &how, revision, err);
+    return service_commit(service, save_unit, &s, options, NULL, revision, err);
 }

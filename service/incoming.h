@@ -31,7 +31,7 @@ ERR_MUST_CHECK enum err_code incoming_list_init(struct incoming_list *list, stru
 /* All of them have total_bytes: ERR_FULL when there is no room. */
 ERR_MUST_CHECK enum err_code incoming_list_expect(struct incoming_list *list, uint64_t total_bytes,
                                                   struct err *err);
-/* The stage may have been taken by then: set list->stage NULL after a successful store_update. */
+/* The stage may have been taken by then: set list->stage NULL after a successful service_commit. */
 void incoming_list_drop(struct incoming_list *list);
 /* Reads the next value. bool bytes must be 0 or 1, string elements must add up. `name` is for
  * messages. */

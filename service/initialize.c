@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/initialize_plan.h"
 #include "service/recipe.h"
 #include "service/state.h"
@@ -160,7 +161,6 @@ try_initialize(struct service *service, const char *model, const struct initiali
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_STAGE stage = NULL;
     AUTO(initialize_plan) plan = {0};
-    struct store_update_options how;
 
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(initialize_plan_make(service, model, store_snapshot_view(snapshot), spec, options, &plan,
@@ -173,8 +173,7 @@ try_initialize(struct service *service, const char *model, const struct initiali
     TRY(fill_report(&plan, out, err));
     store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
     snapshot = NULL;
-    how = service_update_options(options, stage);
-    TRY(store_update(service->store, publish_unit, &plan, &how, &out->revision, err));
+    TRY(service_commit(service, publish_unit, &plan, options, stage, &out->revision, err));
     stage = NULL; /* taken */
     return OK;
 }

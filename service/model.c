@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/checkpoint.h"
+#include "service/commit.h"
 #include "service/key_walk.h"
 #include "service/state.h"
 #include "store/base/clock.h"
@@ -166,11 +167,10 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
 static enum err_code
 run_create(struct service *service, struct create_unit *u, uint64_t *revision, struct err *err)
 {
-    struct store_update_options options = service_update_options(u->options, NULL);
     enum err_code code;
 
     TRY(name_check_model(u->model, err));
-    code = store_update(service->store, create_unit, u, &options, revision, err);
+    code = service_commit(service, create_unit, u, u->options, NULL, revision, err);
     if (code != OK)
         err_about(err, "model", u->model);
     return code;
@@ -295,8 +295,7 @@ model_delete(struct service *service, const char *model, const struct write_opti
              uint64_t *revision, struct err *err)
 {
     struct delete_unit u = {.model = model, .options = options};
-    struct store_update_options how = service_update_options(options, NULL);
-    enum err_code code = store_update(service->store, delete_unit, &u, &how, revision, err);
+    enum err_code code = service_commit(service, delete_unit, &u, options, NULL, revision, err);
 
     if (code != OK)
         err_about(err, "model", model);

@@ -342,10 +342,3 @@ service_builder_drop(struct value_builder **builder)
 {
     value_builder_drop(*builder);
 }
-
-struct store_update_options
-service_update_options(const struct write_options *options, struct store_stage *stage)
-{
-    return (struct store_update_options){.stage = stage,
-                                         .durable = options != NULL && options->durable};
-}

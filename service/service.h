@@ -13,6 +13,7 @@
 
 struct service;
 struct store;
+struct write_outcome; /* service/outcome.h */
 
 /* Limits; 0 is never "unlimited". Filled from service/settings.def. */
 struct service_limits {
@@ -53,6 +54,8 @@ struct write_options {
     bool if_match_any;  /* If-Match: *: it must exist */
     const uint64_t *revisions;
     uint32_t revision_count;
+    /* What the client is to be told, kept with the effect under its key; NULL: nothing is kept. */
+    struct write_outcome *outcome;
 };
 
 #endif

@@ -79,7 +79,4 @@ void service_builder_drop(struct value_builder **builder);
 #define AUTO_SNAPSHOT AUTO_CALL(service_snapshot_drop) struct store_snapshot *
 #define AUTO_CURSOR   AUTO_CALL(service_cursor_drop) struct store_cursor *
 
-struct store_update_options service_update_options(const struct write_options *options,
-                                                   struct store_stage *stage);
-
 #endif

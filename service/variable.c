@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/compute.h"
 #include "service/graph_place.h"
 #include "service/op.h"
@@ -293,7 +294,6 @@ variable_create(struct service *service, const char *model, const struct variabl
                             .count = count,
                             .options = options,
                             .out = out};
-    struct store_update_options how;
     enum err_code code;
 
     if (count > service->limits.variables_per_request_max)
@@ -311,8 +311,7 @@ variable_create(struct service *service, const char *model, const struct variabl
         if (code != OK)
             return creation_failed(&u, i, code, err);
     }
-    how = service_update_options(options, u.stage);
-    code = store_update(service->store, create_unit, &u, &how, revision, err);
+    code = service_commit(service, create_unit, &u, options, u.stage, revision, err);
     if (code == OK) {
         u.stage = NULL; /* taken */
         return OK;
@@ -358,8 +357,7 @@ variable_delete(struct service *service, const char *model, const char *name,
                 const struct write_options *options, uint64_t *revision, struct err *err)
 {
     struct delete_unit u = {.model = model, .name = name, .options = options};
-    struct store_update_options how = service_update_options(options, NULL);
 
     TRY(name_check("variable", name, err));
-    return store_update(service->store, delete_unit, &u, &how, revision, err);
+    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
 }

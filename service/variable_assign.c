@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/graph_place.h"
 #include "service/incoming.h"
 #include "service/variable.h"
@@ -170,8 +171,6 @@ static enum err_code
 assign_all(struct assign *a, const struct tensor_source *source, uint64_t *revision,
            struct err *err)
 {
-    struct store_update_options how;
-
     if (a->count > a->service->limits.variables_per_request_max)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "%zu tensors in one request, the limit is %" PRIu32
@@ -181,8 +180,7 @@ assign_all(struct assign *a, const struct tensor_source *source, uint64_t *revis
     for (size_t i = 0; i < a->count; i++)
         TRY(incoming_list_read(&a->values, a->imports[i].name, &a->imports[i].type,
                                a->imports[i].size, source, err));
-    how = service_update_options(a->options, a->values.stage);
-    TRY(store_update(a->service->store, assign_unit, a, &how, revision, err));
+    TRY(service_commit(a->service, assign_unit, a, a->options, a->values.stage, revision, err));
     a->values.stage = NULL; /* taken */
     return OK;
 }

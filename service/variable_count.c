@@ -2,6 +2,7 @@
  * clients counting together each get a number of their own and none past the limit. */
 #include <inttypes.h>
 
+#include "service/commit.h"
 #include "service/compute.h"
 #include "service/state.h"
 #include "service/variable_write.h"
@@ -124,9 +125,8 @@ variable_count_up_to(struct service *service, const char *model, const char *nam
                            .options = options,
                            .before = before,
                            .out = out};
-    struct store_update_options how = service_update_options(options, NULL);
     uint64_t revision = 0;
 
     TRY(name_check("variable", name, err));
-    return store_update(service->store, count_unit, &u, &how, &revision, err);
+    return service_commit(service, count_unit, &u, options, NULL, &revision, err);
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/compute.h"
 #include "service/incoming.h"
 #include "service/tensor/slice.h"
@@ -179,7 +180,6 @@ variable_assign_slice(struct service *service, const char *model, const char *na
 {
     struct assign_slice a = {
         .model = model, .name = name, .type = type, .slice = slice, .options = options, .out = out};
-    struct store_update_options how = service_update_options(options, NULL);
     AUTO_CALL(mem_free_scope) uint8_t *bytes = NULL;
     uint64_t revision = 0;
 
@@ -197,5 +197,5 @@ variable_assign_slice(struct service *service, const char *model, const char *na
     TRY(source->read(source->context, bytes, size, err));
     TRY(incoming_check_bytes(name, type->dtype, bytes_of(bytes, size), 0, err));
     a.bytes = bytes_of(bytes, size);
-    return store_update(service->store, slice_unit, &a, &how, &revision, err);
+    return service_commit(service, slice_unit, &a, options, NULL, &revision, err);
 }

@@ -6,6 +6,7 @@
  * again. */
 #include <inttypes.h>
 
+#include "service/commit.h"
 #include "service/compute.h"
 #include "service/graph_walk.h"
 #include "service/state.h"
@@ -257,7 +258,6 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     AUTO(compute_source) reads = {0};
     AUTO(buf) strings;
     AUTO_CALL(service_builder_drop) struct value_builder *builder = NULL;
-    struct store_update_options how;
     struct expr_source source;
     struct model_record model;
     struct variable_record variable;
@@ -290,8 +290,7 @@ try_staged(struct update *u, uint64_t *revision, struct err *err)
     u->variable_version = variable.version;
     store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
     snapshot = NULL;
-    how = service_update_options(u->options, stage);
-    code = store_update(u->service->store, publish_unit, u, &how, revision, err);
+    code = service_commit(u->service, publish_unit, u, u->options, stage, revision, err);
     if (code == OK)
         stage = NULL; /* taken */
     return code;
@@ -359,14 +358,13 @@ variable_update(struct service *service, const char *model, const char *name,
                        .validate_shape = validate_shape,
                        .options = options,
                        .out = out};
-    struct store_update_options how = service_update_options(options, NULL);
     uint64_t revision = 0;
     bool small = false;
     enum err_code code = ERR_DEFER;
 
     TRY(is_small(&u, &small, err));
     if (small)
-        code = store_update(service->store, small_unit, &u, &how, &revision, err);
+        code = service_commit(service, small_unit, &u, options, NULL, &revision, err);
     if (code == ERR_DEFER) {
         err_clear(err);
         code = update_staged(&u, &revision, err);
