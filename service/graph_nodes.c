@@ -129,9 +129,13 @@ static enum err_code
 add_word(struct assembly *a, struct bytes word, const char **inputs, uint32_t *count,
          struct err *err)
 {
+    const struct op_graph_node *passed = graph_cast_passed(a->expr, word);
     const char *at = (const char *)word.data;
     const char *node;
     char name[64];
+
+    if (passed != NULL)
+        return add_word(a, bytes_of_text(passed->inputs), inputs, count, err);
 
     if (word.size == 2 && memcmp(at, "$*", 2) == 0) {
         for (uint32_t i = 0; i < a->expr->arg_count; i++)

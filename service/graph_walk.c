@@ -73,6 +73,34 @@ graph_is_initializer(const struct expr_tree *tree)
     return tree->root->kind == EXPR_OP && tree->root->op->initializer;
 }
 
+/* --- casts --------------------------------------------------------------------------------- */
+
+/* Python floats become float32. */
+static bool
+is_passed(const struct expr *node, const struct op_graph_node *row)
+{
+    const char *input = row->inputs;
+    uint32_t index;
+
+    if (!row->cast)
+        return false;
+    if (input[0] != '$')
+        return node->type.dtype == DTYPE_FLOAT32;
+    index = (uint32_t)(input[1] - '0');
+    return node->args[index]->type.dtype == node->type.dtype;
+}
+
+const struct op_graph_node *
+graph_cast_passed(const struct expr *node, struct bytes name)
+{
+    const struct op_graph_node *rows = rows_of(node);
+
+    for (; rows != NULL && rows->name != NULL; rows++)
+        if (bytes_equal(bytes_of_text(rows->name), name))
+            return is_passed(node, rows) ? rows : NULL;
+    return NULL;
+}
+
 /* --- one op -------------------------------------------------------------------------------- */
 
 struct walk {
@@ -85,6 +113,8 @@ static const char *
 argument_name(const struct op *op, uint32_t index, uint32_t *element)
 {
     *element = op->args_max > OP_ARG_NAMES_MAX ? index : GRAPH_NO_ELEMENT;
+    if (op->graph_arg_names != NULL)
+        return op->graph_arg_names[index];
     return op->arg_names[*element == GRAPH_NO_ELEMENT ? index : 0];
 }
 
@@ -168,6 +198,8 @@ walk_node(const struct walk *w, const struct expr *node, struct err *err)
                                   .argument = GRAPH_NO_ELEMENT,
                                   .last = rows[i + 1].name == NULL};
 
+        if (is_passed(node, &rows[i]))
+            continue;
         TRY(w->visit(w->context, &item, err));
     }
     return OK;
@@ -200,7 +232,9 @@ is_argument_name(const struct op *op, struct bytes name)
     uint32_t count = op->arg_names == NULL ? 0 : op_arg_name_count(op);
 
     for (uint32_t i = 0; i < count; i++)
-        if (bytes_equal(bytes_of_text(op->arg_names[i]), name))
+        if (bytes_equal(bytes_of_text(op->arg_names[i]), name) ||
+            (op->graph_arg_names != NULL &&
+             bytes_equal(bytes_of_text(op->graph_arg_names[i]), name)))
             return true;
     return attr_find(op->attrs, name) != NULL;
 }

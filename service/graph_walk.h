@@ -32,6 +32,8 @@ ERR_MUST_CHECK enum err_code graph_walk(const struct expr_tree *tree, graph_item
 const char *graph_scope_name(const struct expr_tree *tree, const struct expr *node);
 /* An initializer that is the whole expression: its nodes lie below its variable's. */
 bool graph_is_initializer(const struct expr_tree *tree);
+/* A cast that makes no node here; else NULL. */
+const struct op_graph_node *graph_cast_passed(const struct expr *node, struct bytes name);
 /* Whether a name below a scope may be that of a node some op makes. */
 bool graph_is_inner_name(struct bytes name);
 

@@ -42,6 +42,9 @@ struct op_graph_node {
     const char *inputs; /* separated by blanks: nodes before it by `name`, "$0" the first argument,
                            "$*" all of them; "^" before a control input; NULL: none */
     enum op_graph_type result;
+    bool cast;          /* tf.cast of its only input: no node where that has the result's dtype (for
+                           a node of the op's own: where the result is float32); its name then means
+                           the input */
     bool seeded;        /* the random node: the op seed is the number of nodes before it … */
     uint8_t seed_ahead; /* … less these, made between asking for the seed and it */
 };
@@ -76,6 +79,8 @@ struct op {
      * variable's initializer); else graph_type, the type of the only row that is no Const, or the
      * op's own name. */
     const char *graph_name;
+    /* Of the Const nodes that literal arguments become, below the scope. NULL: arg_names. */
+    const char *const *graph_arg_names;
     /* Sets node->type from params and the arguments' types; settles weak literals (op_settle_*). */
     ERR_MUST_CHECK enum err_code (*infer)(struct expr_tree *tree, struct expr *node,
                                           struct err *err);

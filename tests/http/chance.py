@@ -142,6 +142,10 @@ class Chance:
             expression.update({"begin": begin, "size": size} if name == "slice" else {"size": size})
         if name == "tile":
             expression["multiples"] = [pick.randint(0, 3) for _ in range(rank)]
+        if name.endswith("_decay"):
+            expression["args"] = [self.leaf(dtype, []), pick.randint(0, 30), pick.randint(1, 9), 0.9][:op["args_max"]]
+        if name == "piecewise_constant":
+            expression["args"] = [self.leaf("int32", []), [1, 3, 8], self.literal(dtype, [4])]
         if name == "range":
             start, limit = pick.randint(-5, 5), pick.randint(5, 500)
             expression.update({"start": start, "limit": limit, "delta": self.one_of(1, 2, 0.7)})

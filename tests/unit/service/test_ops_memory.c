@@ -15,14 +15,14 @@
 
 /* --- arguments ----------------------------------------------------------------------------- */
 
-enum { ARGS_MAX = 3, NTH_MAX = 2000 };
+enum { ARGS_MAX = 4, NTH_MAX = 2000 };
 
 static const float matrix[] = {2, 1, 1, 3}; /* positive definite */
 static const int32_t indices[] = {0, 1, 1, 0};
 static const uint8_t truths[] = {1, 0, 0, 1};
 
 /* In the order they are tried. */
-static const char *const names[] = {"matrix", "vector", "indices", "truths"};
+static const char *const names[] = {"matrix", "vector", "indices", "truths", "scalar", "single"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
 static struct expr_source
@@ -39,6 +39,10 @@ variables(void)
     named[2] = (struct exprs_value){
         "indices", {{DTYPE_INT32, square}, (const uint8_t *)indices, sizeof indices}};
     named[3] = (struct exprs_value){"truths", {{DTYPE_BOOL, square}, truths, sizeof truths}};
+    named[4] =
+        (struct exprs_value){"scalar", {{.dtype = DTYPE_FLOAT32}, (const uint8_t *)matrix, 4}};
+    named[5] = (struct exprs_value){
+        "single", {{DTYPE_FLOAT32, exprs_shape(1, 1)}, (const uint8_t *)matrix, 4}};
     return exprs_source(&values);
 }
 
@@ -133,7 +137,7 @@ build(struct expr_tree *tree, const struct op *op, uint32_t choice)
     assert_int_equal(expr_tree_init(tree, NULL), OK);
     for (uint32_t i = 0; i < arg_count(op); i++, choice /= NAMES)
         args[i] = computed(tree, names[choice % NAMES]);
-    node = exprs_op(tree, op->name, arg_count(op), args[0], args[1], args[2]);
+    node = exprs_op(tree, op->name, arg_count(op), args[0], args[1], args[2], args[3]);
     set_attributes(tree, node);
     tree->root = node;
 }
@@ -143,7 +147,7 @@ find_choice(const struct op *op, const struct expr_source *source)
 {
     struct err err = ERR_INIT;
 
-    for (uint32_t choice = 0; choice < NAMES * NAMES * NAMES; choice++) {
+    for (uint32_t choice = 0; choice < NAMES * NAMES * NAMES * NAMES; choice++) {
         AUTO(expr_tree) tree = {0};
 
         build(&tree, op, choice);
