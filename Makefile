@@ -106,6 +106,9 @@ FLAGS = $(call quote,$(COMPILE) : $(LINK) : $(LIBS))
 $(B)/.flags: FORCE
 	@mkdir -p $(B); printf '%s\n' $(FLAGS) | cmp -s - $@ || printf '%s\n' $(FLAGS) >$@
 
+# Square roots without errno are one instruction, of which loops can do several at a time.
+$(call obj,$(wildcard service/optimizers/*.c)): private NUMERIC += -fno-math-errno
+
 $(B)/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	@echo "cc   $<"

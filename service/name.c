@@ -133,3 +133,59 @@ name_without_output(const char *name)
 
     return size > 2 && memcmp(name + size - 2, ":0", 2) == 0 ? size - 2 : size;
 }
+
+/* --- the name that was meant ----------------------------------------------------------------- */
+
+enum {
+    NEAREST_BYTES_MAX = 48, /* of either name; longer ones are near to nothing */
+    NEAREST_EDITS_MAX = 3,
+};
+
+static uint8_t
+least(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Insertions, deletions and substitutions between two names (Levenshtein), row by row. */
+static uint8_t
+edits(struct bytes a, struct bytes b)
+{
+    uint8_t row[NEAREST_BYTES_MAX + 1];
+
+    for (size_t k = 0; k <= b.size; k++)
+        row[k] = (uint8_t)k;
+    for (size_t i = 0; i < a.size; i++) {
+        uint8_t diagonal = row[0];
+
+        row[0] = (uint8_t)(i + 1);
+        for (size_t k = 0; k < b.size; k++) {
+            uint8_t substituted = (uint8_t)(diagonal + (a.data[i] != b.data[k]));
+
+            diagonal = row[k + 1];
+            row[k + 1] = least(substituted, (uint8_t)(least(row[k], diagonal) + 1));
+        }
+    }
+    return row[b.size];
+}
+
+const char *
+name_nearest(struct bytes name, const char *(*known_at)(size_t index))
+{
+    const char *nearest = NULL, *candidate;
+    uint8_t fewest = NEAREST_EDITS_MAX + 1;
+
+    if (name.size > NEAREST_BYTES_MAX)
+        return NULL;
+    for (size_t i = 0; (candidate = known_at(i)) != NULL; i++) {
+        struct bytes known = bytes_of_text(candidate);
+        uint8_t distance = known.size > NEAREST_BYTES_MAX ? UINT8_MAX : edits(name, known);
+
+        /* Half of a short name changed is another name. */
+        if (distance < fewest && distance * 2u <= known.size) {
+            fewest = distance;
+            nearest = candidate;
+        }
+    }
+    return nearest;
+}
