@@ -36,6 +36,18 @@ api_chars_equal(struct bytes text, const char *other)
     return true;
 }
 
+bool
+api_chars_is_token(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+
+        if (!api_is_alnum(c) && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+            return false;
+    }
+    return text.size > 0;
+}
+
 static bool
 is_blank(uint8_t c)
 {

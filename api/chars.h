@@ -30,6 +30,8 @@ api_hex_value(uint8_t c)
 bool api_chars_u64(struct bytes text, uint64_t *out);
 /* Without case (ASCII). */
 bool api_chars_equal(struct bytes text, const char *other);
+/* A token of RFC 9110 section 5.6.2: a header's name, a type, a parameter's name. */
+bool api_chars_is_token(struct bytes text);
 /* Without the spaces and tabs around it. */
 struct bytes api_chars_trim(struct bytes text);
 /* Cuts the text before the first `separator` off *rest; false when nothing is left. */

@@ -9,19 +9,6 @@
 
 enum { NAME_SHOWN_MAX = 64 };
 
-/* token of RFC 9110 section 5.6.2 */
-static bool
-is_token(struct bytes name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        uint8_t c = name.data[i];
-
-        if (!api_is_alnum(c) && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
-            return false;
-    }
-    return name.size > 0;
-}
-
 static struct bytes
 until_nul(struct bytes rest)
 {
@@ -69,7 +56,7 @@ api_head_split(struct bytes block, struct api_header *fields, size_t fields_max,
         if (*count == fields_max)
             return err_set(err, ERR_INVALID_ARGUMENT, "more than %zu header fields in the request",
                            fields_max);
-        if (!is_token(name) || name.size == rest.size)
+        if (!api_chars_is_token(name) || name.size == rest.size)
             return bad_line(*count, err);
         skip(&rest, name.size + 1);
         value = until_nul(rest);
@@ -88,7 +75,7 @@ api_head_check_fields(const struct api_head *head, struct err *err)
     for (size_t i = 0; i < head->count; i++) {
         struct bytes name = head->fields[i].name, value = head->fields[i].value;
 
-        if (!is_token(name))
+        if (!api_chars_is_token(name))
             return bad_line(i, err);
         for (size_t k = 0; k < value.size; k++)
             if ((value.data[k] < 0x20 && value.data[k] != '\t') || value.data[k] == 0x7F)

@@ -1,0 +1,122 @@
+/* Covers api/multipart*.c. The first byte says how the body is cut into pieces, the line after it
+ * is the Content-Type, the rest the body. Oracle: however it is cut, the same parts or the same
+ * error come out; no content holds a line that begins with the boundary; and the parts written
+ * anew, in the plainest form, are read as the same again. */
+#include "api/multipart.h"
+
+#include "store/base/buf.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+#include "tests/support/pieces.h"
+
+enum { TEXT_BYTES = 1 << 21 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+close_multipart(struct api_multipart **m)
+{
+    api_multipart_drop(*m);
+}
+
+static void
+write_text(struct buf *out, const char *text)
+{
+    CHECK(buf_append_text(out, text, NULL) == OK);
+}
+
+/* The headers of a part as they would be written by somebody careful. */
+static void
+write_headers(const struct api_multipart_part *part, const char *boundary, struct buf *out)
+{
+    write_text(out, out->size == 0 ? "--" : "\r\n--");
+    write_text(out, boundary);
+    write_text(out, "\r\nContent-Disposition: form-data; name=\"");
+    for (const char *c = part->name; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            write_text(out, "\\");
+        CHECK(buf_append_byte(out, (uint8_t)*c, NULL) == OK);
+    }
+    write_text(out, "\"\r\n");
+    if (part->media_type[0] != '\0') {
+        write_text(out, "Content-Type: ");
+        write_text(out, part->media_type);
+        write_text(out, "\r\n");
+    }
+    write_text(out, "\r\n");
+}
+
+static void
+check_content(struct bytes content, const char *boundary)
+{
+    char delimiter[API_MULTIPART_BOUNDARY_BYTES_MAX + 5] = "\r\n--";
+
+    memcpy(delimiter + 4, boundary, strlen(boundary) + 1);
+    CHECK(memmem(content.data, content.size, delimiter, strlen(delimiter)) == NULL);
+    CHECK(!bytes_start_with(content, bytes_of_text(delimiter + 2)));
+}
+
+/* Reads the body and writes it anew. */
+static enum err_code
+rewrite(struct bytes type, struct pieces pieces, struct buf *out, struct err *err)
+{
+    struct api_byte_source source = {.context = &pieces, .read = pieces_read};
+    AUTO_CALL(close_multipart) struct api_multipart *m = NULL;
+    char boundary[API_MULTIPART_BOUNDARY_BYTES_MAX + 1];
+    struct api_multipart_part part;
+    bool present = true;
+
+    buf_init(out, TEXT_BYTES);
+    TRY(api_multipart_open(type, &source, &m, err));
+    CHECK(api_multipart_is_type(type) && api_multipart_boundary(type, boundary, NULL) == OK);
+    for (;;) {
+        size_t got = 1, begin;
+
+        TRY(api_multipart_next(m, &part, &present, err));
+        if (!present)
+            break;
+        CHECK(part.name[0] != '\0');
+        write_headers(&part, boundary, out);
+        begin = out->size;
+        while (got > 0) {
+            uint8_t bytes[97];
+
+            TRY(api_multipart_read(m, bytes, sizeof bytes, &got, err));
+            CHECK(buf_append(out, bytes, got, NULL) == OK);
+        }
+        check_content(bytes_of(out->data + begin, out->size - begin), boundary);
+    }
+    write_text(out, "\r\n--");
+    write_text(out, boundary);
+    write_text(out, "--\r\n");
+    return OK;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *line_end = size == 0 ? NULL : memchr(data, '\n', size);
+    AUTO(buf) whole = {0};
+    AUTO(buf) cut = {0};
+    AUTO(buf) again = {0};
+    struct err err = ERR_INIT, cut_err = ERR_INIT;
+    struct bytes type, body;
+    enum err_code code;
+
+    if (line_end == NULL || line_end == data)
+        return 0;
+    type = bytes_of(data + 1, (size_t)(line_end - data) - 1);
+    body = bytes_of(line_end + 1, size - type.size - 2);
+    code = rewrite(type, (struct pieces){.left = body}, &whole, &err);
+    CHECK(code == rewrite(type,
+                          (struct pieces){.left = body, .first = data[0], .piece = data[0] % 9},
+                          &cut, &cut_err));
+    CHECK(bytes_equal(buf_bytes(&whole), buf_bytes(&cut)));
+    if (code != OK) {
+        CHECK(err.text[0] != '\0' && strcmp(err.text, cut_err.text) == 0);
+        return 0;
+    }
+    CHECK(rewrite(type, (struct pieces){.left = buf_bytes(&whole)}, &again, NULL) == OK);
+    CHECK(bytes_equal(buf_bytes(&whole), buf_bytes(&again)));
+    return 0;
+}
