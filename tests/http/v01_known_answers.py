@@ -7,6 +7,7 @@ import vectors_case
 import vectors_initializers  # noqa: F401  (enters its steps)
 import vectors_partitions  # noqa: F401
 import vectors_random
+import vectors_updates  # noqa: F401
 import vectors_variables  # noqa: F401
 import vectors_versions
 
@@ -53,6 +54,10 @@ def test_rng(s):
 
 def test_partition(s):
     run_kind(s, "partition")
+
+
+def test_assign(s):
+    run_kind(s, "assign")
 
 
 def test_random_numbers_that_others_printed(s):

@@ -18,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KNOWN = os.environ.get("TENSORKEEP_VECTORS") or os.path.join(HERE, "..", "vectors", "known")
 STEPS = {}
 
-# Texts of TensorFlow that name something of Python's, what the reply must say instead, and why.
+# Texts of TensorFlow, many of Python's side; what the reply must say instead, and why.
 PYTHON_TEXTS = (
     (r"is not a valid scope name", (r"is not a legal variable name",), "a variable opens no name scope here"),
     (r"collections argument to Variable constructor must be a list, tuple, or set", (r"'collections' must be a list",),
@@ -26,6 +26,13 @@ PYTHON_TEXTS = (
     (r"Expected (\w+), got (\S+) of type '\w+' instead", (r"\1 expected, got \2",), "JSON has no Python types"),
     (r"Variable (\S+) already exists, disallowed", (r"variable '\1' exists already",), "there is no scope with a reuse flag"),
     (r"Shape of a new variable \((\S+)\) must be fully defined", (r"shape", r"\1|glorot|zeros"), "no get_variable here"),
+    (r"Dimension \d+ in both shapes must be equal, but are (\d+) and (\d+)",
+     (r"shape \[(.*,)?\1(,.*)?\] expected, the value has \[(.*,)?\2[],]",), "the variable and both shapes are named"),
+    (r"Shapes must be equal rank", (r"shape \[.*\] expected, the value has \[",), "likewise"),
+    (r"lhs shape= \[([\d,]*)\] rhs shape= \[([\d,]*)\]", (r"shape \[\1\] expected, the value has \[\2\]",), "likewise"),
+    (r"Parameters and update must be the same size", (r"shape \[.*\] expected, the value has \[", "do not broadcast"),
+     "likewise"),
+    (r"sparse_delta is not IndexedSlices", (r"indices",), "JSON has no IndexedSlices: indices are a field"),
 )
 # Texts about something that is not here at all.
 PYTHON_ONLY = (
@@ -97,6 +104,7 @@ class Case:
         self.scope = ""       # prefix of what is created, inside a variable_scope
         self.scratch = 0      # variables that only served to evaluate something
         self.initials = {}    # initial values, as JSON
+        self.kept = {}        # values of variables whose last update was refused
         self.savers = {}      # name -> create_saver step
         self.checkpoints = {}  # path -> (model, name)
         self.fresh()

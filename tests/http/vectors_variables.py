@@ -152,7 +152,7 @@ def is_variable_initialized(case, tell):
 @step("expect_value", "expect_all_equal")
 def expect_value(case, tell):
     got = case.read(tell["name"])
-    want = tell["value"]
+    want = case.kept.get(tell["name"], tell["value"])
     if tell["op"] == "expect_all_equal":
         want = np.broadcast_to(np.array(want), got.shape)
     case.same(got, want, tell, tell["name"])
