@@ -260,7 +260,7 @@ api_reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_
         return ERR_NO_MEMORY; /* api_reply_reset lets the owner go */
     TRY(begin(rp, REPLY_SPANS, 200, 0));
     rp->media_type = media_type;
-    rp->takes_ranges = true;
+    rp->takes_ranges = rq->method == METHOD_GET || rq->method == METHOD_HEAD;
     for (size_t i = 0; i < span_count; i++) {
         if (spans[i].size == 0)
             continue;

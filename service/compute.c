@@ -292,3 +292,21 @@ compute_read_all(const struct expr_tree *tree, const struct expr_source *source,
     TRY(evaluator_open(tree, source, options, &evaluator, err));
     return evaluator_read(evaluator, 0, shape_count(&tree->root->type.shape), out, err);
 }
+
+enum err_code
+compute_tensor(const struct expr_tree *tree, const char *what, const struct expr_source *source,
+               const struct evaluator_options *options, struct tensor *out, struct err *err)
+{
+    uint64_t size = tensor_type_bytes(&tree->root->type);
+    AUTO(tensor) tensor = {0};
+
+    if (size > options->bytes_max)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "%s of %" PRIu64 " bytes are over the limit of %" PRIu64
+                       " bytes (expression_max_bytes)",
+                       what, size, options->bytes_max);
+    TRY(tensor_init(&tensor, &tree->root->type, size, err));
+    TRY(compute_read_all(tree, source, options, tensor.data, err));
+    *out = TAKE(tensor);
+    return OK;
+}

@@ -46,6 +46,12 @@ ERR_MUST_CHECK enum err_code compute_read_all(const struct expr_tree *tree,
                                               const struct expr_source *source,
                                               const struct evaluator_options *options, void *out,
                                               struct err *err);
+/* The same as a tensor, not for strings. ERR_PAYLOAD_TOO_LARGE when it takes more memory than one
+ * expression may, naming `what` it is. */
+ERR_MUST_CHECK enum err_code compute_tensor(const struct expr_tree *tree, const char *what,
+                                            const struct expr_source *source,
+                                            const struct evaluator_options *options,
+                                            struct tensor *out, struct err *err);
 void compute_evaluator_drop(struct evaluator **evaluator); /* for scopes */
 /* How much an inferred tree makes on its way: the bytes of all its nodes together, and the
  * multiplications of its matrix ops, of which about one takes the time of a byte. */

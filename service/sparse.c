@@ -224,6 +224,25 @@ sparse_order(const struct sparse *sparse, uint64_t **out, struct err *err)
     return OK;
 }
 
+enum err_code
+sparse_each_run(const struct sparse *sparse, const uint64_t *order, slice_run *run, void *context,
+                struct err *err)
+{
+    for (uint64_t i = 0, next; i < sparse->count && sparse->width > 0; i = next) {
+        uint64_t position = order != NULL ? order[i] : i, row = sparse->rows[position];
+
+        for (next = i + 1; next < sparse->count; next++) {
+            uint64_t after = order != NULL ? order[next] : next;
+
+            if (after != position + (next - i) || sparse->rows[after] != row + (next - i))
+                break;
+        }
+        TRY(run(context, row * sparse->width, position * sparse->width, (next - i) * sparse->width,
+                err));
+    }
+    return OK;
+}
+
 /* --- duplicates ------------------------------------------------------------------------------ */
 
 /* firsts[i]: the first position that names the row of position i. */

@@ -6,13 +6,13 @@
  * (sparse_read_*). Nothing is changed on the way, so that a bad index leaves everything as it was:
  * stricter than TensorFlow, whose kernels stop half-way.
  *
- * Every refusal is ERR_INVALID_ARGUMENT, is about the variable, and begins "<verb> '<name>': "; the
- * rest has the words of TensorFlow's kernels. */
+ * Every refusal of types and values is ERR_INVALID_ARGUMENT, is about the variable, and begins
+ * "<verb> '<name>': "; the rest has the words of TensorFlow's kernels. */
 #ifndef SERVICE_SPARSE_H
 #define SERVICE_SPARSE_H
 
 #include "service/tensor/scatter.h"
-#include "service/tensor/tensor.h"
+#include "service/tensor/slice.h"
 
 /* What rows are named of, for the checks and for what they say. Borrows all of it. */
 struct sparse_target {
@@ -56,6 +56,11 @@ ERR_MUST_CHECK enum err_code sparse_check_gradient(const struct sparse_target *t
                                                    const struct tensor_type *indices,
                                                    const struct tensor_type *gradient,
                                                    struct err *err);
+/* ERR_PAYLOAD_TOO_LARGE when indices of this shape, their row numbers and the order of these take
+ * more than bytes_max (expression_max_bytes). */
+ERR_MUST_CHECK enum err_code sparse_check_memory(const struct sparse_target *target,
+                                                 const struct shape *indices, uint64_t bytes_max,
+                                                 struct err *err);
 
 /* --- values; the types have been checked --------------------------------------------------- */
 
@@ -84,6 +89,11 @@ ERR_MUST_CHECK enum err_code sparse_check_divisors(const struct sparse_target *t
  * front to back, with the result of going in the order of the indices. *out owned: mem_free. */
 ERR_MUST_CHECK enum err_code sparse_order(const struct sparse *sparse, uint64_t **out,
                                           struct err *err);
+/* Calls `run` for each longest run of named rows that follow each other both among the rows there
+ * are and among the positions; in the order of the positions, or in `order` (sparse_order's).
+ * Source and result are counted in elements. */
+ERR_MUST_CHECK enum err_code sparse_each_run(const struct sparse *sparse, const uint64_t *order,
+                                             slice_run *run, void *context, struct err *err);
 /* Each row once, in the order of first occurrence, with the sum of its values added up from zero in
  * their order and dtype (a number's): TensorFlow's unique and unsorted_segment_sum. In place: rows
  * and the rows of `values` (count * width elements) move to the front, count shrinks. */

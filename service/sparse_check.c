@@ -5,7 +5,11 @@
 
 #include "service/sparse_text.h"
 
-enum { ND_DEPTH_MAX = 5 };
+enum {
+    ND_DEPTH_MAX = 5,
+    INDEX_BYTES =
+        32, /* an int64, its row number, its place in the order and in the making of that */
+};
 
 enum err_code
 sparse_refuse(const struct sparse_target *target, struct err *err, const char *format, ...)
@@ -211,4 +215,21 @@ sparse_check_gradient(const struct sparse_target *target, const struct tensor_ty
             return sparse_refuse(
                 target, err, "Inner dimension should be greater than zero. var has shape %s", ours);
     return OK;
+}
+
+enum err_code
+sparse_check_memory(const struct sparse_target *target, const struct shape *indices,
+                    uint64_t bytes_max, struct err *err)
+{
+    uint64_t count = shape_count(indices);
+    char text[SHAPE_TEXT_BYTES_MAX];
+
+    if (count <= bytes_max / INDEX_BYTES)
+        return OK;
+    err_about(err, "variable", target->name);
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "%s '%s': indices of shape %s take %" PRIu64
+                   " bytes of memory, over the limit of %" PRIu64 " bytes (expression_max_bytes)",
+                   target->verb, target->name, shape_text(indices, text), count * INDEX_BYTES,
+                   bytes_max);
 }

@@ -2,9 +2,11 @@
 
 #include <inttypes.h>
 
+#include "service/sparse.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
 #include "store/base/alloc.h"
+#include "store/base/scope.h"
 
 /* A slice whose runs are shorter than this on average is gathered into memory. */
 enum { TENSOR_SET_RUN_BYTES_MIN = 4096 };
@@ -106,12 +108,15 @@ add_span(struct tensor_set *set, struct bytes span, struct err *err)
     return OK;
 }
 
-/* What a whole value, a slice of it, or its conversion need to be read. */
+/* What a whole value, a part of it, or its conversion need to be read. */
 struct source {
     struct tensor_set *set;
     struct value_reader reader;
     uint32_t element_size;
-    uint8_t *gather; /* the copy being filled, or NULL: lend spans */
+    const struct slice *slice; /* NULL: not a slice of it */
+    const struct sparse *rows; /* NULL: not rows of it */
+    const struct shape *shape; /* of the part */
+    uint8_t *gather;           /* the copy being filled, or NULL: lend spans */
 };
 
 static enum err_code
@@ -185,20 +190,38 @@ new_copy(struct tensor_set *set, uint64_t size, uint8_t **out, struct err *err)
     return OK;
 }
 
-static enum err_code
-take_bytes(struct source *s, const struct slice *slice, uint64_t size, bool copy, struct err *err)
+static bool
+is_part(const struct source *s)
 {
-    uint64_t runs = 1;
+    return s->slice != NULL || s->rows != NULL;
+}
 
-    if (slice != NULL && !copy) {
-        runs = 0;
-        TRY(slice_each_run(slice, count_run, &runs, err));
+/* Rows that are copied are taken front to back, so that no part of the list is looked up twice. */
+static enum err_code
+each_run(struct source *s, slice_run *run, void *context, struct err *err)
+{
+    AUTO_CALL(mem_free_scope) uint64_t *order = NULL;
+
+    if (s->slice != NULL)
+        return slice_each_run(s->slice, run, context, err);
+    if (s->gather != NULL)
+        TRY(sparse_order(s->rows, &order, err));
+    return sparse_each_run(s->rows, order, run, context, err);
+}
+
+static enum err_code
+take_bytes(struct source *s, uint64_t size, bool copy, struct err *err)
+{
+    uint64_t runs = 0;
+
+    if (is_part(s) && !copy) {
+        TRY(each_run(s, count_run, &runs, err));
         copy = size / (runs ? runs : 1) < TENSOR_SET_RUN_BYTES_MIN;
     }
     if (copy)
         TRY(new_copy(s->set, size, &s->gather, err));
-    if (slice != NULL)
-        TRY(slice_each_run(slice, take_run, s, err));
+    if (is_part(s))
+        TRY(each_run(s, take_run, s, err));
     else
         TRY(take_range(s, 0, 0, size, err));
     if (s->gather != NULL)
@@ -232,14 +255,18 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
           struct err *err)
 {
     struct slice slice;
-    bool sliced = slice_text.data != NULL, copy;
+    bool copy;
 
-    if (sliced && entry->type.dtype == DTYPE_STRING)
+    if (slice_text.data != NULL && entry->type.dtype == DTYPE_STRING)
         return err_set(err, ERR_INVALID_ARGUMENT, "string tensors are read whole, not by slice");
-    if (sliced) {
+    if (slice_text.data != NULL) {
         TRY(slice_parse(slice_text, &entry->type.shape, &slice, err));
-        entry->type.shape = slice.result;
-        entry->size = shape_count(&slice.result) * s->element_size;
+        s->slice = &slice;
+        s->shape = &slice.result;
+    }
+    if (is_part(s)) {
+        entry->type.shape = *s->shape;
+        entry->size = shape_count(s->shape) * s->element_size;
     }
     if (cast_to == entry->type.dtype)
         cast_to = DTYPE_UNSET;
@@ -252,19 +279,19 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
             TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));
         TRY(store_lease_add(set->keep->lease, snapshot, s->reader.family, err));
     }
-    TRY(take_bytes(s, sliced ? &slice : NULL, entry->size, copy, err));
+    TRY(take_bytes(s, entry->size, copy, err));
     if (cast_to != DTYPE_UNSET)
         TRY(cast_gathered(s, entry, cast_to, err));
     entry->span_count = set->span_count - entry->span_first;
     return OK;
 }
 
-enum err_code
-tensor_set_add(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,
-               size_t name_size, const struct tensor_type *type, const struct value_ref *value,
-               struct bytes slice, enum dtype cast_to, struct err *err)
+/* What `s` says of the value becomes the next entry. */
+static enum err_code
+add_entry(struct tensor_set *set, const struct store_snapshot *snapshot, struct bytes name,
+          const struct tensor_type *type, const struct value_ref *value, struct source *s,
+          struct bytes slice, enum dtype cast_to, struct err *err)
 {
-    struct source s = {.set = set, .element_size = dtype_size(type->dtype)};
     struct tensor_set_entry *entry;
     enum err_code code;
     uint8_t *pattern;
@@ -283,17 +310,42 @@ tensor_set_add(struct tensor_set *set, const struct store_snapshot *snapshot, co
                                        .size = value->size,
                                        .revision = set->revision,
                                        .span_first = set->span_count};
-    entry->name = arena_text(&set->keep->arena, bytes_of(name, name_size), err);
+    entry->name = arena_text(&set->keep->arena, name, err);
     if (entry->name == NULL)
         return ERR_NO_MEMORY;
-    TRY(value_open(store_snapshot_view(snapshot), value, &s.reader, err));
-    code = add_bytes(set, snapshot, &s, entry, slice, cast_to, err);
-    pattern = s.reader.pattern_chunk; /* spans may point into it: the set keeps it */
-    s.reader.pattern_chunk = NULL;
-    value_reader_drop(&s.reader);
+    s->set = set;
+    s->element_size = dtype_size(type->dtype);
+    TRY(value_open(store_snapshot_view(snapshot), value, &s->reader, err));
+    code = add_bytes(set, snapshot, s, entry, slice, cast_to, err);
+    pattern = s->reader.pattern_chunk; /* spans may point into it: the set keeps it */
+    s->reader.pattern_chunk = NULL;
+    value_reader_drop(&s->reader);
     if (pattern != NULL && keep_bytes(set, pattern, err) != OK)
         return ERR_NO_MEMORY;
     TRY(code);
     set->entry_count++;
     return OK;
+}
+
+enum err_code
+tensor_set_add(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,
+               size_t name_size, const struct tensor_type *type, const struct value_ref *value,
+               struct bytes slice, enum dtype cast_to, struct err *err)
+{
+    struct source s = {.set = set};
+
+    return add_entry(set, snapshot, bytes_of(name, name_size), type, value, &s, slice, cast_to,
+                     err);
+}
+
+enum err_code
+tensor_set_add_rows(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,
+                    const struct tensor_type *type, const struct value_ref *value,
+                    const struct sparse *rows, const struct shape *shape, enum dtype cast_to,
+                    struct err *err)
+{
+    struct source s = {.set = set, .rows = rows, .shape = shape};
+
+    return add_entry(set, snapshot, bytes_of_text(name), type, value, &s, bytes_of(NULL, 0),
+                     cast_to, err);
 }

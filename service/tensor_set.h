@@ -39,6 +39,7 @@ enum { TENSOR_SET_BRIEF_BYTES_MAX = 256 << 10 };
 
 /* --- for service/ -------------------------------------------------------------------------- */
 
+struct sparse;
 struct store_snapshot;
 struct value_ref;
 /* Begins an empty set on an open snapshot (borrowed, may be dropped before the set is). `brief`:
@@ -54,5 +55,11 @@ ERR_MUST_CHECK enum err_code tensor_set_add(struct tensor_set *set,
                                             size_t name_size, const struct tensor_type *type,
                                             const struct value_ref *value, struct bytes slice,
                                             enum dtype cast_to, struct err *err);
+/* Adds rows of a value, in the order they are named in; `shape`: the result's. */
+ERR_MUST_CHECK enum err_code
+tensor_set_add_rows(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,
+                    const struct tensor_type *type, const struct value_ref *value,
+                    const struct sparse *rows, const struct shape *shape, enum dtype cast_to,
+                    struct err *err);
 
 #endif

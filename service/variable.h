@@ -97,6 +97,12 @@ ERR_MUST_CHECK enum err_code variable_list_revision(struct service *service, con
 ERR_MUST_CHECK enum err_code variable_read(struct service *service, const char *model,
                                            const char *name, struct bytes slice, enum dtype cast_to,
                                            bool brief, struct tensor_set *out, struct err *err);
+/* The rows of the first dimension that `indices` (inferred and drawn here) name, as TensorFlow's
+ * gather: of shape indices.shape + the variable's shape[1:]. Reads nothing else. One entry. */
+ERR_MUST_CHECK enum err_code variable_gather(struct service *service, const char *model,
+                                             const char *name, struct expr_tree *indices,
+                                             enum dtype cast_to, struct tensor_set *out,
+                                             struct err *err);
 /* Several, of one revision: the names given (in that order; ERR_INVALID_ARGUMENT when one comes
  * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. */
 ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/tensor_io.h"
 #include "service/tensor/slice.h"
@@ -56,6 +57,37 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_reply_etag(rq, rp, set.entries[0].revision, representation, &done, err));
     if (done)
         return OK;
+    return api_reply_tensor(rq, rp, format, &set, err);
+}
+
+/* {"indices": expression of integers} */
+enum err_code
+api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct service *service = api_request_service(rq);
+    struct expr_limits limits = variable_expr_limits(service_limits_of(service));
+    AUTO(expr_tree) indices = {0};
+    AUTO(tensor_set) set = {0};
+    enum api_format format = API_FORMAT_JSON;
+    enum dtype cast_to = DTYPE_UNSET;
+    struct api_json *doc = NULL;
+    struct api_value root, expression;
+    struct api_object body;
+    bool has_indices;
+
+    TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
+    TRY(take_cast(rq, &cast_to, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    has_indices = api_object_has(&body, "indices", &expression);
+    TRY(api_object_end(&body, err));
+    if (!has_indices)
+        return err_set(err, ERR_INVALID_ARGUMENT, "field 'indices' is missing: {\"indices\": …}");
+    TRY(api_expr_decode(&expression, DTYPE_INT64, &limits, &indices, err));
+    TRY(variable_gather(service, api_request_model(rq), api_request_name(rq), &indices, cast_to,
+                        &set, err));
+    TRY(api_reply_revision(rp, set.revision, err));
     return api_reply_tensor(rq, rp, format, &set, err);
 }
 

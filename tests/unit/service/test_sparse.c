@@ -199,6 +199,68 @@ the_order_is_by_row_and_keeps_the_order_of_duplicates(void **state)
     }
 }
 
+struct copying {
+    const uint64_t *from;
+    uint64_t *to;
+    uint64_t runs;
+};
+
+static enum err_code
+copy_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t count,
+         struct err *err)
+{
+    struct copying *c = context;
+
+    (void)err;
+    memcpy(c->to + result_first, c->from + source_first, count * sizeof c->to[0]);
+    c->runs++;
+    return OK;
+}
+
+static void
+runs_of_rows_cover_them_in_any_order(void **state)
+{
+    static uint64_t source[100 * WIDTH], result[NAMED_MAX * WIDTH];
+    uint32_t seed = 11;
+
+    (void)state;
+    for (uint64_t i = 0; i < 100 * WIDTH; i++)
+        source[i] = i;
+    for (uint64_t count = 0; count <= NAMED_MAX; count += 57) {
+        struct sparse sparse;
+        uint64_t *order = NULL;
+
+        draw_rows(&sparse, 100, count, &seed);
+        assert_int_equal(sparse_order(&sparse, &order, NULL), OK);
+        for (int ordered = 0; ordered < 2; ordered++) {
+            struct copying c = {source, result, 0};
+
+            memset(result, 0xff, sizeof result);
+            assert_int_equal(sparse_each_run(&sparse, ordered ? order : NULL, copy_run, &c, NULL),
+                             OK);
+            for (uint64_t i = 0; i < count * WIDTH; i++)
+                assert_int_equal(result[i], sparse.rows[i / WIDTH] * WIDTH + i % WIDTH);
+        }
+        mem_free(order);
+        sparse_drop(&sparse);
+    }
+}
+
+static void
+rows_that_follow_each_other_are_one_run(void **state)
+{
+    uint64_t rows[7] = {4, 5, 6, 6, 7, 0, 1}, source[8] = {0}, result[7];
+    struct sparse sparse = {.width = 1, .row_count = 8, .count = 7, .rows = rows};
+    struct copying c = {source, result, 0};
+
+    (void)state;
+    assert_int_equal(sparse_each_run(&sparse, NULL, copy_run, &c, NULL), OK);
+    assert_int_equal(c.runs, 3);
+    sparse.width = 0;
+    assert_int_equal(sparse_each_run(&sparse, NULL, copy_run, &c, NULL), OK);
+    assert_int_equal(c.runs, 3);
+}
+
 /* Row by row, with a search for each. */
 static void
 compare_sums(enum dtype dtype, uint64_t row_count, uint64_t count, uint32_t *seed)
@@ -288,6 +350,8 @@ main(void)
         cmocka_unit_test(an_index_of_several_dimensions_is_named_in_r1_0_s_words_and_in_1_15_s),
         cmocka_unit_test(an_integer_zero_divisor_is_named_with_its_place),
         cmocka_unit_test(the_order_is_by_row_and_keeps_the_order_of_duplicates),
+        cmocka_unit_test(runs_of_rows_cover_them_in_any_order),
+        cmocka_unit_test(rows_that_follow_each_other_are_one_run),
         cmocka_unit_test(duplicates_are_summed_in_their_order_and_stand_where_they_first_did),
         cmocka_unit_test(short_memory_fails_cleanly),
     };

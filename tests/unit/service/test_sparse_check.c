@@ -157,6 +157,22 @@ a_result_of_too_many_dimensions_is_refused(void **state)
 }
 
 static void
+indices_that_take_too_much_memory_are_refused(void **state)
+{
+    const struct tensor_type type = TYPE(FLOAT32, SHAPE(1, 4));
+    const struct sparse_target target = {.verb = "verb of", .name = "w", .type = &type};
+    const struct shape most = SHAPE(2, 4, 8), over = SHAPE(1, 33);
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(sparse_check_memory(&target, &most, 1024, &err), OK);
+    assert_int_equal(sparse_check_memory(&target, &over, 1055, &err), ERR_PAYLOAD_TOO_LARGE);
+    assert_string_equal(err.text, "verb of 'w': indices of shape [33] take 1056 bytes of memory, "
+                                  "over the limit of 1055 bytes (expression_max_bytes)");
+    assert_string_equal(err.about, "w");
+}
+
+static void
 fits(enum check which, struct tensor_type variable, struct tensor_type indices,
      struct tensor_type updates)
 {
@@ -205,6 +221,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_fit_is_refused_in_tensorflow_s_words),
         cmocka_unit_test(a_result_of_too_many_dimensions_is_refused),
+        cmocka_unit_test(indices_that_take_too_much_memory_are_refused),
         cmocka_unit_test(what_fits_passes),
         cmocka_unit_test(gathered_rows_have_the_indices_shape_in_front),
     };
