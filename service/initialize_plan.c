@@ -6,9 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/compute.h"
 #include "service/graph_walk.h"
 #include "service/recipe.h"
-#include "service/variable.h"
+#include "service/variable_info.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -24,7 +25,7 @@ initialize_plan_find(const struct initialize_plan *plan, const char *name)
     /* steps are kept sorted by name */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(plan->steps[middle]->name, name);
+        int order = strcmp(plan->steps[middle]->variable->name, name);
 
         if (order == 0)
             return plan->steps[middle];
@@ -51,7 +52,7 @@ insert_step(struct initialize_plan *plan, struct initialize_step *step, struct e
         plan->steps = grown;
         plan->step_capacity = capacity;
     }
-    while (at > 0 && strcmp(plan->steps[at - 1]->name, step->name) > 0) {
+    while (at > 0 && strcmp(plan->steps[at - 1]->variable->name, step->variable->name) > 0) {
         plan->steps[at] = plan->steps[at - 1];
         at--;
     }
@@ -60,40 +61,42 @@ insert_step(struct initialize_plan *plan, struct initialize_step *step, struct e
     return OK;
 }
 
-static enum err_code
-add_step(struct initialize_plan *plan, const char *name, size_t name_size,
-         const struct variable_record *record, bool in_run, struct initialize_step **out,
-         struct err *err)
+/* Its initial value, as it was declared. One that this run has made has its value from the run. */
+static __attribute__((noinline)) enum err_code
+take_initial_value(const struct draft *draft, struct initialize_step *step, struct err *err)
 {
-    struct initialize_step *step;
+    struct variable_record record;
+
+    if (!step->variable->found)
+        return OK;
+    TRY(service_find_variable(draft->view, draft->model.id, step->variable->name, &record, err));
+    if (record.initial_value.kind == VALUE_NONE)
+        return OK;
+    TRY(variable_initial_value(draft->view, &record, &step->tree, err));
+    step->has_initial_value = true;
+    return OK;
+}
+
+static enum err_code
+add_step(struct initialize_plan *plan, struct draft_variable *variable, bool in_run,
+         struct initialize_step **out, struct err *err)
+{
+    struct initialize_step *step = mem_zeroed(1, sizeof *step, err);
     enum err_code code;
 
-    if (plan->step_count >= plan->service->limits.variables_per_request_max)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "more than %" PRIu32
-                       " variables in one initialization (variables_per_request_max): use prefix",
-                       plan->service->limits.variables_per_request_max);
-    step = mem_zeroed(1, sizeof *step, err);
     if (step == NULL)
         return ERR_NO_MEMORY;
-    snprintf(step->name, sizeof step->name, "%.*s", (int)name_size, name);
-    step->id = record->id;
-    step->was_initialized = record->value.kind != VALUE_NONE;
-    step->row_updates = record->row_updates;
-    step->is_virtual = record->is_virtual;
+    step->variable = variable;
     step->in_run = in_run;
     code = insert_step(plan, step, err);
     if (code != OK) {
         mem_free(step);
         return code;
     }
-    buf_init(&step->strings, plan->service->limits.expression_bytes_max);
-    if (record->initial_value.kind != VALUE_NONE) {
-        TRY(variable_initial_value(plan->view, record, &step->tree, err));
-        step->has_initial_value = true;
-    }
+    variable->relied_on = true;
+    buf_init(&step->strings, plan->draft->service->limits.expression_bytes_max);
     *out = step;
-    return OK;
+    return take_initial_value(plan->draft, step, err);
 }
 
 void
@@ -105,12 +108,11 @@ initialize_plan_drop(struct initialize_plan *plan)
         if (step->has_initial_value)
             expr_tree_drop(&step->tree);
         buf_drop(&step->strings);
-        value_builder_drop(step->builder);
+        draft_write_drop(step->writer);
         mem_free(step);
     }
     mem_free(plan->steps);
     mem_free(plan->order);
-    compute_source_drop(&plan->reads);
     *plan = (struct initialize_plan){0};
 }
 
@@ -125,25 +127,44 @@ no_initial_value(const char *name, struct err *err)
     return ERR_FAILED_PRECONDITION;
 }
 
+static bool
+is_initialized(const struct initialize_step *step)
+{
+    return step->variable->value != NULL;
+}
+
 static enum err_code
 select_named(struct initialize_plan *plan, const struct initialize_spec *spec, struct err *err)
 {
     for (size_t i = 0; i < spec->name_count; i++) {
         struct initialize_step *step = initialize_plan_find(plan, spec->names[i]);
-        struct variable_record record;
+        struct draft_variable *variable = NULL;
 
         if (step != NULL)
             continue; /* named twice: once is enough */
-        TRY(name_check("variable", spec->names[i], err));
-        TRY(service_find_variable(plan->view, plan->model.id, spec->names[i], &record, err));
-        TRY(service_check_conditions(plan->options, "variable", spec->names[i], true,
-                                     record.revision, err));
-        TRY(add_step(plan, spec->names[i], strlen(spec->names[i]), &record, true, &step, err));
+        TRY(draft_find(plan->draft, spec->names[i], &variable, err));
+        TRY(draft_check_conditions(variable, plan->options, err));
+        TRY(add_step(plan, variable, true, &step, err));
         CHECK(step != NULL);
         step->selected = true;
-        if (!step->has_initial_value && !(spec->only_uninitialized && step->was_initialized))
-            return no_initial_value(step->name, err);
+        if (!step->has_initial_value && !(spec->only_uninitialized && is_initialized(step)))
+            return no_initial_value(variable->name, err);
     }
+    return OK;
+}
+
+static enum err_code
+select_name(struct initialize_plan *plan, struct bytes name, struct err *err)
+{
+    struct initialize_step *step = NULL;
+    struct draft_variable *variable = NULL;
+    char text[NAME_BYTES_MAX + 1];
+
+    snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
+    TRY(draft_find(plan->draft, text, &variable, err));
+    TRY(add_step(plan, variable, true, &step, err));
+    CHECK(step != NULL);
+    step->selected = true;
     return OK;
 }
 
@@ -154,27 +175,23 @@ select_all(struct initialize_plan *plan, const struct initialize_spec *spec, str
     struct bytes collection =
         bytes_of_text(spec->collection ? spec->collection : VARIABLE_COLLECTION_GLOBAL);
     struct record_key prefix;
-    struct bytes key, value, name;
+    struct bytes key, value;
     bool found = true;
 
     if (spec->prefix != NULL && strlen(spec->prefix) > NAME_BYTES_MAX)
         return OK;
-    prefix = record_key_variable(plan->model.id, spec->prefix ? spec->prefix : "");
-    TRY(store_cursor_open(plan->view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    prefix = record_key_variable(plan->draft->model.id, spec->prefix ? spec->prefix : "");
+    TRY(store_cursor_open(plan->draft->view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor,
+                          err));
     for (;;) {
-        struct initialize_step *step = NULL;
         struct variable_record record;
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
             return OK;
         TRY(record_decode_variable(value, &record, err));
-        if (!record_texts_hold(&record.collections, collection))
-            continue;
-        name = record_key_name(key);
-        TRY(add_step(plan, (const char *)name.data, name.size, &record, true, &step, err));
-        CHECK(step != NULL);
-        step->selected = true;
+        if (record_texts_hold(&record.collections, collection))
+            TRY(select_name(plan, record_key_name(key), err));
     }
 }
 
@@ -197,23 +214,22 @@ name_cycle(const struct walk *walk, const struct initialize_step *again, struct 
     while (from > 0 && walk->path[from - 1] != again)
         from--;
     for (size_t i = from ? from - 1 : 0; i < walk->depth && used < sizeof text - 1; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s -> ", walk->path[i]->name);
-    err_about(err, "variable", again->name);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s -> ",
+                                 walk->path[i]->variable->name);
+    err_about(err, "variable", again->variable->name);
     return err_set(err, ERR_INVALID_ARGUMENT, "the initial values form a cycle: %s%s", text,
-                   again->name);
+                   again->variable->name);
 }
 
-/* A variable that was not selected. It joins the run only when it has no value yet. Apart from
- * visit_name, and kept so, because its record is too large for frames of a recursion. */
-static __attribute__((noinline)) enum err_code
+/* A variable that was not selected. It joins the run only when it has no value yet. */
+static enum err_code
 add_dependency(struct initialize_plan *plan, const char *name, struct initialize_step **out,
                struct err *err)
 {
-    struct variable_record record;
+    struct draft_variable *variable = NULL;
 
-    TRY(name_check("variable", name, err));
-    TRY(service_find_variable(plan->view, plan->model.id, name, &record, err));
-    return add_step(plan, name, strlen(name), &record, record.value.kind == VALUE_NONE, out, err);
+    TRY(draft_find(plan->draft, name, &variable, err));
+    return add_step(plan, variable, variable->value == NULL, out, err);
 }
 
 /* One name an initial value depends on by initialized_value. */
@@ -228,7 +244,7 @@ visit_name(void *context, const char *name, bool initialized, struct err *err)
     if (step == NULL) {
         TRY(add_dependency(walk->plan, name, &step, err));
         CHECK(step != NULL);
-    } else if (!step->was_initialized) {
+    } else if (!is_initialized(step)) {
         step->in_run = true;
     }
     return step->in_run ? walk_step(walk, step, err) : OK;
@@ -240,7 +256,7 @@ visit_names(struct walk *walk, const struct initialize_step *step, struct err *e
     enum err_code code = expr_each_variable(&step->tree, visit_name, walk, err);
 
     if (code == ERR_NOT_FOUND)
-        err_prefix(err, "initial value of '%s'", step->name);
+        err_prefix(err, "initial value of '%s'", step->variable->name);
     return code;
 }
 
@@ -258,7 +274,7 @@ walk_step(struct walk *walk, struct initialize_step *step, struct err *err)
                        "initial values depend on each other more than %d deep",
                        INITIALIZE_CHAIN_MAX);
     if (!step->has_initial_value)
-        return no_initial_value(step->name, err);
+        return no_initial_value(step->variable->name, err);
     step->state = INITIALIZE_OPEN;
     walk->path[walk->depth++] = step;
     TRY(visit_names(walk, step, err));
@@ -275,8 +291,7 @@ drop_out(struct initialize_plan *plan, const struct initialize_spec *spec)
     for (size_t i = 0; i < plan->step_count; i++) {
         struct initialize_step *step = plan->steps[i];
 
-        if ((spec->only_uninitialized && step->was_initialized) ||
-            (!step->has_initial_value && step->was_initialized))
+        if (is_initialized(step) && (spec->only_uninitialized || !step->has_initial_value))
             step->in_run = false;
     }
 }
@@ -297,7 +312,7 @@ order_steps(struct initialize_plan *plan, struct err *err)
     roots = roots_memory;
     if (selected > 0)
         memcpy(roots, plan->steps, selected * sizeof *roots);
-    plan->order = mem_zeroed(plan->service->limits.variables_per_request_max,
+    plan->order = mem_zeroed(plan->draft->service->limits.variables_per_request_max,
                              sizeof(struct initialize_step *), err);
     if (plan->order == NULL)
         return ERR_NO_MEMORY;
@@ -314,15 +329,24 @@ order_steps(struct initialize_plan *plan, struct err *err)
 
 /* --- types --- */
 
+/* The step whose new value is meant; NULL: the current value. */
+static struct initialize_step *
+new_value(struct initialize_plan *plan, const char *name, bool initialized)
+{
+    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
+
+    return step != NULL && step->in_run ? step : NULL;
+}
+
 static enum err_code
 source_type(void *context, const char *name, bool initialized, struct tensor_type *out,
             struct err *err)
 {
     struct initialize_plan *plan = context;
-    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
-    struct expr_source current = compute_expr_source(&plan->reads);
+    struct initialize_step *step = new_value(plan, name, initialized);
+    struct expr_source current = draft_source(plan->draft);
 
-    if (step == NULL || !step->in_run)
+    if (step == NULL)
         return current.type(current.context, name, initialized, out, err);
     *out = step->tree.root->type; /* inferred: dependencies come first */
     return OK;
@@ -333,12 +357,12 @@ source_read(void *context, const char *name, bool initialized, uint64_t offset, 
             void *out, struct err *err)
 {
     struct initialize_plan *plan = context;
-    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
-    struct expr_source current = compute_expr_source(&plan->reads);
+    struct initialize_step *step = new_value(plan, name, initialized);
+    struct expr_source current = draft_source(plan->draft);
 
-    if (step == NULL || !step->in_run)
+    if (step == NULL)
         return current.read(current.context, name, initialized, offset, size, out, err);
-    return value_builder_read(step->builder, offset, size, out, err);
+    return draft_write_read(step->writer, offset, size, out, err);
 }
 
 static enum err_code
@@ -346,11 +370,10 @@ source_lend(void *context, const char *name, bool initialized, uint64_t offset, 
             struct bytes *out, struct err *err)
 {
     struct initialize_plan *plan = context;
-    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
-    struct expr_source current = compute_expr_source(&plan->reads);
+    struct expr_source current = draft_source(plan->draft);
 
-    *out = (struct bytes){0}; /* what is being built is not lent */
-    if (step == NULL || !step->in_run)
+    *out = (struct bytes){0}; /* what is being written is not lent */
+    if (new_value(plan, name, initialized) == NULL)
         return current.lend(current.context, name, initialized, offset, size, out, err);
     return OK;
 }
@@ -359,10 +382,10 @@ static enum err_code
 source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
 {
     struct initialize_plan *plan = context;
-    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
-    struct expr_source current = compute_expr_source(&plan->reads);
+    struct initialize_step *step = new_value(plan, name, initialized);
+    struct expr_source current = draft_source(plan->draft);
 
-    if (step == NULL || !step->in_run)
+    if (step == NULL)
         return current.size(current.context, name, initialized, out, err);
     *out = step->strings.size; /* only asked of strings, which are kept whole */
     return OK;
@@ -381,21 +404,22 @@ initialize_plan_source(struct initialize_plan *plan)
 static enum err_code
 infer_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(plan->service);
+    const struct draft_variable *variable = step->variable;
+    struct service *service = plan->draft->service;
+    const struct evaluator_options options = service_evaluator_options(service);
     struct expr_source source = initialize_plan_source(plan);
-    struct variable_record record;
     uint64_t stored;
 
-    TRY(service_find_variable(plan->view, plan->model.id, step->name, &record, err));
-    TRY(expr_infer(&step->tree, &source, record.type.dtype, err));
-    TRY(service_check_assignable(&record, step->name, "initialize", &step->tree.root->type, true,
-                                 err));
+    TRY(expr_infer(&step->tree, &source, variable->form.type.dtype, err));
+    TRY(service_check_assignable(&variable->form, variable->name, "initialize",
+                                 &step->tree.root->type, true, err));
     TRY(evaluator_check(&step->tree, &options, err));
-    TRY(graph_draw(&plan->model, record.graph_position, step->name, &step->tree, err));
-    if (step->is_virtual)
+    TRY(graph_draw(&plan->draft->model, variable->graph_position, variable->name, &step->tree,
+                   err));
+    if (variable->is_virtual)
         TRY(recipe_check(&step->tree, err));
-    stored = step->is_virtual ? 0 : compute_stored_bytes(&step->tree);
-    TRY(service_check_room(plan->service, step->name, tensor_type_bytes(&step->tree.root->type),
+    stored = variable->is_virtual ? 0 : compute_stored_bytes(&step->tree);
+    TRY(service_check_room(service, variable->name, tensor_type_bytes(&step->tree.root->type),
                            stored, err));
     if (__builtin_add_overflow(plan->total_bytes, stored, &plan->total_bytes))
         plan->total_bytes = UINT64_MAX;
@@ -403,14 +427,12 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
 }
 
 enum err_code
-initialize_plan_make(struct service *service, const char *model, const struct store_view *view,
-                     const struct initialize_spec *spec, const struct write_options *options,
-                     struct initialize_plan *out, struct err *err)
+initialize_plan_make(struct draft *draft, const struct initialize_spec *spec,
+                     const struct write_options *options, struct initialize_plan *out,
+                     struct err *err)
 {
-    *out = (struct initialize_plan){
-        .service = service, .view = view, .options = spec->names != NULL ? options : NULL};
-    TRY(service_find_model(view, model, &out->model, err));
-    compute_source_init(&out->reads, view, out->model.id);
+    *out =
+        (struct initialize_plan){.draft = draft, .options = spec->names != NULL ? options : NULL};
     if (spec->names != NULL)
         TRY(select_named(out, spec, err));
     else
@@ -421,8 +443,8 @@ initialize_plan_make(struct service *service, const char *model, const struct st
         enum err_code code = infer_step(out, out->order[i], err);
 
         if (code != OK && code != ERR_FULL)
-            err_prefix(err, "initial value of '%s'", out->order[i]->name);
+            err_prefix(err, "initial value of '%s'", out->order[i]->variable->name);
         TRY(code);
     }
-    return store_reserve_check(service->store, out->total_bytes, err);
+    return store_reserve_check(draft->service->store, out->total_bytes, err);
 }

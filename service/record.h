@@ -63,6 +63,14 @@ struct usage_record {
     uint64_t graph_nodes; /* made so far: what is deleted gives no numbers back */
 };
 
+/* What values a variable takes. */
+struct variable_form {
+    struct tensor_type type;
+    bool shape_known;           /* false: validate_shape was false and nothing is assigned yet */
+    bool validate_shape;        /* false: an assign may change the shape */
+    struct partition partition; /* of a shape that is known and stays */
+};
+
 struct variable_record {
     uint64_t id;
     struct tensor_type type;
@@ -106,6 +114,15 @@ struct place_record {
     struct bytes name;    /* of the variable */
     struct bytes numbers; /* of the scopes its expression opens: graph_place.h */
 };
+
+static inline struct variable_form
+record_variable_form(const struct variable_record *variable)
+{
+    return (struct variable_form){.type = variable->type,
+                                  .shape_known = variable->shape_known,
+                                  .validate_shape = variable->validate_shape,
+                                  .partition = variable->partition};
+}
 
 /* --- keys ---------------------------------------------------------------------------------- */
 

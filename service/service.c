@@ -256,20 +256,20 @@ service_set_value(struct store_txn *txn, struct variable_record *variable,
 }
 
 enum err_code
-service_check_assignable(const struct variable_record *variable, const char *name, const char *verb,
+service_check_assignable(const struct variable_form *form, const char *name, const char *verb,
                          const struct tensor_type *type, bool validate_shape, struct err *err)
 {
     char theirs[TENSOR_TYPE_TEXT_BYTES_MAX], ours[TENSOR_TYPE_TEXT_BYTES_MAX];
-    bool partitioned = variable->partition.count > 0; /* its parts are of this shape */
+    bool partitioned = form->partition.count > 0; /* its parts are of this shape */
 
-    if (type->dtype != variable->type.dtype)
+    if (type->dtype != form->type.dtype)
         (void)err_set(err, ERR_INVALID_ARGUMENT,
                       "%s '%s': dtype %s expected, the value is %s (there are no implicit casts)",
-                      verb, name, dtype_name(variable->type.dtype), dtype_name(type->dtype));
-    else if ((validate_shape || partitioned) && variable->validate_shape && variable->shape_known &&
-             !shape_equal(&type->shape, &variable->type.shape))
+                      verb, name, dtype_name(form->type.dtype), dtype_name(type->dtype));
+    else if ((validate_shape || partitioned) && form->validate_shape && form->shape_known &&
+             !shape_equal(&type->shape, &form->type.shape))
         (void)err_set(err, ERR_INVALID_ARGUMENT, "%s '%s': shape %s expected, the value has %s%s",
-                      verb, name, shape_text(&variable->type.shape, ours),
+                      verb, name, shape_text(&form->type.shape, ours),
                       shape_text(&type->shape, theirs),
                       validate_shape ? "" : " (a partitioned variable keeps its shape)");
     else
@@ -311,12 +311,25 @@ hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-struct lock *
-service_update_lock(struct service *service, const char *model, const char *name)
+uint32_t
+service_update_lock_bit(const char *model, const char *name)
 {
     uint64_t hash = hash_text(hash_text(0xCBF29CE484222325u, model), name);
 
-    return &service->updates[(hash >> 32) % SERVICE_UPDATE_LOCKS];
+    return UINT32_C(1) << ((hash >> 32) % SERVICE_UPDATE_LOCKS);
+}
+
+void
+service_update_locks(struct service *service, uint32_t set, bool acquire)
+{
+    for (uint32_t i = 0; i < SERVICE_UPDATE_LOCKS; i++) {
+        if (!(set >> i & 1))
+            continue;
+        if (acquire)
+            lock_acquire(&service->updates[i]);
+        else
+            lock_release(&service->updates[i]);
+    }
 }
 
 void

@@ -58,7 +58,7 @@ ERR_MUST_CHECK enum err_code service_set_value(struct store_txn *txn,
                                                struct usage_change *change, struct err *err);
 /* Whether a value of this type may be assigned: dtype equal; shape equal, or free to change.
  * `verb` is "assign to", "restore" …; ERR_INVALID_ARGUMENT names both sides. */
-ERR_MUST_CHECK enum err_code service_check_assignable(const struct variable_record *variable,
+ERR_MUST_CHECK enum err_code service_check_assignable(const struct variable_form *form,
                                                       const char *name, const char *verb,
                                                       const struct tensor_type *type,
                                                       bool validate_shape, struct err *err);
@@ -68,7 +68,10 @@ ERR_MUST_CHECK enum err_code service_check_room(struct service *service, const c
                                                 uint64_t size_bytes, uint64_t stored_bytes,
                                                 struct err *err);
 enum store_class service_class_of(const struct variable_record *variable);
-struct lock *service_update_lock(struct service *service, const char *model, const char *name);
+/* The lock of a variable's big updates, as a bit of a set; and taking a set, in an order that all
+ * keep, or giving it back. */
+uint32_t service_update_lock_bit(const char *model, const char *name);
+void service_update_locks(struct service *service, uint32_t set, bool acquire);
 
 /* A stage that is opened when the first builder wants it and dropped with its scope. */
 void service_stage_drop(struct store_stage **stage);

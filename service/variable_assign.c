@@ -48,6 +48,7 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
 {
     const struct variable_import *import = &a->imports[i];
     struct variable_record variable;
+    struct variable_form form;
     bool found = false;
 
     variable.revision = 0;
@@ -59,7 +60,8 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
     if (!found) {
         TRY(missing(a, import->name, err));
     } else {
-        TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
+        form = record_variable_form(&variable);
+        TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                      a->how->keep_shape, err));
         a->values.items[i].class = service_class_of(&variable);
     }
@@ -116,6 +118,7 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
 {
     const struct variable_import *import = &a->imports[i];
     struct variable_record variable;
+    struct variable_form form;
     struct value_ref value;
     bool found = false;
 
@@ -129,7 +132,8 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
         change->variables += 1;
         TRY(graph_place(txn, model_id, import->name, NULL, &variable, change, err));
     }
-    TRY(service_check_assignable(&variable, import->name, "assign to", &import->type,
+    form = record_variable_form(&variable);
+    TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));

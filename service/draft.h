@@ -1,0 +1,227 @@
+/* A draft: the variables of one model as a run of operations has left them so far, before anything
+ * of it is committed. Later operations of the run read and change what earlier ones made of them.
+ *
+ * The same code drafts in two places. Inside a commit the view is the transaction's and what is
+ * drafted stays small: it is kept in memory, and what is too much is ERR_DEFER. Ahead of a commit
+ * the view is a snapshot's, big values are staged, and the unit that publishes the draft expects
+ * every variable to be what the draft took it for (ERR_CONFLICT otherwise).
+ *
+ * A value is never changed once something else than its variable holds it (a checkpoint of the
+ * same run): changes make a new one over it. Not thread-safe; reading is, while nothing is written,
+ * under a lock of the caller's. */
+#ifndef SERVICE_DRAFT_H
+#define SERVICE_DRAFT_H
+
+#include "service/expr.h"
+#include "service/state.h"
+#include "service/variable.h"
+#include "store/base/arena.h"
+
+enum {
+    /* Edits of a value go by blocks of so many bytes: what of it they read and keep. */
+    DRAFT_BLOCK_BYTES = 1024,
+    /* A value of up to so many bytes is edited as a whole. */
+    DRAFT_WHOLE_BYTES_MAX = 64 << 10,
+    /* Chunks that edits may rewrite inside a commit; beyond it the value is staged anew. */
+    DRAFT_EDIT_BYTES_MAX = 32 << 20,
+};
+
+struct draft_value;  /* bytes, wherever they are */
+struct draft_writer; /* a value being made */
+struct draft_new;    /* a variable that the run makes */
+struct draft_save;   /* a checkpoint that the run makes */
+
+/* One variable of the run. Read its fields; only draft_* functions change them. */
+struct draft_variable {
+    char name[NAME_BYTES_MAX + 1];
+    bool found;                     /* in the view; false: made by this run */
+    uint64_t id, version, revision; /* as the view has them */
+    struct variable_form form;      /* as the run has left it */
+    bool trainable, row_updates, is_virtual;
+    uint64_t graph_position;
+    struct draft_value *value; /* NULL: uninitialized */
+    uint64_t changes;          /* of the value in this run */
+    /* What the publishing unit expects besides the id. */
+    bool relied_on;             /* the value was read, or its absence told: the version */
+    bool revision_relied_on;    /* a condition on it was checked */
+    struct draft_value *before; /* the value in the view; NULL likewise */
+    struct shape before_shape;
+    struct draft_new *made;
+    struct bytes draws; /* seeds of its initialization in this run; data NULL: none */
+    bool initialized_here;
+    uint64_t published_version; /* set by draft_publish: after all changes */
+};
+
+struct draft {
+    struct service *service;       /* borrowed */
+    const struct store_view *view; /* borrowed; for reading until draft_publish */
+    const char *model_name;        /* borrowed */
+    struct model_record model;
+    bool ahead;                        /* of the commit; else inside it */
+    struct store_stage *stage;         /* ahead: opened when first wanted; owned until taken */
+    struct draft_variable **variables; /* sorted by name; owned */
+    size_t variable_count, variable_capacity;
+    struct draft_value *values; /* all that were ever made; owned */
+    struct draft_save *saves;   /* in the order made; owned by the arena */
+    struct draft_save **saves_end;
+    struct draft_new *made; /* variables to make, in order */
+    struct draft_new **made_end;
+    uint64_t commit_bytes, commit_work_bytes,
+        edit_bytes;          /* inside a commit: used of what there is */
+    uint64_t graph_nodes;    /* taken by updates whose seeds are places in the graph */
+    bool graph_relied_on;    /* graph_position was read */
+    uint64_t graph_position; /* nodes in the graph before the run's */
+    bool model_relied_on;    /* a condition on the model was checked */
+    uint64_t model_revision; /* then: as it was */
+    struct arena arena;
+};
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+/* ahead: `view` is a snapshot's, else a transaction's. ERR_NOT_FOUND without such a model. */
+ERR_MUST_CHECK enum err_code draft_open(struct draft *draft, struct service *service,
+                                        const char *model, const struct store_view *view,
+                                        bool ahead, struct err *err);
+void draft_drop(struct draft *draft); /* a zeroed one is fine */
+
+/* --- variables ----------------------------------------------------------------------------- */
+
+/* ERR_NOT_FOUND naming it. *out borrows from the draft. "w:0" is not understood here. */
+ERR_MUST_CHECK enum err_code draft_find(struct draft *draft, const char *name,
+                                        struct draft_variable **out, struct err *err);
+/* NULL in *out when there is none, which the publishing unit then expects. */
+ERR_MUST_CHECK enum err_code draft_look(struct draft *draft, const char *name,
+                                        struct draft_variable **out, struct err *err);
+/* draft_find, and ERR_FAILED_PRECONDITION while it has no value. */
+ERR_MUST_CHECK enum err_code draft_find_initialized(struct draft *draft, const char *name,
+                                                    struct draft_variable **out, struct err *err);
+
+/* A variable that this run makes: not trainable unless said, in collection "variables",
+ * uninitialized. */
+struct draft_variable_spec {
+    const char *name; /* must not exist */
+    struct tensor_type type;
+    struct expr_tree *initial_value; /* inferred; taken on success; NULL: none */
+    const char *collection;          /* besides "variables"; NULL: none */
+    bool trainable, row_updates;
+};
+ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
+                                                 const struct draft_variable_spec *spec,
+                                                 struct draft_variable **out, struct err *err);
+
+/* If-Match and the like on a variable as the view has it, or on the model: ERR_PRECONDITION_FAILED.
+ */
+ERR_MUST_CHECK enum err_code draft_check_conditions(struct draft_variable *variable,
+                                                    const struct write_options *options,
+                                                    struct err *err);
+ERR_MUST_CHECK enum err_code
+draft_check_model(struct draft *draft, const struct write_options *options, struct err *err);
+
+/* Current values of the run for expressions; borrows the draft. {"initialized_value": x} is x's
+ * current value. */
+struct expr_source draft_source(struct draft *draft);
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+/* Of the variable's current value. The size in bytes; 0 without a value. */
+uint64_t draft_size(const struct draft_variable *variable);
+/* Copies [offset, offset + size). */
+ERR_MUST_CHECK enum err_code draft_read(struct draft *draft, struct draft_variable *variable,
+                                        uint64_t offset, uint64_t size, void *out, struct err *err);
+/* The same without a copy where the bytes lie together; data NULL: they do not. Borrowed until the
+ * variable is edited, at most until draft_publish. */
+ERR_MUST_CHECK enum err_code draft_lend(struct draft *draft, struct draft_variable *variable,
+                                        uint64_t offset, uint64_t size, struct bytes *out,
+                                        struct err *err);
+
+/* The same of what it had in the view; and whether it had a value there, of today's shape. */
+ERR_MUST_CHECK enum err_code draft_read_before(struct draft *draft,
+                                               const struct draft_variable *variable,
+                                               uint64_t offset, uint64_t size, void *out,
+                                               struct err *err);
+bool draft_has_before(const struct draft_variable *variable);
+
+/* --- writing ------------------------------------------------------------------------------- */
+
+/* A new whole value of `size` bytes, front to back; the current one stays readable until
+ * draft_write_close. ERR_DEFER when it is too much for a commit. ERR_FULL without room. Owned:
+ * closed, or dropped. */
+ERR_MUST_CHECK enum err_code draft_write_open(struct draft *draft, struct draft_variable *variable,
+                                              uint64_t size, struct draft_writer **out,
+                                              struct err *err);
+/* Room for the next bytes, 64-byte aligned at chunk boundaries: *size of them, at least 1. Up to 16
+ * writers of a draft may have room at a time. */
+ERR_MUST_CHECK enum err_code draft_write_reserve(struct draft_writer *w, uint8_t **out,
+                                                 size_t *size, struct err *err);
+ERR_MUST_CHECK enum err_code draft_write_commit(struct draft_writer *w, size_t size,
+                                                struct err *err);
+ERR_MUST_CHECK enum err_code draft_write_append(struct draft_writer *w, const void *bytes,
+                                                size_t size, struct err *err);
+/* Instead: one element repeated (costs a record whatever the size); what a recipe makes. As
+ * value_builder_fill and _recipe. */
+ERR_MUST_CHECK enum err_code draft_write_fill(struct draft_writer *w, const void *element,
+                                              size_t element_size, struct err *err);
+ERR_MUST_CHECK enum err_code draft_write_recipe(struct draft_writer *w, struct bytes recipe,
+                                                struct err *err);
+/* The whole value of an inferred and drawn tree, as a fill where it is one. Not for strings. */
+ERR_MUST_CHECK enum err_code draft_write_expr(struct draft_writer *w, const struct expr_tree *tree,
+                                              const struct expr_source *source, struct err *err);
+/* What is written so far. */
+ERR_MUST_CHECK enum err_code draft_write_read(struct draft_writer *w, uint64_t offset,
+                                              uint64_t size, void *out, struct err *err);
+/* The variable has this value and shape from now on. Takes the writer, also on failure. */
+ERR_MUST_CHECK enum err_code draft_write_close(struct draft_writer *w, const struct shape *shape,
+                                               struct err *err);
+void draft_write_drop(struct draft_writer *w); /* NULL is fine */
+void draft_writer_scope_drop(struct draft_writer **w);
+#define AUTO_WRITER AUTO_CALL(draft_writer_scope_drop) struct draft_writer *
+
+/* Writable bytes of the current value at `offset`, which hold what is there: *size of them, at most
+ * size_max. Only chunks with such bytes are rewritten. Writable until the next draft call. The
+ * shape stays. ERR_DEFER when it is too much for a commit. Call draft_edited once per operation. */
+ERR_MUST_CHECK enum err_code draft_edit(struct draft *draft, struct draft_variable *variable,
+                                        uint64_t offset, uint64_t size_max, uint8_t **out,
+                                        size_t *size, struct err *err);
+void draft_edited(struct draft_variable *variable);
+
+/* Counts work that a commit would wait for: ERR_DEFER when it is too much. */
+ERR_MUST_CHECK enum err_code draft_work(struct draft *draft, uint64_t bytes, struct err *err);
+/* Seeds for the random ops of an update of `name`: from its name, or from places in the graph that
+ * the update takes. */
+ERR_MUST_CHECK enum err_code draft_draw(struct draft *draft, const char *name,
+                                        struct expr_tree *tree, struct err *err);
+/* The seeds that the variable's new value was initialized with. */
+ERR_MUST_CHECK enum err_code draft_set_draws(struct draft *draft, struct draft_variable *variable,
+                                             const struct expr_tree *tree, struct err *err);
+
+/* --- checkpoints --------------------------------------------------------------------------- */
+
+/* A checkpoint of the values as they are now. Name with step. Tensors are added to it. */
+struct draft_save_spec {
+    const char *name;
+    bool has_global_step;
+    int64_t global_step;
+    bool overwrite;
+    const struct write_options *options; /* conditions on it; NULL: none */
+};
+ERR_MUST_CHECK enum err_code draft_save_open(struct draft *draft,
+                                             const struct draft_save_spec *spec,
+                                             struct draft_save **out, struct err *err);
+/* ERR_FAILED_PRECONDITION while the variable has no value. */
+ERR_MUST_CHECK enum err_code draft_save_add(struct draft *draft, struct draft_save *save,
+                                            struct bytes tensor, struct draft_variable *variable,
+                                            struct err *err);
+/* After draft_publish: what was saved. *replaced: one of that name was there. */
+const struct checkpoint_record *draft_saved(const struct draft_save *save, bool *replaced);
+
+/* --- committing ---------------------------------------------------------------------------- */
+
+/* Before draft_publish of a draft that was made ahead, outside of any unit: turns edits that would
+ * rewrite too much inside a commit into staged values. */
+ERR_MUST_CHECK enum err_code draft_settle(struct draft *draft, struct err *err);
+/* Inside a unit; may run again with the unit. ERR_CONFLICT when a variable is not what the draft
+ * took it for. Whether anything changed: *changed. */
+ERR_MUST_CHECK enum err_code draft_publish(struct draft *draft, struct store_txn *txn,
+                                           bool *changed, struct err *err);
+
+#endif

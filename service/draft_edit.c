@@ -1,0 +1,223 @@
+/* Editing parts of a value: blocks of its bytes, kept over it until they are published into the
+ * chunks they lie in. So a row of a huge table costs a block or two while the run goes on, and its
+ * chunk when it is committed. Small values are copied whole instead. */
+#include "service/draft_parts.h"
+
+#include <inttypes.h>
+
+#include "service/compute.h"
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+enum { FIRST_SLOTS = 64 };
+
+/* Fibonacci hashing: neighbouring blocks go to slots far apart. */
+static size_t
+slot_of(const struct draft_blocks *blocks, uint64_t index)
+{
+    return (size_t)((index * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (blocks->capacity - 1);
+}
+
+static struct draft_block *
+find_slot(const struct draft_blocks *blocks, uint64_t index)
+{
+    size_t at = slot_of(blocks, index);
+
+    while (blocks->slots[at].bytes != NULL && blocks->slots[at].index != index)
+        at = (at + 1) & (blocks->capacity - 1);
+    return &blocks->slots[at];
+}
+
+uint8_t *
+draft_block_find(const struct draft_blocks *blocks, uint64_t index)
+{
+    return blocks->capacity == 0 ? NULL : find_slot(blocks, index)->bytes;
+}
+
+static enum err_code
+grow(struct draft_blocks *blocks, struct err *err)
+{
+    struct draft_blocks grown = {.count = blocks->count};
+
+    if (blocks->count < blocks->capacity / 2)
+        return OK;
+    grown.capacity = blocks->capacity == 0 ? FIRST_SLOTS : blocks->capacity * 2;
+    grown.slots = mem_zeroed(grown.capacity, sizeof *grown.slots, err);
+    if (grown.slots == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < blocks->capacity; i++)
+        if (blocks->slots[i].bytes != NULL)
+            *find_slot(&grown, blocks->slots[i].index) = blocks->slots[i];
+    mem_free(blocks->slots);
+    *blocks = grown;
+    return OK;
+}
+
+/* --- the value that takes edits ------------------------------------------------------------ */
+
+/* In memory as a whole. */
+static enum err_code
+make_whole(struct draft *draft, struct draft_variable *variable, struct err *err)
+{
+    struct draft_value *old = variable->value;
+    struct draft_value *copy;
+
+    if (!draft->ahead) {
+        draft->commit_bytes += old->size;
+        if (draft->commit_bytes > SERVICE_COMMIT_BYTES_MAX)
+            return err_set(err, ERR_DEFER, "too many bytes for a commit");
+    }
+    copy = draft_value_make(draft, DRAFT_MEMORY, old->size, draft_class_of(variable), err);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    copy->bytes = mem_aligned((size_t)old->size, err);
+    if (copy->bytes == NULL)
+        return ERR_NO_MEMORY;
+    TRY(draft_value_read(draft, old, 0, old->size, copy->bytes, err));
+    old->holders--;
+    variable->value = copy;
+    return OK;
+}
+
+static enum err_code
+make_edited(struct draft *draft, struct draft_variable *variable, struct err *err)
+{
+    struct draft_value *edited =
+        draft_value_make(draft, DRAFT_EDITED, variable->value->size, variable->value->class, err);
+
+    if (edited == NULL)
+        return ERR_NO_MEMORY;
+    edited->base = variable->value; /* whose holder the edited value is now */
+    edited->last_chunk = UINT64_MAX;
+    variable->value = edited;
+    return OK;
+}
+
+static enum err_code
+make_editable(struct draft *draft, struct draft_variable *variable, struct err *err)
+{
+    const struct draft_value *value = variable->value;
+
+    if (value->holders == 1 && (value->kind == DRAFT_MEMORY || value->kind == DRAFT_EDITED))
+        return OK;
+    return value->size <= DRAFT_WHOLE_BYTES_MAX ? make_whole(draft, variable, err)
+                                                : make_edited(draft, variable, err);
+}
+
+/* --- blocks -------------------------------------------------------------------------------- */
+
+/* A chunk that edits reach for the first time is rewritten by the commit as a whole; edits that
+ * come in order count each once, others a chunk more than once. */
+static enum err_code
+count_chunk(struct draft *draft, struct draft_value *value, uint64_t index, struct err *err)
+{
+    uint32_t chunk_bytes = store_class_bytes(value->class);
+    uint64_t chunk = index * DRAFT_BLOCK_BYTES / chunk_bytes;
+
+    if (chunk == value->last_chunk)
+        return OK;
+    value->last_chunk = chunk;
+    value->touched_chunks++;
+    draft->edit_bytes += chunk_bytes;
+    if (!draft->ahead && draft->edit_bytes > DRAFT_EDIT_BYTES_MAX)
+        return err_set(err, ERR_DEFER, "too many chunks for a commit");
+    return OK;
+}
+
+static enum err_code
+find_block(struct draft *draft, struct draft_value *value, uint64_t index, uint8_t **out,
+           struct err *err)
+{
+    uint64_t offset = index * DRAFT_BLOCK_BYTES, left = value->size - offset;
+    struct draft_block *slot;
+    uint8_t *bytes;
+
+    TRY(grow(&value->blocks, err));
+    slot = find_slot(&value->blocks, index);
+    if (slot->bytes == NULL) {
+        TRY(count_chunk(draft, value, index, err));
+        bytes = arena_alloc(&draft->arena, DRAFT_BLOCK_BYTES, err);
+        if (bytes == NULL)
+            return err_set(err, ERR_NO_MEMORY, "no memory for the edits of one request");
+        TRY(draft_value_read(draft, value->base, offset,
+                             left < DRAFT_BLOCK_BYTES ? left : DRAFT_BLOCK_BYTES, bytes, err));
+        *slot = (struct draft_block){.index = index, .bytes = bytes};
+        value->blocks.count++;
+    }
+    *out = slot->bytes;
+    return OK;
+}
+
+enum err_code
+draft_edit(struct draft *draft, struct draft_variable *variable, uint64_t offset, uint64_t size_max,
+           uint8_t **out, size_t *size, struct err *err)
+{
+    struct draft_value *value;
+    uint64_t at, run;
+    uint8_t *block = NULL;
+
+    variable->relied_on = true;
+    if (variable->value == NULL)
+        return compute_uninitialized(variable->name, err);
+    CHECK(offset < variable->value->size && size_max > 0);
+    TRY(make_editable(draft, variable, err));
+    value = variable->value;
+    if (value->kind == DRAFT_MEMORY) {
+        run = value->size - offset;
+        *out = value->bytes + offset;
+        *size = (size_t)(run < size_max ? run : size_max);
+        return OK;
+    }
+    TRY(find_block(draft, value, offset / DRAFT_BLOCK_BYTES, &block, err));
+    at = offset % DRAFT_BLOCK_BYTES;
+    run = DRAFT_BLOCK_BYTES - at;
+    if (run > value->size - offset)
+        run = value->size - offset;
+    *out = block + at;
+    *size = (size_t)(run < size_max ? run : size_max);
+    return OK;
+}
+
+void
+draft_edited(struct draft_variable *variable)
+{
+    variable->changes++;
+}
+
+/* --- before the commit --------------------------------------------------------------------- */
+
+static enum err_code
+rebuild(struct draft *draft, struct draft_value *value, struct err *err)
+{
+    uint64_t offset = 0;
+
+    TRY(draft_stage(draft, err));
+    TRY(value_builder_open(draft->service->store, draft->stage, value->size, value->class,
+                           &value->builder, err));
+    while (offset < value->size) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+
+        TRY(value_builder_reserve(value->builder, &room, &size, err));
+        TRY(draft_value_read(draft, value, offset, size, room, err));
+        TRY(value_builder_commit(value->builder, size, err));
+        offset += size;
+    }
+    value->kind = DRAFT_BUILT;
+    value->base->holders--;
+    value->base = NULL;
+    return OK;
+}
+
+enum err_code
+draft_settle(struct draft *draft, struct err *err)
+{
+    for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
+        uint64_t touched = value->touched_chunks * store_class_bytes(value->class);
+
+        if (value->kind == DRAFT_EDITED && value->holders > 0 && touched > DRAFT_EDIT_BYTES_MAX)
+            TRY(rebuild(draft, value, err));
+    }
+    return OK;
+}

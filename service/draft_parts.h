@@ -1,0 +1,99 @@
+/* What a draft is made of. Private to draft*.c. */
+#ifndef SERVICE_DRAFT_PARTS_H
+#define SERVICE_DRAFT_PARTS_H
+
+#include "service/checkpoint.h"
+#include "service/draft.h"
+
+enum draft_kind {
+    DRAFT_STORED, /* the value a variable has in the view */
+    DRAFT_MEMORY, /* written into the commit by the publishing unit */
+    DRAFT_BUILT,  /* staged, or a fill, or a recipe */
+    DRAFT_EDITED, /* blocks over another value */
+};
+
+/* A block of an edited value. */
+struct draft_block {
+    uint64_t index; /* offset / DRAFT_BLOCK_BYTES */
+    uint8_t *bytes; /* in the draft's arena */
+};
+
+/* Blocks by index, open addressing; at most half full. */
+struct draft_blocks {
+    struct draft_block *slots; /* owned; bytes NULL: free */
+    size_t count, capacity;    /* capacity: a power of two, or 0 */
+};
+
+struct draft_value {
+    struct draft_value *next; /* of the draft */
+    enum draft_kind kind;
+    uint32_t holders; /* variables, checkpoints, edited values over it: 1 may be changed in place */
+    uint64_t size;
+    enum store_class class;
+    const struct draft_variable *owner; /* STORED: whose it is in the view */
+    struct value_reader reader;         /* STORED, once `open` */
+    bool open;
+    uint8_t *bytes;                /* MEMORY; owned */
+    struct value_builder *builder; /* BUILT; owned */
+    struct draft_value *base;      /* EDITED */
+    struct draft_blocks blocks;
+    uint64_t touched_chunks, last_chunk; /* EDITED: chunks with blocks, about */
+    /* of one run of the publishing unit */
+    bool published;
+    struct value_ref ref;
+};
+
+struct draft_writer {
+    struct draft *draft;
+    struct draft_variable *variable;
+    struct draft_value *value;
+    uint64_t size;   /* in bytes */
+    uint64_t filled; /* MEMORY: bytes of it */
+};
+
+struct draft_new {
+    struct draft_new *next;
+    struct draft_variable *variable;
+    struct expr_tree tree; /* owned: the initial value, inferred; with has_tree */
+    bool has_tree;
+    const char *collection; /* in the arena; NULL: none */
+};
+
+struct draft_tensor {
+    struct draft_tensor *next;
+    struct bytes name; /* in the arena */
+    const struct draft_variable *variable;
+    struct draft_value *value;
+    struct tensor_type type;
+};
+
+struct draft_save {
+    struct draft_save *next;
+    struct draft_save_spec spec; /* its name in the arena */
+    struct draft_tensor *tensors, **tensors_end;
+    struct checkpoint_record record; /* set by each run of the publishing unit */
+    bool replaced;
+};
+
+/* A value of the draft, with one holder. NULL with err set when memory is short. */
+struct draft_value *draft_value_make(struct draft *draft, enum draft_kind kind, uint64_t size,
+                                     enum store_class class, struct err *err);
+void draft_value_free(struct draft_value *value);
+/* Any value of the draft, whatever holds it. */
+ERR_MUST_CHECK enum err_code draft_value_read(struct draft *draft, struct draft_value *value,
+                                              uint64_t offset, uint64_t size, void *out,
+                                              struct err *err);
+ERR_MUST_CHECK enum err_code draft_value_lend(struct draft *draft, struct draft_value *value,
+                                              uint64_t offset, uint64_t size, struct bytes *out,
+                                              struct err *err);
+/* NULL when there is none. */
+uint8_t *draft_block_find(const struct draft_blocks *blocks, uint64_t index);
+/* Opens the draft's stage when first wanted. */
+ERR_MUST_CHECK enum err_code draft_stage(struct draft *draft, struct err *err);
+enum store_class draft_class_of(const struct draft_variable *variable);
+/* A variable entry of that name, empty, in its place. */
+ERR_MUST_CHECK enum err_code draft_add_variable(struct draft *draft, const char *name,
+                                                struct draft_variable **out, struct err *err);
+struct draft_variable *draft_known(const struct draft *draft, const char *name);
+
+#endif

@@ -1,0 +1,361 @@
+/* Values of a draft: reading them, writing whole ones, editing parts of them. */
+#include "service/draft_parts.h"
+
+#include "service/compute.h"
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+struct draft_value *
+draft_value_make(struct draft *draft, enum draft_kind kind, uint64_t size, enum store_class class,
+                 struct err *err)
+{
+    struct draft_value *value = mem_zeroed(1, sizeof *value, err);
+
+    if (value == NULL)
+        return NULL;
+    value->kind = kind;
+    value->holders = 1;
+    value->size = size;
+    value->class = class;
+    value->next = draft->values;
+    draft->values = value;
+    return value;
+}
+
+void
+draft_value_free(struct draft_value *value)
+{
+    if (value->open)
+        value_reader_drop(&value->reader);
+    mem_free(value->bytes);
+    value_builder_drop(value->builder);
+    mem_free(value->blocks.slots);
+    mem_free(value);
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+/* Readers are opened when first needed: most variables of a run are written without being read. */
+static enum err_code
+open_stored(struct draft *draft, struct draft_value *value, struct err *err)
+{
+    struct variable_record record;
+
+    if (value->open)
+        return OK;
+    TRY(service_find_variable(draft->view, draft->model.id, value->owner->name, &record, err));
+    TRY(value_open(draft->view, &record.value, &value->reader, err));
+    value->open = true;
+    return OK;
+}
+
+/* The base's bytes, and over them the blocks that lie in the range. */
+static enum err_code
+read_edited(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
+            uint8_t *out, struct err *err)
+{
+    uint64_t end = offset + size;
+
+    TRY(draft_value_read(draft, value->base, offset, size, out, err));
+    for (uint64_t index = offset / DRAFT_BLOCK_BYTES; index * DRAFT_BLOCK_BYTES < end; index++) {
+        const uint8_t *block = draft_block_find(&value->blocks, index);
+        uint64_t from = index * DRAFT_BLOCK_BYTES, to = from + DRAFT_BLOCK_BYTES;
+        uint64_t first = from < offset ? offset : from, last = to > end ? end : to;
+
+        if (block != NULL)
+            memcpy(out + (first - offset), block + (first - from), (size_t)(last - first));
+    }
+    return OK;
+}
+
+enum err_code
+draft_value_read(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
+                 void *out, struct err *err)
+{
+    if (size == 0)
+        return OK;
+    switch (value->kind) {
+    case DRAFT_STORED:
+        TRY(open_stored(draft, value, err));
+        return value_copy(&value->reader, offset, size, out, err);
+    case DRAFT_MEMORY:
+        CHECK(offset <= value->size && size <= value->size - offset);
+        memcpy(out, value->bytes + offset, (size_t)size);
+        return OK;
+    case DRAFT_BUILT:
+        return value_builder_read(value->builder, offset, size, out, err);
+    case DRAFT_EDITED:
+        return read_edited(draft, value, offset, size, out, err);
+    }
+    return err_set(err, ERR_INTERNAL, "a drafted value of no kind");
+}
+
+/* Chunks and records lie where they are as long as the view does; what is made when read does not,
+ * and what is staged may be written out while more is staged. */
+enum err_code
+draft_value_lend(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
+                 struct bytes *out, struct err *err)
+{
+    struct bytes run = {0};
+
+    *out = (struct bytes){0};
+    if (size == 0)
+        return OK;
+    if (value->kind == DRAFT_MEMORY) {
+        CHECK(offset <= value->size && size <= value->size - offset);
+        *out = bytes_of(value->bytes + offset, (size_t)size);
+        return OK;
+    }
+    if (value->kind != DRAFT_STORED)
+        return OK;
+    TRY(open_stored(draft, value, err));
+    if (value->reader.has_recipe)
+        return OK;
+    TRY(value_run(&value->reader, offset, size, &run, NULL, err));
+    if (run.size == size)
+        *out = run;
+    return OK;
+}
+
+uint64_t
+draft_size(const struct draft_variable *variable)
+{
+    return variable->value == NULL ? 0 : variable->value->size;
+}
+
+enum err_code
+draft_read(struct draft *draft, struct draft_variable *variable, uint64_t offset, uint64_t size,
+           void *out, struct err *err)
+{
+    variable->relied_on = true;
+    if (variable->value == NULL)
+        return compute_uninitialized(variable->name, err);
+    return draft_value_read(draft, variable->value, offset, size, out, err);
+}
+
+enum err_code
+draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset, uint64_t size,
+           struct bytes *out, struct err *err)
+{
+    variable->relied_on = true;
+    if (variable->value == NULL)
+        return compute_uninitialized(variable->name, err);
+    return draft_value_lend(draft, variable->value, offset, size, out, err);
+}
+
+bool
+draft_has_before(const struct draft_variable *variable)
+{
+    return variable->before != NULL &&
+           shape_equal(&variable->before_shape, &variable->form.type.shape);
+}
+
+enum err_code
+draft_read_before(struct draft *draft, const struct draft_variable *variable, uint64_t offset,
+                  uint64_t size, void *out, struct err *err)
+{
+    CHECK(variable->before != NULL);
+    return draft_value_read(draft, variable->before, offset, size, out, err);
+}
+
+/* --- writing whole values ------------------------------------------------------------------ */
+
+static enum err_code
+writer_memory(struct draft_writer *w, uint64_t size, struct err *err)
+{
+    struct draft *draft = w->draft;
+
+    if (!draft->ahead) {
+        draft->commit_bytes += size;
+        if (size > SERVICE_COMMIT_BYTES_MAX || draft->commit_bytes > SERVICE_COMMIT_BYTES_MAX)
+            return err_set(err, ERR_DEFER, "too many bytes for a commit");
+    }
+    w->value = draft_value_make(draft, DRAFT_MEMORY, size, draft_class_of(w->variable), err);
+    if (w->value == NULL)
+        return ERR_NO_MEMORY;
+    w->value->bytes = mem_aligned((size_t)size, err);
+    return w->value->bytes == NULL ? ERR_NO_MEMORY : OK;
+}
+
+static enum err_code
+writer_builder(struct draft_writer *w, uint64_t size, struct store_stage *stage, struct err *err)
+{
+    struct draft *draft = w->draft;
+    enum store_class class = draft_class_of(w->variable);
+
+    w->value = draft_value_make(draft, DRAFT_BUILT, size, class, err);
+    if (w->value == NULL)
+        return ERR_NO_MEMORY;
+    return value_builder_open(draft->service->store, stage, size, class, &w->value->builder, err);
+}
+
+/* What the bytes go to is chosen when the first of them come: a fill needs no room for them. */
+static enum err_code
+writer_begin(struct draft_writer *w, uint64_t size, struct err *err)
+{
+    struct draft *draft = w->draft;
+
+    if (w->value != NULL)
+        return OK;
+    if (!draft->ahead || size <= VALUE_RECORD_BYTES_MAX)
+        return writer_memory(w, size, err);
+    TRY(service_check_room(draft->service, w->variable->name, size, size, err));
+    TRY(draft_stage(draft, err));
+    return writer_builder(w, size, draft->stage, err);
+}
+
+enum err_code
+draft_write_open(struct draft *draft, struct draft_variable *variable, uint64_t size,
+                 struct draft_writer **out, struct err *err)
+{
+    struct draft_writer *w;
+
+    *out = NULL;
+    TRY(service_check_room(draft->service, variable->name, size, 0, err));
+    w = mem_zeroed(1, sizeof *w, err);
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    w->draft = draft;
+    w->variable = variable;
+    w->size = size;
+    *out = w;
+    return OK;
+}
+
+enum err_code
+draft_write_reserve(struct draft_writer *w, uint8_t **out, size_t *size, struct err *err)
+{
+    TRY(writer_begin(w, w->size, err));
+    if (w->value->kind == DRAFT_BUILT)
+        return value_builder_reserve(w->value->builder, out, size, err);
+    if (w->filled == w->size)
+        return err_set(err, ERR_INTERNAL, "a drafted value has all its bytes");
+    *out = w->value->bytes + w->filled;
+    *size = (size_t)(w->size - w->filled);
+    return OK;
+}
+
+enum err_code
+draft_write_commit(struct draft_writer *w, size_t size, struct err *err)
+{
+    if (w->value->kind == DRAFT_BUILT)
+        return value_builder_commit(w->value->builder, size, err);
+    CHECK(size <= w->size - w->filled);
+    w->filled += size;
+    return OK;
+}
+
+enum err_code
+draft_write_append(struct draft_writer *w, const void *bytes, size_t size, struct err *err)
+{
+    const uint8_t *from = bytes;
+
+    while (size > 0) {
+        uint8_t *room = NULL;
+        size_t part = 0;
+
+        TRY(draft_write_reserve(w, &room, &part, err));
+        if (part > size)
+            part = size;
+        memcpy(room, from, part);
+        TRY(draft_write_commit(w, part, err));
+        from += part;
+        size -= part;
+    }
+    return OK;
+}
+
+enum err_code
+draft_write_fill(struct draft_writer *w, const void *element, size_t element_size, struct err *err)
+{
+    CHECK(w->value == NULL);
+    TRY(writer_builder(w, w->size, NULL, err));
+    return value_builder_fill(w->value->builder, element, element_size, err);
+}
+
+enum err_code
+draft_write_recipe(struct draft_writer *w, struct bytes recipe, struct err *err)
+{
+    CHECK(w->value == NULL);
+    TRY(writer_builder(w, w->size, NULL, err));
+    return value_builder_recipe(w->value->builder, recipe, err);
+}
+
+enum err_code
+draft_write_expr(struct draft_writer *w, const struct expr_tree *tree,
+                 const struct expr_source *source, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(w->draft->service);
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
+    uint64_t count = shape_count(&tree->root->type.shape), first = 0;
+    uint32_t element_size = dtype_size(tree->root->type.dtype);
+    _Alignas(16) uint8_t element[16];
+
+    if (count > 0 && expr_constant_fill(tree, element))
+        return draft_write_fill(w, element, element_size, err);
+    TRY(draft_work(w->draft, compute_work_bytes(tree), err));
+    if (count > 0)
+        TRY(writer_begin(w, w->size, err)); /* refused before anything is computed */
+    TRY(evaluator_open(tree, source, &options, &evaluator, err));
+    while (first < count) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+        uint64_t fits;
+
+        TRY(draft_write_reserve(w, &room, &size, err));
+        fits = size / element_size;
+        if (fits > count - first)
+            fits = count - first;
+        TRY(evaluator_read(evaluator, first, fits, room, err));
+        TRY(draft_write_commit(w, fits * element_size, err));
+        first += fits;
+    }
+    return OK;
+}
+
+enum err_code
+draft_write_read(struct draft_writer *w, uint64_t offset, uint64_t size, void *out, struct err *err)
+{
+    if (size == 0)
+        return OK;
+    CHECK(w->value != NULL);
+    return draft_value_read(w->draft, w->value, offset, size, out, err);
+}
+
+enum err_code
+draft_write_close(struct draft_writer *w, const struct shape *shape, struct err *err)
+{
+    struct draft_variable *variable = w->variable;
+    enum err_code code = writer_begin(w, w->size, err); /* a value without bytes */
+
+    if (code == OK) {
+        if (variable->value != NULL)
+            variable->value->holders--;
+        variable->value = TAKE(w->value);
+        variable->form.type.shape = *shape;
+        variable->form.shape_known = true;
+        variable->initialized_here = false;
+        variable->draws = (struct bytes){0};
+        variable->changes++;
+    }
+    draft_write_drop(w);
+    return code;
+}
+
+/* The value stays in the draft's list: what is staged of it is dropped with the stage. */
+void
+draft_write_drop(struct draft_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->value != NULL)
+        w->value->holders--;
+    mem_free(w);
+}
+
+void
+draft_writer_scope_drop(struct draft_writer **w)
+{
+    draft_write_drop(*w);
+}

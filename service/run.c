@@ -1,0 +1,372 @@
+/* From a request to a commit: where the run is made, its order, its guards, its report. */
+#include "service/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "service/commit.h"
+#include "service/compute.h"
+#include "service/draft.h"
+#include "service/run_guard.h"
+#include "service/verb.h"
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+struct run_spec
+run_spec_default(void)
+{
+    return (struct run_spec){.update_norm_max = INFINITY};
+}
+
+/* --- the report ---------------------------------------------------------------------------- */
+
+void
+run_report_drop(struct run_report *report)
+{
+    for (size_t i = 0; i < report->result_count; i++)
+        initialize_report_drop(&report->results[i].initialized);
+    for (size_t i = 0; i < report->fetch_count; i++)
+        tensor_drop(&report->fetches[i]);
+    mem_free(report->results);
+    mem_free(report->fetches);
+    *report = (struct run_report){0};
+}
+
+static enum err_code
+report_begin(const struct run_spec *spec, struct run_report *out, struct err *err)
+{
+    run_report_drop(out);
+    out->dry_run = spec->dry_run;
+    out->results = mem_zeroed(spec->op_count, sizeof *out->results, err);
+    out->fetches = mem_zeroed(spec->fetch_count, sizeof *out->fetches, err);
+    return out->results == NULL || out->fetches == NULL ? ERR_NO_MEMORY : OK;
+}
+
+void
+run_changed(struct run_result *result, const struct draft_variable *variable)
+{
+    result->has_change = true;
+    result->variable = variable;
+    result->change_number = variable->changes;
+    memcpy(result->change.name, variable->name, strlen(variable->name) + 1);
+    result->change.type = variable->form.type;
+    result->change.created = false;
+}
+
+/* What only the commit tells: versions, the revision, the checkpoint's record. */
+static void
+report_end(struct run_report *report, uint64_t revision)
+{
+    report->revision = revision;
+    for (size_t i = 0; i < report->result_count; i++) {
+        struct run_result *result = &report->results[i];
+        const struct draft_variable *v = result->variable;
+
+        if (v != NULL) {
+            uint64_t before = report->dry_run ? v->version : v->published_version - v->changes;
+
+            result->change.version = before + result->change_number;
+            result->change.revision = revision;
+        }
+        if (result->save != NULL && !report->dry_run)
+            result->saved.record = *draft_saved(result->save, &result->saved.replaced);
+        result->initialized.revision = revision;
+    }
+}
+
+/* The draft's memory goes; nothing of the report may point into it. */
+static void
+report_forget_draft(struct run_report *report)
+{
+    for (size_t i = 0; i < report->result_count; i++) {
+        report->results[i].variable = NULL;
+        report->results[i].save = NULL;
+    }
+}
+
+/* --- one run on a draft -------------------------------------------------------------------- */
+
+static enum err_code
+require(struct run *run, size_t i, struct err *err)
+{
+    const struct run_requirement *need = &run->spec->requirements[i];
+    struct draft_variable *variable = NULL;
+    const char *what = need->has_version ? "version" : "revision";
+    uint64_t wanted = need->has_version ? need->version : need->revision, actual;
+
+    TRY(draft_find(run->draft, need->variable, &variable, err));
+    variable->relied_on = true;
+    variable->revision_relied_on |= need->has_revision;
+    actual = need->has_version ? variable->version : variable->revision;
+    if (actual == wanted && need->has_version && need->has_revision) {
+        what = "revision";
+        wanted = need->revision;
+        actual = variable->revision;
+    }
+    if (actual == wanted)
+        return OK;
+    (void)err_set(err, ERR_PRECONDITION_FAILED,
+                  "require[%zu]: variable '%s' has %s %" PRIu64 ", %" PRIu64 " is required", i,
+                  variable->name, what, actual, wanted);
+    err_about(err, "variable", variable->name);
+    if (err != NULL)
+        err->current_revision = variable->revision;
+    return ERR_PRECONDITION_FAILED;
+}
+
+static enum err_code
+check_conditions(struct run *run, struct err *err)
+{
+    struct draft_variable *variable = NULL;
+
+    if (run->spec->conditional_model)
+        TRY(draft_check_model(run->draft, run->options, err));
+    if (run->spec->conditional_variable != NULL) {
+        TRY(draft_find(run->draft, run->spec->conditional_variable, &variable, err));
+        TRY(draft_check_conditions(variable, run->options, err));
+    }
+    for (size_t i = 0; i < run->spec->requirement_count; i++)
+        TRY(require(run, i, err));
+    return OK;
+}
+
+static enum err_code
+apply_operations(struct run *run, struct run_report *report, struct err *err)
+{
+    for (size_t i = 0; i < run->spec->op_count; i++) {
+        const struct run_op *op = &run->spec->ops[i];
+        enum err_code code;
+
+        report->results[i].verb = op->verb;
+        report->result_count = i + 1;
+        code = op->verb->apply(run, op, &report->results[i], err);
+        if (code == OK)
+            continue;
+        if (run->spec->numbered && err != NULL)
+            err->failed_operation = (int64_t)i;
+        return code;
+    }
+    return OK;
+}
+
+static enum err_code
+fetch(struct run *run, const struct run_fetch *fetch, struct tensor *out, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(run->service);
+    struct expr_tree *tree = fetch->value;
+    AUTO(buf) strings;
+    uint64_t size = 0;
+
+    buf_init(&strings, run->service->limits.expression_bytes_max);
+    TRY(expr_infer(tree, &run->source, DTYPE_UNSET, err));
+    TRY(draft_draw(run->draft, fetch->name, tree, err));
+    TRY(compute_size(tree, &run->source, &options, &strings, &size, err));
+    if (size > run->service->limits.expression_bytes_max)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "%" PRIu64 " bytes, the limit is %" PRIu64 " (expression_max_bytes)", size,
+                       run->service->limits.expression_bytes_max);
+    TRY(draft_work(run->draft, compute_work_bytes(tree), err));
+    TRY(tensor_init(out, &tree->root->type, size, err));
+    if (tree->root->type.dtype != DTYPE_STRING)
+        return compute_read_all(tree, &run->source, &options, out->data, err);
+    if (size > 0)
+        memcpy(out->data, strings.data, size);
+    return OK;
+}
+
+static enum err_code
+take_fetches(struct run *run, struct run_report *report, struct err *err)
+{
+    for (size_t i = 0; i < run->spec->fetch_count; i++) {
+        const struct run_fetch *each = &run->spec->fetches[i];
+        enum err_code code = fetch(run, each, &report->fetches[i], err);
+
+        report->fetch_count = i + 1;
+        if (code == OK)
+            continue;
+        if (code != ERR_DEFER)
+            err_prefix(err, "fetch '%s'", each->name);
+        return code;
+    }
+    return OK;
+}
+
+/* Everything but the commit. */
+static enum err_code
+make(struct service *service, struct draft *draft, const struct run_spec *spec,
+     const struct write_options *options, struct run_report *report, struct err *err)
+{
+    struct run run = {.service = service,
+                      .draft = draft,
+                      .spec = spec,
+                      .source = draft_source(draft),
+                      .options = options};
+
+    TRY(report_begin(spec, report, err));
+    TRY(check_conditions(&run, err));
+    TRY(apply_operations(&run, report, err));
+    TRY(run_guard(&run, report, err));
+    return take_fetches(&run, report, err);
+}
+
+/* --- inside the commit --------------------------------------------------------------------- */
+
+struct run_unit {
+    struct service *service;
+    const char *model;
+    const struct run_spec *spec;
+    const struct write_options *options;
+    struct run_report *report;
+    struct draft *draft; /* made ahead */
+};
+
+static enum err_code
+publish(struct run_unit *u, struct draft *draft, struct store_txn *txn, struct err *err)
+{
+    bool changed = false;
+
+    TRY(draft_publish(draft, txn, &changed, err));
+    report_end(u->report,
+               changed ? store_txn_revision(txn) : store_view_revision(store_txn_view(txn)));
+    return OK;
+}
+
+static enum err_code
+small_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct run_unit *u = context;
+    AUTO(draft) draft = {0};
+    enum err_code code;
+
+    TRY(draft_open(&draft, u->service, u->model, store_txn_view(txn), false, err));
+    code = make(u->service, &draft, u->spec, u->options, u->report, err);
+    if (code == OK)
+        code = publish(u, &draft, txn, err);
+    report_forget_draft(u->report);
+    return code;
+}
+
+/* --- ahead of the commit ------------------------------------------------------------------- */
+
+static enum err_code
+publish_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct run_unit *u = context;
+
+    return publish(u, u->draft, txn, err);
+}
+
+static enum err_code
+try_ahead(struct run_unit *u, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO(draft) draft = {0};
+    uint64_t revision = 0;
+    enum err_code code;
+
+    TRY(store_snapshot_open(u->service->store, &snapshot, err));
+    TRY(draft_open(&draft, u->service, u->model, store_snapshot_view(snapshot), true, err));
+    code = make(u->service, &draft, u->spec, u->options, u->report, err);
+    if (code == OK && u->spec->dry_run) {
+        report_end(u->report, store_view_revision(draft.view));
+    } else if (code == OK) {
+        code = draft_settle(&draft, err);
+        store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
+        snapshot = NULL;
+        u->draft = &draft;
+        if (code == OK)
+            code = service_commit(u->service, publish_unit, u, u->options, draft.stage, &revision,
+                                  err);
+        if (code == OK)
+            draft.stage = NULL; /* taken */
+    }
+    report_forget_draft(u->report);
+    return code;
+}
+
+/* Big updates of one variable go one after the other. Locks are taken in the order of the table. */
+static uint32_t
+locks_of(const char *model, const struct run_spec *spec)
+{
+    uint32_t set = 0;
+
+    for (size_t i = 0; i < spec->op_count; i++) {
+        const struct run_op *op = &spec->ops[i];
+
+        if (op->variable != NULL)
+            set |= service_update_lock_bit(model, op->variable);
+    }
+    return spec->dry_run ? 0 : set;
+}
+
+static enum err_code
+run_ahead(struct run_unit *u, struct err *err)
+{
+    uint32_t locks = locks_of(u->model, u->spec);
+    enum err_code code = ERR_CONFLICT;
+
+    service_update_locks(u->service, locks, true);
+    for (int i = 0; code == ERR_CONFLICT && i < SERVICE_UPDATE_TRIES_MAX; i++) {
+        err_clear(err);
+        code = try_ahead(u, err);
+    }
+    service_update_locks(u->service, locks, false);
+    if (code != ERR_CONFLICT)
+        return code;
+    err_clear(err);
+    return err_set(err, ERR_ABORTED,
+                   "what the request reads or changes changed %d times while it was computed: try "
+                   "again",
+                   SERVICE_UPDATE_TRIES_MAX);
+}
+
+/* --- choosing ------------------------------------------------------------------------------ */
+
+static bool
+is_light(const struct expr_tree *tree, uint64_t *bytes)
+{
+    *bytes += tree == NULL ? 0 : tree->literal_bytes;
+    return *bytes <= SERVICE_COMMIT_BYTES_MAX;
+}
+
+/* Whether it is worth a try inside the commit: what came with the request is not too much already.
+ */
+static bool
+may_be_small(const struct run_spec *spec)
+{
+    uint64_t bytes = 0;
+    bool light = !spec->dry_run;
+
+    for (size_t i = 0; light && i < spec->op_count; i++) {
+        const struct run_op *op = &spec->ops[i];
+
+        light = is_light(op->value, &bytes) && is_light(op->indices, &bytes) &&
+                is_light(op->decay, &bytes);
+    }
+    for (size_t i = 0; light && i < spec->fetch_count; i++)
+        light = is_light(spec->fetches[i].value, &bytes);
+    return light;
+}
+
+enum err_code
+run_execute(struct service *service, const char *model, const struct run_spec *spec,
+            const struct write_options *options, struct run_report *out, struct err *err)
+{
+    struct run_unit u = {
+        .service = service, .model = model, .spec = spec, .options = options, .report = out};
+    uint64_t revision = 0;
+    enum err_code code = ERR_DEFER;
+
+    *out = (struct run_report){0};
+    if (may_be_small(spec))
+        code = service_commit(service, small_unit, &u, options, NULL, &revision, err);
+    if (code == ERR_DEFER) {
+        err_clear(err);
+        code = run_ahead(&u, err);
+    }
+    if (code != OK)
+        run_report_drop(out);
+    return code;
+}

@@ -1,0 +1,114 @@
+/* Runs: operations on the variables of one model, in order, in one commit. Every change of a value
+ * is an operation of a run, also where a request names a single variable.
+ *
+ * A run is made on a draft (draft.h): inside the commit when it is small, so that updates of one
+ * counter by many clients queue up instead of chasing each other; else ahead of it, from a
+ * snapshot, and published by a short unit that expects what was read. When that has changed, the
+ * run is made again. Nothing of a run that fails is there afterwards. */
+#ifndef SERVICE_RUN_H
+#define SERVICE_RUN_H
+
+#include "service/checkpoint.h"
+#include "service/initialize.h"
+#include "service/service.h"
+#include "service/variable_write.h"
+
+struct draft;
+struct draft_save;
+struct draft_variable;
+struct verb;
+
+/* One operation; everything borrowed from the caller. Trees are inferred and drawn here. */
+struct run_op {
+    const struct verb *verb;
+    const char *variable;
+    struct expr_tree *value, *indices, *decay;
+    bool validate_shape, zero_debias;
+    int64_t limit;
+    const struct initialize_spec *initialize;
+    const struct checkpoint_save_spec *save;
+};
+
+/* What must hold before the first operation. */
+struct run_requirement {
+    const char *variable;
+    bool has_version, has_revision;
+    uint64_t version, revision;
+};
+
+struct run_fetch {
+    const char *name;
+    struct expr_tree *value;
+};
+
+struct run_spec {
+    const struct run_requirement *requirements;
+    size_t requirement_count;
+    const struct run_op *ops;
+    size_t op_count;
+    const struct run_fetch *fetches;
+    size_t fetch_count;
+    /* Guards: a run that breaks one is ERR_UNPROCESSABLE. */
+    bool finite;                      /* no new value holds NaN or infinity */
+    double update_norm_max;           /* of all changes together; INFINITY: any */
+    bool dry_run;                     /* nothing is kept */
+    const char *conditional_variable; /* what If-Match is about; NULL: nothing */
+    bool conditional_model;           /* likewise: the model */
+    bool conditional_save;            /* likewise: the checkpoint that is saved */
+    bool numbered;                    /* errors say which operation failed */
+};
+
+/* What one operation did. */
+struct run_result {
+    const struct verb *verb;
+    bool has_change; /* of one variable: */
+    struct variable_change change;
+    bool has_before; /* count_up_to: the value before it */
+    int64_t before;
+    bool converted; /* the variable's chunks are laid out for updates of rows from now on */
+    struct initialize_report initialized; /* initialize */
+    bool has_saved;
+    struct checkpoint_info saved;
+    /* until the run is published */
+    const struct draft_variable *variable;
+    uint64_t change_number;
+    struct draft_save *save;
+};
+
+/* Owned: run_report_drop. */
+struct run_report {
+    struct run_result *results; /* by operation */
+    size_t result_count;
+    struct tensor *fetches; /* by fetch */
+    size_t fetch_count;
+    bool has_update_norm;
+    double update_norm; /* of all floats together */
+    uint64_t revision;
+    bool dry_run;
+};
+void run_report_drop(struct run_report *report);
+
+/* All of it or nothing. ERR_PRECONDITION_FAILED (a requirement, a condition of `options`),
+ * ERR_UNPROCESSABLE (a guard), ERR_ABORTED when what it read kept changing, and what its operations
+ * fail with. */
+ERR_MUST_CHECK enum err_code run_execute(struct service *service, const char *model,
+                                         const struct run_spec *spec,
+                                         const struct write_options *options,
+                                         struct run_report *out, struct err *err);
+/* Nothing asked for: no guard, no fetch. */
+struct run_spec run_spec_default(void);
+
+/* --- for verbs ----------------------------------------------------------------------------- */
+
+struct run {
+    struct service *service;
+    struct draft *draft;
+    const struct run_spec *spec;
+    struct expr_source source; /* of the draft */
+    const struct write_options *options;
+};
+
+/* The operation changed this variable: to be told by its result. After the draft has the change. */
+void run_changed(struct run_result *result, const struct draft_variable *variable);
+
+#endif

@@ -1,0 +1,134 @@
+#include "service/run_guard.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "service/draft.h"
+#include "service/tensor/convert.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum { GUARD_TILE_ELEMENTS = 8192 };
+
+struct guard {
+    struct run *run;
+    double *now, *before; /* a tile of each; owned */
+    uint8_t *bytes;       /* a tile as stored; owned */
+    double squares;       /* of all changes so far */
+    bool measure, finite;
+};
+
+static void
+guard_drop(struct guard *guard)
+{
+    mem_free(guard->now);
+    mem_free(guard->before);
+    mem_free(guard->bytes);
+}
+
+/* Complex numbers are their parts. */
+static enum dtype
+part_dtype(enum dtype dtype)
+{
+    return dtype == DTYPE_COMPLEX64    ? DTYPE_FLOAT32
+           : dtype == DTYPE_COMPLEX128 ? DTYPE_FLOAT64
+                                       : dtype;
+}
+
+static bool
+is_guarded(enum dtype dtype)
+{
+    return dtype_is_float(part_dtype(dtype));
+}
+
+static enum err_code
+not_finite(const struct draft_variable *variable, uint64_t element, struct err *err)
+{
+    (void)err_set(err, ERR_UNPROCESSABLE,
+                  "guard 'finite': variable '%s' would hold NaN or infinity, first at element "
+                  "%" PRIu64,
+                  variable->name, element);
+    err_about(err, "variable", variable->name);
+    return ERR_UNPROCESSABLE;
+}
+
+static enum err_code
+look_at_tile(struct guard *g, struct draft_variable *variable, uint64_t first, uint64_t count,
+             bool has_before, struct err *err)
+{
+    enum dtype dtype = part_dtype(variable->form.type.dtype);
+    uint32_t size = dtype_size(dtype);
+    uint32_t parts = dtype_size(variable->form.type.dtype) / size;
+
+    TRY(draft_read(g->run->draft, variable, first * size, count * size, g->bytes, err));
+    tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->now, count);
+    for (uint64_t i = 0; g->finite && i < count; i++)
+        if (!isfinite(g->now[i]))
+            return not_finite(variable, (first + i) / parts, err);
+    if (!g->measure)
+        return OK;
+    if (has_before) {
+        TRY(draft_read_before(g->run->draft, variable, first * size, count * size, g->bytes, err));
+        tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->before, count);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        double change = has_before ? g->now[i] - g->before[i] : g->now[i];
+
+        g->squares += change * change;
+    }
+    return OK;
+}
+
+static enum err_code
+look_at(struct guard *g, struct draft_variable *variable, struct err *err)
+{
+    uint32_t size = dtype_size(part_dtype(variable->form.type.dtype));
+    uint64_t count = draft_size(variable) / size;
+    bool has_before = draft_has_before(variable);
+
+    TRY(draft_work(g->run->draft, draft_size(variable), err));
+    for (uint64_t first = 0; first < count; first += GUARD_TILE_ELEMENTS) {
+        uint64_t part = count - first < GUARD_TILE_ELEMENTS ? count - first : GUARD_TILE_ELEMENTS;
+
+        TRY(look_at_tile(g, variable, first, part, has_before, err));
+    }
+    return OK;
+}
+
+static enum err_code
+judge(const struct guard *g, struct run_report *report, struct err *err)
+{
+    if (!g->measure)
+        return OK;
+    report->has_update_norm = true;
+    report->update_norm = sqrt(g->squares);
+    if (report->update_norm <= g->run->spec->update_norm_max)
+        return OK;
+    return err_set(err, ERR_UNPROCESSABLE,
+                   "guard 'max_update_norm': the changes have a norm of %.17g, at most %.17g is "
+                   "allowed",
+                   report->update_norm, g->run->spec->update_norm_max);
+}
+
+enum err_code
+run_guard(struct run *run, struct run_report *report, struct err *err)
+{
+    AUTO_CALL(guard_drop)
+    struct guard g = {
+        .run = run, .measure = !isinf(run->spec->update_norm_max), .finite = run->spec->finite};
+
+    if (!g.measure && !g.finite)
+        return OK;
+    g.now = mem_alloc(GUARD_TILE_ELEMENTS * sizeof(double), err);
+    g.before = mem_alloc(GUARD_TILE_ELEMENTS * sizeof(double), err);
+    g.bytes = mem_alloc(GUARD_TILE_ELEMENTS * sizeof(double), err);
+    if (g.now == NULL || g.before == NULL || g.bytes == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < run->draft->variable_count; i++) {
+        struct draft_variable *variable = run->draft->variables[i];
+
+        if (variable->changes > 0 && is_guarded(variable->form.type.dtype))
+            TRY(look_at(&g, variable, err));
+    }
+    return judge(&g, report, err);
+}

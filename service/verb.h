@@ -1,0 +1,41 @@
+/* A verb: what one operation of a run does. One const struct in a file of service/verbs/, one line
+ * in service/verbs/list.def. */
+#ifndef SERVICE_VERB_H
+#define SERVICE_VERB_H
+
+#include "service/run.h"
+
+/* What an operation states; from these its JSON is decoded and refused. */
+enum verb_field {
+    VERB_VARIABLE = 1,            /* which variable; every verb of one */
+    VERB_VALUE = 1 << 1,          /* an expression */
+    VERB_VALIDATE_SHAPE = 1 << 2, /* default true */
+    VERB_LIMIT = 1 << 3,          /* an integer */
+    VERB_INDICES = 1 << 4,        /* an expression of integers */
+    VERB_UPDATES = 1 << 5,        /* an expression: run_op.value */
+    VERB_INITIALIZE = 1 << 6,     /* variables | collection, prefix; only_uninitialized */
+    VERB_SAVE = 1 << 7,           /* name, global_step, variables | prefix, overwrite */
+    VERB_DECAY = 1 << 8,          /* an expression of a scalar: run_op.decay */
+    VERB_ZERO_DEBIAS = 1 << 9,    /* default true */
+};
+
+struct verb {
+    const char *name;
+    const char *summary; /* one sentence for the catalogue */
+    unsigned fields;     /* verb_field */
+    uint32_t kernel;     /* which of its file's verbs: enum kernel_binary … */
+    /* Changes the draft. Says in *out what it did. ERR_DEFER inside a commit when it is too much
+     * for one: the run is then made ahead of it. May run more than once for one request. */
+    ERR_MUST_CHECK enum err_code (*apply)(struct run *run, const struct run_op *op,
+                                          struct run_result *out, struct err *err);
+};
+
+#define VERB(name) extern const struct verb verb_##name;
+#include "service/verbs/list.def"
+#undef VERB
+
+/* NULL when there is none. */
+const struct verb *verb_find(struct bytes name);
+const struct verb *verb_at(size_t index); /* NULL past the end */
+
+#endif

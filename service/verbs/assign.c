@@ -1,0 +1,181 @@
+/* assign, assign_add, assign_sub: a new whole value. */
+#include "service/compute.h"
+#include "service/draft.h"
+#include "service/tensor/kernels.h"
+#include "service/verb.h"
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum { ASSIGN = KERNEL_BINARY_COUNT }; /* no kernel: the value alone */
+
+static const char *
+verb_text(const struct verb *verb)
+{
+    return verb->kernel == ASSIGN       ? "assign to"
+           : verb->kernel == KERNEL_ADD ? "assign_add to"
+                                        : "assign_sub from";
+}
+
+/* An update of what is there does not broadcast, and has arithmetic. */
+static enum err_code
+check_combined(const struct run_op *op, const struct draft_variable *variable, struct err *err)
+{
+    const struct tensor_type *ours = &variable->form.type, *theirs = &op->value->root->type;
+    char our_shape[SHAPE_TEXT_BYTES_MAX], their_shape[SHAPE_TEXT_BYTES_MAX];
+
+    if (op->verb->kernel == ASSIGN || shape_equal(&theirs->shape, &ours->shape))
+        return OK;
+    (void)err_set(err, ERR_INVALID_ARGUMENT,
+                  "%s '%s': shape %s expected, the value has %s (updates do not broadcast)",
+                  verb_text(op->verb), variable->name, shape_text(&ours->shape, our_shape),
+                  shape_text(&theirs->shape, their_shape));
+    err_about(err, "variable", variable->name);
+    return ERR_INVALID_ARGUMENT;
+}
+
+static enum err_code
+check_arithmetic(const struct run_op *op, const struct draft_variable *variable, struct err *err)
+{
+    enum dtype dtype = variable->form.type.dtype;
+
+    if (op->verb->kernel == ASSIGN || kernel_binary_known(KERNEL_ADD, dtype))
+        return OK;
+    err_about(err, "variable", variable->name);
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s '%s': %s has no arithmetic", verb_text(op->verb),
+                   variable->name, dtype_name(dtype));
+}
+
+/* Infers the value for this variable and checks that it fits; draws its seeds. */
+static enum err_code
+prepare(struct run *run, const struct run_op *op, struct draft_variable **out, struct err *err)
+{
+    bool strict = op->validate_shape || op->verb->kernel != ASSIGN;
+    struct draft_variable *variable = NULL;
+
+    if (op->verb->kernel == ASSIGN)
+        TRY(draft_find(run->draft, op->variable, &variable, err));
+    else
+        TRY(draft_find_initialized(run->draft, op->variable, &variable, err));
+    TRY(check_arithmetic(op, variable, err));
+    TRY(expr_infer(op->value, &run->source, variable->form.type.dtype, err));
+    TRY(check_combined(op, variable, err));
+    TRY(service_check_assignable(&variable->form, variable->name, verb_text(op->verb),
+                                 &op->value->root->type, strict, err));
+    *out = variable;
+    return draft_draw(run->draft, variable->name, op->value, err);
+}
+
+static enum err_code
+write_strings(struct run *run, const struct run_op *op, struct draft_variable *variable,
+              struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(run->service);
+    AUTO_WRITER w = NULL;
+    AUTO(buf) strings;
+    uint64_t size = 0;
+
+    buf_init(&strings, run->service->limits.expression_bytes_max);
+    TRY(compute_size(op->value, &run->source, &options, &strings, &size, err));
+    TRY(draft_write_open(run->draft, variable, size, &w, err));
+    TRY(draft_write_append(w, strings.data, strings.size, err));
+    return draft_write_close(TAKE(w), &op->value->root->type.shape, err);
+}
+
+/* The variable's bytes: lent where they lie together, else copied to `copy`. */
+static enum err_code
+old_bytes(struct run *run, struct draft_variable *variable, uint64_t offset, uint64_t size,
+          uint8_t *copy, const void **out, struct err *err)
+{
+    struct bytes lent = {0};
+
+    TRY(draft_lend(run->draft, variable, offset, size, &lent, err));
+    *out = lent.data;
+    if (lent.data != NULL && (uintptr_t)lent.data % 16 == 0)
+        return OK;
+    *out = copy;
+    return draft_read(run->draft, variable, offset, size, copy, err);
+}
+
+/* old op value, run by run, into the writer. */
+static enum err_code
+write_combined(struct run *run, const struct run_op *op, struct draft_variable *variable,
+               struct draft_writer *w, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(run->service);
+    enum dtype dtype = variable->form.type.dtype;
+    uint64_t left = shape_count(&variable->form.type.shape), first = 0;
+    uint32_t element_size = dtype_size(dtype);
+    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
+    AUTO_CALL(mem_free_scope) uint8_t *copy = mem_aligned(STORE_BULK_BYTES, err);
+
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    TRY(draft_work(run->draft, compute_work_bytes(op->value), err));
+    TRY(evaluator_open(op->value, &run->source, &options, &evaluator, err));
+    while (left > 0) {
+        const void *old = NULL;
+        uint8_t *room = NULL;
+        size_t size = 0;
+        uint64_t count;
+
+        TRY(draft_write_reserve(w, &room, &size, err));
+        if (size > STORE_BULK_BYTES)
+            size = STORE_BULK_BYTES;
+        count = size / element_size < left ? size / element_size : left;
+        TRY(evaluator_read(evaluator, first, count, room, err));
+        TRY(old_bytes(run, variable, first * element_size, count * element_size, copy, &old, err));
+        TRY(kernel_binary((enum kernel_binary)op->verb->kernel, dtype,
+                          (struct kernel_operand){old, 1}, (struct kernel_operand){room, 1}, room,
+                          count, err));
+        TRY(draft_write_commit(w, count * element_size, err));
+        first += count;
+        left -= count;
+    }
+    return OK;
+}
+
+static enum err_code
+assign_apply(struct run *run, const struct run_op *op, struct run_result *out, struct err *err)
+{
+    struct draft_variable *variable = NULL;
+    AUTO_WRITER w = NULL;
+
+    TRY(prepare(run, op, &variable, err));
+    if (op->value->root->type.dtype == DTYPE_STRING) {
+        TRY(write_strings(run, op, variable, err));
+        run_changed(out, variable);
+        return OK;
+    }
+    TRY(draft_write_open(run->draft, variable, tensor_type_bytes(&op->value->root->type), &w, err));
+    if (op->verb->kernel == ASSIGN)
+        TRY(draft_write_expr(w, op->value, &run->source, err));
+    else
+        TRY(write_combined(run, op, variable, w, err));
+    TRY(draft_write_close(TAKE(w), &op->value->root->type.shape, err));
+    run_changed(out, variable);
+    return OK;
+}
+
+const struct verb verb_assign = {
+    .name = "assign",
+    .summary = "Gives a variable a new value, also while it has none.",
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
+    .kernel = ASSIGN,
+    .apply = assign_apply,
+};
+
+const struct verb verb_assign_add = {
+    .name = "assign_add",
+    .summary = "Adds a value of the variable's shape to it.",
+    .fields = VERB_VARIABLE | VERB_VALUE,
+    .kernel = KERNEL_ADD,
+    .apply = assign_apply,
+};
+
+const struct verb verb_assign_sub = {
+    .name = "assign_sub",
+    .summary = "Subtracts a value of the variable's shape from it.",
+    .fields = VERB_VARIABLE | VERB_VALUE,
+    .kernel = KERNEL_SUBTRACT,
+    .apply = assign_apply,
+};
