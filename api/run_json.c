@@ -1,0 +1,385 @@
+/* Reading runs. Which fields an operation has is its verb's row; each field is read here once, for
+ * every verb that has it. */
+#include "api/run_json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "api/expr_json.h"
+#include "api/picks.h"
+#include "service/variable.h"
+#include "service/verb.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+enum { RUN_OP_TREES_MAX = 3 };
+
+void
+api_run_drop(struct api_run *run)
+{
+    for (size_t i = 0; i < run->tree_count; i++)
+        expr_tree_drop(&run->trees[i]);
+    *run = (struct api_run){0};
+}
+
+enum err_code
+api_run_reserve(struct api_request *rq, struct api_run *run, size_t trees, struct err *err)
+{
+    run->trees = arena_array(api_request_arena(rq), trees, sizeof *run->trees, err);
+    run->tree_capacity = trees;
+    return run->trees == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* --- one field each ------------------------------------------------------------------------ */
+
+static enum err_code
+missing(const struct api_object *object, const char *field, struct err *err)
+{
+    char where[API_WHERE_BYTES_MAX];
+
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s: field '%s' is missing",
+                   api_value_where(&object->value, where), field);
+}
+
+static enum err_code
+take_expression(struct api_request *rq, struct api_object *object, const char *field,
+                enum dtype hint, struct api_run *run, struct expr_tree **out, struct err *err)
+{
+    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    struct api_value value;
+
+    if (!api_object_has(object, field, &value))
+        return missing(object, field, err);
+    CHECK(run->tree_count < run->tree_capacity);
+    TRY(api_expr_decode(&value, hint, &limits, &run->trees[run->tree_count], err));
+    *out = &run->trees[run->tree_count++];
+    return OK;
+}
+
+/* "w:0" is w. */
+static enum err_code
+take_variable(struct api_request *rq, struct api_object *object, const char *field,
+              const char **out, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+
+    TRY(api_object_text(object, field, arena, out, NULL, err));
+    *out = arena_text(arena, bytes_of(*out, name_without_output(*out)), err);
+    return *out == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* Literals are read in the variable's dtype at once: uint64 and float64 keep every digit. */
+static enum err_code
+literal_dtype(struct api_request *rq, const char *variable, enum dtype *out, struct err *err)
+{
+    struct tensor_type type;
+    uint64_t revision = 0;
+    struct err own = ERR_INIT;
+    enum err_code code = variable_type(api_request_service(rq), api_request_model(rq), variable,
+                                       &type, &revision, &own);
+
+    *out = code == OK ? type.dtype : DTYPE_UNSET;
+    if (code == OK || code == ERR_NOT_FOUND) /* told by the operation, in its place */
+        return OK;
+    return err_set(err, code, "%s", own.text);
+}
+
+enum err_code
+api_initialize_take(struct api_request *rq, struct api_object *object, struct initialize_spec *out,
+                    struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    const char **names = NULL;
+    bool named = false, given = false, prefixed = false;
+
+    TRY(api_object_texts(object, "variables", arena, &names, &out->name_count, &named, err));
+    TRY(api_object_text(object, "collection", arena, &out->collection, &given, err));
+    TRY(api_object_text(object, "prefix", arena, &out->prefix, &prefixed, err));
+    if (named && (given || prefixed))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "give 'variables', or 'collection' and 'prefix', not both");
+    TRY(api_object_bool(object, "only_uninitialized", &out->only_uninitialized, &given, err));
+    for (size_t i = 0; named && i < out->name_count; i++) {
+        names[i] = arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
+        if (names[i] == NULL)
+            return ERR_NO_MEMORY;
+    }
+    out->names = named ? names : NULL;
+    return OK;
+}
+
+/* 1000, or {"variable": "global_step"}. */
+static enum err_code
+take_step(struct api_request *rq, struct api_object *object, struct checkpoint_save_spec *spec,
+          struct err *err)
+{
+    struct api_value value;
+    struct api_object step;
+
+    if (!api_object_has(object, "global_step", &value) || api_value_kind(&value) == API_NULL)
+        return OK;
+    if (api_value_kind(&value) != API_OBJECT) {
+        spec->has_global_step = true;
+        return api_value_i64(&value, &spec->global_step, err);
+    }
+    TRY(api_object_of(&value, &step, err));
+    TRY(take_variable(rq, &step, "variable", &spec->global_step_variable, err));
+    return api_object_end(&step, err);
+}
+
+enum err_code
+api_save_take(struct api_request *rq, struct api_object *object, struct checkpoint_save_spec *out,
+              struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct api_value picks;
+    bool given = false;
+
+    TRY(api_object_text(object, "name", arena, &out->name, NULL, err));
+    TRY(take_step(rq, object, out, err));
+    if (api_object_has(object, "variables", &picks))
+        TRY(api_picks_take(rq, &picks, &out->picks, &out->pick_count, err));
+    TRY(api_object_text(object, "prefix", arena, &out->prefix, &given, err));
+    if (given && out->picks != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "give 'variables' or 'prefix', not both");
+    TRY(api_object_bool(object, "overwrite", &out->overwrite, &given, err));
+    return api_object_bool(object, "allow_empty", &out->allow_empty, &given, err);
+}
+
+/* --- one operation ------------------------------------------------------------------------- */
+
+static enum err_code
+take_trees(struct api_request *rq, struct api_object *object, struct api_run *run,
+           struct run_op *op, struct err *err)
+{
+    unsigned fields = op->verb->fields;
+    enum dtype dtype = DTYPE_UNSET;
+
+    if (op->variable != NULL)
+        TRY(literal_dtype(rq, op->variable, &dtype, err));
+    if (fields & VERB_INDICES)
+        TRY(take_expression(rq, object, "indices", DTYPE_UNSET, run, &op->indices, err));
+    if (fields & VERB_UPDATES)
+        TRY(take_expression(rq, object, "updates", dtype, run, &op->value, err));
+    if (fields & VERB_VALUE)
+        TRY(take_expression(rq, object, "value", dtype, run, &op->value, err));
+    if (fields & VERB_DECAY)
+        TRY(take_expression(rq, object, "decay", DTYPE_UNSET, run, &op->decay, err));
+    return OK;
+}
+
+static enum err_code
+take_specs(struct api_request *rq, struct api_object *object, struct run_op *op, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+
+    if (op->verb->fields & VERB_INITIALIZE) {
+        struct initialize_spec *spec = arena_alloc(arena, sizeof *spec, err);
+
+        if (spec == NULL)
+            return ERR_NO_MEMORY;
+        TRY(api_initialize_take(rq, object, spec, err));
+        op->initialize = spec;
+    }
+    if (op->verb->fields & VERB_SAVE) {
+        struct checkpoint_save_spec *spec = arena_alloc(arena, sizeof *spec, err);
+
+        if (spec == NULL)
+            return ERR_NO_MEMORY;
+        TRY(api_save_take(rq, object, spec, err));
+        op->save = spec;
+    }
+    return OK;
+}
+
+enum err_code
+api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_run *run,
+                  struct run_op *op, struct err *err)
+{
+    unsigned fields = op->verb->fields;
+    bool given = false;
+
+    op->validate_shape = true;
+    op->zero_debias = true;
+    if ((fields & VERB_VARIABLE) && op->variable == NULL)
+        TRY(take_variable(rq, object, "variable", &op->variable, err));
+    TRY(take_trees(rq, object, run, op, err));
+    if (fields & VERB_VALIDATE_SHAPE)
+        TRY(api_object_bool(object, "validate_shape", &op->validate_shape, &given, err));
+    if (fields & VERB_ZERO_DEBIAS)
+        TRY(api_object_bool(object, "zero_debias", &op->zero_debias, &given, err));
+    if (fields & VERB_LIMIT)
+        TRY(api_object_i64(object, "limit", &op->limit, NULL, err));
+    TRY(take_specs(rq, object, op, err));
+    return api_object_end(object, err);
+}
+
+static enum err_code
+unknown_verb(const char *name, struct err *err)
+{
+    char known[400] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; verb_at(i) != NULL && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                                 verb_at(i)->name);
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "field 'op': there is no operation '%.64s', there are %s", name, known);
+}
+
+static enum err_code
+take_op(struct api_request *rq, const struct api_value *value, struct api_run *run,
+        struct run_op *op, struct err *err)
+{
+    const char *name = NULL;
+    struct api_object object;
+
+    TRY(api_object_of(value, &object, err));
+    TRY(api_object_text(&object, "op", api_request_arena(rq), &name, NULL, err));
+    op->verb = verb_find(bytes_of_text(name));
+    if (op->verb == NULL)
+        return unknown_verb(name, err);
+    return api_run_decode_op(rq, &object, run, op, err);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static enum err_code
+take_requirement(struct api_request *rq, const struct api_value *value, struct run_requirement *out,
+                 struct err *err)
+{
+    struct api_object object;
+    int64_t version = 0, revision = 0;
+
+    TRY(api_object_of(value, &object, err));
+    TRY(take_variable(rq, &object, "variable", &out->variable, err));
+    TRY(api_object_i64(&object, "version", &version, &out->has_version, err));
+    TRY(api_object_i64(&object, "revision", &revision, &out->has_revision, err));
+    TRY(api_object_end(&object, err));
+    if (!out->has_version && !out->has_revision)
+        return missing(&object, "version' or 'revision", err);
+    out->version = (uint64_t)version;
+    out->revision = (uint64_t)revision;
+    return OK;
+}
+
+static enum err_code
+take_requirements(struct api_request *rq, const struct api_value *list, struct run_spec *spec,
+                  struct err *err)
+{
+    struct run_requirement *out;
+    struct api_value *values = NULL;
+    size_t count = 0;
+
+    TRY(api_value_elements(list, api_request_arena(rq), &values, &count, err));
+    out = arena_array(api_request_arena(rq), count + 1, sizeof *out, err);
+    if (out == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        TRY(take_requirement(rq, &values[i], &out[i], err));
+    spec->requirements = out;
+    spec->requirement_count = count;
+    return OK;
+}
+
+static enum err_code
+take_guards(const struct api_value *value, struct run_spec *spec, struct err *err)
+{
+    struct api_object object;
+    struct api_value norm;
+    bool given = false;
+
+    TRY(api_object_of(value, &object, err));
+    TRY(api_object_bool(&object, "finite", &spec->finite, &given, err));
+    if (api_object_has(&object, "max_update_norm", &norm)) {
+        TRY(api_value_f64(&norm, &spec->update_norm_max, err));
+        if (!(spec->update_norm_max >= 0) || isinf(spec->update_norm_max))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "field 'guards.max_update_norm' must be a finite number, not negative");
+    }
+    return api_object_end(&object, err);
+}
+
+static enum err_code
+take_ops(struct api_request *rq, struct api_run *run, const struct api_value *values, size_t count,
+         struct err *err)
+{
+    struct run_op *ops = arena_array(api_request_arena(rq), count + 1, sizeof *ops, err);
+
+    if (ops == NULL)
+        return ERR_NO_MEMORY;
+    run->spec.ops = ops;
+    run->spec.op_count = count;
+    for (size_t i = 0; i < count; i++) {
+        enum err_code code = take_op(rq, &values[i], run, &ops[i], err);
+
+        if (code != OK && err != NULL)
+            err->failed_operation = (int64_t)i;
+        TRY(code);
+    }
+    return OK;
+}
+
+static enum err_code
+take_fetches(struct api_request *rq, struct api_run *run, const char **names,
+             const struct api_value *values, size_t count, struct err *err)
+{
+    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    struct run_fetch *fetches = arena_array(api_request_arena(rq), count + 1, sizeof *fetches, err);
+
+    if (fetches == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct expr_tree *tree = &run->trees[run->tree_count];
+
+        TRY(api_expr_decode(&values[i], DTYPE_UNSET, &limits, tree, err));
+        run->tree_count++;
+        fetches[i] = (struct run_fetch){.name = names[i], .value = tree};
+    }
+    run->spec.fetches = fetches;
+    run->spec.fetch_count = count;
+    return OK;
+}
+
+static enum err_code
+check_counts(struct api_request *rq, size_t ops, size_t fetches, struct err *err)
+{
+    uint64_t limit = service_limits_of(api_request_service(rq))->variables_per_request_max;
+
+    if (ops <= limit && fetches <= limit)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "%zu operations and %zu fetches in one request, the limit is %llu of each "
+                   "(variables_per_request_max)",
+                   ops, fetches, (unsigned long long)limit);
+}
+
+enum err_code
+api_run_decode(struct api_request *rq, const struct api_value *body, struct api_run *out,
+               struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct api_value *ops = NULL, *fetches = NULL, value;
+    const char **fetch_names = NULL;
+    size_t op_count = 0, fetch_count = 0;
+    struct api_object object;
+    bool given = false;
+
+    out->spec = run_spec_default();
+    out->spec.numbered = true;
+    TRY(api_object_of(body, &object, err));
+    if (api_object_has(&object, "require", &value))
+        TRY(take_requirements(rq, &value, &out->spec, err));
+    if (api_object_has(&object, "guards", &value))
+        TRY(take_guards(&value, &out->spec, err));
+    TRY(api_object_bool(&object, "dry_run", &out->spec.dry_run, &given, err));
+    if (api_object_has(&object, "ops", &value))
+        TRY(api_value_elements(&value, arena, &ops, &op_count, err));
+    if (api_object_has(&object, "fetches", &value))
+        TRY(api_value_fields(&value, arena, &fetch_names, &fetches, &fetch_count, err));
+    TRY(api_object_end(&object, err));
+    TRY(check_counts(rq, op_count, fetch_count, err));
+    TRY(api_run_reserve(rq, out, op_count * RUN_OP_TREES_MAX + fetch_count + 1, err));
+    TRY(take_ops(rq, out, ops, op_count, err));
+    return take_fetches(rq, out, fetch_names, fetches, fetch_count, err);
+}

@@ -1,0 +1,48 @@
+/* Runs as JSON: the request of POST …:run, and what a run did. */
+#ifndef API_RUN_JSON_H
+#define API_RUN_JSON_H
+
+#include <jansson.h>
+
+#include "api/request.h"
+#include "service/run.h"
+
+/* A decoded run. Owns its expressions; everything else borrows from the request: api_run_drop. */
+struct api_run {
+    struct run_spec spec;
+    struct expr_tree *trees; /* in the request's arena, tree_count of them built */
+    size_t tree_count, tree_capacity;
+};
+void api_run_drop(struct api_run *run);
+
+/* {"require": […], "ops": […], "guards": {…}, "fetches": {…}, "dry_run": false}.
+ * ERR_INVALID_ARGUMENT names the field; of an operation also its index. */
+ERR_MUST_CHECK enum err_code api_run_decode(struct api_request *rq, const struct api_value *body,
+                                            struct api_run *out, struct err *err);
+/* One operation, whose object has been opened; `verb` says which fields it has. `out` has room for
+ * its trees: api_run_reserve. Ends the object. */
+ERR_MUST_CHECK enum err_code api_run_reserve(struct api_request *rq, struct api_run *run,
+                                             size_t trees, struct err *err);
+ERR_MUST_CHECK enum err_code api_run_decode_op(struct api_request *rq, struct api_object *object,
+                                               struct api_run *run, struct run_op *op,
+                                               struct err *err);
+
+/* The fields of "initialize" and of "save", for the requests of their own too; neither ends the
+ * object. Borrows from the request's arena. */
+ERR_MUST_CHECK enum err_code api_initialize_take(struct api_request *rq, struct api_object *object,
+                                                 struct initialize_spec *out, struct err *err);
+ERR_MUST_CHECK enum err_code api_save_take(struct api_request *rq, struct api_object *object,
+                                           struct checkpoint_save_spec *out, struct err *err);
+
+/* A new reference: what an initialization, or any operation, did. */
+ERR_MUST_CHECK enum err_code api_describe_initialized(const struct initialize_report *report,
+                                                      json_t **out, struct err *err);
+ERR_MUST_CHECK enum err_code api_describe_result(const struct run_result *result, json_t **out,
+                                                 struct err *err);
+/* The whole reply, fetches included, appended to `out`. ERR_PAYLOAD_TOO_LARGE when the fetches have
+ * more than `elements_max` elements (max_json_elements). */
+ERR_MUST_CHECK enum err_code api_run_print(const struct run_spec *spec,
+                                           const struct run_report *report, uint64_t elements_max,
+                                           struct buf *out, struct err *err);
+
+#endif
