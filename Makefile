@@ -63,7 +63,7 @@ JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
 .PHONY: all run test suite check unit http lint format format-check tidy asan tsan valgrind cover \
-        crash crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
+        crash linear crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
         deps deps-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -204,8 +204,12 @@ cover: ## lines run by unit and black box, file by file
 
 crash: $(B)/tensorkeep ## kill -9 under load, then verify: ROUNDS=12
 	@$(PYTHON) tests/crash/kill.py --server $< --rounds $(ROUNDS)
+linear: $(B)/tensorkeep ## clients at once and kill -9, then one order of all of it: ROUNDS=12
+	@$(PYTHON) tests/crash/history_faults.py
+	@$(PYTHON) tests/crash/linear.py --server $< --rounds $(ROUNDS)
 crash-short:
 	+@$(SUBMAKE) crash ROUNDS=3
+	+@$(SUBMAKE) linear ROUNDS=4
 
 fuzz: ## fuzz T=target (or all) for SECONDS_EACH=60 each
 	+@$(SUBMAKE) VARIANT=fuzz fuzz-run
