@@ -8,6 +8,8 @@
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
 
+struct run_report;
+
 enum { CHECKPOINT_METADATA_BYTES_MAX = 1 << 20 };
 
 /* --- saving -------------------------------------------------------------------------------- */
@@ -37,12 +39,12 @@ struct checkpoint_info {
 };
 
 /* ERR_FAILED_PRECONDITION naming an uninitialized variable; ERR_INVALID_ARGUMENT for nothing to
- * save, or a tensor name given twice. All from one revision. */
+ * save, or a tensor name given twice. All from one revision. *out: of a run of one operation, with
+ * what it saved; owned: run_report_drop; empty on failure. */
 ERR_MUST_CHECK enum err_code checkpoint_save(struct service *service, const char *model,
                                              const struct checkpoint_save_spec *spec,
                                              const struct write_options *options,
-                                             struct checkpoint_info *out, uint64_t *revision,
-                                             struct err *err);
+                                             struct run_report *out, struct err *err);
 
 /* --- looking ------------------------------------------------------------------------------- */
 

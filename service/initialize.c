@@ -4,7 +4,6 @@
 #include "service/run.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
 
 void
 initialize_report_drop(struct initialize_report *report)
@@ -18,18 +17,13 @@ initialize_report_drop(struct initialize_report *report)
 
 enum err_code
 model_initialize(struct service *service, const char *model, const struct initialize_spec *spec,
-                 const struct write_options *options, struct initialize_report *out,
-                 struct err *err)
+                 const struct write_options *options, struct run_report *out, struct err *err)
 {
     struct run_op op = {.verb = &verb_initialize, .initialize = spec};
     struct run_spec run = run_spec_default();
-    AUTO(run_report) report = {0};
 
     run.ops = &op;
     run.op_count = 1;
     run.conditional_model = spec->names == NULL;
-    *out = (struct initialize_report){0};
-    TRY(run_execute(service, model, &run, options, &report, err));
-    *out = TAKE(report.results[0].initialized);
-    return OK;
+    return run_execute(service, model, &run, options, out, err);
 }

@@ -75,7 +75,7 @@ struct run_result {
     struct draft_save *save;
 };
 
-/* Owned: run_report_drop. */
+/* Owned: run_report_drop. Filled inside the commit, before what rides along with it. */
 struct run_report {
     struct run_result *results; /* by operation */
     size_t result_count;

@@ -2,7 +2,6 @@
 #include "service/run.h"
 #include "service/variable_write.h"
 #include "service/verb.h"
-#include "store/base/scope.h"
 
 static enum err_code
 run_one(struct service *service, const char *model, const struct run_op *op,
@@ -19,7 +18,7 @@ run_one(struct service *service, const char *model, const struct run_op *op,
 enum err_code
 variable_update(struct service *service, const char *model, const char *name,
                 enum variable_update verb, struct expr_tree *value, bool validate_shape,
-                const struct write_options *options, struct variable_change *out, struct err *err)
+                const struct write_options *options, struct run_report *out, struct err *err)
 {
     static const struct verb *const verbs[] = {
         [VARIABLE_ASSIGN] = &verb_assign,
@@ -28,23 +27,15 @@ variable_update(struct service *service, const char *model, const char *name,
     };
     struct run_op op = {
         .verb = verbs[verb], .variable = name, .value = value, .validate_shape = validate_shape};
-    AUTO(run_report) report = {0};
 
-    TRY(run_one(service, model, &op, options, &report, err));
-    *out = report.results[0].change;
-    return OK;
+    return run_one(service, model, &op, options, out, err);
 }
 
 enum err_code
 variable_count_up_to(struct service *service, const char *model, const char *name, int64_t limit,
-                     const struct write_options *options, int64_t *before,
-                     struct variable_change *out, struct err *err)
+                     const struct write_options *options, struct run_report *out, struct err *err)
 {
     struct run_op op = {.verb = &verb_count_up_to, .variable = name, .limit = limit};
-    AUTO(run_report) report = {0};
 
-    TRY(run_one(service, model, &op, options, &report, err));
-    *before = report.results[0].before;
-    *out = report.results[0].change;
-    return OK;
+    return run_one(service, model, &op, options, out, err);
 }

@@ -8,6 +8,7 @@
 #include "api/picks.h"
 #include "api/tensor_io.h"
 #include "service/checkpoint.h"
+#include "service/run.h"
 #include "store/base/scope.h"
 
 /* 1000, or {"variable": "global_step"}. */
@@ -48,12 +49,11 @@ api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *er
 {
     struct arena *arena = api_request_arena(rq);
     struct checkpoint_save_spec spec = {0};
-    struct checkpoint_info info;
+    AUTO(run_report) report = {0};
     struct write_options options;
     struct api_json *doc = NULL;
     struct api_value root, picks;
     struct api_object body;
-    uint64_t revision = 0;
     bool given = false;
 
     TRY(api_request_write_options(rq, &options, err));
@@ -70,9 +70,9 @@ api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *er
     TRY(api_object_bool(&body, "overwrite", &spec.overwrite, &given, err));
     TRY(api_object_bool(&body, "allow_empty", &spec.allow_empty, &given, err));
     TRY(api_object_end(&body, err));
-    TRY(checkpoint_save(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
-                        &revision, err));
-    return reply_saved(rq, rp, &info, revision, err);
+    TRY(checkpoint_save(api_request_service(rq), api_request_model(rq), &spec, &options, &report,
+                        err));
+    return reply_saved(rq, rp, &report.results[0].saved, report.revision, err);
 }
 
 static enum err_code

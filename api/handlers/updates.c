@@ -4,6 +4,7 @@
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
 #include "service/initialize.h"
+#include "service/run.h"
 #include "service/variable.h"
 #include "service/variable_write.h"
 #include "store/base/scope.h"
@@ -14,9 +15,9 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
 {
     const char *model = api_request_model(rq), *name = api_request_name(rq);
     struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    AUTO(run_report) report = {0};
     AUTO(expr_tree) value = {0};
     struct write_options options;
-    struct variable_change change;
     struct api_json *doc = NULL;
     struct api_value root, expression;
     struct api_object body;
@@ -41,9 +42,9 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
     TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
     TRY(api_expr_decode(&expression, type.dtype, &limits, &value, err));
     TRY(variable_update(api_request_service(rq), model, name, verb, &value, validate_shape,
-                        &options, &change, err));
-    TRY(api_reply_revision(rp, change.revision, err));
-    TRY(api_describe_change(&change, &json, err));
+                        &options, &report, err));
+    TRY(api_reply_revision(rp, report.revision, err));
+    TRY(api_describe_change(&report.results[0].change, &json, err));
     return api_reply_json(rp, 200, json, err);
 }
 
@@ -70,12 +71,12 @@ enum err_code
 api_variable_count_up_to(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *json = NULL;
+    AUTO(run_report) report = {0};
     struct write_options options;
-    struct variable_change change;
     struct api_json *doc = NULL;
     struct api_value root;
     struct api_object body;
-    int64_t limit = 0, before = 0;
+    int64_t limit = 0;
 
     TRY(api_request_write_options(rq, &options, err));
     TRY(api_request_json(rq, &doc, err));
@@ -84,10 +85,10 @@ api_variable_count_up_to(struct api_request *rq, struct api_reply *rp, struct er
     TRY(api_object_i64(&body, "limit", &limit, NULL, err));
     TRY(api_object_end(&body, err));
     TRY(variable_count_up_to(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                             limit, &options, &before, &change, err));
-    TRY(api_reply_revision(rp, change.revision, err));
-    TRY(api_describe_change(&change, &json, err));
-    TRY(api_json_set(json, "value", json_integer(before), err));
+                             limit, &options, &report, err));
+    TRY(api_reply_revision(rp, report.revision, err));
+    TRY(api_describe_change(&report.results[0].change, &json, err));
+    TRY(api_json_set(json, "value", json_integer(report.results[0].before), err));
     return api_reply_json(rp, 200, TAKE(json), err);
 }
 
@@ -112,29 +113,36 @@ describe_seeds(const struct initialize_report *report, json_t **out, struct err 
 }
 
 static enum err_code
+reply_initialized(struct api_reply *rp, const struct initialize_report *report, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    json_t *part = NULL;
+
+    TRY(api_reply_revision(rp, report->revision, err));
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_describe_names((const char *)report->initialized, sizeof *report->initialized,
+                           report->initialized_count, &part, err));
+    TRY(api_json_set(json, "initialized", part, err));
+    TRY(api_describe_names((const char *)report->skipped, sizeof *report->skipped,
+                           report->skipped_count, &part, err));
+    TRY(api_json_set(json, "skipped", part, err));
+    TRY(describe_seeds(report, &part, err));
+    TRY(api_json_set(json, "initialized_with", part, err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)report->revision), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
+}
+
+static enum err_code
 run_initialize(struct api_request *rq, struct api_reply *rp, const struct initialize_spec *spec,
                struct err *err)
 {
-    AUTO(initialize_report) report = {0};
+    AUTO(run_report) report = {0};
     struct write_options options;
-    AUTO_CALL(api_json_release) json_t *json = NULL;
-    json_t *part = NULL;
 
     TRY(api_request_write_options(rq, &options, err));
     TRY(model_initialize(api_request_service(rq), api_request_model(rq), spec, &options, &report,
                          err));
-    TRY(api_reply_revision(rp, report.revision, err));
-    TRY(api_json_made(json_object(), &json, err));
-    TRY(api_describe_names((const char *)report.initialized, sizeof *report.initialized,
-                           report.initialized_count, &part, err));
-    TRY(api_json_set(json, "initialized", part, err));
-    TRY(api_describe_names((const char *)report.skipped, sizeof *report.skipped,
-                           report.skipped_count, &part, err));
-    TRY(api_json_set(json, "skipped", part, err));
-    TRY(describe_seeds(&report, &part, err));
-    TRY(api_json_set(json, "initialized_with", part, err));
-    TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
-    return api_reply_json(rp, 200, TAKE(json), err);
+    return reply_initialized(rp, &report.results[0].initialized, err);
 }
 
 enum err_code

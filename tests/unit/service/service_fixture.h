@@ -7,6 +7,7 @@
 #include "service/checkpoint.h"
 #include "service/initialize.h"
 #include "service/model.h"
+#include "service/run.h"
 #include "service/service.h"
 #include "service/variable.h"
 #include "service/variable_write.h"
@@ -168,15 +169,31 @@ create_literal(struct domain *d, const char *name, enum dtype dtype, struct shap
 
 /* --- changing ------------------------------------------------------------------------------ */
 
+/* The only change of a run, which tells nothing else that is wanted: its report is dropped. */
+static inline struct variable_change
+only_change(struct run_report *report)
+{
+    struct variable_change change;
+
+    assert_int_equal(report->result_count, 1);
+    assert_true(report->results[0].has_change);
+    change = report->results[0].change;
+    assert_int_equal(change.revision, report->revision);
+    run_report_drop(report);
+    return change;
+}
+
 /* Drops the tree. */
 static inline enum err_code
 try_update(struct domain *d, const char *name, enum variable_update verb, struct expr_tree *tree)
 {
-    struct variable_change change;
+    struct run_report report;
     enum err_code code =
-        variable_update(d->service, MODEL, name, verb, tree, true, NULL, &change, &d->f->err);
+        variable_update(d->service, MODEL, name, verb, tree, true, NULL, &report, &d->f->err);
 
     expr_tree_drop(tree);
+    if (code == OK)
+        (void)only_change(&report);
     return code;
 }
 
@@ -199,13 +216,18 @@ assign(struct domain *d, const char *name, enum dtype dtype, struct shape shape,
 static inline enum err_code
 try_initialize(struct domain *d, struct initialize_spec spec, struct initialize_report *report)
 {
-    struct initialize_report own;
-    enum err_code code = model_initialize(d->service, MODEL, &spec, NULL,
-                                          report != NULL ? report : &own, &d->f->err);
+    struct run_report run;
+    enum err_code code = model_initialize(d->service, MODEL, &spec, NULL, &run, &d->f->err);
 
-    if (code == OK && report == NULL)
-        initialize_report_drop(&own);
-    return code;
+    if (report != NULL)
+        *report = (struct initialize_report){0};
+    if (code != OK)
+        return code;
+    assert_int_equal(run.result_count, 1);
+    if (report != NULL)
+        *report = TAKE(run.results[0].initialized);
+    run_report_drop(&run);
+    return OK;
 }
 
 static inline void
@@ -222,15 +244,31 @@ delete_variable(struct domain *d, const char *name)
     WORKS(variable_delete(d->service, MODEL, name, NULL, &revision, &d->f->err), &d->f->err);
 }
 
+static inline enum err_code
+try_save(struct domain *d, struct checkpoint_save_spec spec, struct checkpoint_info *out)
+{
+    struct run_report report;
+    enum err_code code = checkpoint_save(d->service, MODEL, &spec, NULL, &report, &d->f->err);
+
+    if (out != NULL)
+        *out = (struct checkpoint_info){.replaced = false};
+    if (code != OK)
+        return code;
+    assert_int_equal(report.result_count, 1);
+    assert_true(report.results[0].has_saved);
+    if (out != NULL)
+        *out = report.results[0].saved;
+    run_report_drop(&report);
+    return OK;
+}
+
 static inline struct checkpoint_info
 save(struct domain *d, const char *name)
 {
     struct checkpoint_save_spec spec = {.name = name};
     struct checkpoint_info info;
-    uint64_t revision;
 
-    WORKS(checkpoint_save(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err),
-          &d->f->err);
+    WORKS(try_save(d, spec, &info), &d->f->err);
     return info;
 }
 

@@ -3,16 +3,6 @@
 
 enum { BIG = 300001 };
 
-static enum err_code
-try_save(struct domain *d, struct checkpoint_save_spec spec, struct checkpoint_info *out)
-{
-    struct checkpoint_info own;
-    uint64_t revision;
-
-    return checkpoint_save(d->service, MODEL, &spec, NULL, out != NULL ? out : &own, &revision,
-                           &d->f->err);
-}
-
 static void
 make_some(struct domain *d)
 {
@@ -198,15 +188,16 @@ an_existing_name_needs_overwrite(void **state)
     struct checkpoint_save_spec spec = {.name = "c"};
     struct write_options fresh = {.if_none_match = true};
     struct checkpoint_info first, second;
+    struct run_report report;
     struct looked looked;
-    uint64_t revision, before;
+    uint64_t before;
 
     make_some(d);
     WORKS(try_save(d, spec, &first), &d->f->err);
     assert_false(first.replaced);
     before = records(d);
     REFUSES(try_save(d, spec, NULL), ERR_ALREADY_EXISTS, "'c' exists already", &d->f->err);
-    FAILS(checkpoint_save(d->service, MODEL, &spec, &fresh, &second, &revision, &d->f->err),
+    FAILS(checkpoint_save(d->service, MODEL, &spec, &fresh, &report, &d->f->err),
           ERR_PRECONDITION_FAILED, &d->f->err);
     spec.overwrite = true;
     spec.prefix = "layer/";

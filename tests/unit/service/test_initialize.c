@@ -293,14 +293,15 @@ conditions_hold_for_the_variables_named(void **state)
     struct initialize_spec spec = {.names = names, .name_count = 1};
     uint64_t revision = 1;
     struct write_options match = {.if_match = true, .revisions = &revision, .revision_count = 1};
-    struct initialize_report report;
+    struct run_report report;
 
     create_int(d, "a", 1);
     FAILS(model_initialize(d->service, MODEL, &spec, &match, &report, &d->f->err),
           ERR_PRECONDITION_FAILED, &d->f->err);
     revision = info_of_variable(d, "a").record.revision;
     WORKS(model_initialize(d->service, MODEL, &spec, &match, &report, &d->f->err), &d->f->err);
-    must_report(&report, "a |");
+    must_report(&report.results[0].initialized, "a |");
+    run_report_drop(&report);
     FAILS(model_initialize(d->service, "absent", &spec, NULL, &report, &d->f->err), ERR_NOT_FOUND,
           &d->f->err);
 }

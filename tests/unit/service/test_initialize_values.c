@@ -237,11 +237,12 @@ keep_assigning(void *context)
 
     for (int i = 0; i < w->rounds; i++) {
         struct expr_tree tree = filled((float)i, 1);
-        struct variable_change change;
+        struct run_report report;
         struct err err = ERR_INIT;
 
         w->done += variable_update(w->d->service, MODEL, "x", VARIABLE_ASSIGN, &tree, true, NULL,
-                                   &change, &err) == OK;
+                                   &report, &err) == OK;
+        run_report_drop(&report);
         expr_tree_drop(&tree);
     }
     return NULL;
@@ -272,14 +273,13 @@ a_run_beside_writers_is_of_one_state_or_gives_up(void **state)
     }
     assert_int_equal(pthread_create(&thread, NULL, keep_assigning, &writer), 0);
     for (int i = 0; i < 4; i++) {
-        struct initialize_report report;
+        struct run_report report;
         struct err err = ERR_INIT;
         enum err_code code = model_initialize(d->service, MODEL, &spec, NULL, &report, &err);
 
         done += code == OK;
         aborted += code == ERR_ABORTED;
-        if (code == OK)
-            initialize_report_drop(&report);
+        run_report_drop(&report);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(writer.done, ROUNDS);

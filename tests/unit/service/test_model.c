@@ -232,11 +232,8 @@ fill_model(struct domain *d)
     {
         const struct checkpoint_pick picks[] = {{"a", "big"}, {"b", "big"}, {"c", "random"}};
         struct checkpoint_save_spec spec = {.name = "one", .picks = picks, .pick_count = 3};
-        struct checkpoint_info info;
-        uint64_t revision;
 
-        WORKS(checkpoint_save(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err),
-              &d->f->err);
+        WORKS(try_save(d, spec, NULL), &d->f->err);
     }
     memset(bytes, 1, BIG * 4);
     assign(d, "big", DTYPE_FLOAT32, exprs_shape(1, BIG), bytes);

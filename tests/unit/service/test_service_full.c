@@ -128,10 +128,8 @@ static enum err_code
 write_checkpoint(struct domain *d, const char *name)
 {
     struct checkpoint_save_spec spec = {.name = name};
-    struct checkpoint_info info;
-    uint64_t revision;
 
-    return checkpoint_save(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err);
+    return try_save(d, spec, NULL);
 }
 
 static void

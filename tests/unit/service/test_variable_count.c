@@ -9,9 +9,12 @@ enum { THREADS = 8, UNTOUCHED = -77 };
 static enum err_code
 try_count(struct domain *d, const char *name, int64_t limit, int64_t *before)
 {
-    struct variable_change change;
+    struct run_report report;
 
-    return variable_count_up_to(d->service, MODEL, name, limit, NULL, before, &change, &d->f->err);
+    TRY(variable_count_up_to(d->service, MODEL, name, limit, NULL, &report, &d->f->err));
+    *before = report.results[0].before;
+    (void)only_change(&report);
+    return OK;
 }
 
 static void
@@ -141,7 +144,7 @@ a_shape_not_known_yet_is_uninitialized(void **state)
     static const int32_t two[] = {1, 2}, one = 1;
     struct domain *d = *state;
     struct variable_spec spec = spec_named("open");
-    struct variable_change change;
+    struct run_report report;
     struct expr_tree tree = tree_new();
 
     spec.dtype = DTYPE_INT32;
@@ -151,9 +154,10 @@ a_shape_not_known_yet_is_uninitialized(void **state)
     assign(d, "open", DTYPE_INT32, scalar(), &one);
     counts_from(d, "open", 3, 1);
     (void)exprs_literal(&tree, DTYPE_INT32, exprs_shape(1, 2), two);
-    WORKS(variable_update(d->service, MODEL, "open", VARIABLE_ASSIGN, &tree, false, NULL, &change,
+    WORKS(variable_update(d->service, MODEL, "open", VARIABLE_ASSIGN, &tree, false, NULL, &report,
                           &d->f->err),
           &d->f->err);
+    (void)only_change(&report);
     expr_tree_drop(&tree);
     refuses(d, "open", 3, ERR_INVALID_ARGUMENT, "input is not a scalar: [2]");
 }
@@ -163,23 +167,26 @@ conditions_are_checked_before_anything(void **state)
 {
     struct domain *d = *state;
     struct variable_change change;
+    struct run_report report;
     uint64_t revision;
-    int64_t before = UNTOUCHED;
     struct write_options options = {.if_match = true, .revisions = &revision, .revision_count = 1};
 
     create_counter(d, "v", DTYPE_INT32, 5);
     revision = info_of_variable(d, "v").record.revision;
-    WORKS(variable_count_up_to(d->service, MODEL, "v", 9, &options, &before, &change, &d->f->err),
+    WORKS(variable_count_up_to(d->service, MODEL, "v", 9, &options, &report, &d->f->err),
           &d->f->err);
-    assert_true(before == 5);
+    assert_true(report.results[0].has_before);
+    assert_true(report.results[0].before == 5);
+    change = only_change(&report);
     assert_string_equal(change.name, "v");
     assert_int_equal(change.version, 2);
     assert_int_equal(change.revision, service_revision(d->service));
     assert_int_equal(change.type.dtype, DTYPE_INT32);
     assert_int_equal(change.type.shape.rank, 0);
     assert_false(change.created);
-    REFUSES(variable_count_up_to(d->service, MODEL, "v", 6, &options, &before, &change, &d->f->err),
+    REFUSES(variable_count_up_to(d->service, MODEL, "v", 6, &options, &report, &d->f->err),
             ERR_PRECONDITION_FAILED, "'v'", &d->f->err);
+    assert_null(report.results);
     must_be_at(d, "v", DTYPE_INT32, 6);
 }
 
@@ -196,12 +203,13 @@ count_to_the_end(void *context)
     struct counter *c = context;
 
     for (;;) {
-        struct variable_change change;
+        struct run_report report;
         struct err err = ERR_INIT;
-        int64_t before = UNTOUCHED;
         enum err_code code =
-            variable_count_up_to(c->d->service, MODEL, "v", c->limit, NULL, &before, &change, &err);
+            variable_count_up_to(c->d->service, MODEL, "v", c->limit, NULL, &report, &err);
+        int64_t before = code == OK ? report.results[0].before : UNTOUCHED;
 
+        run_report_drop(&report);
         if (code == ERR_OUT_OF_RANGE)
             return NULL;
         if (code != OK || before < 0 || before >= c->limit) {

@@ -155,11 +155,11 @@ the_shape_stays_even_without_validation(void **state)
     static const float data[] = {1, 2, 3};
     struct domain *d = *state;
     struct expr_tree tree = tree_new();
-    struct variable_change change;
+    struct run_report report;
 
     declare_sliced(d, "w", exprs_shape(1, 4), exprs_shape(1, 2));
     (void)exprs_float32(&tree, exprs_shape(1, 3), data);
-    REFUSES(variable_update(d->service, MODEL, "w", VARIABLE_ASSIGN, &tree, false, NULL, &change,
+    REFUSES(variable_update(d->service, MODEL, "w", VARIABLE_ASSIGN, &tree, false, NULL, &report,
                             &d->f->err),
             ERR_INVALID_ARGUMENT,
             "shape [4] expected, the value has [3] (a partitioned variable keeps its shape)",

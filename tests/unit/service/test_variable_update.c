@@ -19,13 +19,15 @@ small_updates_change_value_version_and_revision(void **state)
     struct domain *d = *state;
     struct expr_tree tree = tree_new();
     struct variable_change change;
+    struct run_report report;
 
     declare(d, "v", DTYPE_FLOAT32, exprs_shape(1, 3));
     (void)exprs_float32(&tree, exprs_shape(1, 3), a);
-    WORKS(variable_update(d->service, MODEL, "v", VARIABLE_ASSIGN, &tree, true, NULL, &change,
+    WORKS(variable_update(d->service, MODEL, "v", VARIABLE_ASSIGN, &tree, true, NULL, &report,
                           &d->f->err),
           &d->f->err);
     expr_tree_drop(&tree);
+    change = only_change(&report);
     assert_string_equal(change.name, "v");
     assert_int_equal(change.version, 1);
     assert_int_equal(change.revision, service_revision(d->service));
@@ -161,16 +163,16 @@ without_validation_assign_changes_the_shape_for_good(void **state)
     static const float data[] = {1, 2, 3, 4};
     struct domain *d = *state;
     struct expr_tree tree = tree_new();
-    struct variable_change change;
+    struct run_report report;
 
     create_literal(d, "v", DTYPE_FLOAT32, exprs_shape(1, 4), data);
     initialize_all(d);
     (void)exprs_float32(&tree, exprs_shape(2, 1, 2), data);
-    WORKS(variable_update(d->service, MODEL, "v", VARIABLE_ASSIGN, &tree, false, NULL, &change,
+    WORKS(variable_update(d->service, MODEL, "v", VARIABLE_ASSIGN, &tree, false, NULL, &report,
                           &d->f->err),
           &d->f->err);
     expr_tree_drop(&tree);
-    assert_int_equal(change.type.shape.rank, 2);
+    assert_int_equal(only_change(&report).type.shape.rank, 2);
     must_be(d, "v", DTYPE_FLOAT32, exprs_shape(2, 1, 2), data, 8);
     FAILS(try_update_literal(d, "v", VARIABLE_ASSIGN, DTYPE_FLOAT32, exprs_shape(1, 4), data),
           ERR_INVALID_ARGUMENT, &d->f->err);
@@ -228,20 +230,22 @@ conditions_of_updates_are_kept(void **state)
 
     for (size_t i = 0; i < 2; i++) {
         struct expr_tree tree = filled(1.0f, counts[i]);
-        struct variable_change change;
+        struct run_report report;
 
         create(d, i == 0 ? "small" : "big", &tree);
         initialize_all(d);
         tree = filled(2.0f, counts[i]);
         revision = 1;
         FAILS(variable_update(d->service, MODEL, i == 0 ? "small" : "big", VARIABLE_ASSIGN_ADD,
-                              &tree, true, &match, &change, &d->f->err),
+                              &tree, true, &match, &report, &d->f->err),
               ERR_PRECONDITION_FAILED, &d->f->err);
+        assert_null(report.results);
         revision = info_of_variable(d, i == 0 ? "small" : "big").record.revision;
         WORKS(variable_update(d->service, MODEL, i == 0 ? "small" : "big", VARIABLE_ASSIGN_ADD,
-                              &tree, true, &match, &change, &d->f->err),
+                              &tree, true, &match, &report, &d->f->err),
               &d->f->err);
         expr_tree_drop(&tree);
+        (void)only_change(&report);
     }
 }
 

@@ -22,11 +22,12 @@ add_rounds(void *context)
 
     for (int i = 0; i < w->rounds; i++) {
         struct expr_tree tree = filled(w->value, w->size);
-        struct variable_change change;
+        struct run_report report;
         struct err err = ERR_INIT;
         enum err_code code = variable_update(w->d->service, MODEL, w->name, VARIABLE_ASSIGN_ADD,
-                                             &tree, true, NULL, &change, &err);
+                                             &tree, true, NULL, &report, &err);
 
+        run_report_drop(&report);
         expr_tree_drop(&tree);
         w->done += code == OK;
         w->aborted += code == ERR_ABORTED;
@@ -105,7 +106,7 @@ copy_rounds(void *context)
 
     for (int i = 0; i < w->rounds; i++) {
         struct expr_tree tree = tree_new(), zeros = filled(0.0f, BIG);
-        struct variable_change change;
+        struct run_report report;
         struct err err = ERR_INIT;
         struct expr *fill =
             exprs_set_shape(exprs_op(&tree, "zeros", 0), "shape", exprs_shape(1, BIG));
@@ -113,7 +114,8 @@ copy_rounds(void *context)
 
         (void)exprs_op(&tree, "add", 2, fill, exprs_variable(&tree, "x", false));
         code = variable_update(w->d->service, MODEL, "big", VARIABLE_ASSIGN, &tree, true, NULL,
-                               &change, &err);
+                               &report, &err);
+        run_report_drop(&report);
         expr_tree_drop(&tree);
         expr_tree_drop(&zeros);
         w->done += code == OK;
