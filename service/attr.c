@@ -96,6 +96,31 @@ attr_defaults(const struct attr_spec *specs, void *params)
         set_default(spec, attr_at(spec, params));
 }
 
+static size_t
+size_of(enum attr_kind kind)
+{
+    static const size_t sizes[ATTR_KIND_COUNT] = {
+        [ATTR_KIND_F64] = sizeof(double),
+        [ATTR_KIND_I64] = sizeof(int64_t),
+        [ATTR_KIND_BOOL] = sizeof(bool),
+        [ATTR_KIND_DTYPE] = sizeof(enum dtype),
+        [ATTR_KIND_SHAPE] = sizeof(struct attr_shape),
+        [ATTR_KIND_SEED] = sizeof(struct attr_seed),
+        [ATTR_KIND_TENSOR] = sizeof(struct attr_tensor),
+        [ATTR_KIND_DIMS] = sizeof(struct attr_dims),
+        [ATTR_KIND_INTS] = sizeof(struct attr_ints),
+        [ATTR_KIND_CHOICE] = sizeof(int64_t),
+    };
+
+    return sizes[kind];
+}
+
+void
+attr_copy(const struct attr_spec *spec, const void *from, void *to)
+{
+    memcpy(attr_at(spec, to), attr_in(spec, from), size_of(spec->kind));
+}
+
 bool
 attr_is_default(const struct attr_spec *spec, const void *params)
 {

@@ -123,6 +123,8 @@ void *attr_at(const struct attr_spec *spec, void *params);
 const void *attr_in(const struct attr_spec *spec, const void *params);
 /* The params struct as it is when nothing was given. */
 void attr_defaults(const struct attr_spec *specs, void *params);
+/* The row's value from one params struct to another; what it borrows it goes on borrowing. */
+void attr_copy(const struct attr_spec *spec, const void *from, void *to);
 /* Whether the row's value is the one attr_defaults gives. */
 bool attr_is_default(const struct attr_spec *spec, const void *params);
 /* The bounds of a number as they apply: -DBL_MAX, DBL_MAX (INT64_MIN, INT64_MAX) when none are set.

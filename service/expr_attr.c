@@ -275,51 +275,50 @@ decode_value(struct reader *in, const struct expr_limits *limits, struct expr_tr
     return err_set(err, ERR_INTERNAL, "attribute '%s' has no kind", spec->name);
 }
 
-/* --- all of a node ------------------------------------------------------------------------- */
+/* --- all of an owner ----------------------------------------------------------------------- */
 
 enum err_code
-expr_attrs_encode(const struct expr *node, struct buf *out, struct err *err)
+expr_attrs_encode(const struct expr_attrs *attrs, struct buf *out, struct err *err)
 {
-    const struct attr_spec *specs = node->op->attrs;
+    const struct attr_spec *specs = attrs->specs;
 
     TRY(buf_append_u32(out, (uint32_t)attr_count(specs), err));
     for (size_t i = 0; specs[i].name != NULL; i++) {
         TRY(buf_append_bytes(out, bytes_of_text(specs[i].name), err));
         TRY(buf_append_byte(out, (uint8_t)specs[i].kind, err));
-        TRY(buf_append_byte(out, node->given[i], err));
-        TRY(encode_value(&specs[i], attr_in(&specs[i], node->params), out, err));
+        TRY(buf_append_byte(out, attrs->given[i], err));
+        TRY(encode_value(&specs[i], attr_in(&specs[i], attrs->params), out, err));
     }
     return OK;
 }
 
 static enum err_code
 decode_one(struct reader *in, const struct expr_limits *limits, struct expr_tree *tree,
-           struct expr *node, struct err *err)
+           const struct expr_attrs *attrs, struct err *err)
 {
     struct bytes name = reader_bytes(in);
     uint8_t kind = reader_u8(in);
     bool given = decode_bool(in);
-    const struct attr_spec *spec = in->failed ? NULL : attr_find(node->op->attrs, name);
+    const struct attr_spec *spec = in->failed ? NULL : attr_find(attrs->specs, name);
 
     if (in->failed)
         return damaged(err, "an attribute");
     if (spec == NULL || (uint8_t)spec->kind != kind)
-        return err_set(err, ERR_DATA_LOSS,
-                       "the record of an expression gives op '%s' an attribute '%.*s' it has not",
-                       node->op->name,
+        return err_set(err, ERR_DATA_LOSS, "a record gives %s an attribute '%.*s' it has not",
+                       attrs->owner,
                        name.size < NAME_BYTES_SHOWN_MAX ? (int)name.size : NAME_BYTES_SHOWN_MAX,
                        (const char *)name.data);
-    node->given[spec - node->op->attrs] = given;
-    return decode_value(in, limits, tree, spec, given, attr_at(spec, node->params), err);
+    attrs->given[spec - attrs->specs] = given;
+    return decode_value(in, limits, tree, spec, given, attr_at(spec, attrs->params), err);
 }
 
 enum err_code
 expr_attrs_decode(struct reader *in, const struct expr_limits *limits, struct expr_tree *tree,
-                  struct expr *node, struct err *err)
+                  const struct expr_attrs *attrs, struct err *err)
 {
     uint32_t count = reader_u32(in);
 
     for (uint32_t i = 0; i < count && !in->failed; i++)
-        TRY(decode_one(in, limits, tree, node, err));
+        TRY(decode_one(in, limits, tree, attrs, err));
     return in->failed ? damaged(err, "an attribute") : OK;
 }

@@ -10,6 +10,8 @@
  * that would otherwise read as another number; every index and size is checked all the same. */
 #include "service/expr.h"
 
+#include <stdio.h>
+
 #include "service/expr_attr.h"
 #include "service/name.h"
 #include "store/base/alloc.h"
@@ -51,9 +53,23 @@ number_nodes(const struct expr_tree *tree, uint32_t *numbers)
     return count;
 }
 
+/* How messages call an op. */
+enum { OWNER_BYTES_MAX = 80 };
+
+static struct expr_attrs
+attrs_of(const struct expr *node, char owner[static OWNER_BYTES_MAX])
+{
+    snprintf(owner, OWNER_BYTES_MAX, "op '%s'", node->op->name);
+    return (struct expr_attrs){
+        .owner = owner, .specs = node->op->attrs, .params = node->params, .given = node->given};
+}
+
 static enum err_code
 encode_node(const struct expr *node, const uint32_t *numbers, struct buf *out, struct err *err)
 {
+    char owner[OWNER_BYTES_MAX];
+    struct expr_attrs attrs;
+
     TRY(buf_append_byte(out, (uint8_t)node->kind, err));
     TRY(buf_append_bytes(out, bytes_of_text(node->id == NULL ? "" : node->id), err));
     TRY(buf_append_u32(out, node->arg_count, err));
@@ -62,7 +78,8 @@ encode_node(const struct expr *node, const uint32_t *numbers, struct buf *out, s
     switch (node->kind) {
     case EXPR_OP:
         TRY(buf_append_bytes(out, bytes_of_text(node->op->name), err));
-        return expr_attrs_encode(node, out, err);
+        attrs = attrs_of(node, owner);
+        return expr_attrs_encode(&attrs, out, err);
     case EXPR_LITERAL:
         return expr_literal_encode(&node->literal, node->weak, out, err);
     case EXPR_VARIABLE:
@@ -176,6 +193,8 @@ decode_node(struct decoder *d, struct err *err)
     const char *id = NULL;
     const struct op *op = NULL;
     struct expr *node = NULL;
+    char owner[OWNER_BYTES_MAX];
+    struct expr_attrs attrs;
     uint32_t arg_count;
 
     TRY(decode_id(d, &id, err));
@@ -190,7 +209,8 @@ decode_node(struct decoder *d, struct err *err)
     switch (node->kind) {
     case EXPR_OP:
         (void)reader_bytes(&d->in);
-        return expr_attrs_decode(&d->in, d->limits, d->tree, node, err);
+        attrs = attrs_of(node, owner);
+        return expr_attrs_decode(&d->in, d->limits, d->tree, &attrs, err);
     case EXPR_LITERAL:
         return expr_literal_decode(&d->in, d->limits, d->tree, &node->literal, &node->weak, err);
     case EXPR_VARIABLE:

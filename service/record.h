@@ -19,6 +19,8 @@ enum {
     RECORD_DEVICE_BYTES_MAX = 255,
 };
 
+struct optimizer_config; /* service/optimizer_config.h */
+
 /* A key, copied by value. */
 struct record_key {
     uint8_t bytes[STORE_KEY_BYTES_MAX];
@@ -139,7 +141,9 @@ struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
 struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
 struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
-/* The name at the end of a variable, checkpoint, tensor or model key; borrows from the key. */
+struct record_key record_key_optimizer(uint64_t model_id, const char *name);
+/* The name at the end of a key: of the variable, checkpoint, tensor, model or what else it is of.
+ * Borrows from the key. */
 struct bytes record_key_name(struct bytes key);
 
 /* --- records ------------------------------------------------------------------------------- */
@@ -160,6 +164,16 @@ ERR_MUST_CHECK enum err_code record_get_tensor(const struct store_view *view,
                                                uint64_t checkpoint_id, struct bytes name,
                                                bool *found, struct tensor_record *out,
                                                struct err *err);
+
+/* The record alone: without the name. Owned: optimizer_config_drop. */
+ERR_MUST_CHECK enum err_code record_decode_optimizer(struct bytes record,
+                                                     struct optimizer_config *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_get_optimizer(const struct store_view *view, uint64_t model_id,
+                                                  const char *name, bool *found,
+                                                  struct optimizer_config *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_optimizer(struct store_txn *txn, uint64_t model_id,
+                                                  const struct optimizer_config *config,
+                                                  struct err *err);
 
 /* How often a base name was made unique; 0 when never. */
 ERR_MUST_CHECK enum err_code record_get_name_counter(const struct store_view *view,

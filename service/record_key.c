@@ -105,6 +105,12 @@ record_key_tensor(uint64_t checkpoint_id, struct bytes name)
     return key_of(STORE_KEY_TENSOR, &checkpoint_id, name);
 }
 
+struct record_key
+record_key_optimizer(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_OPTIMIZER, &model_id, bytes_of_text(name));
+}
+
 struct bytes
 record_key_name(struct bytes key)
 {

@@ -6,13 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "service/optimizer_config.h"
 #include "service/record.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 #include "store/key.h"
 
 struct totals {
-    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes;
+    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers;
 };
 
 struct check {
@@ -166,6 +167,23 @@ visit_checkpoint(struct check *c, void *context, struct bytes key, struct bytes 
     return OK;
 }
 
+/* The suffix is what its slots are found by. */
+static enum err_code
+visit_optimizer(struct check *c, void *context, struct bytes key, struct bytes record,
+                struct err *err)
+{
+    AUTO(optimizer_config) config = {0};
+    struct bytes name = record_key_name(key);
+
+    (void)context;
+    c->seen.optimizers++;
+    TRY(record_decode_optimizer(record, &config, err));
+    if (config.suffix[0] == '\0')
+        finding(c, "the slots of optimizer '%.*s' have no name", (int)name.size,
+                (const char *)name.data);
+    return OK;
+}
+
 static void
 compare(struct check *c, struct bytes model, const char *what, uint64_t counted, uint64_t recorded)
 {
@@ -178,7 +196,7 @@ static enum err_code
 visit_model(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
 {
     struct bytes name = record_key_name(key);
-    struct record_key variables, checkpoints, orders, counters, usages, places, scopes;
+    struct record_key variables, checkpoints, orders, counters, usages, places, scopes, optimizers;
     struct model_check m = {.id = 0};
     struct model_record model;
     struct usage_record usage;
@@ -194,6 +212,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     usages = record_key_usage(m.id);
     places = record_key_places(m.id);
     scopes = record_key_scope_counter(m.id, "");
+    optimizers = record_key_optimizer(m.id, "");
     TRY(scan(c, &variables, visit_variable, &m, err));
     TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
     TRY(scan(c, &orders, count_record, &order_count, err));
@@ -201,6 +220,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     TRY(scan(c, &scopes, count_record, &c->seen.scopes, err));
     TRY(scan(c, &usages, count_record, &usage_count, err));
     TRY(scan(c, &places, visit_place, &m, err));
+    TRY(scan(c, &optimizers, visit_optimizer, &m, err));
     place_count = m.places;
     c->seen.places += place_count;
     c->seen.orders += order_count;
@@ -244,6 +264,7 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_TENSOR, "tensors of checkpoints", c.seen.tensors, err));
     TRY(check_total(&c, STORE_KEY_PLACE, "places in graphs", c.seen.places, err));
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
+    TRY(check_total(&c, STORE_KEY_OPTIMIZER, "optimizers", c.seen.optimizers, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
     return check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err);
 }

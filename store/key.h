@@ -25,6 +25,7 @@ enum {
     STORE_KEY_USAGE = 'u',  /* model: its counts and bytes */
     STORE_KEY_PLACE = 'g',  /* model, position: the variable whose nodes begin there in its graph */
     STORE_KEY_SCOPE = 's',  /* model, name: next number of that name in its graph */
+    STORE_KEY_OPTIMIZER = 'o',
 };
 
 enum { STORE_KEY_SMALL_BYTES_MAX = 17 }; /* kind + two u64 */
