@@ -110,9 +110,13 @@ def applied(call, states, revision):
     for variable, how, number in call.change:
         old = after.get(variable, states[variable])
         value = number if how == "set" else old.value + number
-        # One commit is one version, however many ops of it touch the variable.
-        after[variable] = State(value, states[variable].version + 1, revision)
+        after[variable] = State(value, old.version + 1, revision)
     return after
+
+
+def changes(call, variable):
+    """How many versions of the variable the write makes."""
+    return sum(1 for changed, _, _ in call.change if changed == variable)
 
 
 def misfit(call, states, after):
@@ -139,6 +143,7 @@ class Search:
         self.lost = [call for call in calls if call.change and call.outcome == "lost"]
         self.written = {}  # {revision: {…: (variable, what was seen of it as this revision left it, call)}}
         self.shown = {}  # {revision: [reads that show the state after it]}
+        self.widest = max((changes(call, variable) for call in self.lost for variable in states), default=1)
         self.gather_facts(calls)
         self.last = max([first, *self.known, *self.written, *self.shown])
         self.holes = [revision for revision in range(first + 1, self.last + 1) if revision not in self.known]
@@ -157,13 +162,16 @@ class Search:
                     self.written.setdefault(fields["revision"], {})[variable, repr(fields)] = (variable, fields, call)
 
     def all_anchors(self):
-        """{variable: [(revision, version that this revision gave it)]}, as far as anybody was told."""
+        """{variable: [(revision, least and greatest version before it)]}, as far as anybody was told the one after it."""
         found = {variable: {} for variable in self.states}
         for revision, facts in self.written.items():
             for variable, fields, _ in facts.values():
                 if "version" in fields and revision > self.first:
-                    found[variable][revision] = fields["version"]
-        return {variable: sorted(versions.items()) for variable, versions in found.items()}
+                    most = changes(self.known[revision], variable) if revision in self.known else self.widest
+                    least = most if revision in self.known else 1
+                    found[variable][revision] = (fields["version"] - most, fields["version"] - least)
+        return {variable: [(revision, *before) for revision, before in sorted(anchors.items())]
+                for variable, anchors in found.items()}
 
     def all_bounds(self, calls):
         """For every lost call the places it must lie between, as calls that tell their place have it."""
@@ -219,19 +227,16 @@ class Search:
     def versions_fit(self, states, revision):
         """Whether what is missing to the next known version of each variable can still be done, and is not already."""
         for variable, anchors in self.anchors.items():
-            index = bisect.bisect_right(anchors, (revision, INFINITE))
+            index = bisect.bisect_right(anchors, (revision, INFINITE, INFINITE))
             if index < len(anchors):
-                place, version = anchors[index]
-                missing = version - states[variable].version - 1
-                left = bisect.bisect_left(self.holes, place) - bisect.bisect_right(self.holes, revision)
-                if missing < 0 or missing > left + self.known_between(variable, revision, place):
+                place, least, most = anchors[index]
+                version = states[variable].version
+                holes = bisect.bisect_left(self.holes, place) - bisect.bisect_right(self.holes, revision)
+                # Those that tell a version would be anchors themselves.
+                known = sum(changes(self.known[between], variable) for between in range(revision + 1, place) if between in self.known)
+                if version + known > most or version + known + holes * self.widest < least:
                     return False
         return True
-
-    def known_between(self, variable, revision, place):
-        """Writes of it without a version of their own: those that tell one would be anchors."""
-        return sum(1 for r in range(revision + 1, place) if r in self.known
-                   and any(changed == variable for changed, _, _ in self.known[r].change))
 
     def choices(self, states, hole):
         """Lost calls that may have this revision; of several alike the one that must come first."""

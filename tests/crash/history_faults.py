@@ -104,9 +104,11 @@ class Store:
 def choose(source, client, known):
     """A call; `known` is what this client has seen last: {variable: State}."""
     name, other = source.sample(VARIABLES[:3], 2)
-    kind = source.choice(["add", "add", "swap", "transfer", "count", "read", "reads"])
+    kind = source.choice(["add", "add", "add twice", "swap", "transfer", "count", "read", "reads"])
     if kind == "add":
         return Call(client, kind, [[name, "add", source.randint(1, 9)]])
+    if kind == "add twice":
+        return Call(client, kind, [[name, "add", source.randint(1, 9)], [name, "add", source.randint(1, 9)]])
     if kind == "swap":
         return Call(client, kind, [[name, "set", source.randint(0, 999)]], [[name, "revision", known.get(name, FIRST)]])
     if kind == "transfer":
@@ -133,7 +135,7 @@ def history(source, fault, losing, count=600):
             call.begin = now
             heapq.heappush(events, (now + source.expovariate(300), client, "perform", call))
         elif kind == "perform":
-            perform_late = bool(call.change) and store.plant("done after the end")
+            perform_late = call.what == "add" and store.plant("done after the end")
             if not perform_late:
                 store.perform(call)
             heapq.heappush(events, (now + source.expovariate(300), client, "reply", call))

@@ -2,6 +2,7 @@
 is learned from the reply."""
 
 import json
+import re
 
 import formats
 from history import Call
@@ -103,6 +104,89 @@ def put_pair(client, source, _):
     return Request(call, "PUT", "/values", body, SAFE, hear)
 
 
+# --- runs: several operations in one commit ---------------------------------------------------------------------------
+
+FAILS = re.compile(r"variable '([^']+)' has (version|revision) (\d+), \d+ is required")
+
+
+def run(call, ops, **fields):
+    """POST :run of a call whose changes the operations are."""
+    def hear(reply):
+        if reply.status == 200:
+            call.outcome, call.revision = "done", reply.revision
+            for result in reply.json["results"]:
+                call.sees(result["name"], version=result["version"], revision=reply.revision)
+                if "value" in result:
+                    call.before[result["name"]] = {"value": result["value"]}
+            for name, found in reply.json.get("fetches", {}).items():
+                call.sees(name, value=number_of(name, np.array(found["data"]).reshape(-1)))
+            return True
+        call.outcome = "refused"
+        if reply.status == 412:
+            name, field, number = FAILS.search(reply.detail).groups()
+            call.sees(name, **{field: int(number)})
+            return bool(call.require)
+        return reply.status == 400 and reply.code == "OUT_OF_RANGE" and bool(call.below)
+
+    body = {"require": [{"variable": name, field: number} for name, field, number in call.require], "ops": ops, **fields}
+    return Request(call, "POST", ":run", body, {}, hear)
+
+
+def moved(source):
+    """Two accounts and the operations that move something from one to the other."""
+    name, other = source.sample(sorted(ACCOUNTS), 2)
+    amount = source.randint(1, 50)
+    return [[name, "add", -amount], [other, "add", amount]], [
+        {"op": "assign_sub", "variable": name, "value": filled(name, amount)},
+        {"op": "assign_add", "variable": other, "value": filled(other, amount)}]
+
+
+def transfer(client, source, known):
+    """Sometimes on condition that the accounts are as they were seen last, sometimes with a look at them afterwards."""
+    change, ops = moved(source)
+    require = []
+    for name, _, _ in change:
+        if source.random() < 0.3:
+            fields = [field for field in ("version", "revision") if field in known.get(name, {})]
+            require += [[name, field, known[name][field]] for field in fields[:1]]
+    fetches = {name: {"variable": name} for name, _, _ in change if name in SMALL and source.random() < 0.5}
+    return run(Call(client, "transfer", change, require), ops, fetches=fetches)
+
+
+def transfer_and_count(client, source, known):
+    """Half of these fail at the last operation, and must leave nothing of the first two."""
+    change, ops = moved(source)
+    limit = known.get("ticket", {}).get("value", 0) + source.randint(-30, 30)
+    call = Call(client, "transfer and count", change + [["ticket", "add", 1]], below=[["ticket", limit]])
+    return run(call, ops + [{"op": "count_up_to", "variable": "ticket", "limit": limit}])
+
+
+def add_twice(client, source, _):
+    """Two changes of one variable in one commit."""
+    name, first, second = source.choice(sorted(COUNTERS)), source.randint(1, 9), source.randint(1, 9)
+    call = Call(client, "add twice", [[name, "add", first], [name, "add", second]])
+    return run(call, [{"op": "assign_add", "variable": name, "value": filled(name, number)} for number in (first, second)])
+
+
+def dry_run(client, source, _):
+    """What a transfer would leave: a read, with the transfer taken back here."""
+    change, ops = moved(source)
+    change = {name: number for name, _, number in change}
+    names = sorted(name for name in change if name in SMALL)
+    call = Call(client, "dry run")
+
+    def hear(reply):
+        if reply.status != 200:
+            return False
+        call.outcome, call.at = "done", reply.revision
+        for name, found in reply.json["fetches"].items():
+            call.sees(name, value=number_of(name, np.array(found["data"]).reshape(-1)) - change[name])
+        return True
+
+    return Request(call, "POST", ":run", {"ops": ops, "dry_run": True, "fetches": {name: {"variable": name} for name in names}},
+                   {}, hear)
+
+
 # --- reads -----------------------------------------------------------------------------------------------------------
 
 def read(client, source, _):
@@ -176,4 +260,6 @@ def conserved(call):
         raise Wrong(f"a write of two variables was half done: {json.dumps(call.seen)}")
 
 
-CALLS = [add] * 6 + [swap] * 4 + [count] * 3 + [put_pair] * 2 + [read] * 4 + [look] * 2 + [read_several] * 4 + [read_several_json] * 2
+CALLS = (add, add, add, add, swap, swap, swap, count, count, put_pair, put_pair, transfer, transfer, transfer, transfer, transfer,
+         transfer, transfer_and_count, transfer_and_count, add_twice, dry_run, read, read, read, look, look, read_several,
+         read_several, read_several, read_several_json)
