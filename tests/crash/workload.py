@@ -190,8 +190,7 @@ def assign_add(worker, after):
     old = np.frombuffer(after.variables[name], "<i8")
     worker.number += 1
     after.variables[name] = (old + worker.number).tobytes()
-    return "POST", f"{MODEL}/variables/{name}:assign_add", {"value": {
-        "op": "fill", "dims": [len(old)], "value": {"dtype": "int64", "shape": [], "data": worker.number}}}, None
+    return "POST", f"{MODEL}/variables/{name}:assign_add", {"value": fill(len(old), worker.number)}, None
 
 
 def put_several(worker, after):
@@ -202,6 +201,31 @@ def put_several(worker, after):
         after.variables[name] = worker.bytes_for(len(worker.initial[name]) // 8)
         tensors[name] = ("int64", [len(after.variables[name]) // 8], after.variables[name])
     return "PUT", f"{MODEL}/values", formats.safetensors_write(tensors), SAFE
+
+
+def fill(count, number):
+    return {"op": "fill", "dims": [count], "value": {"dtype": "int64", "shape": [], "data": number}}
+
+
+def run_several(worker, after):
+    """One commit that initializes, assigns, adds and saves, each on what the ones before it left."""
+    if not after.variables:
+        return None
+    ops, begun = [], worker.some(after.variables)
+    ops.append({"op": "initialize", "variables": begun})
+    for name in begun:
+        after.variables[name] = worker.initial[name]
+    for name in worker.some([name for name, value in after.variables.items() if value]):
+        old = np.frombuffer(after.variables[name], "<i8")
+        worker.number += 1
+        verb = worker.random.choice(["assign", "assign_add", "assign_sub"])
+        ops.append({"op": verb, "variable": name, "value": fill(len(old), worker.number)})
+        new = {"assign": old * 0, "assign_add": old, "assign_sub": old}[verb]
+        after.variables[name] = (new - worker.number if verb == "assign_sub" else new + worker.number).tobytes()
+    chosen, checkpoint = worker.some([name for name, value in after.variables.items() if value is not None], 8), worker.checkpoint()
+    ops.append({"op": "save", "name": checkpoint, "variables": chosen, "overwrite": True})
+    after.checkpoints[checkpoint] = {name: after.variables[name] for name in chosen}
+    return "POST", f"{MODEL}:run", {"ops": ops}, None
 
 
 def delete(worker, after):
@@ -262,5 +286,5 @@ def stamp(worker, _):
 
 
 OPS = [create, create, initialize, assign_raw, assign_raw, assign_chunked, assign_json, assign_part, assign_part, assign_add,
-       assign_add, put_several, put_several, delete, save, save, restore, delete_checkpoint, import_checkpoint, count, count,
+       assign_add, put_several, put_several, run_several, run_several, delete, save, save, restore, delete_checkpoint, import_checkpoint, count, count,
        stamp, stamp]
