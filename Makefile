@@ -226,14 +226,15 @@ $(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
 	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" \
 	    || { tail -40 $@.log; echo "FAIL fuzz/$*"; exit 1; }
 
-bench: all $(B)/tests/bench/draws ## how fast, as JSON
+bench: all $(addprefix $(B)/tests/bench/,draws optimizers) ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
 bench-store: $(B)/tests/bench/store ## how fast the store alone is
 	./$<
-bench-compute: $(addprefix $(B)/tests/bench/,elementwise matmul draws) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
+bench-compute: $(addprefix $(B)/tests/bench/,elementwise matmul draws optimizers) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
 	./$(B)/tests/bench/elementwise
 	./$(B)/tests/bench/matmul
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep --only random
+	$(PYTHON) tests/bench/run.py --server build/tensorkeep --only optimizers
 
 # --- house -------------------------------------------------------------------------------------
 

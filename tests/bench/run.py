@@ -28,6 +28,7 @@ sys.dont_write_bytecode = True
 
 import client  # noqa: E402
 import draws  # noqa: E402
+import optimizers  # noqa: E402
 import session  # noqa: E402
 
 SIZES = [("64 B", 64), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20), ("64 MiB", 64 << 20)]
@@ -348,9 +349,13 @@ class Bench:
         """Seeded draws; the program is built by `make bench`."""
         self.rows += draws.run(os.path.join(ROOT, "build", "release", "tests", "bench", "draws"), self.options.rounds)
 
+    def optimizers(self):
+        """Steps in memory; the program is built by `make bench`."""
+        self.rows += optimizers.run(os.path.join(ROOT, "build", "release", "tests", "bench", "optimizers"), self.options.rounds)
+
     def run(self):
         parts = [(self.reads,)] + [(part, *mode) for part in (self.puts, self.adds) for mode in MODES]
-        parts += [(self.checkpoints, mode) for mode, _ in MODES] + [(self.memory,), (self.random,)]
+        parts += [(self.checkpoints, mode) for mode, _ in MODES] + [(self.memory,), (self.random,), (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
@@ -374,7 +379,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="about two minutes, less trustworthy")
     parser.add_argument("--rounds", type=int, help="turns per row")
     parser.add_argument("--seconds", type=float, help="of load per turn")
-    parser.add_argument("--only", default="", metavar="PART", help="reads, puts, adds, checkpoints, memory or random")
+    parser.add_argument("--only", default="", metavar="PART", help="reads, puts, adds, checkpoints, memory, random or optimizers")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
