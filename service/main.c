@@ -139,6 +139,9 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.variables_per_request_max = (uint32_t)settings->variables_per_request_max;
     limits.inline_reply_bytes_max = settings->inline_reply_max_bytes;
     limits.literal_bytes_max = settings->literal_max_bytes;
+    limits.idempotency_reply_bytes_max = settings->idempotency_reply_max_bytes;
+    limits.idempotency_keep_ms = settings->idempotency_keep_ms;
+    limits.idempotency_keys_max = settings->idempotency_keys_max;
     return service_open(store, &limits, out, err);
 }
 

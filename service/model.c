@@ -85,7 +85,8 @@ struct create_unit {
     const char *model;
     const struct model_spec *spec;
     const struct write_options *options;
-    bool create, created; /* create: make it when missing (PUT); else it must exist (PATCH) */
+    bool create;   /* make it when missing (PUT); else it must exist (PATCH) */
+    bool *created; /* out */
     struct model_info *info;
 };
 
@@ -107,7 +108,7 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
     TRY(record_put_model(txn, u->model, &record, err));
     TRY(record_put_usage(txn, record.id, &usage, err));
     fill_info(u->model, strlen(u->model), &record, &usage, u->info);
-    u->created = true;
+    *u->created = true;
     return OK;
 }
 
@@ -144,7 +145,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     struct usage_record usage = {0};
     bool found = false;
 
-    u->created = false;
+    *u->created = false;
     TRY(record_get_model(view, u->model, &found, &record, err));
     if (found)
         TRY(record_get_usage(view, record.id, &usage, err));
@@ -186,11 +187,10 @@ model_create(struct service *service, const char *model, const struct model_spec
                             .spec = spec,
                             .options = options,
                             .create = true,
+                            .created = created,
                             .info = out};
 
-    TRY(run_create(service, &u, revision, err));
-    *created = u.created;
-    return OK;
+    return run_create(service, &u, revision, err);
 }
 
 enum err_code
@@ -198,8 +198,13 @@ model_patch(struct service *service, const char *model, const struct model_spec 
             const struct write_options *options, struct model_info *out, uint64_t *revision,
             struct err *err)
 {
-    struct create_unit u = {
-        .service = service, .model = model, .spec = spec, .options = options, .info = out};
+    bool created = false;
+    struct create_unit u = {.service = service,
+                            .model = model,
+                            .spec = spec,
+                            .options = options,
+                            .created = &created,
+                            .info = out};
 
     return run_create(service, &u, revision, err);
 }

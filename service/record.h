@@ -17,6 +17,7 @@ enum {
     RECORD_LABELS_BYTES_MAX = 4096,
     RECORD_COLLECTIONS_BYTES_MAX = 2048,
     RECORD_DEVICE_BYTES_MAX = 255,
+    RECORD_FINGERPRINT_BYTES = 32, /* of a request: SHA-256 */
 };
 
 struct optimizer_config; /* service/optimizer_config.h */
@@ -111,6 +112,13 @@ struct tensor_record {
     struct value_ref value;
 };
 
+/* What became of a request that had an idempotency key. */
+struct outcome_record {
+    uint64_t created_ms, revision; /* of its commit */
+    uint8_t fingerprint[RECORD_FINGERPRINT_BYTES];
+    struct value_ref reply; /* what the client was told, as the edge writes it down */
+};
+
 /* A variable's place in the graph, by its first node. Borrows from the record. */
 struct place_record {
     struct bytes name;    /* of the variable */
@@ -142,6 +150,12 @@ struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
 struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 struct record_key record_key_optimizer(uint64_t model_id, const char *name);
+struct record_key record_key_outcome(struct bytes idempotency_key);
+struct record_key record_key_expiry(uint64_t created_ms, struct bytes idempotency_key);
+struct record_key record_key_expiries(void); /* prefix of all */
+struct record_key record_key_kept(void);
+/* The time in an expiry's key; its idempotency key is what record_key_name gives. */
+uint64_t record_key_created_ms(struct bytes key);
 /* The name at the end of a key: of the variable, checkpoint, tensor, model or what else it is of.
  * Borrows from the key. */
 struct bytes record_key_name(struct bytes key);
@@ -196,6 +210,24 @@ ERR_MUST_CHECK enum err_code record_decode_place(struct bytes record, struct pla
 ERR_MUST_CHECK enum err_code record_put_place(struct store_txn *txn, uint64_t model_id,
                                               uint64_t position, const struct place_record *record,
                                               struct err *err);
+
+ERR_MUST_CHECK enum err_code record_get_outcome(const struct store_view *view,
+                                                struct bytes idempotency_key, bool *found,
+                                                struct outcome_record *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_outcome(struct bytes record, struct outcome_record *out,
+                                                   struct err *err);
+/* The outcome and its expiry. */
+ERR_MUST_CHECK enum err_code record_put_outcome(struct store_txn *txn, struct bytes idempotency_key,
+                                                const struct outcome_record *record,
+                                                struct err *err);
+ERR_MUST_CHECK enum err_code record_delete_outcome(struct store_txn *txn,
+                                                   struct bytes idempotency_key,
+                                                   uint64_t created_ms, struct err *err);
+/* How many outcomes there are. */
+ERR_MUST_CHECK enum err_code record_get_kept(const struct store_view *view, uint64_t *out,
+                                             struct err *err);
+ERR_MUST_CHECK enum err_code record_put_kept(struct store_txn *txn, uint64_t count,
+                                             struct err *err);
 
 /* ERR_UNAVAILABLE when the models in this store were recorded by another version of the program.
  * Damage is passed over: it is told where it is met. */

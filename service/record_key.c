@@ -65,16 +65,21 @@ record_key_places(uint64_t model_id)
     return key_of(STORE_KEY_PLACE, &model_id, bytes_of("", 0));
 }
 
+static uint64_t
+number_of(struct bytes bytes)
+{
+    uint64_t number = 0;
+
+    CHECK(bytes.size == 8);
+    for (size_t i = 0; i < bytes.size; i++)
+        number = number << 8 | bytes.data[i];
+    return number;
+}
+
 uint64_t
 record_key_position(struct bytes key)
 {
-    struct bytes number = record_key_name(key);
-    uint64_t position = 0;
-
-    CHECK(number.size == 8);
-    for (size_t i = 0; i < number.size; i++)
-        position = position << 8 | number.data[i];
-    return position;
+    return number_of(record_key_name(key));
 }
 
 struct record_key
@@ -111,10 +116,42 @@ record_key_optimizer(uint64_t model_id, const char *name)
     return key_of(STORE_KEY_OPTIMIZER, &model_id, bytes_of_text(name));
 }
 
+struct record_key
+record_key_outcome(struct bytes idempotency_key)
+{
+    return key_of(STORE_KEY_OUTCOME, NULL, idempotency_key);
+}
+
+struct record_key
+record_key_expiry(uint64_t created_ms, struct bytes idempotency_key)
+{
+    return key_of(STORE_KEY_EXPIRY, &created_ms, idempotency_key);
+}
+
+struct record_key
+record_key_expiries(void)
+{
+    return key_of(STORE_KEY_EXPIRY, NULL, bytes_of("", 0));
+}
+
+struct record_key
+record_key_kept(void)
+{
+    return key_of(STORE_KEY_KEPT, NULL, bytes_of("", 0));
+}
+
+uint64_t
+record_key_created_ms(struct bytes key)
+{
+    CHECK(key.size >= 9);
+    return number_of(bytes_of(key.data + 1, 8));
+}
+
 struct bytes
 record_key_name(struct bytes key)
 {
-    size_t head = key.data[0] == STORE_KEY_MODEL ? 1 : 9;
+    bool has_id = key.data[0] != STORE_KEY_MODEL && key.data[0] != STORE_KEY_OUTCOME;
+    size_t head = has_id ? 9 : 1;
 
     CHECK(key.size >= head);
     return bytes_of(key.data + head, key.size - head);

@@ -225,11 +225,11 @@ struct run_unit {
 static enum err_code
 publish(struct run_unit *u, struct draft *draft, struct store_txn *txn, struct err *err)
 {
-    bool changed = false;
+    bool changed = false, keeps = u->options != NULL && u->options->outcome != NULL;
 
     TRY(draft_publish(draft, txn, &changed, err));
-    report_end(u->report,
-               changed ? store_txn_revision(txn) : store_view_revision(store_txn_view(txn)));
+    report_end(u->report, changed || keeps ? store_txn_revision(txn)
+                                           : store_view_revision(store_txn_view(txn)));
     return OK;
 }
 

@@ -22,6 +22,9 @@ service_limits_default(void)
         .expression_depth_max = 32,
         .variables_per_request_max = 20000,
         .inline_reply_bytes_max = 16384,
+        .idempotency_reply_bytes_max = 256 << 10,
+        .idempotency_keep_ms = (uint64_t)24 * 3600 * 1000,
+        .idempotency_keys_max = 1000000,
     };
 }
 
@@ -48,6 +51,7 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     service->limits = *limits;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
+    lock_init(&service->uses_lock);
     blas_set_threads(limits->compute_threads);
     code = check_format(store, err);
     if (code == OK)
@@ -67,6 +71,7 @@ service_close(struct service *service)
         return;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_drop(&service->updates[i]);
+    lock_drop(&service->uses_lock);
     parallel_close(service->parallel);
     mem_free(service);
 }

@@ -26,6 +26,9 @@ struct service_limits {
     uint32_t variables_per_request_max;
     uint32_t compute_threads;        /* that work on one expression together */
     uint64_t inline_reply_bytes_max; /* values up to this are copied into a reply, not leased */
+    uint64_t idempotency_reply_bytes_max; /* a reply kept under its key; over 1 MiB is 1 MiB */
+    uint64_t idempotency_keep_ms;         /* how long it is kept */
+    uint64_t idempotency_keys_max;        /* kept at once */
 };
 
 struct service_limits service_limits_default(void);

@@ -9,10 +9,12 @@
 #include "store/base/lock.h"
 #include "store/store.h"
 
-enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8 };
+enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8, SERVICE_USE_LISTS = 64 };
 /* Values up to this are computed and written inside the commit, if no more than so much has to be
  * worked through for them; others are staged ahead of it. */
 enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 20 };
+
+struct outcome_use; /* service/outcome.h */
 
 struct service {
     struct store *store;       /* borrowed */
@@ -22,6 +24,9 @@ struct service {
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
     struct lock updates[SERVICE_UPDATE_LOCKS];
+    /* Idempotency keys of requests under way, by hash: as many as there are requests. */
+    struct lock uses_lock;
+    struct outcome_use *uses[SERVICE_USE_LISTS];
 };
 
 /* What evaluation may use. */

@@ -52,16 +52,29 @@ visit_checkpoint(struct bytes key, struct bytes bytes, found_ref *found, void *c
     return OK;
 }
 
+static enum err_code
+visit_outcome(struct bytes key, struct bytes bytes, found_ref *found, void *context,
+              struct err *err)
+{
+    struct outcome_record record;
+
+    (void)key;
+    TRY(record_decode_outcome(bytes, &record, err));
+    found_if_any(&record.reply, found, context);
+    return OK;
+}
+
 enum err_code
 service_verify(struct service *service, bool payloads, struct store_verify_report *out,
                struct err *err)
 {
     static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR,
-                         checkpoint = STORE_KEY_CHECKPOINT;
+                         checkpoint = STORE_KEY_CHECKPOINT, outcome = STORE_KEY_OUTCOME;
     const struct store_verify_owner owners[] = {
         {.prefix = bytes_of(&variable, 1), .visit = visit_variable},
         {.prefix = bytes_of(&tensor, 1), .visit = visit_tensor},
         {.prefix = bytes_of(&checkpoint, 1), .visit = visit_checkpoint},
+        {.prefix = bytes_of(&outcome, 1), .visit = visit_outcome},
     };
 
     AUTO_SNAPSHOT snapshot = NULL;

@@ -236,6 +236,46 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     return OK;
 }
 
+/* --- idempotency keys ---------------------------------------------------------------------- */
+
+/* Each outcome has its place in the order of ages. */
+static enum err_code
+visit_outcome(struct check *c, void *context, struct bytes key, struct bytes record,
+              struct err *err)
+{
+    struct bytes idempotency_key = record_key_name(key), expiry;
+    uint64_t *count = context;
+    struct outcome_record outcome;
+    struct record_key place;
+
+    *count += 1;
+    TRY(record_decode_outcome(record, &outcome, err));
+    place = record_key_expiry(outcome.created_ms, idempotency_key);
+    TRY(store_get(c->view, record_key_bytes(&place), &expiry, err));
+    if (expiry.data == NULL)
+        finding(c, "the outcome of '%.*s' has no place in the order of ages",
+                (int)idempotency_key.size, (const char *)idempotency_key.data);
+    return OK;
+}
+
+static enum err_code
+check_outcomes(struct check *c, struct err *err)
+{
+    struct record_key outcomes = record_key_outcome(bytes_of("", 0));
+    struct record_key expiries = record_key_expiries();
+    uint64_t outcome_count = 0, expiry_count = 0, kept = 0;
+
+    TRY(scan(c, &outcomes, visit_outcome, &outcome_count, err));
+    TRY(scan(c, &expiries, count_record, &expiry_count, err));
+    TRY(record_get_kept(c->view, &kept, err));
+    if (expiry_count != outcome_count || kept != outcome_count)
+        finding(c,
+                "there are %" PRIu64 " outcomes of idempotency keys, %" PRIu64
+                " in the order of ages, their counter says %" PRIu64,
+                outcome_count, expiry_count, kept);
+    return OK;
+}
+
 /* --- what belongs to none ------------------------------------------------------------------ */
 
 static enum err_code
@@ -266,5 +306,6 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
     TRY(check_total(&c, STORE_KEY_OPTIMIZER, "optimizers", c.seen.optimizers, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
-    return check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err);
+    TRY(check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err));
+    return check_outcomes(&c, err);
 }
