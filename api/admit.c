@@ -178,8 +178,8 @@ answer_options(struct api_request *rq, struct err *err)
         TRY(api_reply_header(rp, "Access-Control-Allow-Methods", err, "%s", rq->match.allow));
         TRY(api_reply_header(
             rp, "Access-Control-Allow-Headers", err,
-            "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, "
-            "Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, X-Request-Id, "
+            "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
+            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, X-Request-Id, "
             "X-Requested-With"));
         TRY(api_reply_header(rp, "Access-Control-Max-Age", err, "600"));
     }

@@ -8,12 +8,13 @@
 #include "api/chars.h"
 #include "store/base/alloc.h"
 
-enum { STOP_CHECK_MS = 100, JSON_READ_BYTES = 64 * 1024 };
+enum { STOP_CHECK_MS = 100, JSON_READ_BYTES = 64 * 1024, FINISH_READ_BYTES = 16 * 1024 };
 
 struct api_pipe {
     struct condition readable; /* with the request's lock, as everything here */
     uint64_t written, read;
     bool ended, too_large;
+    bool drained; /* worker: the reader has come to the end */
     uint8_t ring[API_PIPE_BYTES];
 };
 
@@ -25,7 +26,7 @@ api_body_open(struct api_request *rq, struct err *err)
     if (pipe == NULL)
         return ERR_NO_MEMORY;
     pipe->written = pipe->read = 0;
-    pipe->ended = pipe->too_large = false;
+    pipe->ended = pipe->too_large = pipe->drained = false;
     condition_init(&pipe->readable);
     rq->pipe = pipe;
     return OK;
@@ -159,11 +160,27 @@ read_pipe(struct api_request *rq, void *out, size_t size, size_t *got, struct er
         return code;
     *got = there < size ? (size_t)there : size;
     ring_get(pipe, at, out, *got);
+    api_outcome_feed(rq, bytes_of(out, *got));
+    pipe->drained = *got == 0;
     lock_acquire(&rq->lock);
     pipe->read += *got;
     if (!rq->gone && pipe->written - pipe->read <= API_PIPE_BYTES / 2)
         resume(rq);
     lock_release(&rq->lock);
+    return OK;
+}
+
+enum err_code
+api_body_finish(struct api_request *rq, struct err *err)
+{
+    uint8_t rest[FINISH_READ_BYTES];
+    size_t got = 0;
+
+    if (rq->pipe == NULL)
+        api_outcome_feed(rq, buf_bytes(&rq->gathered));
+    /* A client that leaves after its body has ended does not matter any more. */
+    while (rq->pipe != NULL && !rq->pipe->drained)
+        TRY(read_pipe(rq, rest, sizeof rest, &got, err));
     return OK;
 }
 

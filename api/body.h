@@ -14,5 +14,7 @@ void api_body_drop(struct api_request *rq);
 size_t api_body_write(struct api_request *rq, struct bytes piece, bool *finished);
 /* Nothing more will come. With the request's lock held. */
 void api_body_end(struct api_request *rq);
+/* Worker. Reads what is left, so that the request's outcome has been fed all of its body. */
+ERR_MUST_CHECK enum err_code api_body_finish(struct api_request *rq, struct err *err);
 
 #endif

@@ -19,12 +19,22 @@ enum { TOLD_SWALLOW_BYTES_MAX = 16 << 20 };
 
 /* --- running ------------------------------------------------------------------------------- */
 
+static enum err_code
+answer(struct api_request *rq, struct err *err)
+{
+    bool replayed = false;
+
+    if (rq->on_worker)
+        TRY(api_outcome_open(rq, &replayed, err));
+    return replayed ? OK : rq->match.route->handler(rq, &rq->reply, err);
+}
+
 /* Leaves a complete reply, or ERR_DEFER. */
 static enum err_code
 execute(struct api_request *rq)
 {
     struct err err = ERR_INIT;
-    enum err_code code = rq->match.route->handler(rq, &rq->reply, &err);
+    enum err_code code = answer(rq, &err);
 
     if (code == ERR_DEFER && !rq->on_worker) {
         api_reply_reset(&rq->reply);
@@ -34,6 +44,8 @@ execute(struct api_request *rq)
         code = err_set(&err, ERR_INTERNAL, "the handler gave no reply");
     if (code != OK) {
         (void)err_set(&err, code, "%s", err_title(code));
+        if (code == ERR_UNKNOWN)
+            api_outcome_explain(rq, &err);
         api_reply_fail(rq, &err);
     }
     return OK;
@@ -68,6 +80,7 @@ run_job(struct api_job *job)
     CHECK(rq->magic == API_REQUEST_MAGIC);
     rq->on_worker = true;
     (void)execute(rq);
+    api_outcome_close(rq);
     finish(rq);
 }
 

@@ -46,6 +46,18 @@ api_reply_reset(struct api_reply *rp)
     *rp = (struct api_reply){.request = rq};
 }
 
+void
+api_reply_rewind(struct api_reply *rp, const struct api_reply *before)
+{
+    struct buf members = rp->failure_members;
+
+    CHECK(before->kind == REPLY_NONE);
+    release_owner(rp);
+    buf_drop(&rp->body);
+    *rp = *before;
+    rp->failure_members = members;
+}
+
 static enum err_code add_header(struct api_reply *rp, const char *name, struct err *err,
                                 const char *format, va_list args)
     __attribute__((format(printf, 4, 0)));

@@ -20,7 +20,7 @@ enum {
 
 static const char exposed_headers[] =
     "ETag, Location, Retry-After, Content-Range, Accept-Ranges, Tensorkeep-Revision, Tensor-Dtype, "
-    "Tensor-Shape, Preference-Applied, Server-Timing, X-Request-Id";
+    "Tensor-Shape, Preference-Applied, Idempotency-Replayed, Server-Timing, X-Request-Id";
 
 /* --- long lists of spans ------------------------------------------------------------------- */
 

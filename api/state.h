@@ -16,6 +16,7 @@
 
 #include "api/head.h"
 #include "api/host.h"
+#include "api/outcome.h"
 #include "api/pool.h"
 #include "api/reply.h"
 #include "api/request.h"
@@ -72,6 +73,8 @@ void api_reply_reset(struct api_reply *rp);
 /* The reply becomes the problem document of `err`. Cannot fail: short of memory it is told in fewer
  * words. */
 void api_reply_fail(struct api_request *rq, const struct err *err);
+/* As it was when it was copied to *before, without a body: to be rendered again. */
+void api_reply_rewind(struct api_reply *rp, const struct api_reply *before);
 /* Hands the reply to libmicrohttpd (HTTP thread, in the access callback). MHD_NO ends the
  * connection. */
 enum MHD_Result api_reply_send(struct api_request *rq);
@@ -136,7 +139,10 @@ struct api_request {
     struct buf gathered;
     size_t gathered_read;
     struct api_json *json;
-    const char *cors_origin; /* allowed one, or NULL */
+    const char *cors_origin;     /* allowed one, or NULL */
+    struct api_outcome *outcome; /* its Idempotency-Key in use, in its memory; NULL without one */
+    api_render *render;          /* how the write is answered, from render_result */
+    const void *render_result;
     char id[API_REQUEST_ID_BYTES_MAX + 1];
     size_t scratch_used;
     struct arena arena;
@@ -157,6 +163,18 @@ void api_request_free(struct api_request *rq); /* NULL is fine */
 /* Query arguments against the route's list. */
 ERR_MUST_CHECK enum err_code api_query_parse(struct api_request *rq, struct bytes raw,
                                              struct err *err);
+
+/* Before the handler, on a worker: takes the request's Idempotency-Key, if it has one and is no
+ * look. *replayed: the reply is there already. ERR_INVALID_ARGUMENT, ERR_ABORTED,
+ * ERR_UNPROCESSABLE, ERR_BUSY. */
+ERR_MUST_CHECK enum err_code api_outcome_open(struct api_request *rq, bool *replayed,
+                                              struct err *err);
+/* After it, whatever came of it. Fine without a key. */
+void api_outcome_close(struct api_request *rq);
+/* The next bytes of the body, as they were sent. */
+void api_outcome_feed(struct api_request *rq, struct bytes piece);
+/* Adds to an ERR_UNKNOWN what the client can do. */
+void api_outcome_explain(const struct api_request *rq, struct err *err);
 
 /* --- connection ---------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/paging.h"
 #include "api/picks.h"
 #include "api/tensor_io.h"
@@ -31,10 +32,12 @@ take_step(struct api_request *rq, struct api_object *body, struct checkpoint_sav
     return api_object_end(&step, err);
 }
 
+/* A checkpoint_info. */
 static enum err_code
-reply_saved(struct api_request *rq, struct api_reply *rp, const struct checkpoint_info *info,
-            uint64_t revision, struct err *err)
+render_imported(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+                struct err *err)
 {
+    const struct checkpoint_info *info = result;
     json_t *json = NULL;
 
     TRY(api_reply_revision(rp, revision, err));
@@ -42,6 +45,16 @@ reply_saved(struct api_request *rq, struct api_reply *rp, const struct checkpoin
                          info->name));
     TRY(api_describe_checkpoint(info, &json, err));
     return api_reply_json(rp, info->replaced ? 200 : 201, json, err);
+}
+
+/* The report of its run. */
+static enum err_code
+render_saved(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+             struct err *err)
+{
+    const struct run_report *report = result;
+
+    return render_imported(rq, rp, &report->results[0].saved, revision, err);
 }
 
 enum err_code
@@ -56,7 +69,7 @@ api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *er
     struct api_object body;
     bool given = false;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_saved, &report, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
@@ -72,7 +85,7 @@ api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *er
     TRY(api_object_end(&body, err));
     TRY(checkpoint_save(api_request_service(rq), api_request_model(rq), &spec, &options, &report,
                         err));
-    return reply_saved(rq, rp, &report.results[0].saved, report.revision, err);
+    return api_outcome_reply(rq, rp, report.revision, err);
 }
 
 static enum err_code
@@ -255,13 +268,13 @@ api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *
 {
     struct api_set_body body;
     struct checkpoint_import *imports;
-    struct checkpoint_info info;
+    struct checkpoint_info info = {.replaced = false};
     struct write_options options;
     uint64_t revision = 0;
     bool overwrite = false;
 
     TRY(api_request_query_bool(rq, "overwrite", false, &overwrite, err));
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_imported, &info, &options, err));
     TRY(api_set_body_open(rq, &body, err));
     imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
     if (imports == NULL)
@@ -275,7 +288,7 @@ api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *
                           imports, body.header.count, body.header.metadata,
                           body.header.metadata_count, &body.source, overwrite, &options, &info,
                           &revision, err));
-    return reply_saved(rq, rp, &info, revision, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code
@@ -284,8 +297,8 @@ api_checkpoint_delete(struct api_request *rq, struct api_reply *rp, struct err *
     struct write_options options;
     uint64_t revision = 0;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
     TRY(checkpoint_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                           &options, &revision, err));
-    return api_reply_deleted(rp, api_request_name(rq), revision, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }

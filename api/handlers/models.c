@@ -4,6 +4,7 @@
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
 #include "api/text.h"
@@ -75,14 +76,26 @@ take_choices(struct api_request *rq, struct api_object *body, struct model_spec 
     return OK;
 }
 
+struct written_model {
+    struct model_info info;
+    bool created;
+};
+
+/* The revision is the model's: confirming one changes nothing. */
 static enum err_code
-reply_written(struct api_reply *rp, int status, const struct model_info *info, struct err *err)
+render_written(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+               struct err *err)
 {
+    const struct written_model *written = result;
     json_t *json = NULL;
 
-    TRY(api_reply_revision(rp, info->revision, err));
-    TRY(api_describe_model(info, &json, err));
-    return api_reply_json(rp, status, json, err);
+    (void)rq;
+    (void)revision;
+    if (written->created)
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s", written->info.name));
+    TRY(api_reply_revision(rp, written->info.revision, err));
+    TRY(api_describe_model(&written->info, &json, err));
+    return api_reply_json(rp, written->created ? 201 : 200, json, err);
 }
 
 enum err_code
@@ -93,11 +106,10 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct api_json *doc = NULL;
     struct api_object body;
     struct api_value root;
-    struct model_info info;
+    struct written_model written = {.created = false};
     uint64_t revision = 0;
-    bool created = false;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_written, &written, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
@@ -105,11 +117,9 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(take_choices(rq, &body, &spec, err));
     TRY(take_labels(rq, &body, &spec, err));
     TRY(api_object_end(&body, err));
-    TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options, &created,
-                     &info, &revision, err));
-    if (created)
-        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s", info.name));
-    return reply_written(rp, created ? 201 : 200, &info, err);
+    TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options,
+                     &written.created, &written.info, &revision, err));
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code
@@ -120,18 +130,18 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct api_json *doc = NULL;
     struct api_object body;
     struct api_value root;
-    struct model_info info;
+    struct written_model written = {.created = false};
     uint64_t revision = 0;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_written, &written, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
     TRY(take_labels(rq, &body, &spec, err));
     TRY(api_object_end(&body, err));
-    TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &info,
+    TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &written.info,
                     &revision, err));
-    return reply_written(rp, 200, &info, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code
@@ -162,9 +172,9 @@ api_model_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct write_options options;
     uint64_t revision = 0;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, api_render_deleted, api_request_model(rq), &options, err));
     TRY(model_delete(api_request_service(rq), api_request_model(rq), &options, &revision, err));
-    return api_reply_deleted(rp, api_request_model(rq), revision, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 static enum err_code

@@ -1,6 +1,7 @@
 /* Restoring a checkpoint into this model, from this or another one. */
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/picks.h"
 #include "api/reply.h"
 #include "service/checkpoint.h"
@@ -106,29 +107,60 @@ set_report(json_t *json, const struct restore_report *report, struct err *err)
     return set_mismatched(json, &report->mismatched, err);
 }
 
+struct restored {
+    struct restore_report report;
+    bool dry_run;
+};
+
+static void
+restored_drop(struct restored *restored)
+{
+    restore_report_drop(&restored->report);
+}
+
+static enum err_code
+render_restored(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+                struct err *err)
+{
+    const struct restored *restored = result;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(set_report(json, &restored->report, err));
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_json_set(json, "dry_run", json_boolean(restored->dry_run), err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
+}
+
+/* A restore that was refused tells what it found, too. */
+static enum err_code
+tell_refused(struct api_reply *rp, struct restore_report *report, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    report->restored.count = 0; /* would have been: nothing was */
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(set_report(json, report, err));
+    return api_reply_on_failure(rp, json, err);
+}
+
 static enum err_code
 restore(struct api_request *rq, struct api_reply *rp, const struct checkpoint_restore_spec *spec,
         struct err *err)
 {
-    AUTO(restore_report) report = {0};
-    AUTO_CALL(api_json_release) json_t *json = NULL;
+    AUTO(restored) restored = {.dry_run = spec->dry_run};
     struct write_options options;
     enum err_code code;
 
-    TRY(api_request_write_options(rq, &options, err));
-    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_outcome_begin(rq, render_restored, &restored, &options, err));
     code = checkpoint_restore(api_request_service(rq), api_request_model(rq), spec, &options,
-                              &report, err);
+                              &restored.report, err);
     if (code != OK)
-        report.restored.count = 0; /* would have been: nothing was */
-    TRY(set_report(json, &report, err));
-    if (code != OK)
-        TRY(api_reply_on_failure(rp, json, err));
+        TRY(tell_refused(rp, &restored.report, err));
     TRY(code);
-    TRY(api_reply_revision(rp, report.revision, err));
-    TRY(api_json_set(json, "dry_run", json_boolean(spec->dry_run), err));
-    TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
-    return api_reply_json(rp, 200, TAKE(json), err);
+    return api_outcome_reply(rq, rp, restored.report.revision, err);
 }
 
 enum err_code

@@ -2,12 +2,26 @@
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/reply.h"
 #include "service/initialize.h"
 #include "service/run.h"
 #include "service/variable.h"
 #include "service/variable_write.h"
 #include "store/base/scope.h"
+
+static enum err_code
+render_change(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+              struct err *err)
+{
+    const struct run_report *report = result;
+    json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_describe_change(&report->results[0].change, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
 
 /* {"value": expression, "validate_shape": true} */
 static enum err_code
@@ -24,9 +38,8 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
     struct tensor_type type;
     uint64_t revision = 0;
     bool validate_shape = true, given = false, has_value;
-    json_t *json = NULL;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_change, &report, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
@@ -43,9 +56,7 @@ update(struct api_request *rq, struct api_reply *rp, enum variable_update verb, 
     TRY(api_expr_decode(&expression, type.dtype, &limits, &value, err));
     TRY(variable_update(api_request_service(rq), model, name, verb, &value, validate_shape,
                         &options, &report, err));
-    TRY(api_reply_revision(rp, report.revision, err));
-    TRY(api_describe_change(&report.results[0].change, &json, err));
-    return api_reply_json(rp, 200, json, err);
+    return api_outcome_reply(rq, rp, report.revision, err);
 }
 
 enum err_code
@@ -66,19 +77,33 @@ api_variable_assign_sub(struct api_request *rq, struct api_reply *rp, struct err
     return update(rq, rp, VARIABLE_ASSIGN_SUB, err);
 }
 
-/* {"limit": n}: the value before the increment, beside what every change tells. */
+/* The value before the increment, beside what every change tells. */
+static enum err_code
+render_counted(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+               struct err *err)
+{
+    const struct run_report *report = result;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_describe_change(&report->results[0].change, &json, err));
+    TRY(api_json_set(json, "value", json_integer(report->results[0].before), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
+}
+
+/* {"limit": n} */
 enum err_code
 api_variable_count_up_to(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    AUTO_CALL(api_json_release) json_t *json = NULL;
-    AUTO(run_report) report = {0};
     struct write_options options;
+    AUTO(run_report) report = {0};
     struct api_json *doc = NULL;
     struct api_value root;
     struct api_object body;
     int64_t limit = 0;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_counted, &report, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
@@ -86,10 +111,7 @@ api_variable_count_up_to(struct api_request *rq, struct api_reply *rp, struct er
     TRY(api_object_end(&body, err));
     TRY(variable_count_up_to(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                              limit, &options, &report, err));
-    TRY(api_reply_revision(rp, report.revision, err));
-    TRY(api_describe_change(&report.results[0].change, &json, err));
-    TRY(api_json_set(json, "value", json_integer(report.results[0].before), err));
-    return api_reply_json(rp, 200, TAKE(json), err);
+    return api_outcome_reply(rq, rp, report.revision, err);
 }
 
 /* {"w": [{"path": …, "seed": …, "seed2": …}]}: of the variables whose initial values draw. */
@@ -113,12 +135,16 @@ describe_seeds(const struct initialize_report *report, json_t **out, struct err 
 }
 
 static enum err_code
-reply_initialized(struct api_reply *rp, const struct initialize_report *report, struct err *err)
+render_initialized(struct api_request *rq, struct api_reply *rp, const void *result,
+                   uint64_t revision, struct err *err)
 {
+    const struct run_report *run = result;
+    const struct initialize_report *report = &run->results[0].initialized;
     AUTO_CALL(api_json_release) json_t *json = NULL;
     json_t *part = NULL;
 
-    TRY(api_reply_revision(rp, report->revision, err));
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
     TRY(api_json_made(json_object(), &json, err));
     TRY(api_describe_names((const char *)report->initialized, sizeof *report->initialized,
                            report->initialized_count, &part, err));
@@ -128,7 +154,7 @@ reply_initialized(struct api_reply *rp, const struct initialize_report *report, 
     TRY(api_json_set(json, "skipped", part, err));
     TRY(describe_seeds(report, &part, err));
     TRY(api_json_set(json, "initialized_with", part, err));
-    TRY(api_json_set(json, "revision", json_integer((json_int_t)report->revision), err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
     return api_reply_json(rp, 200, TAKE(json), err);
 }
 
@@ -139,10 +165,10 @@ run_initialize(struct api_request *rq, struct api_reply *rp, const struct initia
     AUTO(run_report) report = {0};
     struct write_options options;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_initialized, &report, &options, err));
     TRY(model_initialize(api_request_service(rq), api_request_model(rq), spec, &options, &report,
                          err));
-    return reply_initialized(rp, &report.results[0].initialized, err);
+    return api_outcome_reply(rq, rp, report.revision, err);
 }
 
 enum err_code

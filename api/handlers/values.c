@@ -5,6 +5,7 @@
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/tensor_io.h"
 #include "service/tensor/slice.h"
 #include "service/variable.h"
@@ -168,16 +169,18 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 /* --- writing one --- */
 
 static enum err_code
-reply_change(struct api_reply *rp, const struct variable_change *change, const char *model,
-             struct err *err)
+render_change(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+              struct err *err)
 {
+    const struct variable_change *change = result;
     json_t *json = NULL;
 
+    (void)revision; /* the change's own */
     TRY(api_reply_revision(rp, change->revision, err));
     TRY(api_reply_header(rp, "ETag", err, "\"r%" PRIu64 "-variable\"", change->revision));
     if (change->created)
-        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s", model,
-                             change->name));
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s",
+                             api_request_model(rq), change->name));
     TRY(api_describe_change(change, &json, err));
     return api_reply_json(rp, change->created ? 201 : 200, json, err);
 }
@@ -188,13 +191,13 @@ assign_body(struct api_request *rq, struct api_reply *rp, const struct tensor_ty
 {
     AUTO(api_tensor_body) body = {0};
     struct write_options options;
-    struct variable_change change;
+    struct variable_change change = {.created = false};
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_change, &change, &options, err));
     TRY(api_tensor_body_open(rq, hint, &body, err));
     TRY(variable_assign(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                         &body.type, body.size, &body.source, how, &options, &change, err));
-    return reply_change(rp, &change, api_request_model(rq), err);
+    return api_outcome_reply(rq, rp, change.revision, err);
 }
 
 enum err_code
@@ -236,6 +239,17 @@ api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 
 /* --- writing many --- */
 
+static enum err_code
+render_assigned(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+                struct err *err)
+{
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    return api_reply_json(
+        rp, 200, json_pack("{s:O, s:I}", "assigned", result, "revision", (json_int_t)revision),
+        err);
+}
+
 enum err_code
 api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
@@ -247,9 +261,9 @@ api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     uint64_t revision = 0;
 
     TRY(api_request_query_bool(rq, "create", false, &how.create, err));
-    TRY(api_request_write_options(rq, &options, err));
-    TRY(api_set_body_open(rq, &body, err));
     TRY(api_json_made(json_array(), &names, err));
+    TRY(api_outcome_begin(rq, render_assigned, names, &options, err));
+    TRY(api_set_body_open(rq, &body, err));
     imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
     if (imports == NULL)
         return ERR_NO_MEMORY;
@@ -266,7 +280,5 @@ api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     }
     TRY(variable_assign_many(api_request_service(rq), api_request_model(rq), imports,
                              body.header.count, &body.source, &how, &options, &revision, err));
-    TRY(api_reply_revision(rp, revision, err));
-    return api_reply_json(
-        rp, 200, json_pack("{s:O, s:I}", "assigned", names, "revision", (json_int_t)revision), err);
+    return api_outcome_reply(rq, rp, revision, err);
 }

@@ -5,6 +5,7 @@
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
+#include "api/outcome.h"
 #include "api/paging.h"
 #include "api/partition_json.h"
 #include "api/reply.h"
@@ -21,6 +22,7 @@ struct creation {
     struct expr_tree *trees;
     struct variable_info *infos; /* on the heap: they are large */
     size_t count, tree_count, info_count;
+    bool many; /* an array of them */
 };
 
 static void
@@ -93,14 +95,14 @@ make_room(struct api_request *rq, struct creation *c, size_t count, struct err *
 }
 
 static enum err_code
-take_specs(struct api_request *rq, const struct api_value *root, struct creation *c, bool *many,
+take_specs(struct api_request *rq, const struct api_value *root, struct creation *c,
            struct err *err)
 {
     struct api_value *elements = NULL;
     size_t count = 0;
 
-    *many = api_value_kind(root) == API_ARRAY;
-    if (!*many) {
+    c->many = api_value_kind(root) == API_ARRAY;
+    if (!c->many) {
         TRY(make_room(rq, c, 1, err));
         return take_spec(rq, root, c, 0, err);
     }
@@ -129,14 +131,15 @@ describe_whole(const struct variable_info *info, json_t **out, struct err *err)
 }
 
 static enum err_code
-reply_created(struct api_request *rq, struct api_reply *rp, const struct creation *c, bool many,
-              uint64_t revision, struct err *err)
+render_created(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+               struct err *err)
 {
+    const struct creation *c = result;
     AUTO_CALL(api_json_release) json_t *list = NULL;
     json_t *json = NULL;
 
     TRY(api_reply_revision(rp, revision, err));
-    if (!many) {
+    if (!c->many) {
         TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s",
                              api_request_model(rq), c->infos[0].name));
         TRY(describe_whole(&c->infos[0], &json, err));
@@ -160,16 +163,15 @@ api_variable_create(struct api_request *rq, struct api_reply *rp, struct err *er
     struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
-    bool many = false;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_created, &c, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
-    TRY(take_specs(rq, &root, &c, &many, err));
+    TRY(take_specs(rq, &root, &c, err));
     TRY(variable_create(api_request_service(rq), api_request_model(rq), c.specs, c.count, &options,
                         c.infos, &revision, err));
     c.info_count = c.count;
-    return reply_created(rq, rp, &c, many, revision, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 static void
@@ -206,10 +208,10 @@ api_variable_delete(struct api_request *rq, struct api_reply *rp, struct err *er
     struct write_options options;
     uint64_t revision = 0;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
     TRY(variable_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                         &options, &revision, err));
-    return api_reply_deleted(rp, api_request_name(rq), revision, err);
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 static const char *
