@@ -56,6 +56,8 @@ WRITES = {
     "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
     "deleteModel": ("DELETE", "", None, {}),
     "initializeModel": ("POST", ":initialize", {"only_uninitialized": True}, {}),
+    "runModel": ("POST", ":run", {"ops": [{"op": "assign_add", "variable": "v", "value": [1, 1, 1]}, {"op": "save", "name": "r",
+                                           "variables": ["v"]}], "fetches": {"v": {"variable": "v"}}}, {}),
     "restoreModel": ("POST", ":restore", {"checkpoint": {"name": "c"}}, {}),
     "createVariables": ("POST", "variables", [{"name": "a", "initial_value": 1}, {"name": "b", "initial_value": 2}], {}),
     "putVariable": ("PUT", "variables/new", formats.npy_write(ARRAY), NPY),
@@ -374,6 +376,10 @@ def test_a_condition_holds_for_the_first_time_only(s):
 
 def test_a_dry_run_keeps_nothing(s):
     furnish(s)
+    run = {"ops": [{"op": "assign_add", "variable": "n", "value": 1}], "fetches": {"n": {"variable": "n"}}, "dry_run": True}
+    for _ in range(2):
+        with s.unchanged():
+            assert s.post(":run", run, key("dry")).expect(200).json["fetches"]["n"]["data"] == 4
     for variables in (["v"], ["n"]):
         with s.unchanged():
             reply = s.post("checkpoints/c:restore", {"variables": variables, "dry_run": True}, key("dry")).expect(200)
