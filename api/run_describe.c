@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "api/describe.h"
+#include "api/gradients_json.h"
 #include "api/json_write.h"
 #include "api/run_json.h"
 #include "api/text.h"
@@ -76,6 +77,10 @@ api_describe_result(const struct run_result *result, json_t **out, struct err *e
         TRY(api_json_set(json, "converted", json_true(), err));
     if (result->verb->fields & VERB_INITIALIZE) {
         TRY(api_describe_initialized(&result->initialized, &part, err));
+        TRY(add_members(json, part, err));
+    }
+    if (result->applied != NULL) {
+        TRY(api_describe_applied(result->applied, &part, err));
         TRY(add_members(json, part, err));
     }
     if (result->has_saved) {

@@ -6,28 +6,39 @@
 #include <stdio.h>
 
 #include "api/expr_json.h"
+#include "api/gradients_json.h"
 #include "api/picks.h"
 #include "service/variable.h"
 #include "service/verb.h"
-#include "store/base/check.h"
 #include "store/base/scope.h"
 
-enum { RUN_OP_TREES_MAX = 3 };
+struct api_run_tree {
+    struct api_run_tree *next;
+    struct expr_tree tree;
+};
 
 void
 api_run_drop(struct api_run *run)
 {
-    for (size_t i = 0; i < run->tree_count; i++)
-        expr_tree_drop(&run->trees[i]);
+    for (struct api_run_tree *each = run->trees; each != NULL; each = each->next)
+        expr_tree_drop(&each->tree);
     *run = (struct api_run){0};
 }
 
 enum err_code
-api_run_reserve(struct api_request *rq, struct api_run *run, size_t trees, struct err *err)
+api_run_take_tree(struct api_request *rq, struct api_run *run, const struct api_value *value,
+                  enum dtype hint, struct expr_tree **out, struct err *err)
 {
-    run->trees = arena_array(api_request_arena(rq), trees, sizeof *run->trees, err);
-    run->tree_capacity = trees;
-    return run->trees == NULL ? ERR_NO_MEMORY : OK;
+    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
+    struct api_run_tree *tree = arena_alloc(api_request_arena(rq), sizeof *tree, err);
+
+    if (tree == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_expr_decode(value, hint, &limits, &tree->tree, err));
+    tree->next = run->trees;
+    run->trees = tree;
+    *out = &tree->tree;
+    return OK;
 }
 
 /* --- one field each ------------------------------------------------------------------------ */
@@ -45,32 +56,29 @@ static enum err_code
 take_expression(struct api_request *rq, struct api_object *object, const char *field,
                 enum dtype hint, struct api_run *run, struct expr_tree **out, struct err *err)
 {
-    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
     struct api_value value;
 
     if (!api_object_has(object, field, &value))
         return missing(object, field, err);
-    CHECK(run->tree_count < run->tree_capacity);
-    TRY(api_expr_decode(&value, hint, &limits, &run->trees[run->tree_count], err));
-    *out = &run->trees[run->tree_count++];
-    return OK;
+    return api_run_take_tree(rq, run, &value, hint, out, err);
 }
 
-/* "w:0" is w. */
-static enum err_code
-take_variable(struct api_request *rq, struct api_object *object, const char *field,
-              const char **out, struct err *err)
+enum err_code
+api_run_take_variable(struct api_request *rq, struct api_object *object, const char *field,
+                      const char **out, bool *given, struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
 
-    TRY(api_object_text(object, field, arena, out, NULL, err));
+    TRY(api_object_text(object, field, arena, out, given, err));
+    if (given != NULL && !*given)
+        return OK;
     *out = arena_text(arena, bytes_of(*out, name_without_output(*out)), err);
     return *out == NULL ? ERR_NO_MEMORY : OK;
 }
 
-/* Literals are read in the variable's dtype at once: uint64 and float64 keep every digit. */
-static enum err_code
-literal_dtype(struct api_request *rq, const char *variable, enum dtype *out, struct err *err)
+enum err_code
+api_run_literal_dtype(struct api_request *rq, const char *variable, enum dtype *out,
+                      struct err *err)
 {
     struct tensor_type type;
     uint64_t revision = 0;
@@ -123,7 +131,7 @@ take_step(struct api_request *rq, struct api_object *object, struct checkpoint_s
         return api_value_i64(&value, &spec->global_step, err);
     }
     TRY(api_object_of(&value, &step, err));
-    TRY(take_variable(rq, &step, "variable", &spec->global_step_variable, err));
+    TRY(api_run_take_variable(rq, &step, "variable", &spec->global_step_variable, NULL, err));
     return api_object_end(&step, err);
 }
 
@@ -156,7 +164,7 @@ take_trees(struct api_request *rq, struct api_object *object, struct api_run *ru
     enum dtype dtype = DTYPE_UNSET;
 
     if (op->variable != NULL)
-        TRY(literal_dtype(rq, op->variable, &dtype, err));
+        TRY(api_run_literal_dtype(rq, op->variable, &dtype, err));
     if (fields & VERB_INDICES)
         TRY(take_expression(rq, object, "indices", DTYPE_UNSET, run, &op->indices, err));
     if (fields & VERB_UPDATES)
@@ -165,6 +173,27 @@ take_trees(struct api_request *rq, struct api_object *object, struct api_run *ru
         TRY(take_expression(rq, object, "value", dtype, run, &op->value, err));
     if (fields & VERB_DECAY)
         TRY(take_expression(rq, object, "decay", DTYPE_UNSET, run, &op->decay, err));
+    return OK;
+}
+
+/* Of an optimizer: its gradients, or variables alone. */
+static enum err_code
+take_gradients(struct api_request *rq, struct api_object *object, struct api_run *run,
+               struct run_op *op, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct optimizer_gradients *gradients = arena_alloc(arena, sizeof *gradients, err);
+
+    if (gradients == NULL)
+        return ERR_NO_MEMORY;
+    gradients->optimizer = op->resource;
+    if (gradients->optimizer == NULL)
+        TRY(api_object_text(object, "optimizer", arena, &gradients->optimizer, NULL, err));
+    if (op->verb->fields & VERB_GRADIENTS)
+        TRY(api_gradients_take(rq, object, run, gradients, err));
+    if (op->verb->fields & VERB_VARIABLES)
+        TRY(api_gradient_variables_take(rq, object, gradients, err));
+    op->gradients = gradients;
     return OK;
 }
 
@@ -202,7 +231,7 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
     op->validate_shape = true;
     op->zero_debias = true;
     if ((fields & VERB_VARIABLE) && op->variable == NULL)
-        TRY(take_variable(rq, object, "variable", &op->variable, err));
+        TRY(api_run_take_variable(rq, object, "variable", &op->variable, NULL, err));
     TRY(take_trees(rq, object, run, op, err));
     if (fields & VERB_VALIDATE_SHAPE)
         TRY(api_object_bool(object, "validate_shape", &op->validate_shape, &given, err));
@@ -211,6 +240,8 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
     if (fields & VERB_LIMIT)
         TRY(api_object_i64(object, "limit", &op->limit, NULL, err));
     TRY(take_specs(rq, object, op, err));
+    if (fields & VERB_OPTIMIZER)
+        TRY(take_gradients(rq, object, run, op, err));
     return api_object_end(object, err);
 }
 
@@ -252,7 +283,7 @@ take_requirement(struct api_request *rq, const struct api_value *value, struct r
     int64_t version = 0, revision = 0;
 
     TRY(api_object_of(value, &object, err));
-    TRY(take_variable(rq, &object, "variable", &out->variable, err));
+    TRY(api_run_take_variable(rq, &object, "variable", &out->variable, NULL, err));
     TRY(api_object_i64(&object, "version", &version, &out->has_version, err));
     TRY(api_object_i64(&object, "revision", &revision, &out->has_revision, err));
     TRY(api_object_end(&object, err));
@@ -324,17 +355,13 @@ static enum err_code
 take_fetches(struct api_request *rq, struct api_run *run, const char **names,
              const struct api_value *values, size_t count, struct err *err)
 {
-    struct expr_limits limits = variable_expr_limits(service_limits_of(api_request_service(rq)));
     struct run_fetch *fetches = arena_array(api_request_arena(rq), count + 1, sizeof *fetches, err);
 
     if (fetches == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        struct expr_tree *tree = &run->trees[run->tree_count];
-
-        TRY(api_expr_decode(&values[i], DTYPE_UNSET, &limits, tree, err));
-        run->tree_count++;
-        fetches[i] = (struct run_fetch){.name = names[i], .value = tree};
+        fetches[i].name = names[i];
+        TRY(api_run_take_tree(rq, run, &values[i], DTYPE_UNSET, &fetches[i].value, err));
     }
     run->spec.fetches = fetches;
     run->spec.fetch_count = count;
@@ -379,7 +406,6 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
         TRY(api_value_fields(&value, arena, &fetch_names, &fetches, &fetch_count, err));
     TRY(api_object_end(&object, err));
     TRY(check_counts(rq, op_count, fetch_count, err));
-    TRY(api_run_reserve(rq, out, op_count * RUN_OP_TREES_MAX + fetch_count + 1, err));
     TRY(take_ops(rq, out, ops, op_count, err));
     return take_fetches(rq, out, fetch_names, fetches, fetch_count, err);
 }

@@ -7,11 +7,12 @@
 #include "api/request.h"
 #include "service/run.h"
 
+struct api_run_tree; /* an expression, in the request's arena */
+
 /* A decoded run. Owns its expressions; everything else borrows from the request: api_run_drop. */
 struct api_run {
     struct run_spec spec;
-    struct expr_tree *trees; /* in the request's arena, tree_count of them built */
-    size_t tree_count, tree_capacity;
+    struct api_run_tree *trees;
 };
 void api_run_drop(struct api_run *run);
 
@@ -19,13 +20,23 @@ void api_run_drop(struct api_run *run);
  * ERR_INVALID_ARGUMENT names the field; of an operation also its index. */
 ERR_MUST_CHECK enum err_code api_run_decode(struct api_request *rq, const struct api_value *body,
                                             struct api_run *out, struct err *err);
-/* One operation, whose object has been opened; `verb` says which fields it has. `out` has room for
- * its trees: api_run_reserve. Ends the object. */
-ERR_MUST_CHECK enum err_code api_run_reserve(struct api_request *rq, struct api_run *run,
-                                             size_t trees, struct err *err);
+/* One operation, whose object has been opened: the fields its verb has. Ends the object.
+ * op->variable may be set already, from the path. */
 ERR_MUST_CHECK enum err_code api_run_decode_op(struct api_request *rq, struct api_object *object,
                                                struct api_run *run, struct run_op *op,
                                                struct err *err);
+/* An expression of the run; *out borrows from it. */
+ERR_MUST_CHECK enum err_code api_run_take_tree(struct api_request *rq, struct api_run *run,
+                                               const struct api_value *value, enum dtype hint,
+                                               struct expr_tree **out, struct err *err);
+/* The dtype that bare literals for a variable are read in: its own, at once, so that uint64 and
+ * float64 keep every digit. DTYPE_UNSET when there is no such variable. */
+ERR_MUST_CHECK enum err_code api_run_literal_dtype(struct api_request *rq, const char *variable,
+                                                   enum dtype *out, struct err *err);
+/* A variable's name without its output: "w:0" is w. */
+ERR_MUST_CHECK enum err_code api_run_take_variable(struct api_request *rq,
+                                                   struct api_object *object, const char *field,
+                                                   const char **out, bool *given, struct err *err);
 
 /* The fields of "initialize" and of "save", for the requests of their own too; neither ends the
  * object. Borrows from the request's arena. */

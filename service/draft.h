@@ -30,6 +30,7 @@ struct draft_value;  /* bytes, wherever they are */
 struct draft_writer; /* a value being made */
 struct draft_new;    /* a variable that the run makes */
 struct draft_save;   /* a checkpoint that the run makes */
+struct draft_record; /* a record that the run relies on, or writes */
 
 /* One variable of the run. Read its fields; only draft_* functions change them. */
 struct draft_variable {
@@ -64,7 +65,8 @@ struct draft {
     struct draft_value *values; /* all that were ever made; owned */
     struct draft_save *saves;   /* in the order made; owned by the arena */
     struct draft_save **saves_end;
-    struct draft_new *made; /* variables to make, in order */
+    struct draft_record *records, **records_end; /* in the arena */
+    struct draft_new *made;                      /* variables to make, in order */
     struct draft_new **made_end;
     uint64_t commit_bytes, commit_work_bytes,
         edit_bytes;          /* inside a commit: used of what there is */
@@ -213,6 +215,19 @@ ERR_MUST_CHECK enum err_code draft_save_add(struct draft *draft, struct draft_sa
                                             struct err *err);
 /* After draft_publish: what was saved. *replaced: one of that name was there. */
 const struct checkpoint_record *draft_saved(const struct draft_save *save, bool *replaced);
+
+/* --- other records ------------------------------------------------------------------------- */
+
+/* The publishing unit expects the record at `key` to be what it is in the view; *out as store_get,
+ * a copy in the draft's arena. */
+ERR_MUST_CHECK enum err_code draft_rely_on(struct draft *draft, const struct record_key *key,
+                                           struct bytes *out, struct err *err);
+/* Something else that the publishing unit does, once all values are in their places: in the order
+ * asked for, and again when the unit runs again. `context` lives as long as the draft. */
+typedef enum err_code draft_publication(struct store_txn *txn, const struct draft *draft,
+                                        void *context, struct err *err);
+ERR_MUST_CHECK enum err_code draft_also_publish(struct draft *draft, draft_publication *publish,
+                                                void *context, struct err *err);
 
 /* --- committing ---------------------------------------------------------------------------- */
 

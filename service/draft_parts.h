@@ -75,6 +75,15 @@ struct draft_save {
     bool replaced;
 };
 
+/* Either a record that is expected to be as it was, or something to do. */
+struct draft_record {
+    struct draft_record *next;
+    struct record_key key;
+    struct bytes value; /* in the arena */
+    draft_publication *publish;
+    void *context;
+};
+
 /* A value of the draft, with one holder. NULL with err set when memory is short. */
 struct draft_value *draft_value_make(struct draft *draft, enum draft_kind kind, uint64_t size,
                                      enum store_class class, struct err *err);

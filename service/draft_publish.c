@@ -67,6 +67,9 @@ check_expectations(const struct draft *draft, struct store_txn *txn, struct err 
     if (draft->graph_nodes > 0 && usage.graph_nodes != draft->graph_position)
         return err_set(err, ERR_CONFLICT, "the graph of model '%s' grew meanwhile",
                        draft->model_name);
+    for (const struct draft_record *each = draft->records; each != NULL; each = each->next)
+        if (each->publish == NULL)
+            TRY(store_expect(txn, record_key_bytes(&each->key), each->value, err));
     for (size_t i = 0; i < draft->variable_count; i++)
         TRY(expect_variable(draft, txn, draft->variables[i], err));
     return OK;
@@ -359,6 +362,18 @@ publish_variables(const struct draft *draft, struct store_txn *txn, bool *change
     return *changed ? service_change_usage(txn, draft->model.id, &change, err) : OK;
 }
 
+static enum err_code
+publish_others(const struct draft *draft, struct store_txn *txn, bool *changed, struct err *err)
+{
+    for (const struct draft_record *each = draft->records; each != NULL; each = each->next) {
+        if (each->publish == NULL)
+            continue;
+        TRY(each->publish(txn, draft, each->context, err));
+        *changed = true;
+    }
+    return OK;
+}
+
 enum err_code
 draft_publish(struct draft *draft, struct store_txn *txn, bool *changed, struct err *err)
 {
@@ -370,5 +385,6 @@ draft_publish(struct draft *draft, struct store_txn *txn, bool *changed, struct 
         TRY(publish_new(draft, txn, made, err));
     for (struct draft_save *save = draft->saves; save != NULL; save = save->next)
         TRY(publish_save(draft, txn, save, err));
-    return publish_variables(draft, txn, changed, err);
+    TRY(publish_variables(draft, txn, changed, err));
+    return publish_others(draft, txn, changed, err);
 }

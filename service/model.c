@@ -277,7 +277,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key under[8], key;
+    struct record_key under[9], key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
@@ -290,6 +290,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     under[5] = record_key_places(record.id);
     under[6] = record_key_scope_counter(record.id, "");
     under[7] = record_key_optimizer(record.id, "");
+    under[8] = record_key_applies(record.id, "");
     for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
         TRY(delete_under(txn, &under[i], err));
     key = record_key_model(u->model); /* found, hence short enough */

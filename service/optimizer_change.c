@@ -419,12 +419,14 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     AUTO(optimizer_config) config = {0};
     struct model_record model;
-    struct record_key key;
+    struct record_key key, applies;
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(optimizer_config_load(view, model.id, u->name, &config, err));
     TRY(service_check_conditions(u->options, "optimizer", u->name, true, config.revision, err));
     key = record_key_optimizer(model.id, u->name);
+    applies = record_key_applies(model.id, u->name);
+    TRY(store_delete(txn, record_key_bytes(&applies), err));
     TRY(store_delete(txn, record_key_bytes(&key), err));
     return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
 }

@@ -119,6 +119,14 @@ struct outcome_record {
     struct value_ref reply; /* what the client was told, as the edge writes it down */
 };
 
+/* When an optimizer was last applied: the revisions of the latest ones, oldest first. */
+enum { RECORD_APPLIES_MAX = 100 };
+struct applies_record {
+    uint64_t applies; /* since it was made */
+    uint32_t count;
+    uint64_t revisions[RECORD_APPLIES_MAX];
+};
+
 /* A variable's place in the graph, by its first node. Borrows from the record. */
 struct place_record {
     struct bytes name;    /* of the variable */
@@ -145,6 +153,7 @@ struct record_key record_key_place(uint64_t model_id, uint64_t position);
 struct record_key record_key_places(uint64_t model_id); /* prefix of all of a model */
 /* The position at the end of a place's key. */
 uint64_t record_key_position(struct bytes key);
+struct record_key record_key_applies(uint64_t model_id, const char *optimizer);
 struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
 struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
@@ -256,6 +265,17 @@ ERR_MUST_CHECK enum err_code record_put_checkpoint(struct store_txn *txn, uint64
 ERR_MUST_CHECK enum err_code record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id,
                                                struct bytes name,
                                                const struct tensor_record *record, struct err *err);
+
+/* Zeroed when there is none. */
+ERR_MUST_CHECK enum err_code record_get_applies(const struct store_view *view, uint64_t model_id,
+                                                const char *optimizer, struct applies_record *out,
+                                                struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_applies(struct bytes record, struct applies_record *out,
+                                                   struct err *err);
+ERR_MUST_CHECK enum err_code record_put_applies(struct store_txn *txn, uint64_t model_id,
+                                                const char *optimizer,
+                                                const struct applies_record *record,
+                                                struct err *err);
 
 /* --- texts --------------------------------------------------------------------------------- */
 

@@ -83,6 +83,12 @@ record_key_position(struct bytes key)
 }
 
 struct record_key
+record_key_applies(uint64_t model_id, const char *optimizer)
+{
+    return key_of(STORE_KEY_APPLIES, &model_id, bytes_of_text(optimizer));
+}
+
+struct record_key
 record_key_checkpoint(uint64_t model_id, const char *name)
 {
     return key_of(STORE_KEY_CHECKPOINT, &model_id, bytes_of_text(name));

@@ -8,6 +8,7 @@
 #include "service/commit.h"
 #include "service/compute.h"
 #include "service/draft.h"
+#include "service/optimizer_apply.h"
 #include "service/run_guard.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
@@ -25,8 +26,10 @@ run_spec_default(void)
 void
 run_report_drop(struct run_report *report)
 {
-    for (size_t i = 0; i < report->result_count; i++)
+    for (size_t i = 0; i < report->result_count; i++) {
         initialize_report_drop(&report->results[i].initialized);
+        optimizer_applied_drop(report->results[i].applied);
+    }
     for (size_t i = 0; i < report->fetch_count; i++)
         tensor_drop(&report->fetches[i]);
     mem_free(report->results);
@@ -73,6 +76,8 @@ report_end(struct run_report *report, uint64_t revision)
         if (result->save != NULL && !report->dry_run)
             result->saved.record = *draft_saved(result->save, &result->saved.replaced);
         result->initialized.revision = revision;
+        if (result->applied != NULL)
+            optimizer_applied_settle(result->applied, report->dry_run);
     }
 }
 
@@ -297,6 +302,8 @@ locks_of(const char *model, const struct run_spec *spec)
 
         if (op->variable != NULL)
             set |= service_update_lock_bit(model, op->variable);
+        if (op->gradients != NULL)
+            set |= optimizer_gradients_locks(op->gradients, model);
     }
     return spec->dry_run ? 0 : set;
 }
@@ -344,6 +351,8 @@ may_be_small(const struct run_spec *spec)
 
         light = is_light(op->value, &bytes) && is_light(op->indices, &bytes) &&
                 is_light(op->decay, &bytes);
+        if (light && op->gradients != NULL)
+            light = optimizer_gradients_bytes(op->gradients) + bytes <= SERVICE_COMMIT_BYTES_MAX;
     }
     for (size_t i = 0; light && i < spec->fetch_count; i++)
         light = is_light(spec->fetches[i].value, &bytes);

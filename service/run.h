@@ -17,16 +17,20 @@ struct draft;
 struct draft_save;
 struct draft_variable;
 struct verb;
+struct optimizer_gradients; /* service/optimizer_apply.h */
+struct optimizer_applied;
 
 /* One operation; everything borrowed from the caller. Trees are inferred and drawn here. */
 struct run_op {
     const struct verb *verb;
     const char *variable;
+    const char *resource; /* what a verb works on besides: a moving average, an optimizer */
     struct expr_tree *value, *indices, *decay;
     bool validate_shape, zero_debias;
     int64_t limit;
     const struct initialize_spec *initialize;
     const struct checkpoint_save_spec *save;
+    const struct optimizer_gradients *gradients;
 };
 
 /* What must hold before the first operation. */
@@ -69,6 +73,7 @@ struct run_result {
     struct initialize_report initialized; /* initialize */
     bool has_saved;
     struct checkpoint_info saved;
+    struct optimizer_applied *applied; /* apply_gradients; owned */
     /* until the run is published */
     const struct draft_variable *variable;
     uint64_t change_number;

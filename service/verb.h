@@ -17,6 +17,9 @@ enum verb_field {
     VERB_SAVE = 1 << 7,           /* name, global_step, variables | prefix, overwrite */
     VERB_DECAY = 1 << 8,          /* an expression of a scalar: run_op.decay */
     VERB_ZERO_DEBIAS = 1 << 9,    /* default true */
+    VERB_OPTIMIZER = 1 << 10,     /* which one: run_op.gradients */
+    VERB_GRADIENTS = 1 << 11,     /* likewise, with gradients, global_step … */
+    VERB_VARIABLES = 1 << 12,     /* likewise, with variables and no gradients */
 };
 
 struct verb {

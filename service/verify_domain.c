@@ -13,7 +13,8 @@
 #include "store/key.h"
 
 struct totals {
-    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers;
+    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
+        applies;
 };
 
 struct check {
@@ -184,6 +185,32 @@ visit_optimizer(struct check *c, void *context, struct bytes key, struct bytes r
     return OK;
 }
 
+/* Applies are of an optimizer that is there, and come one after the other. */
+static enum err_code
+visit_applies(struct check *c, void *context, struct bytes key, struct bytes record,
+              struct err *err)
+{
+    const struct model_check *m = context;
+    struct bytes text = record_key_name(key), optimizer;
+    struct applies_record applies;
+    struct record_key owner;
+    char name[NAME_BYTES_MAX + 1];
+    bool in_order = true;
+
+    c->seen.applies++;
+    TRY(record_decode_applies(record, &applies, err));
+    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
+    owner = record_key_optimizer(m->id, name);
+    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
+    for (uint32_t i = 1; i < applies.count; i++)
+        in_order = in_order && applies.revisions[i - 1] < applies.revisions[i];
+    if (optimizer.data == NULL)
+        finding(c, "there are applies of optimizer '%s', which is not there", name);
+    if (!in_order || applies.count > applies.applies)
+        finding(c, "the applies of optimizer '%s' are out of order", name);
+    return OK;
+}
+
 static void
 compare(struct check *c, struct bytes model, const char *what, uint64_t counted, uint64_t recorded)
 {
@@ -197,6 +224,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
 {
     struct bytes name = record_key_name(key);
     struct record_key variables, checkpoints, orders, counters, usages, places, scopes, optimizers;
+    struct record_key applies;
     struct model_check m = {.id = 0};
     struct model_record model;
     struct usage_record usage;
@@ -213,6 +241,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     places = record_key_places(m.id);
     scopes = record_key_scope_counter(m.id, "");
     optimizers = record_key_optimizer(m.id, "");
+    applies = record_key_applies(m.id, "");
     TRY(scan(c, &variables, visit_variable, &m, err));
     TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
     TRY(scan(c, &orders, count_record, &order_count, err));
@@ -221,6 +250,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     TRY(scan(c, &usages, count_record, &usage_count, err));
     TRY(scan(c, &places, visit_place, &m, err));
     TRY(scan(c, &optimizers, visit_optimizer, &m, err));
+    TRY(scan(c, &applies, visit_applies, &m, err));
     place_count = m.places;
     c->seen.places += place_count;
     c->seen.orders += order_count;
@@ -304,6 +334,7 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_TENSOR, "tensors of checkpoints", c.seen.tensors, err));
     TRY(check_total(&c, STORE_KEY_PLACE, "places in graphs", c.seen.places, err));
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
+    TRY(check_total(&c, STORE_KEY_APPLIES, "applies of optimizers", c.seen.applies, err));
     TRY(check_total(&c, STORE_KEY_OPTIMIZER, "optimizers", c.seen.optimizers, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
     TRY(check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err));

@@ -24,6 +24,7 @@ enum {
     STORE_KEY_NAME = 'n',   /* model, base name: next number of a uniquified name */
     STORE_KEY_USAGE = 'u',  /* model: its counts and bytes */
     STORE_KEY_PLACE = 'g',  /* model, position: the variable whose nodes begin there in its graph */
+    STORE_KEY_APPLIES = 'p', /* model, optimizer: revisions of its last applies */
     STORE_KEY_SCOPE = 's',  /* model, name: next number of that name in its graph */
     STORE_KEY_OPTIMIZER = 'o',
     STORE_KEY_OUTCOME = 'i', /* idempotency key: the outcome of the request that had it */

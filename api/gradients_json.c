@@ -1,0 +1,172 @@
+#include "api/gradients_json.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "api/describe.h"
+#include "service/record.h"
+#include "store/base/scope.h"
+
+/* {"indices": …, "values": …} and nothing else is a sparse gradient; what else is an object is an
+ * expression or a tensor. */
+static bool
+is_sparse(const struct api_value *value, struct api_object *object)
+{
+    struct err err = ERR_INIT;
+    struct api_value indices;
+
+    return api_value_kind(value) == API_OBJECT && api_object_of(value, object, &err) == OK &&
+           api_object_has(object, "indices", &indices);
+}
+
+static enum err_code
+take_gradient(struct api_request *rq, const struct api_value *value, struct api_run *run,
+              struct optimizer_gradient *out, struct err *err)
+{
+    enum dtype dtype = DTYPE_UNSET;
+    struct api_object object;
+    struct api_value part;
+
+    if (api_value_kind(value) == API_NULL)
+        return OK;
+    TRY(api_run_literal_dtype(rq, out->variable, &dtype, err));
+    if (!is_sparse(value, &object))
+        return api_run_take_tree(rq, run, value, dtype, &out->dense, err);
+    (void)api_object_has(&object, "indices", &part);
+    TRY(api_run_take_tree(rq, run, &part, DTYPE_UNSET, &out->indices, err));
+    if (!api_object_has(&object, "values", &part)) {
+        char where[API_WHERE_BYTES_MAX];
+
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s has 'indices', but no 'values'",
+                       api_value_where(value, where));
+    }
+    TRY(api_run_take_tree(rq, run, &part, dtype, &out->values, err));
+    return api_object_end(&object, err);
+}
+
+static enum err_code
+take_map(struct api_request *rq, struct api_object *object, struct api_run *run,
+         struct optimizer_gradients *out, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct optimizer_gradient *gradients;
+    struct api_value map, *values = NULL;
+    const char **names = NULL;
+
+    if (!api_object_has(object, "gradients", &map))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'gradients' is missing: {\"gradients\": {\"w\": …}}");
+    TRY(api_value_fields(&map, arena, &names, &values, &out->count, err));
+    gradients = arena_array(arena, out->count + 1, sizeof *gradients, err);
+    if (gradients == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < out->count; i++) {
+        gradients[i].variable =
+            arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
+        if (gradients[i].variable == NULL)
+            return ERR_NO_MEMORY;
+        TRY(take_gradient(rq, &values[i], run, &gradients[i], err));
+    }
+    out->gradients = gradients;
+    return OK;
+}
+
+static enum err_code
+take_count(struct api_object *object, const char *field, uint64_t *out, bool *given,
+           struct err *err)
+{
+    int64_t number = 0;
+
+    TRY(api_object_i64(object, field, &number, given, err));
+    if (*given && number < 0)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field '%s' is %" PRId64 ", it cannot be negative", field, number);
+    *out = (uint64_t)number;
+    return OK;
+}
+
+enum err_code
+api_gradients_take(struct api_request *rq, struct api_object *object, struct api_run *run,
+                   struct optimizer_gradients *out, struct err *err)
+{
+    struct api_value clip;
+    bool given = false;
+
+    TRY(take_map(rq, object, run, out, err));
+    TRY(api_run_take_variable(rq, object, "global_step", &out->global_step, &given, err));
+    out->has_clip_norm = api_object_has(object, "clip_by_global_norm", &clip);
+    if (out->has_clip_norm) {
+        TRY(api_value_f64(&clip, &out->clip_norm, err));
+        if (!(out->clip_norm > 0) || isinf(out->clip_norm))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "field 'clip_by_global_norm' must be a finite number above 0");
+    }
+    TRY(take_count(object, "base_revision", &out->base_revision, &out->has_base_revision, err));
+    TRY(take_count(object, "max_staleness", &out->max_staleness, &out->has_max_staleness, err));
+    if (out->has_max_staleness && !out->has_base_revision)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'max_staleness' needs 'base_revision': the revision that the "
+                       "gradients were computed at");
+    if (out->has_max_staleness && out->max_staleness >= RECORD_APPLIES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'max_staleness' is %" PRIu64 ", the last %d applies are remembered",
+                       out->max_staleness, RECORD_APPLIES_MAX);
+    return OK;
+}
+
+enum err_code
+api_gradient_variables_take(struct api_request *rq, struct api_object *object,
+                            struct optimizer_gradients *out, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct optimizer_gradient *gradients;
+    const char **names = NULL;
+
+    TRY(api_object_texts(object, "variables", arena, &names, &out->count, NULL, err));
+    gradients = arena_array(arena, out->count + 1, sizeof *gradients, err);
+    if (gradients == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < out->count; i++) {
+        gradients[i].variable =
+            arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
+        if (gradients[i].variable == NULL)
+            return ERR_NO_MEMORY;
+    }
+    out->gradients = gradients;
+    return OK;
+}
+
+/* What is not finite is text. */
+static json_t *
+real(double value)
+{
+    if (isnan(value))
+        return json_string("NaN");
+    if (isinf(value))
+        return json_string(value > 0 ? "Infinity" : "-Infinity");
+    return json_real(value);
+}
+
+enum err_code
+api_describe_applied(const struct optimizer_applied *applied, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    AUTO_CALL(api_json_release) json_t *versions = NULL;
+
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_json_made(json_object(), &versions, err));
+    TRY(api_json_set(json, "optimizer", json_string(applied->optimizer), err));
+    TRY(api_json_set(json, "learning_rate", real(applied->learning_rate), err));
+    if (applied->has_global_step)
+        TRY(api_json_set(json, "global_step", json_integer(applied->global_step), err));
+    if (applied->has_staleness)
+        TRY(api_json_set(json, "staleness", json_integer((json_int_t)applied->staleness), err));
+    TRY(api_json_set(json, "gradient_norm", real(applied->gradient_norm), err));
+    TRY(api_json_set(json, "clip_scale", real(applied->clip_scale), err));
+    for (size_t i = 0; i < applied->variable_count; i++)
+        TRY(api_json_set(versions, applied->variables[i].name,
+                         json_integer((json_int_t)applied->variables[i].version), err));
+    TRY(api_json_set(json, "versions", TAKE(versions), err));
+    *out = TAKE(json);
+    return OK;
+}

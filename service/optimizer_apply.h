@@ -1,0 +1,55 @@
+/* Gradients applied to variables by an optimizer of their model: an operation of a run. */
+#ifndef SERVICE_OPTIMIZER_APPLY_H
+#define SERVICE_OPTIMIZER_APPLY_H
+
+#include "service/run.h"
+
+/* Of one variable; borrowed. Either `dense`, or `indices` and `values` of a sparse gradient, or
+ * none of them: no gradient. */
+struct optimizer_gradient {
+    const char *variable;
+    struct expr_tree *dense, *indices, *values;
+};
+
+/* What apply_gradients states; everything borrowed. */
+struct optimizer_gradients {
+    const char *optimizer;
+    const struct optimizer_gradient *gradients;
+    size_t count;
+    const char *global_step; /* a variable that is one more afterwards; NULL: none */
+    bool has_clip_norm;
+    double clip_norm; /* clip_by_global_norm */
+    /* The revision whose values the gradients were computed from. Staleness is how many applies of
+     * this optimizer came since; the last RECORD_APPLIES_MAX are remembered. */
+    bool has_base_revision, has_max_staleness;
+    uint64_t base_revision, max_staleness;
+};
+
+/* What it did. Owned by its result: optimizer_applied_drop. */
+struct optimizer_applied {
+    char optimizer[NAME_BYTES_MAX + 1];
+    double learning_rate;
+    double gradient_norm; /* of all gradients together, before clipping */
+    double clip_scale;    /* what they were multiplied by; 1 without clipping */
+    bool has_global_step;
+    int64_t global_step; /* afterwards */
+    bool has_staleness;
+    uint64_t staleness;
+    struct optimizer_changed {
+        char name[NAME_BYTES_MAX + 1];
+        uint64_t version;
+        const struct draft_variable *variable; /* until the run is published */
+        uint64_t change_number;
+    } * variables; /* owned */
+    size_t variable_count;
+};
+void optimizer_applied_drop(struct optimizer_applied *applied); /* NULL is fine */
+/* Versions, once the run is published. */
+void optimizer_applied_settle(struct optimizer_applied *applied, bool dry_run);
+
+/* What of the gradients came with the request, in bytes. */
+uint64_t optimizer_gradients_bytes(const struct optimizer_gradients *gradients);
+/* The locks of the variables (service_update_lock_bit). */
+uint32_t optimizer_gradients_locks(const struct optimizer_gradients *gradients, const char *model);
+
+#endif

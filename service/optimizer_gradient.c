@@ -1,0 +1,277 @@
+/* Gradients before they are applied: checked, read, measured and clipped. */
+#include "service/optimizer_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "service/compute.h"
+#include "service/tensor/convert.h"
+#include "service/tensor/kernels.h"
+#include "store/base/alloc.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+enum { NORM_ELEMENTS = 4096, NORM_LANES = 8 };
+
+/* --- dense --------------------------------------------------------------------------------- */
+
+static enum err_code
+prepare_dense(struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(apply->run->service);
+    const struct draft_variable *variable = target->variable;
+    struct expr_tree *tree = target->gradient->dense;
+    char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
+    /* TensorFlow's kernel of gradient_descent calls it delta. */
+    const char *word = apply->config.optimizer == &optimizer_gradient_descent ? "delta" : "grad";
+
+    TRY(expr_infer(tree, &apply->run->source, variable->form.type.dtype, err));
+    if (tree->root->type.dtype != variable->form.type.dtype)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the gradient is %s, the variable %s (there are no implicit casts)",
+                       dtype_name(tree->root->type.dtype), dtype_name(variable->form.type.dtype));
+    if (!shape_equal(&tree->root->type.shape, &variable->form.type.shape))
+        return err_set(err, ERR_INVALID_ARGUMENT, "var and %s do not have the same shape%s %s",
+                       word, shape_text(&variable->form.type.shape, ours),
+                       shape_text(&tree->root->type.shape, theirs));
+    TRY(draft_draw(apply->run->draft, variable->name, tree, err));
+    if (tree->root->kind == EXPR_LITERAL && (uintptr_t)tree->root->settled.data % 16 == 0) {
+        target->literal = tree->root->settled.data;
+        return OK;
+    }
+    TRY(draft_work(apply->run->draft, compute_work_bytes(tree), err));
+    return evaluator_open(tree, &apply->run->source, &options, &target->evaluator, err);
+}
+
+/* gradient * scale, in the variable's dtype. */
+static enum err_code
+multiply(enum dtype dtype, const void *elements, double scale, void *out, uint64_t count,
+         struct err *err)
+{
+    _Alignas(16) uint8_t factor[16];
+
+    tensor_element_of_double(dtype, scale, factor);
+    return kernel_binary(KERNEL_MULTIPLY, dtype, (struct kernel_operand){elements, 1},
+                         (struct kernel_operand){factor, 0}, out, count, err);
+}
+
+enum err_code
+optimizer_read_gradient(const struct optimizer_apply *apply, struct optimizer_target *target,
+                        uint64_t first, uint64_t count, uint8_t *room, const void **out,
+                        struct err *err)
+{
+    enum dtype dtype = target->variable->form.type.dtype;
+
+    *out = room;
+    if (target->literal != NULL)
+        *out = target->literal + first * dtype_size(dtype);
+    else
+        TRY(evaluator_read(target->evaluator, first, count, room, err));
+    if (!apply->scaled)
+        return OK;
+    TRY(multiply(dtype, *out, target->scale, room, count, err));
+    *out = room;
+    return OK;
+}
+
+/* --- sparse -------------------------------------------------------------------------------- */
+
+static enum err_code
+evaluate(struct optimizer_apply *apply, struct expr_tree *tree, struct tensor *out, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(apply->run->service);
+
+    TRY(draft_work(apply->run->draft, compute_work_bytes(tree), err));
+    TRY(tensor_init(out, &tree->root->type, tensor_type_bytes(&tree->root->type), err));
+    return compute_read_all(tree, &apply->run->source, &options, out->data, err);
+}
+
+static enum err_code
+check_sparse(struct optimizer_apply *apply, struct optimizer_target *target,
+             const struct sparse_target *about, struct err *err)
+{
+    struct expr_tree *indices = target->gradient->indices, *values = target->gradient->values;
+    const struct draft_variable *variable = target->variable;
+    uint64_t limit = apply->run->service->limits.expression_bytes_max;
+
+    TRY(expr_infer(indices, &apply->run->source, DTYPE_UNSET, err));
+    TRY(expr_infer(values, &apply->run->source, variable->form.type.dtype, err));
+    TRY(sparse_check_gradient(about, &indices->root->type, &values->root->type, err));
+    TRY(sparse_check_memory(about, &indices->root->type.shape, limit, err));
+    if (tensor_type_bytes(&values->root->type) > limit)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "the gradient of '%s' has %" PRIu64 " bytes, the limit is %" PRIu64
+                       " (expression_max_bytes)",
+                       variable->name, tensor_type_bytes(&values->root->type), limit);
+    TRY(draft_draw(apply->run->draft, variable->name, indices, err));
+    return draft_draw(apply->run->draft, variable->name, values, err);
+}
+
+static enum err_code
+prepare_sparse(struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
+{
+    const struct draft_variable *variable = target->variable;
+    const struct sparse_target about = {
+        .verb = "apply_gradients to", .name = variable->name, .type = &variable->form.type};
+    AUTO(tensor) indices = {0};
+    AUTO(tensor) values = {0};
+    struct tensor_view view;
+
+    TRY(check_sparse(apply, target, &about, err));
+    TRY(evaluate(apply, target->gradient->indices, &indices, err));
+    TRY(evaluate(apply, target->gradient->values, &values, err));
+    view = tensor_view_of(&indices);
+    TRY(sparse_read_gradient(&about, &view, &target->rows, err));
+    TRY(sparse_sum_duplicates(&target->rows, variable->form.type.dtype, values.data, err));
+    target->values = TAKE(values.data);
+    return sparse_order(&target->rows, &target->order, err);
+}
+
+/* --- both ---------------------------------------------------------------------------------- */
+
+enum err_code
+optimizer_check_variable(const struct optimizer_config *config,
+                         const struct draft_variable *variable, struct err *err)
+{
+    if (!variable->trainable)
+        (void)err_set(err, ERR_INVALID_ARGUMENT,
+                      "variable '%s' is not trainable: it takes no gradient", variable->name);
+    else if (!(config->optimizer->dtypes >> variable->form.type.dtype & 1))
+        (void)err_set(err, ERR_INVALID_ARGUMENT,
+                      "variable '%s' is %s, which optimizer '%s' (%s) does not train",
+                      variable->name, dtype_name(variable->form.type.dtype), config->name,
+                      config->optimizer->name);
+    else
+        return OK;
+    err_about(err, "variable", variable->name);
+    return ERR_INVALID_ARGUMENT;
+}
+
+enum err_code
+optimizer_prepare_gradient(struct optimizer_apply *apply, struct optimizer_target *target,
+                           struct err *err)
+{
+    bool sparse = target->gradient->indices != NULL;
+    enum err_code code;
+
+    TRY(draft_find_initialized(apply->run->draft, target->gradient->variable, &target->variable,
+                               err));
+    TRY(optimizer_check_variable(&apply->config, target->variable, err));
+    code = sparse ? prepare_sparse(apply, target, err) : prepare_dense(apply, target, err);
+    if (code == OK || code == ERR_DEFER)
+        return code;
+    if (!sparse)
+        err_prefix(err, "gradient of '%s'", target->variable->name);
+    err_about(err, "variable", target->variable->name);
+    return code;
+}
+
+/* --- norms --------------------------------------------------------------------------------- */
+
+double
+optimizer_sum_of_squares(enum dtype dtype, const void *elements, uint64_t count)
+{
+    double lanes[NORM_LANES] = {0}, wide[NORM_ELEMENTS], sum = 0;
+    const uint8_t *from = elements;
+
+    for (uint64_t first = 0; first < count; first += NORM_ELEMENTS) {
+        uint64_t part = count - first < NORM_ELEMENTS ? count - first : NORM_ELEMENTS;
+        uint64_t i = 0;
+
+        tensor_cast(dtype, from + first * dtype_size(dtype), DTYPE_FLOAT64, wide, part);
+        for (; i + NORM_LANES <= part; i += NORM_LANES)
+            for (unsigned lane = 0; lane < NORM_LANES; lane++)
+                lanes[lane] += wide[i + lane] * wide[i + lane];
+        for (; i < part; i++)
+            lanes[0] += wide[i] * wide[i];
+    }
+    for (unsigned lane = 0; lane < NORM_LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+static enum err_code
+squares_of_dense(struct optimizer_apply *apply, struct optimizer_target *target, double *out,
+                 struct err *err)
+{
+    enum dtype dtype = target->variable->form.type.dtype;
+    uint64_t count = shape_count(&target->variable->form.type.shape);
+    uint64_t step = STORE_BULK_BYTES / dtype_size(dtype);
+    AUTO_CALL(mem_free_scope) uint8_t *room = mem_aligned(STORE_BULK_BYTES, err);
+
+    if (room == NULL)
+        return ERR_NO_MEMORY;
+    for (uint64_t first = 0; first < count; first += step) {
+        uint64_t part = count - first < step ? count - first : step;
+        const void *elements = NULL;
+
+        TRY(optimizer_read_gradient(apply, target, first, part, room, &elements, err));
+        *out += optimizer_sum_of_squares(dtype, elements, part);
+    }
+    return OK;
+}
+
+/* clip_norm * min(1 / norm, 1 / clip_norm), each step rounded to the dtype it is made in: the
+ * variable's, of half precision float32. */
+static double
+scale_of(enum dtype dtype, double norm, double clip_norm)
+{
+    float clip = (float)clip_norm, narrow;
+
+    if (dtype == DTYPE_FLOAT64) {
+        double a = 1.0 / norm, b = 1.0 / clip_norm;
+
+        return clip_norm * (a < b || isnan(a) ? a : b);
+    }
+    narrow = 1.0F / (float)norm;
+    if (!(narrow < 1.0F / clip) && !isnan(narrow))
+        narrow = 1.0F / clip;
+    return (double)(clip * narrow);
+}
+
+/* Sparse gradients are few: they are scaled at once. */
+static enum err_code
+scale_sparse(struct optimizer_target *target, struct err *err)
+{
+    enum dtype dtype = target->variable->form.type.dtype;
+
+    return multiply(dtype, target->values, target->scale, target->values,
+                    target->rows.count * target->rows.width, err);
+}
+
+static enum err_code
+global_norm(struct optimizer_apply *apply, double *out, struct err *err)
+{
+    double squares = 0;
+
+    for (size_t i = 0; i < apply->target_count; i++) {
+        struct optimizer_target *target = &apply->targets[i];
+        double own = 0;
+
+        if (target->gradient->indices != NULL)
+            own = optimizer_sum_of_squares(target->variable->form.type.dtype, target->values,
+                                           target->rows.count * target->rows.width);
+        else
+            TRY(squares_of_dense(apply, target, &own, err));
+        squares += own;
+    }
+    *out = sqrt(squares);
+    return OK;
+}
+
+enum err_code
+optimizer_clip(struct optimizer_apply *apply, struct optimizer_applied *out, struct err *err)
+{
+    TRY(global_norm(apply, &out->gradient_norm, err));
+    for (size_t i = 0; i < apply->target_count; i++) {
+        struct optimizer_target *target = &apply->targets[i];
+
+        target->scale =
+            scale_of(target->variable->form.type.dtype, out->gradient_norm, apply->spec->clip_norm);
+        out->clip_scale = target->scale;
+        if (target->gradient->indices != NULL)
+            TRY(scale_sparse(target, err));
+    }
+    apply->scaled = true;
+    return OK;
+}

@@ -1,0 +1,140 @@
+/* Rows that a sparse gradient lists: gathered into memory, applied together, put back. No other row
+ * is read or changed. */
+#include "service/optimizer_parts.h"
+
+#include "store/base/alloc.h"
+#include "store/base/scope.h"
+
+enum {
+    BATCH_ELEMENTS = 16384, /* applied at a time, or a row when one has more */
+    STREAMS = 1 + OPTIMIZER_SLOTS_MAX,
+};
+
+struct batch {
+    struct optimizer_apply *apply;
+    struct optimizer_target *target;
+    struct draft_variable *streams[STREAMS]; /* the variable, then its slots; NULL: not wanted */
+    uint8_t *in[STREAMS], *out[STREAMS];     /* rows of each; owned */
+    uint8_t *gradient;                       /* owned */
+    uint64_t row_bytes, rows_max;
+};
+
+static void
+batch_drop(struct batch *b)
+{
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        mem_free(b->in[i]);
+        mem_free(b->out[i]);
+    }
+    mem_free(b->gradient);
+}
+
+static enum err_code
+batch_room(struct batch *b, struct err *err)
+{
+    uint64_t size = b->rows_max * b->row_bytes;
+
+    b->gradient = mem_aligned(size, err);
+    if (b->gradient == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        if (b->streams[i] == NULL)
+            continue;
+        b->in[i] = mem_aligned(size, err);
+        b->out[i] = mem_aligned(size, err);
+        if (b->in[i] == NULL || b->out[i] == NULL)
+            return ERR_NO_MEMORY;
+    }
+    return OK;
+}
+
+static enum err_code
+gather(struct batch *b, uint64_t first, uint64_t count, struct err *err)
+{
+    const struct optimizer_target *target = b->target;
+
+    for (uint64_t k = 0; k < count; k++) {
+        uint64_t at = target->order[first + k], row = target->rows.rows[at];
+
+        memcpy(b->gradient + k * b->row_bytes, target->values + at * b->row_bytes, b->row_bytes);
+        for (uint32_t i = 0; i < STREAMS; i++)
+            if (b->streams[i] != NULL)
+                TRY(draft_read(b->apply->run->draft, b->streams[i], row * b->row_bytes,
+                               b->row_bytes, b->in[i] + k * b->row_bytes, err));
+    }
+    return OK;
+}
+
+static enum err_code
+put_row(struct draft *draft, struct draft_variable *variable, uint64_t offset, const uint8_t *from,
+        uint64_t left, struct err *err)
+{
+    while (left > 0) {
+        uint8_t *room = NULL;
+        size_t size = 0;
+
+        TRY(draft_edit(draft, variable, offset, left, &room, &size, err));
+        memcpy(room, from, size);
+        offset += size;
+        from += size;
+        left -= size;
+    }
+    return OK;
+}
+
+static enum err_code
+put_back(struct batch *b, uint64_t first, uint64_t count, struct err *err)
+{
+    const struct optimizer_target *target = b->target;
+
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        for (uint64_t k = 0; b->streams[i] != NULL && k < count; k++) {
+            uint64_t row = target->rows.rows[target->order[first + k]];
+
+            TRY(put_row(b->apply->run->draft, b->streams[i], row * b->row_bytes,
+                        b->out[i] + k * b->row_bytes, b->row_bytes, err));
+        }
+    }
+    return OK;
+}
+
+static void
+apply_batch(struct batch *b, uint64_t count)
+{
+    struct optimizer_tile tile = {.count = count * b->target->rows.width,
+                                  .variable = b->in[0],
+                                  .gradient = b->gradient,
+                                  .variable_out = b->out[0]};
+
+    for (uint32_t i = 0; i < OPTIMIZER_SLOTS_MAX; i++) {
+        tile.slots[i] = b->in[1 + i];
+        tile.slots_out[i] = b->out[1 + i];
+    }
+    b->apply->config.optimizer->apply(&b->target->step, &tile);
+}
+
+enum err_code
+optimizer_apply_listed(struct optimizer_apply *apply, struct optimizer_target *target,
+                       struct err *err)
+{
+    AUTO_CALL(batch_drop) struct batch b = {.apply = apply, .target = target};
+    uint64_t width = target->rows.width, count = target->rows.count;
+
+    b.streams[0] = target->variable;
+    memcpy(b.streams + 1, target->slots, sizeof target->slots);
+    b.row_bytes = width * dtype_size(target->variable->form.type.dtype);
+    b.rows_max = width < BATCH_ELEMENTS ? BATCH_ELEMENTS / width : 1;
+    TRY(draft_work(apply->run->draft, count * b.row_bytes * STREAMS, err));
+    TRY(batch_room(&b, err));
+    for (uint64_t first = 0; first < count; first += b.rows_max) {
+        uint64_t part = count - first < b.rows_max ? count - first : b.rows_max;
+
+        TRY(gather(&b, first, part, err));
+        apply_batch(&b, part);
+        TRY(put_back(&b, first, part, err));
+    }
+    for (uint32_t i = 0; i < STREAMS; i++)
+        if (b.streams[i] != NULL)
+            draft_edited(b.streams[i]);
+    return OK;
+}

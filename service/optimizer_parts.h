@@ -1,0 +1,91 @@
+/* An apply under way. Private to service/optimizer_*.c and the verbs of optimizers. */
+#ifndef SERVICE_OPTIMIZER_PARTS_H
+#define SERVICE_OPTIMIZER_PARTS_H
+
+#include "service/draft.h"
+#include "service/optimizer_apply.h"
+#include "service/optimizer_config.h"
+#include "service/sparse.h"
+
+/* One variable and its gradient. */
+struct optimizer_target {
+    const struct optimizer_gradient *gradient;
+    struct draft_variable *variable;
+    struct draft_variable *slots[OPTIMIZER_SLOTS_MAX]; /* NULL where not wanted */
+    struct optimizer_step step;
+    double squares; /* of the gradient's elements, once it is applied; not with apply->scaled */
+    double scale;   /* of the gradient, in the variable's dtype; with apply->scaled */
+    /* dense */
+    struct evaluator *evaluator; /* NULL: a literal; owned */
+    const uint8_t *literal;      /* its elements; borrowed from the tree */
+    /* sparse, each row once */
+    struct sparse rows;
+    uint8_t *values; /* owned */
+    uint64_t *order; /* owned */
+};
+
+struct optimizer_apply {
+    struct run *run;
+    const struct optimizer_gradients *spec;
+    struct optimizer_config config;
+    double learning_rate;
+    double powers[OPTIMIZER_POWERS_MAX];
+    struct draft_variable *power_variables[OPTIMIZER_POWERS_MAX];
+    struct draft_variable *global_step_variable;
+    int64_t global_step;              /* before */
+    struct optimizer_target *targets; /* owned */
+    size_t target_count;
+    bool scaled; /* gradients are clipped */
+};
+
+void optimizer_apply_drop(struct optimizer_apply *apply);
+
+/* --- slots (optimizer_slots.c) --- */
+
+/* Finds the slots of a variable, or makes them all; likewise the powers of the optimizer.
+ * ERR_FAILED_PRECONDITION when some are there and others missing, or not initialized;
+ * ERR_INVALID_ARGUMENT when one is of another type. Made ones have their initial values when
+ * `initialize`. */
+ERR_MUST_CHECK enum err_code
+optimizer_find_slots(struct draft *draft, const struct optimizer_config *config,
+                     const struct draft_variable *variable, bool initialize,
+                     struct draft_variable *slots[OPTIMIZER_SLOTS_MAX], struct err *err);
+ERR_MUST_CHECK enum err_code
+optimizer_find_powers(struct draft *draft, const struct optimizer_config *config, bool initialize,
+                      struct draft_variable *powers[OPTIMIZER_POWERS_MAX], struct err *err);
+
+/* --- gradients (optimizer_gradient.c) --- */
+
+/* Trainable, and of a dtype the optimizer takes. */
+ERR_MUST_CHECK enum err_code optimizer_check_variable(const struct optimizer_config *config,
+                                                      const struct draft_variable *variable,
+                                                      struct err *err);
+/* Type checks, then the values: the target is ready to be applied. */
+ERR_MUST_CHECK enum err_code optimizer_prepare_gradient(struct optimizer_apply *apply,
+                                                        struct optimizer_target *target,
+                                                        struct err *err);
+/* Elements [first, first + count) of a dense gradient, scaled: in place where they lie, or in
+ * `room`, which has room for them. */
+ERR_MUST_CHECK enum err_code optimizer_read_gradient(const struct optimizer_apply *apply,
+                                                     struct optimizer_target *target,
+                                                     uint64_t first, uint64_t count, uint8_t *room,
+                                                     const void **out, struct err *err);
+/* In float64, in an order that nothing but the count decides. */
+double optimizer_sum_of_squares(enum dtype dtype, const void *elements, uint64_t count);
+/* With a clip norm: the norm of all gradients, and every target's scale; what is sparse is scaled
+ * here. */
+ERR_MUST_CHECK enum err_code optimizer_clip(struct optimizer_apply *apply,
+                                            struct optimizer_applied *out, struct err *err);
+
+/* --- elements (optimizer_dense.c, optimizer_listed.c) --- */
+
+/* Every element of the variable, whatever the gradient lists. */
+ERR_MUST_CHECK enum err_code optimizer_apply_whole(struct optimizer_apply *apply,
+                                                   struct optimizer_target *target,
+                                                   struct err *err);
+/* The rows that a sparse gradient lists, and no others. */
+ERR_MUST_CHECK enum err_code optimizer_apply_listed(struct optimizer_apply *apply,
+                                                    struct optimizer_target *target,
+                                                    struct err *err);
+
+#endif

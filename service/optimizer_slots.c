@@ -1,0 +1,174 @@
+/* Slots and powers: variables of the model that an optimizer keeps its state in. */
+#include "service/optimizer_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/compute.h"
+#include "service/expr.h"
+#include "service/op.h"
+#include "service/tensor/convert.h"
+#include "store/base/scope.h"
+
+/* A variable to be found, or made with every element the same. */
+struct wanted {
+    char name[NAME_BYTES_MAX + 1];
+    struct tensor_type type;
+    double initial;
+    bool row_updates;
+    struct draft_variable *found;
+};
+
+/* An attribute of a node that is being built, as stated by a client. */
+static void *
+state(struct expr *node, const char *name)
+{
+    const struct attr_spec *row = attr_find(node->op->attrs, bytes_of_text(name));
+
+    node->given[row - node->op->attrs] = true;
+    return attr_at(row, node->params);
+}
+
+/* fill(dims, value): so that initializing the model again gives slots their first values. */
+static enum err_code
+initial_tree(const struct wanted *wanted, struct expr_tree *out, struct err *err)
+{
+    const struct expr_limits limits = {.nodes_max = 1, .depth_max = 1};
+    struct tensor_type scalar = {.dtype = wanted->type.dtype};
+    struct tensor element = {0};
+    struct tensor_view value;
+    struct expr *fill = NULL;
+
+    TRY(tensor_init(&element, &scalar, dtype_size(scalar.dtype), err));
+    tensor_element_of_double(scalar.dtype, wanted->initial, element.data);
+    TRY(expr_tree_literal(out, &element, &value, err));
+    TRY(expr_tree_node(out, &limits, EXPR_OP, &op_fill, 0, &fill, err));
+    *(struct attr_shape *)state(fill, "dims") =
+        (struct attr_shape){.given = true, .shape = wanted->type.shape};
+    *(struct attr_tensor *)state(fill, "value") =
+        (struct attr_tensor){.given = true, .value = value};
+    out->root = fill;
+    return expr_tree_args(&limits, fill, NULL, err);
+}
+
+static enum err_code
+make(struct draft *draft, struct wanted *wanted, bool initialize, struct err *err)
+{
+    struct draft_variable_spec spec = {
+        .name = wanted->name, .type = wanted->type, .row_updates = wanted->row_updates};
+    AUTO(expr_tree) tree = {0};
+    AUTO_WRITER w = NULL;
+    _Alignas(16) uint8_t element[16];
+
+    TRY(expr_tree_init(&tree, err));
+    TRY(initial_tree(wanted, &tree, err));
+    TRY(expr_infer(&tree, NULL, wanted->type.dtype, err));
+    spec.initial_value = &tree;
+    TRY(draft_make_variable(draft, &spec, &wanted->found, err));
+    if (!initialize)
+        return OK;
+    tensor_element_of_double(wanted->type.dtype, wanted->initial, element);
+    TRY(draft_write_open(draft, wanted->found, tensor_type_bytes(&wanted->type), &w, err));
+    if (tensor_type_bytes(&wanted->type) > 0)
+        TRY(draft_write_fill(w, element, dtype_size(wanted->type.dtype), err));
+    return draft_write_close(TAKE(w), &wanted->type.shape, err);
+}
+
+static enum err_code
+check_found(const struct optimizer_config *config, const struct wanted *wanted, bool initialize,
+            struct err *err)
+{
+    const struct draft_variable *found = wanted->found;
+    char ours[TENSOR_TYPE_TEXT_BYTES_MAX], theirs[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    if (found->value == NULL && initialize)
+        return compute_uninitialized(wanted->name, err);
+    if (found->form.shape_known && tensor_type_equal(&found->form.type, &wanted->type))
+        return OK;
+    (void)err_set(err, ERR_INVALID_ARGUMENT, "optimizer '%s' keeps %s in '%s', which is %s",
+                  config->name, tensor_type_text(&wanted->type, ours), wanted->name,
+                  tensor_type_text(&found->form.type, theirs));
+    err_about(err, "variable", wanted->name);
+    return ERR_INVALID_ARGUMENT;
+}
+
+/* All are there, or none: state of which a part was lost is not begun anew beside the rest. */
+static enum err_code
+find_or_make(struct draft *draft, const struct optimizer_config *config, struct wanted *wanted,
+             uint32_t count, bool initialize, struct err *err)
+{
+    const struct wanted *there = NULL, *missing = NULL;
+
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(draft_look(draft, wanted[i].name, &wanted[i].found, err));
+        if (wanted[i].found == NULL)
+            missing = &wanted[i];
+        else
+            there = &wanted[i];
+    }
+    if (there != NULL && missing != NULL) {
+        (void)err_set(err, ERR_FAILED_PRECONDITION,
+                      "optimizer '%s' finds '%s', but not '%s': restore it, or delete the other "
+                      "to begin anew",
+                      config->name, there->name, missing->name);
+        err_about(err, "variable", missing->name);
+        return ERR_FAILED_PRECONDITION;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (missing != NULL)
+            TRY(make(draft, &wanted[i], initialize, err));
+        else
+            TRY(check_found(config, &wanted[i], initialize, err));
+    }
+    return OK;
+}
+
+enum err_code
+optimizer_find_slots(struct draft *draft, const struct optimizer_config *config,
+                     const struct draft_variable *variable, bool initialize,
+                     struct draft_variable *slots[OPTIMIZER_SLOTS_MAX], struct err *err)
+{
+    const struct optimizer *optimizer = config->optimizer;
+    struct wanted wanted[OPTIMIZER_SLOTS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < optimizer_slot_count(optimizer); i++) {
+        if (!optimizer_slot_wanted(optimizer, i, config->params))
+            continue;
+        wanted[count] = (struct wanted){
+            .type = variable->form.type,
+            .initial = optimizer_slot_initial(optimizer, i, config->params),
+            .row_updates = variable->row_updates,
+        };
+        TRY(optimizer_config_slot_name(config, variable->name, i, wanted[count++].name, err));
+    }
+    TRY(find_or_make(draft, config, wanted, count, initialize, err));
+    count = 0;
+    for (uint32_t i = 0; i < OPTIMIZER_SLOTS_MAX; i++)
+        slots[i] = i < optimizer_slot_count(optimizer) &&
+                           optimizer_slot_wanted(optimizer, i, config->params)
+                       ? wanted[count++].found
+                       : NULL;
+    return OK;
+}
+
+enum err_code
+optimizer_find_powers(struct draft *draft, const struct optimizer_config *config, bool initialize,
+                      struct draft_variable *powers[OPTIMIZER_POWERS_MAX], struct err *err)
+{
+    const struct optimizer *optimizer = config->optimizer;
+    struct wanted wanted[OPTIMIZER_POWERS_MAX];
+    uint32_t count = optimizer_power_count(optimizer);
+
+    for (uint32_t i = 0; i < count; i++) {
+        wanted[i] = (struct wanted){
+            .type = {.dtype = optimizer_power_dtype(optimizer)},
+            .initial = optimizer_power_initial(optimizer, i, config->params),
+        };
+        optimizer_config_power_name(config, i, wanted[i].name);
+    }
+    TRY(find_or_make(draft, config, wanted, count, initialize, err));
+    for (uint32_t i = 0; i < OPTIMIZER_POWERS_MAX; i++)
+        powers[i] = i < count ? wanted[i].found : NULL;
+    return OK;
+}
