@@ -2,11 +2,13 @@
 """Many clients at once, SIGKILL in the middle, lost replies: is there one order of all of it?
 
 Every client asks for one thing at a time and writes down when it asked and what it heard. Replies get lost when the server is
-killed, and when a client hangs up before it has read them. The history of all is then put into one order, or shown to have none
+killed, and when a client hangs up before it has read them. Mostly it asks again then, under the same Idempotency-Key, until it
+has heard; at times it never learns. Some requests are sent twice at the same moment. The history of all is then put into one order, or shown to have none
 (history.py): no update is lost, doubled or torn, no read is older than what was known when it began.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -26,7 +28,9 @@ import linear_calls as calls  # noqa: E402
 from kill import MODES, kill_while_starting  # noqa: E402
 from workload import BROKEN, Wrong  # noqa: E402
 
-HANG_UP = 0.02  # of the writes are sent and not waited for
+HANG_UP = 0.03  # of the writes are sent and not waited for
+TWICE = 0.03  # are sent on two connections at once
+GIVE_UP = 0.15  # of the lost ones are not asked for again
 
 
 class Life:
@@ -78,7 +82,7 @@ class Caller(threading.Thread):
         self.heard = []
         self.lives = []  # of lost writes: (call, the life that it was lost in)
         self.life = self.connection = None
-        self.hung_up = 0
+        self.number_of_write = self.hung_up = self.again = self.replayed = 0
         self.failure = None
 
     def run(self):
@@ -94,40 +98,87 @@ class Caller(threading.Thread):
         call, life = request.call, self.stage.wait()
         if life is None:
             return
+        if call.change:
+            self.number_of_write += 1
+            request.headers["Idempotency-Key"] = f"{self.number}-{self.number_of_write}"
         call.begin = time.monotonic()
-        try:
-            reply = self.exchange(life, request)
-        except BROKEN as broken:
-            self.hang_up()
-            if not isinstance(broken, HungUp) and not life.over.wait(5 * self.patience):
-                raise Wrong(f"the connection broke before the kill: {broken!r}") from None
-            if call.change:
-                self.lives.append((call, life))
-            return
+        reply = self.ask(life, request)
         call.end = time.monotonic()
+        if reply is None:
+            return
         if not request.hear(reply):
             raise Wrong(f"an unexpected reply\n{reply}")
+        self.replayed += "idempotency-replayed" in reply.headers
         self.heard.append(call)
         for name, fields in call.seen.items():
             if "revision" in fields:
                 self.known[name] = fields
+
+    def ask(self, life, request):
+        """The reply, to the first request or to a repetition; None when there will not be one."""
+        while True:
+            try:
+                reply = self.exchange(life, request)
+                if reply.status != 409 or reply.code != "ABORTED":
+                    return reply
+                time.sleep(0.002)  # the first one is still running
+            except BROKEN as broken:
+                self.hang_up()
+                if not isinstance(broken, HungUp) and not life.over.wait(5 * self.patience):
+                    raise Wrong(f"the connection broke before the kill: {broken!r}") from None
+                if not request.call.change:
+                    return None
+                if self.random.random() < GIVE_UP:
+                    self.lives.append((request.call, life))
+                    return None
+                life = self.stage.wait()
+            self.again += 1
 
     def exchange(self, life, request):
         if self.life is not life:
             self.hang_up()
             self.life = life
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(life.host, life.port, timeout=60 * self.patience)
+            self.connection = self.connect()
+        chance = self.random.random() if request.call.change else 1.0
+        if chance < HANG_UP:
+            self.send(self.connection, request)
+            self.hung_up += 1
+            raise HungUp()
+        if chance < HANG_UP + TWICE:
+            return self.exchange_twice(request)
+        self.send(self.connection, request)
+        return self.receive(self.connection, request)
+
+    def exchange_twice(self, request):
+        """On two connections at once. When both are done they must have been told the same; one may hear that the other is
+        still running."""
+        with contextlib.closing(self.connect()) as other:
+            self.send(other, request)
+            self.send(self.connection, request)
+            replies = [self.receive(connection, request) for connection in (self.connection, other)]
+        done = [reply for reply in replies if reply.status == 200]
+        if len(done) == 2 and done[0].body != done[1].body:
+            raise Wrong(f"a request was done twice\n{done[0]}\n{done[1]}")
+        return (done or [reply for reply in replies if reply.code != "ABORTED"] or replies)[0]
+
+    def connect(self):
+        return http.client.HTTPConnection(self.life.host, self.life.port, timeout=60 * self.patience)
+
+    @staticmethod
+    def send(connection, request):
         body, headers = request.body, dict(request.headers)
         if isinstance(body, dict):
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        self.connection.request(request.method, request.path, body, headers)
-        if request.call.change and self.random.random() < HANG_UP:
-            self.hung_up += 1
-            raise HungUp()
-        got = self.connection.getresponse()
-        reply = client.Reply(f"{request.method} {request.path} {client.text_of(body)}", got.status, got.getheaders(), got.read())
+        connection.request(request.method, request.path, body, headers)
+
+    @staticmethod
+    def receive(connection, request):
+        got = connection.getresponse()
+        asked = json.dumps(request.body) if isinstance(request.body, dict) else client.text_of(request.body)
+        reply = client.Reply(f"{request.method} {request.path} {request.headers}\n> {asked}", got.status, got.getheaders(),
+                             got.read())
         client.check(request.method, request.path, reply)
         return reply
 
@@ -244,8 +295,9 @@ def report(options, found, done, kills, callers):
         counts[what] = counts.get(what, 0) + 1
     print(", ".join(f"{name} {times}" for name, times in sorted(counts.items())))
     lost = sum(1 for call in found if call.outcome == "lost")
-    print(f"seed {options.seed}: {kills} kills, {sum(c.hung_up for c in callers)} hung up, {len(found)} calls, {lost} replies never "
-          f"heard ({done} done all the same), all there in one order, none lost, doubled or torn")
+    print(f"seed {options.seed}: {kills} kills, {sum(c.hung_up for c in callers)} hung up, {len(found)} calls, "
+          f"{sum(c.again for c in callers)} sent again ({sum(c.replayed for c in callers)} had been done), {lost} never heard of again "
+          f"({done} had been done), all there in one order, none lost, doubled or torn")
 
 
 def main():

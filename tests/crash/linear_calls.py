@@ -25,7 +25,8 @@ class Request:
     """One that can be sent again; `hear(reply)` fills in the call and is true unless the reply is none that should be."""
 
     def __init__(self, call, method, path, body, headers, hear):
-        self.call, self.method, self.path, self.body, self.headers, self.hear = call, method, MODEL + path, body, headers, hear
+        self.call, self.method, self.path, self.body, self.hear = call, method, MODEL + path, body, hear
+        self.headers = dict(headers)
 
 
 def number_of(name, elements):
@@ -98,8 +99,10 @@ def put_pair(client, source, _):
                                       for name, shape in PAIR.items()})
 
     def hear(reply):
+        if reply.status != 200:
+            return False
         call.outcome, call.revision = "done", reply.revision
-        return reply.status == 200
+        return True
 
     return Request(call, "PUT", "/values", body, SAFE, hear)
 
@@ -194,10 +197,12 @@ def read(client, source, _):
     call = Call(client, "read")
 
     def hear(reply):
+        if reply.status != 200:
+            return False
         call.outcome = "done"
         call.sees(name, value=number_of(name, np.frombuffer(reply.body, "<i8")),
                   revision=int(reply.etag.split("-")[0].strip('"r')))
-        return reply.status == 200
+        return True
 
     return Request(call, "GET", f"/variables/{name}:value?format=raw", None, {}, hear)
 
@@ -208,9 +213,11 @@ def look(client, source, _):
     call = Call(client, "look")
 
     def hear(reply):
+        if reply.status != 200:
+            return False
         call.outcome = "done"
         call.sees(name, version=reply.json["version"], revision=reply.json["revision"])
-        return reply.status == 200
+        return True
 
     return Request(call, "GET", f"/variables/{name}", None, {}, hear)
 
@@ -224,9 +231,9 @@ def several(client, names):
     call = Call(client, "read several")
 
     def hear(reply):
-        call.outcome, call.at = "done", reply.revision
         if reply.status != 200:
             return False
+        call.outcome, call.at = "done", reply.revision
         tensors, _ = formats.safetensors_read(reply.body)
         for name in names:
             call.sees(name, value=number_of(name, np.frombuffer(tensors[name][2], "<i8")))
@@ -241,11 +248,13 @@ def read_several_json(client, source, _):
     call = Call(client, "read several")
 
     def hear(reply):
+        if reply.status != 200:
+            return False
         call.outcome, call.at = "done", reply.revision
         for name in names:
             found = reply.json["values"][name]
             call.sees(name, value=number_of(name, np.array(found["data"]).reshape(-1)), revision=found["revision"])
-        return reply.status == 200
+        return True
 
     return Request(call, "GET", f"/values?names={','.join(names)}&format=json", None, {}, hear)
 
