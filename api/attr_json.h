@@ -3,6 +3,7 @@
 #define API_ATTR_JSON_H
 
 #include "api/jsonio.h"
+#include "api/tensor_table.h"
 #include "service/attr.h"
 #include "service/expr.h"
 
@@ -28,6 +29,7 @@ struct api_attr_fields {
     struct api_object *object;
     const struct api_value *list; /* list_count of them */
     size_t list_count;
+    struct api_tensor_table *tensors; /* what {"tensor": key} means; NULL: none came */
 };
 
 /* Reads every row's value, ticking off its field; null counts as absent except for tensors. params

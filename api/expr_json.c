@@ -17,6 +17,7 @@
 struct decoder {
     const struct expr_limits *limits;
     struct expr_tree *tree;
+    struct api_tensor_table *tensors; /* NULL: none came */
     uint32_t depth_max;
 };
 
@@ -37,6 +38,14 @@ decode_literal(struct decoder *d, const struct api_value *value, enum dtype hint
     TRY(new_node(d, EXPR_LITERAL, NULL, 0, out, err));
     return api_literal_decode(value, hint, d->limits, d->tree, &(*out)->literal, &(*out)->weak,
                               err);
+}
+
+/* Never weak: the file says the dtype. */
+static enum err_code
+decode_tensor(struct decoder *d, struct api_object *o, struct expr **out, struct err *err)
+{
+    TRY(new_node(d, EXPR_LITERAL, NULL, 0, out, err));
+    return api_tensor_table_take(d->tensors, o, &d->tree->arena, &(*out)->literal, err);
 }
 
 static enum err_code
@@ -176,8 +185,11 @@ decode_op(struct decoder *d, struct api_object *o, uint32_t depth, struct expr *
     TRY(decode_named(d, o, op, depth, &arguments, err));
     TRY(new_node(d, EXPR_OP, op, arguments.count, &node, err));
     TRY(expr_tree_args(d->limits, node, arguments.nodes, err));
-    fields = (struct api_attr_fields){
-        .op = op->name, .object = o, .list = arguments.attrs, .list_count = arguments.attr_count};
+    fields = (struct api_attr_fields){.op = op->name,
+                                      .object = o,
+                                      .list = arguments.attrs,
+                                      .list_count = arguments.attr_count,
+                                      .tensors = d->tensors};
     TRY(api_attrs_decode(&fields, op->attrs, d->limits, d->tree, node->params, node->given, err));
     *out = node;
     return OK;
@@ -238,7 +250,7 @@ refuse_object(const struct api_value *value, struct api_object *o, struct err *e
     TRY(api_object_end(o, err));
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "%s must be a value: a number, a list, or an object with \"data\", \"op\", "
-                   "\"variable\", \"initialized_value\" or \"ref\"",
+                   "\"variable\", \"initialized_value\", \"tensor\" or \"ref\"",
                    api_value_where(value, where));
 }
 
@@ -257,6 +269,8 @@ decode_object(struct decoder *d, const struct api_value *value, uint32_t depth, 
         TRY(decode_name(d, &object, "variable", EXPR_VARIABLE, out, err));
     else if (api_object_has(&object, "initialized_value", &field))
         TRY(decode_name(d, &object, "initialized_value", EXPR_INITIALIZED_VALUE, out, err));
+    else if (api_object_has(&object, "tensor", &field))
+        TRY(decode_tensor(d, &object, out, err));
     else if ((is_ref = api_object_has(&object, "ref", &field)))
         TRY(decode_ref(d, &object, out, err));
     else
@@ -282,8 +296,16 @@ enum err_code
 api_expr_decode(const struct api_value *value, enum dtype literal_hint,
                 const struct expr_limits *limits, struct expr_tree *out, struct err *err)
 {
+    return api_expr_decode_beside(value, literal_hint, limits, NULL, out, err);
+}
+
+enum err_code
+api_expr_decode_beside(const struct api_value *value, enum dtype literal_hint,
+                       const struct expr_limits *limits, struct api_tensor_table *tensors,
+                       struct expr_tree *out, struct err *err)
+{
     AUTO(expr_tree) tree = {0};
-    struct decoder d = {.limits = limits, .tree = &tree};
+    struct decoder d = {.limits = limits, .tree = &tree, .tensors = tensors};
 
     d.depth_max = limits->depth_max < EXPR_DEPTH_MAX ? limits->depth_max : EXPR_DEPTH_MAX;
     TRY(expr_tree_init(&tree, err));

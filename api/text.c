@@ -77,6 +77,17 @@ api_utf8_cut(struct bytes text, size_t size)
     return size;
 }
 
+const char *
+api_text_shown(struct bytes text, char out[static API_SHOWN_BYTES_MAX + 1])
+{
+    size_t size = api_utf8_cut(text, API_SHOWN_BYTES_MAX);
+
+    for (size_t i = 0; i < size; i++)
+        out[i] = text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : (char)text.data[i];
+    out[size] = '\0';
+    return out;
+}
+
 /* --- JSON strings -------------------------------------------------------------------------- */
 
 static size_t

@@ -13,6 +13,10 @@ bool api_utf8_valid(struct bytes text);
 /* The largest size <= size at which text can be cut without splitting a character. */
 size_t api_utf8_cut(struct bytes text, size_t size);
 
+/* UTF-8 for a message: cut, control characters replaced. Returns out. */
+enum { API_SHOWN_BYTES_MAX = 120 };
+const char *api_text_shown(struct bytes text, char out[static API_SHOWN_BYTES_MAX + 1]);
+
 /* Appends `text` as a JSON string, quotes included: " and \ and control characters escaped (\b \f
  * \n \r \t, else \u001f), everything else as it is. The text is valid UTF-8. */
 ERR_MUST_CHECK enum err_code api_json_escape(struct bytes text, struct buf *out, struct err *err);

@@ -47,7 +47,8 @@ struct expr {
         *path; /* "" root, "0" first argument, "1.0" …: the first in written order; likewise */
 };
 
-/* Owns every node, params struct, text and literal of one expression. */
+/* Owns every node, params struct, text and literal of one expression, but for tensors that came
+ * beside the JSON it was read from: those it borrows (api/tensor_table.h). */
 struct expr_tree {
     struct arena arena;
     struct tensor *literals; /* owned */

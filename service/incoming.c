@@ -55,15 +55,7 @@ enum err_code
 incoming_check_bytes(const char *name, enum dtype dtype, struct bytes bytes, uint64_t offset,
                      struct err *err)
 {
-    if (dtype != DTYPE_BOOL)
-        return OK;
-    for (size_t i = 0; i < bytes.size; i++) {
-        if (bytes.data[i] > 1)
-            return err_set(err, ERR_INVALID_ARGUMENT,
-                           "'%s': element %" PRIu64 " of a bool tensor is byte %u, not 0 or 1",
-                           name, offset + i, (unsigned)bytes.data[i]);
-    }
-    return OK;
+    return dtype == DTYPE_BOOL ? tensor_bools_check(name, bytes, offset, err) : OK;
 }
 
 static enum err_code

@@ -15,8 +15,6 @@
 #include "api/number.h"
 #include "api/text.h"
 
-enum { NAME_SHOWN_BYTES_MAX = 120 };
-
 enum err_code
 api_safetensors_header_size(struct bytes prefix, uint64_t file_size, size_t *out, struct err *err)
 {
@@ -48,25 +46,13 @@ struct decoding {
     bool metadata_seen;
 };
 
-/* A name for a message: cut, control characters replaced. */
-static const char *
-shown(struct bytes name, char out[static NAME_SHOWN_BYTES_MAX + 1])
-{
-    size_t size = api_utf8_cut(name, NAME_SHOWN_BYTES_MAX);
-
-    for (size_t i = 0; i < size; i++)
-        out[i] = name.data[i] < 0x20 || name.data[i] == 0x7f ? '?' : (char)name.data[i];
-    out[size] = '\0';
-    return out;
-}
-
 static enum err_code
 about_tensor(struct bytes name, const char *problem, struct err *err)
 {
-    char text[NAME_SHOWN_BYTES_MAX + 1];
+    char text[API_SHOWN_BYTES_MAX + 1];
 
-    return err_set(err, ERR_INVALID_ARGUMENT, "safetensors: tensor '%s' %s", shown(name, text),
-                   problem);
+    return err_set(err, ERR_INVALID_ARGUMENT, "safetensors: tensor '%s' %s",
+                   api_text_shown(name, text), problem);
 }
 
 /* A key's or string's bytes, in the arena. */

@@ -69,6 +69,18 @@ tensor_view_of(const struct tensor *tensor)
 }
 
 enum err_code
+tensor_bools_check(const char *name, struct bytes bytes, uint64_t offset, struct err *err)
+{
+    for (size_t i = 0; i < bytes.size; i++) {
+        if (bytes.data[i] > 1)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "'%s': element %" PRIu64 " of a bool tensor is byte %u, not 0 or 1",
+                           name, offset + i, (unsigned)bytes.data[i]);
+    }
+    return OK;
+}
+
+enum err_code
 tensor_strings_check(struct bytes bytes, uint64_t count, struct err *err)
 {
     struct reader reader = reader_of(bytes);

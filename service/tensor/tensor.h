@@ -38,6 +38,10 @@ ERR_MUST_CHECK enum err_code tensor_init(struct tensor *out, const struct tensor
                                          uint64_t size_bytes, struct err *err);
 void tensor_drop(struct tensor *tensor);
 struct tensor_view tensor_view_of(const struct tensor *tensor);
+/* bool tensors: every byte is 0 or 1. `name` is for the message, `offset` of the first byte too.
+ * ERR_INVALID_ARGUMENT. */
+ERR_MUST_CHECK enum err_code tensor_bools_check(const char *name, struct bytes bytes,
+                                                uint64_t offset, struct err *err);
 /* String tensors: lengths add up to size and there are `count` of them. ERR_INVALID_ARGUMENT. */
 ERR_MUST_CHECK enum err_code tensor_strings_check(struct bytes bytes, uint64_t count,
                                                   struct err *err);

@@ -1,15 +1,17 @@
-/* Covers api/multipart*.c. The first byte says how the body is cut into pieces, the line after it
- * is the Content-Type, the rest the body. Oracle: however it is cut, the same parts or the same
- * error come out; no content holds a line that begins with the boundary; and the parts written
- * anew, in the plainest form, are read as the same again. */
+/* Covers api/multipart*.c, api/parts.c and api/tensor_table.c. The first byte says how the body is
+ * cut into pieces, the rest of that line is the Content-Type, what follows the body. Oracle:
+ * however it is cut, the same parts or the same error come out; no content holds a line that begins
+ * with the boundary; and the parts written anew, in the plainest form, are read as the same again.
+ * As a request: what is accepted has a document, and tensors within the limits. */
 #include "api/multipart.h"
 
+#include "api/parts.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
 #include "tests/support/pieces.h"
 
-enum { TEXT_BYTES = 1 << 21 };
+enum { TEXT_BYTES = 1 << 21, TENSOR_BYTES = 1 << 16, TENSORS = 32 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -92,6 +94,31 @@ rewrite(struct bytes type, struct pieces pieces, struct buf *out, struct err *er
     return OK;
 }
 
+static void
+read_as_request(struct bytes type, struct pieces pieces)
+{
+    const struct api_parts_limits limits = {.json = {TEXT_BYTES, TEXT_BYTES},
+                                            .tensors = {TENSOR_BYTES, TENSORS}};
+    struct api_byte_source source = {.context = &pieces, .read = pieces_read};
+    AUTO(arena) arena = {0};
+    AUTO(api_parts) parts = {0};
+    struct err err = ERR_INIT;
+    uint64_t total = 0;
+
+    arena_init(&arena, TEXT_BYTES);
+    if (api_parts_read(type, &source, &limits, &arena, &parts, &err) != OK) {
+        CHECK(err.text[0] != '\0' && parts.doc == NULL && parts.tensors.entries == NULL);
+        return;
+    }
+    CHECK(parts.doc != NULL && parts.tensors.count <= TENSORS);
+    for (size_t i = 0; i < parts.tensors.count; i++) {
+        total += parts.tensors.entries[i].tensor.size;
+        CHECK(api_tensor_table_use(&parts.tensors, parts.tensors.entries[i].key) ==
+              &parts.tensors.entries[i]);
+    }
+    CHECK(total <= TENSOR_BYTES && api_tensor_table_end(&parts.tensors, NULL) == OK);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -107,6 +134,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     type = bytes_of(data + 1, (size_t)(line_end - data) - 1);
     body = bytes_of(line_end + 1, size - type.size - 2);
+    read_as_request(type, (struct pieces){.left = body, .piece = data[0] % 9});
     code = rewrite(type, (struct pieces){.left = body}, &whole, &err);
     CHECK(code == rewrite(type,
                           (struct pieces){.left = body, .first = data[0], .piece = data[0] % 9},
