@@ -34,7 +34,7 @@ api_run_take_tree(struct api_request *rq, struct api_run *run, const struct api_
 
     if (tree == NULL)
         return ERR_NO_MEMORY;
-    TRY(api_expr_decode(value, hint, &limits, &tree->tree, err));
+    TRY(api_expr_decode_beside(value, hint, &limits, run->tensors, &tree->tree, err));
     tree->next = run->trees;
     run->trees = tree;
     *out = &tree->tree;
@@ -407,5 +407,6 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
     TRY(api_object_end(&object, err));
     TRY(check_counts(rq, op_count, fetch_count, err));
     TRY(take_ops(rq, out, ops, op_count, err));
-    return take_fetches(rq, out, fetch_names, fetches, fetch_count, err);
+    TRY(take_fetches(rq, out, fetch_names, fetches, fetch_count, err));
+    return out->tensors == NULL ? OK : api_tensor_table_end(out->tensors, err);
 }

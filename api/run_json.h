@@ -5,19 +5,22 @@
 #include <jansson.h>
 
 #include "api/request.h"
+#include "api/tensor_table.h"
 #include "service/run.h"
 
 struct api_run_tree; /* an expression, in the request's arena */
 
-/* A decoded run. Owns its expressions; everything else borrows from the request: api_run_drop. */
+/* A decoded run. Owns its expressions; everything else borrows from the request, and from what came
+ * beside its JSON: api_run_drop. */
 struct api_run {
+    struct api_tensor_table *tensors; /* borrowed: what {"tensor": key} means; NULL: nothing */
     struct run_spec spec;
     struct api_run_tree *trees;
 };
 void api_run_drop(struct api_run *run);
 
 /* {"require": […], "ops": […], "guards": {…}, "fetches": {…}, "dry_run": false}.
- * ERR_INVALID_ARGUMENT names the field; of an operation also its index. */
+ * ERR_INVALID_ARGUMENT names the field, of an operation also its index; or tensors not used. */
 ERR_MUST_CHECK enum err_code api_run_decode(struct api_request *rq, const struct api_value *body,
                                             struct api_run *out, struct err *err);
 /* One operation, whose object has been opened: the fields its verb has. Ends the object.

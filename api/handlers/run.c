@@ -3,6 +3,7 @@
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
+#include "api/parts.h"
 #include "api/reply.h"
 #include "api/run_json.h"
 #include "service/verb.h"
@@ -11,6 +12,7 @@
 enum { RUN_REPLY_BYTES_MAX = 1 << 30 };
 
 struct made_run {
+    struct api_parts parts;
     struct api_run run;
     struct run_report report;
 };
@@ -20,6 +22,7 @@ made_run_drop(struct made_run *made)
 {
     api_run_drop(&made->run);
     run_report_drop(&made->report);
+    api_parts_drop(&made->parts); /* the run's expressions borrow its tensors */
 }
 
 /* The revision is the report's, too. */
@@ -42,12 +45,12 @@ api_run(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(made_run) made = {.report = {0}};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
 
     TRY(api_outcome_begin(rq, render_run, &made, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_parts_open(rq, false, &made.parts, err));
+    made.run.tensors = &made.parts.tensors;
+    root = api_json_root(made.parts.doc);
     TRY(api_run_decode(rq, &root, &made.run, err));
     made.run.spec.conditional_model = true;
     TRY(run_execute(api_request_service(rq), api_request_model(rq), &made.run.spec, &options,

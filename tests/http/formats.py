@@ -79,6 +79,28 @@ def safetensors_write(tensors, metadata=None):
     return struct.pack("<Q", len(text)) + text + b"".join(pieces)
 
 
+def safetensors_of(arrays, metadata=None):
+    """The same from {name: numpy array}; what numpy has no type for as (dtype, shape, bytes)."""
+    def entry(value):
+        if isinstance(value, tuple):
+            return value
+        value = np.asarray(value)
+        dtype = next(name for name, kind in NUMPY.items() if np.dtype(kind) == value.dtype)
+        return dtype, value.shape, value.tobytes()
+
+    return safetensors_write({name: entry(value) for name, value in arrays.items()}, metadata)
+
+
+def multipart_write(parts, boundary="tensors-beside-json"):
+    """multipart/form-data of [(name, media type or None, bytes)]: the body and its Content-Type."""
+    pieces = []
+    for name, media_type, data in parts:
+        pieces += [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n'.encode(),
+                   f"Content-Type: {media_type}\r\n".encode() if media_type else b"", b"\r\n", data, b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+
+
 def npy_write(array, version=None):
     out = io.BytesIO()
     np.lib.format.write_array(out, array, version=version, allow_pickle=False)

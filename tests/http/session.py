@@ -280,6 +280,14 @@ class Session:
     def restore(self, name="c", **fields):
         return self.post(f"checkpoints/{name}:restore", fields).expect(200)
 
+    @staticmethod
+    def multipart(request, tensors, tensors_first=False):
+        """Body and headers of a request that has these tensors beside its JSON: s.post(":run", *s.multipart(…))."""
+        parts = [("request", "application/json", json.dumps(request).encode()),
+                 ("tensors", "application/vnd.safetensors", formats.safetensors_of(tensors))]
+        body, media_type = formats.multipart_write(parts[::-1] if tensors_first else parts)
+        return body, {"Content-Type": media_type}
+
     # --- nothing may have happened ---
 
     def tick(self):
