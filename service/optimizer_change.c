@@ -19,7 +19,7 @@ struct change_unit {
     const struct optimizer_spec *spec;
     const struct write_options *options;
     bool create; /* make it when missing, and take what is not stated as the default */
-    bool created;
+    bool *created;
     struct optimizer_config *out;
 };
 
@@ -338,7 +338,6 @@ change_unit(struct store_txn *txn, void *context, struct err *err)
     struct model_record model;
     bool found = false;
 
-    u->created = false;
     TRY(service_find_model(view, u->model, &model, err));
     TRY(record_get_optimizer(view, model.id, u->name, &found, &config, err));
     TRY(service_check_conditions(u->options, "optimizer", u->name, found, config.revision, err));
@@ -354,7 +353,7 @@ change_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(take_learning_rate(u, view, &model, &config, err));
     if (!found)
         TRY(number_slots(view, model.id, &config, err));
-    u->created = !found;
+    *u->created = !found;
     return put(u, txn, &model, &config, err);
 }
 
@@ -383,11 +382,10 @@ optimizer_create(struct service *service, const char *model, const char *name,
                             .spec = spec,
                             .options = options,
                             .create = true,
+                            .created = created,
                             .out = out};
 
-    TRY(change(&u, revision, err));
-    *created = u.created;
-    return OK;
+    return change(&u, revision, err);
 }
 
 enum err_code
@@ -395,11 +393,13 @@ optimizer_patch(struct service *service, const char *model, const char *name,
                 const struct optimizer_spec *spec, const struct write_options *options,
                 struct optimizer_config *out, uint64_t *revision, struct err *err)
 {
+    bool created = false;
     struct change_unit u = {.service = service,
                             .model = model,
                             .name = name,
                             .spec = spec,
                             .options = options,
+                            .created = &created,
                             .out = out};
 
     return change(&u, revision, err);

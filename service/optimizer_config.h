@@ -68,7 +68,8 @@ struct optimizer_spec {
 };
 
 /* Made (*created), or given new hyper-parameters: what is not stated is the default again. Another
- * type or suffix than it has is ERR_ALREADY_EXISTS. *out: as it is then. */
+ * type or suffix than it has is ERR_ALREADY_EXISTS. *out, zeroed: as it is then; it and *created
+ * are complete inside the commit. */
 ERR_MUST_CHECK enum err_code optimizer_create(struct service *service, const char *model,
                                               const char *name, const struct optimizer_spec *spec,
                                               const struct write_options *options, bool *created,

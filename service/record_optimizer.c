@@ -76,7 +76,7 @@ decode(struct bytes record, struct optimizer_config *out, struct err *err)
     out->id = reader_u64(&in);
     type = reader_bytes(&in);
     if (in.failed || format != RECORD_FORMAT)
-        return record_decoded(&in, format, "optimizer", err);
+        return record_decoded(&in, format, "model's optimizer", err);
     TRY(find_optimizer(type, &out->optimizer, err));
     TRY(decode_params(&in, out, err));
     learning_rate = reader_bytes(&in);
@@ -88,7 +88,7 @@ decode(struct bytes record, struct optimizer_config *out, struct err *err)
     out->updated_ms = reader_u64(&in);
     out->created_revision = reader_u64(&in);
     out->revision = reader_u64(&in);
-    TRY(record_decoded(&in, format, "optimizer", err));
+    TRY(record_decoded(&in, format, "model's optimizer", err));
     return expr_decode(learning_rate, &limits, &out->learning_rate, err);
 }
 

@@ -1,6 +1,7 @@
 /* What this server can compute. */
 #include "api/handlers/handlers.h"
 #include "api/ops_json.h"
+#include "api/optimizer_json.h"
 #include "api/reply.h"
 
 enum { STATUS_OK = 200 };
@@ -12,5 +13,15 @@ api_ops_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 
     (void)rq;
     TRY(api_ops_json(&body, err));
+    return api_reply_json(rp, STATUS_OK, body, err);
+}
+
+enum err_code
+api_optimizers_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    json_t *body = NULL;
+
+    (void)rq;
+    TRY(api_optimizers_json(&body, err));
     return api_reply_json(rp, STATUS_OK, body, err);
 }

@@ -1,5 +1,6 @@
 /* Verification of the domain: a whole store passes, and every kind of damage to what records say of
  * each other is found. Each damage is undone again, so that it stands for itself. */
+#include "service/optimizer_config.h"
 #include "service/record.h"
 #include "tests/unit/service/service_fixture.h"
 
@@ -78,6 +79,23 @@ struct ids {
     uint64_t model, checkpoint;
 };
 
+static void
+make_optimizer(struct domain *d, const char *name)
+{
+    const struct optimizer *optimizer = &optimizer_adam;
+    _Alignas(max_align_t) uint8_t params[OPTIMIZER_PARAMS_BYTES_MAX];
+    bool given[8] = {false}, created = false;
+    struct optimizer_spec spec = {.optimizer = optimizer, .params = params, .given = given};
+    struct optimizer_config config = {0};
+    uint64_t revision = 0;
+
+    attr_defaults(optimizer->attrs, params);
+    WORKS(optimizer_create(d->service, MODEL, name, &spec, NULL, &created, &config, &revision,
+                           &d->f->err),
+          &d->f->err);
+    optimizer_config_drop(&config);
+}
+
 static struct ids
 make_some(struct domain *d)
 {
@@ -95,6 +113,7 @@ make_some(struct domain *d)
     (void)save(d, "second");
     spec.dtype = DTYPE_BOOL;
     spec.shape = &shape;
+    make_optimizer(d, "o");
     WORKS(try_create(d, spec, NULL), &d->f->err); /* "Variable", with a name counter */
     WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
     WORKS(record_get_model(store_snapshot_view(snapshot), MODEL, &found, &model, &d->f->err),
@@ -210,6 +229,9 @@ records_that_belong_to_nothing_are_found(void **state)
                   moved(d, record_key_name_counter(ids.model, "Variable"),
                         record_key_name_counter(nobody, "Variable")),
                   "name counters");
+    must_be_found(d,
+                  moved(d, record_key_optimizer(ids.model, "o"), record_key_optimizer(nobody, "o")),
+                  "there are 2 optimizers, models and checkpoints have 1");
     must_be_found(d, gone(d, record_key_model(MODEL)), "models and checkpoints have 0");
 }
 
@@ -226,6 +248,37 @@ damaged_records_are_found(void **state)
                   "a checkpoint record has format");
     must_be_found(d, flipped(d, record_key_tensor(ids.checkpoint, bytes_of_text("v")), 0),
                   "a checkpoint tensor record has format");
+    must_be_found(d, flipped(d, record_key_optimizer(ids.model, "o"), 0),
+                  "a model's optimizer record has format");
+    must_be_found(d, flipped(d, record_key_optimizer(ids.model, "o"), 13), "which is not known");
+}
+
+/* Whatever byte of it is lost or another, decoding ends, with an optimizer or with DATA_LOSS. */
+static void
+any_damage_to_an_optimizer_is_survived(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+    struct change *whole = record_at(d, record_key_optimizer(ids.model, "o"));
+    size_t refused = 0;
+
+    for (size_t i = 0; i < 2 * whole->size; i++) {
+        struct change now = *whole;
+        struct optimizer_config config = {0};
+        enum err_code code;
+
+        if (i < whole->size)
+            now.bytes[i] ^= 0xff;
+        else
+            now.size = i - whole->size;
+        code = record_decode_optimizer(bytes_of(now.bytes, now.size), &config, &d->f->err);
+        refused += code == ERR_DATA_LOSS;
+        assert_true(code == OK || code == ERR_DATA_LOSS);
+        err_clear(&d->f->err);
+        optimizer_config_drop(&config);
+    }
+    assert_in_range(refused, whole->size, 2 * whole->size);
+    free(whole);
 }
 
 static void
@@ -258,6 +311,7 @@ main(void)
         DOMAIN_TEST(checkpoints_out_of_order_or_incomplete_are_found),
         DOMAIN_TEST(records_that_belong_to_nothing_are_found),
         DOMAIN_TEST(damaged_records_are_found),
+        DOMAIN_TEST(any_damage_to_an_optimizer_is_survived),
         DOMAIN_TEST(verification_that_runs_out_of_memory_says_so),
     };
 
