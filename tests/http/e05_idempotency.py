@@ -50,7 +50,7 @@ def count(s, limit, name, client=None):
 ARRAY = np.arange(3, dtype="<f4")
 ONE = formats.safetensors_write({"v": ("float32", [3], ARRAY.tobytes())})
 
-# Operation, and what to ask for. Each finds the variable v, uninitialized u and checkpoint c, and changes something.
+# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c and optimizer o, and changes something.
 WRITES = {
     "createModel": ("PUT", "/v1/models/{model}-new", {"seed": 1}, {}),
     "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
@@ -68,6 +68,11 @@ WRITES = {
     "assignAddVariable": ("POST", "variables/v:assign_add", {"value": [1, 1, 1]}, {"Prefer": "durability=commit"}),
     "assignSubVariable": ("POST", "variables/v:assign_sub", {"value": [1, 1, 1]}, {}),
     "countUpToVariable": ("POST", "variables/n:count_up_to", {"limit": 9}, {}),
+    "putOptimizer": ("PUT", "optimizers/p", {"type": "adam"}, {}),
+    "patchOptimizer": ("PATCH", "optimizers/o", {"beta1": 0.5}, {}),
+    "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
+    "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
+    "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
     "putValues": ("PUT", "values?create=true", ONE, SAFE),
     "saveCheckpoint": ("POST", "checkpoints", {"name": "d", "variables": ["v", "n"], "global_step": 5}, {}),
     "importCheckpoint": ("PUT", "checkpoints/e", ONE, SAFE),
@@ -95,6 +100,7 @@ def furnish(s):
     s.make("n", 3, "int64")
     s.save("c")
     s.create("u", {"op": "random_normal", "shape": [2]})
+    s.put("optimizers/o", {"type": "adam"})
 
 
 def test_every_write_is_told_again(s):
