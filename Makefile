@@ -228,8 +228,9 @@ $(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
 
 bench: all $(addprefix $(B)/tests/bench/,draws optimizers) ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
-bench-store: $(B)/tests/bench/store ## how fast the store alone is
-	./$<
+bench-store: $(addprefix $(B)/tests/bench/,store rows) ## how fast the store alone is
+	./$(B)/tests/bench/store
+	./$(B)/tests/bench/rows
 bench-compute: $(addprefix $(B)/tests/bench/,elementwise matmul draws optimizers) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
 	./$(B)/tests/bench/elementwise
 	./$(B)/tests/bench/matmul

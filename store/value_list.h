@@ -10,12 +10,14 @@ enum {
     VALUE_ENTRY_BYTES = 16,
 };
 
-/* One chunk; as stored: u64 id, u32 crc, u32 length. id 0 (and crc 0): the pattern. */
+/* One chunk; stored as it is in memory: u64 id, u32 crc, u32 length, little-endian. id 0 (and crc
+ * 0): the pattern. */
 struct value_entry {
     uint64_t id;
     uint32_t crc; /* CRC-32C of the payload */
     uint32_t length;
 };
+_Static_assert(sizeof(struct value_entry) == VALUE_ENTRY_BYTES, "entries are stored as they are");
 
 struct value_segment {
     uint32_t number;
