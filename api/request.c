@@ -144,6 +144,14 @@ api_request_name(const struct api_request *rq)
     return rq->match.path.name;
 }
 
+const char *
+api_request_verb(const struct api_request *rq)
+{
+    const char *colon = strrchr(rq->match.route->path, ':');
+
+    return colon == NULL ? "" : colon + 1;
+}
+
 bool
 api_request_on_worker(const struct api_request *rq)
 {

@@ -166,7 +166,7 @@ take_trees(struct api_request *rq, struct api_object *object, struct api_run *ru
     if (op->variable != NULL)
         TRY(api_run_literal_dtype(rq, op->variable, &dtype, err));
     if (fields & VERB_INDICES)
-        TRY(take_expression(rq, object, "indices", DTYPE_UNSET, run, &op->indices, err));
+        TRY(take_expression(rq, object, "indices", DTYPE_INT64, run, &op->indices, err));
     if (fields & VERB_UPDATES)
         TRY(take_expression(rq, object, "updates", dtype, run, &op->value, err));
     if (fields & VERB_VALUE)

@@ -185,6 +185,10 @@ ERR_MUST_CHECK enum err_code draft_edit(struct draft *draft, struct draft_variab
                                         uint64_t offset, uint64_t size_max, uint8_t **out,
                                         size_t *size, struct err *err);
 void draft_edited(struct draft_variable *variable);
+/* Whether edits of the current value rewrite a few rows at a time: not of a large one whose rows
+ * were never updated yet. Of a variable that has a value. */
+ERR_MUST_CHECK enum err_code draft_in_rows(struct draft *draft, struct draft_variable *variable,
+                                           bool *out, struct err *err);
 
 /* Counts work that a commit would wait for: ERR_DEFER when it is too much. */
 ERR_MUST_CHECK enum err_code draft_work(struct draft *draft, uint64_t bytes, struct err *err);

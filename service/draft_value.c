@@ -144,6 +144,22 @@ draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset
     return draft_value_lend(draft, variable->value, offset, size, out, err);
 }
 
+enum err_code
+draft_in_rows(struct draft *draft, struct draft_variable *variable, bool *out, struct err *err)
+{
+    struct draft_value *value = variable->value;
+
+    while (value->kind == DRAFT_EDITED)
+        value = value->base;
+    *out = value->kind != DRAFT_STORED || value->size <= DRAFT_WHOLE_BYTES_MAX;
+    if (*out)
+        return OK;
+    variable->relied_on = true;
+    TRY(open_stored(draft, value, err));
+    *out = value_reader_in_rows(&value->reader);
+    return OK;
+}
+
 bool
 draft_has_before(const struct draft_variable *variable)
 {

@@ -10,6 +10,7 @@
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
 #include "service/run_guard.h"
+#include "service/run_rows.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -198,18 +199,29 @@ take_fetches(struct run *run, struct run_report *report, struct err *err)
     return OK;
 }
 
+struct run_unit {
+    struct service *service;
+    const char *model;
+    const struct run_spec *spec;
+    const struct write_options *options;
+    struct run_report *report;
+    struct run_rows rows; /* owned */
+    struct draft *draft;  /* made ahead */
+};
+
 /* Everything but the commit. */
 static enum err_code
-make(struct service *service, struct draft *draft, const struct run_spec *spec,
-     const struct write_options *options, struct run_report *report, struct err *err)
+make(struct run_unit *u, struct draft *draft, struct err *err)
 {
-    struct run run = {.service = service,
+    struct run run = {.service = u->service,
                       .draft = draft,
-                      .spec = spec,
+                      .spec = u->spec,
                       .source = draft_source(draft),
-                      .options = options};
+                      .options = u->options,
+                      .rows = &u->rows};
+    struct run_report *report = u->report;
 
-    TRY(report_begin(spec, report, err));
+    TRY(report_begin(u->spec, report, err));
     TRY(check_conditions(&run, err));
     TRY(apply_operations(&run, report, err));
     TRY(run_guard(&run, report, err));
@@ -217,15 +229,6 @@ make(struct service *service, struct draft *draft, const struct run_spec *spec,
 }
 
 /* --- inside the commit --------------------------------------------------------------------- */
-
-struct run_unit {
-    struct service *service;
-    const char *model;
-    const struct run_spec *spec;
-    const struct write_options *options;
-    struct run_report *report;
-    struct draft *draft; /* made ahead */
-};
 
 static enum err_code
 publish(struct run_unit *u, struct draft *draft, struct store_txn *txn, struct err *err)
@@ -246,7 +249,7 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     enum err_code code;
 
     TRY(draft_open(&draft, u->service, u->model, store_txn_view(txn), false, err));
-    code = make(u->service, &draft, u->spec, u->options, u->report, err);
+    code = make(u, &draft, err);
     if (code == OK)
         code = publish(u, &draft, txn, err);
     report_forget_draft(u->report);
@@ -273,7 +276,7 @@ try_ahead(struct run_unit *u, struct err *err)
 
     TRY(store_snapshot_open(u->service->store, &snapshot, err));
     TRY(draft_open(&draft, u->service, u->model, store_snapshot_view(snapshot), true, err));
-    code = make(u->service, &draft, u->spec, u->options, u->report, err);
+    code = make(u, &draft, err);
     if (code == OK && u->spec->dry_run) {
         report_end(u->report, store_view_revision(draft.view));
     } else if (code == OK) {
@@ -359,22 +362,37 @@ may_be_small(const struct run_spec *spec)
     return light;
 }
 
+static enum err_code
+execute_once(struct run_unit *u, struct err *err)
+{
+    uint64_t revision = 0;
+    enum err_code code = ERR_DEFER;
+
+    if (may_be_small(u->spec))
+        code = service_commit(u->service, small_unit, u, u->options, NULL, &revision, err);
+    if (code != ERR_DEFER || run_rows_asked(&u->rows))
+        return code;
+    err_clear(err);
+    return run_ahead(u, err);
+}
+
 enum err_code
 run_execute(struct service *service, const char *model, const struct run_spec *spec,
             const struct write_options *options, struct run_report *out, struct err *err)
 {
     struct run_unit u = {
         .service = service, .model = model, .spec = spec, .options = options, .report = out};
-    uint64_t revision = 0;
-    enum err_code code = ERR_DEFER;
+    enum err_code code;
 
     *out = (struct run_report){0};
-    if (may_be_small(spec))
-        code = service_commit(service, small_unit, &u, options, NULL, &revision, err);
-    if (code == ERR_DEFER) {
+    code = execute_once(&u, err);
+    while (code == ERR_DEFER && run_rows_asked(&u.rows)) {
         err_clear(err);
-        code = run_ahead(&u, err);
+        code = run_rows_lay(service, model, &u.rows, err);
+        if (code == OK)
+            code = execute_once(&u, err);
     }
+    run_rows_drop(&u.rows);
     if (code != OK)
         run_report_drop(out);
     return code;

@@ -111,8 +111,14 @@ struct run {
     const struct run_spec *spec;
     struct expr_source source; /* of the draft */
     const struct write_options *options;
+    struct run_rows *rows; /* variables that were asked for by run_want_rows */
 };
 
+/* Before the first edit of an operation that changes rows of a variable. ERR_DEFER: its value will
+ * be laid out for that first, once in its life, and the run is made again. *converted: that has
+ * been done for this run. Nothing in a dry run. */
+ERR_MUST_CHECK enum err_code run_want_rows(struct run *run, struct draft_variable *variable,
+                                           bool *converted, struct err *err);
 /* The operation changed this variable: to be told by its result. After the draft has the change. */
 void run_changed(struct run_result *result, const struct draft_variable *variable);
 

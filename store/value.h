@@ -91,6 +91,11 @@ ERR_MUST_CHECK enum err_code value_copy(struct value_reader *reader, uint64_t of
  * recipe makes is made for it. */
 ERR_MUST_CHECK enum err_code value_crc32c(struct value_reader *reader, uint32_t *out,
                                           struct err *err);
+/* Whether no change of a few bytes rewrites more than a rows chunk or a record. */
+bool value_reader_in_rows(const struct value_reader *reader);
+/* Whether it is a fill or a recipe from end to end, and has no chunk. Of a value of chunks. */
+ERR_MUST_CHECK enum err_code value_reader_is_whole(struct value_reader *reader, bool *whole,
+                                                   struct err *err);
 /* Recomputes every checksum. ERR_DATA_LOSS names the chunk. */
 ERR_MUST_CHECK enum err_code value_verify(struct value_reader *reader, struct err *err);
 
@@ -125,6 +130,10 @@ ERR_MUST_CHECK enum err_code value_builder_fill(struct value_builder *b, const v
  * record, unless the value is small. ERR_INVALID_ARGUMENT when the store has no maker. */
 ERR_MUST_CHECK enum err_code value_builder_recipe(struct value_builder *b, struct bytes recipe,
                                                   struct err *err);
+/* All bytes of a value that is open, of the size of this one; a fill or a recipe stays what it is
+ * when nothing of it has been overwritten. Instead of appending. */
+ERR_MUST_CHECK enum err_code value_builder_copy(struct value_builder *b, struct value_reader *from,
+                                                struct err *err);
 /* Already built bytes, to compute another value from. Until the stage is published or dropped. */
 ERR_MUST_CHECK enum err_code value_builder_read(struct value_builder *b, uint64_t offset,
                                                 uint64_t size, void *out, struct err *err);

@@ -7,6 +7,7 @@
 #include "api/reply.h"
 #include "api/run_json.h"
 #include "service/verb.h"
+#include "store/base/check.h"
 #include "store/base/scope.h"
 
 enum { RUN_REPLY_BYTES_MAX = 1 << 30 };
@@ -58,21 +59,35 @@ api_run(struct api_request *rq, struct api_reply *rp, struct err *err)
     return api_outcome_reply(rq, rp, made.report.revision, err);
 }
 
+/* What the operation did; the revision is the report's, too. */
+static enum err_code
+render_one(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+           struct err *err)
+{
+    const struct run_report *report = result;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_describe_result(&report->results[0], &json, err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
+    return api_reply_json(rp, 200, TAKE(json), err);
+}
+
 /* The body holds the operation's fields but for the name in the path: of its variable, or of what
  * else it works with. */
 static enum err_code
 run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, struct err *err)
 {
     struct run_op op = {.verb = verb};
-    AUTO(api_run) run = {0};
+    AUTO(api_run) run = {.spec = run_spec_default()};
     AUTO(run_report) report = {0};
-    AUTO_CALL(api_json_release) json_t *json = NULL;
     struct write_options options;
     struct api_json *doc = NULL;
     struct api_object object;
     struct api_value root;
 
-    TRY(api_request_write_options(rq, &options, err));
+    TRY(api_outcome_begin(rq, render_one, &report, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &object, err));
@@ -81,16 +96,22 @@ run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, s
     else
         op.resource = api_request_name(rq);
     TRY(api_run_decode_op(rq, &object, &run, &op, err));
-    run.spec = run_spec_default();
     run.spec.ops = &op;
     run.spec.op_count = 1;
     run.spec.conditional_variable = op.variable;
     TRY(run_execute(api_request_service(rq), api_request_model(rq), &run.spec, &options, &report,
                     err));
-    TRY(api_reply_revision(rp, report.revision, err));
-    TRY(api_describe_result(&report.results[0], &json, err));
-    TRY(api_json_set(json, "revision", json_integer((json_int_t)report.revision), err));
-    return api_reply_json(rp, 200, TAKE(json), err);
+    return api_outcome_reply(rq, rp, report.revision, err);
+}
+
+/* The verb of the route. */
+enum err_code
+api_variable_verb(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    const struct verb *verb = verb_find(bytes_of_text(api_request_verb(rq)));
+
+    CHECK(verb != NULL);
+    return run_one(rq, rp, verb, err);
 }
 
 enum err_code

@@ -73,6 +73,10 @@ WRITES = {
     "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
     "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
     "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
+    **{f"scatter{verb.title()}Variable": ("POST", f"variables/v:scatter_{verb}", {"indices": [2, 0, 2], "updates": [2, 3, 4]}, {})
+       for verb in ("update", "add", "sub", "mul", "div", "min", "max")},
+    **{f"scatterNd{verb.title()}Variable": ("POST", f"variables/v:scatter_nd_{verb}", {"indices": [[2], [0]], "updates": [2, 3]}, {})
+       for verb in ("update", "add", "sub")},
     "putValues": ("PUT", "values?create=true", ONE, SAFE),
     "saveCheckpoint": ("POST", "checkpoints", {"name": "d", "variables": ["v", "n"], "global_step": 5}, {}),
     "importCheckpoint": ("PUT", "checkpoints/e", ONE, SAFE),

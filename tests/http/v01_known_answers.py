@@ -60,6 +60,10 @@ def test_assign(s):
     run_kind(s, "assign")
 
 
+def test_scatter(s):
+    run_kind(s, "scatter")
+
+
 def test_random_numbers_that_others_printed(s):
     run_random(s, "published", vectors_random.check_published)
 
