@@ -17,7 +17,7 @@ record_decode_outcome(struct bytes record, struct outcome_record *out, struct er
     value_ref_decode(&in, &out->reply);
     if (out->reply.kind == VALUE_NONE)
         in.failed = true;
-    return record_decoded(&in, format, "outcome", err);
+    return record_decoded(&in, format, "kept outcome", err);
 }
 
 enum err_code
@@ -76,7 +76,7 @@ record_get_kept(const struct store_view *view, uint64_t *out, struct err *err)
     in = reader_of(record);
     format = reader_u8(&in);
     *out = reader_u64(&in);
-    return record_decoded(&in, format, "count of outcomes", err);
+    return record_decoded(&in, format, "kept count", err);
 }
 
 enum err_code

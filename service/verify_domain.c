@@ -289,15 +289,23 @@ visit_outcome(struct check *c, void *context, struct bytes key, struct bytes rec
 }
 
 static enum err_code
+visit_kept(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    (void)key;
+    (void)record;
+    return record_get_kept(c->view, context, err);
+}
+
+static enum err_code
 check_outcomes(struct check *c, struct err *err)
 {
     struct record_key outcomes = record_key_outcome(bytes_of("", 0));
-    struct record_key expiries = record_key_expiries();
+    struct record_key expiries = record_key_expiries(), counter = record_key_kept();
     uint64_t outcome_count = 0, expiry_count = 0, kept = 0;
 
     TRY(scan(c, &outcomes, visit_outcome, &outcome_count, err));
     TRY(scan(c, &expiries, count_record, &expiry_count, err));
-    TRY(record_get_kept(c->view, &kept, err));
+    TRY(scan(c, &counter, visit_kept, &kept, err));
     if (expiry_count != outcome_count || kept != outcome_count)
         finding(c,
                 "there are %" PRIu64 " outcomes of idempotency keys, %" PRIu64

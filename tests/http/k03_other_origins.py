@@ -10,7 +10,7 @@ def test_a_listed_origin_is_let_in_and_told_so(s):
         assert reply.headers["access-control-allow-origin"] == origin, str(reply)
         assert "origin" in reply.headers.get("vary", "").lower(), str(reply)
         exposed = reply.headers.get("access-control-expose-headers", "").lower()
-        for name in ("etag", "tensorkeep-revision", "tensor-shape", "tensor-dtype", "content-range"):
+        for name in ("etag", "tensorkeep-revision", "tensor-shape", "tensor-dtype", "content-range", "idempotency-replayed"):
             assert name in exposed, (name, exposed)
         s.put("variables/w:value", [2], {"Origin": origin}).expect(200)
 
@@ -23,7 +23,8 @@ def test_a_preflight_is_answered(s):
     assert reply.status in (200, 204), str(reply)
     assert reply.headers["access-control-allow-origin"] == "https://lab.example"
     assert "PUT" in reply.headers["access-control-allow-methods"]
-    assert "content-type" in reply.headers["access-control-allow-headers"].lower()
+    for name in ("content-type", "if-match", "idempotency-key"):
+        assert name in reply.headers["access-control-allow-headers"].lower(), name
 
 
 def test_other_origins_get_nothing(s):

@@ -1,6 +1,7 @@
 /* Verification of the domain: a whole store passes, and every kind of damage to what records say of
  * each other is found. Each damage is undone again, so that it stands for itself. */
 #include "service/optimizer_config.h"
+#include "service/outcome.h"
 #include "service/record.h"
 #include "tests/unit/service/service_fixture.h"
 
@@ -281,6 +282,108 @@ any_damage_to_an_optimizer_is_survived(void **state)
     free(whole);
 }
 
+/* --- idempotency keys ---------------------------------------------------------------------- */
+
+static enum err_code
+seal(void *context, uint8_t fingerprint[static OUTCOME_FINGERPRINT_BYTES], struct err *err)
+{
+    (void)context;
+    (void)err;
+    memset(fingerprint, 7, OUTCOME_FINGERPRINT_BYTES);
+    return OK;
+}
+
+/* Too much for the outcome's own record. */
+static enum err_code
+render(void *context, uint64_t revision, struct buf *reply, struct err *err)
+{
+    (void)context;
+    while (reply->size < 20000)
+        TRY(buf_append_u64(reply, revision, err));
+    return OK;
+}
+
+static void
+keep_outcome(struct domain *d, const char *key)
+{
+    struct write_outcome outcome = {.key = bytes_of_text(key), .seal = seal, .render = render};
+    struct write_options options = {.outcome = &outcome};
+    struct model_spec spec = {0};
+    struct model_info info;
+    uint64_t revision;
+
+    WORKS(model_patch(d->service, MODEL, &spec, &options, &info, &revision, &d->f->err),
+          &d->f->err);
+}
+
+static uint64_t
+kept_at(struct domain *d, const char *key)
+{
+    struct store_snapshot *snapshot = NULL;
+    struct outcome_record record = {.created_ms = 0};
+    bool found = false;
+
+    WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
+    WORKS(record_get_outcome(store_snapshot_view(snapshot), bytes_of_text(key), &found, &record,
+                             &d->f->err),
+          &d->f->err);
+    assert_true(found);
+    store_snapshot_drop(snapshot);
+    return record.created_ms;
+}
+
+static void
+outcomes_that_are_lost_or_left_over_are_found(void **state)
+{
+    struct bytes key = bytes_of_text("k"), other = bytes_of_text("other");
+    struct domain *d = *state;
+    struct record_key outcome = record_key_outcome(key), expiry;
+
+    keep_outcome(d, "k");
+    keep_outcome(d, "l");
+    expiry = record_key_expiry(kept_at(d, "k"), key);
+    must_be_found(d, gone(d, outcome), "there are 1 outcomes of idempotency keys, 2 in the order");
+    must_be_found(d, gone(d, outcome),
+                  "is named by 0 records"); /* and its reply belongs to nobody */
+    must_be_found(d, moved(d, outcome, record_key_outcome(other)),
+                  "the outcome of 'other' has no place in the order of ages");
+    must_be_found(d, gone(d, expiry), "the outcome of 'k' has no place");
+    must_be_found(d, moved(d, expiry, record_key_expiry(1, other)), "3 in the order of ages");
+    must_be_found(d, gone(d, record_key_kept()), "their counter says 0");
+    must_be_found(d, flipped(d, record_key_kept(), 1), "their counter says 253");
+    must_be_found(d, flipped(d, record_key_kept(), 0), "a kept count record has format");
+    must_be_found(d, flipped(d, outcome, 0), "a kept outcome record has format");
+}
+
+/* Nobody is told that nothing was done; and keys of others go on. */
+static void
+a_damaged_outcome_is_told_to_its_client_alone(void **state)
+{
+    struct domain *d = *state;
+    struct record_key key = record_key_outcome(bytes_of_text("k"));
+    uint8_t fingerprint[OUTCOME_FINGERPRINT_BYTES];
+    struct change *damage, *before;
+    struct buf reply;
+    bool found = false;
+
+    keep_outcome(d, "k");
+    before = record_at(d, key);
+    damage = flipped(d, key, 0);
+    apply(d, damage);
+    buf_init(&reply, 1 << 20);
+    FAILS(outcome_find(d->service, bytes_of_text("k"), &found, fingerprint, &reply, &d->f->err),
+          ERR_DATA_LOSS, &d->f->err);
+    buf_drop(&reply);
+    d->limits.idempotency_keep_ms = 0;
+    domain_restart(d);
+    for (int i = 0; i < 3; i++)
+        keep_outcome(d, i == 1 ? "m" : "l");
+    apply(d, before);
+    assert_int_equal(findings(d), 0);
+    free(damage);
+    free(before);
+}
+
 static void
 verification_that_runs_out_of_memory_says_so(void **state)
 {
@@ -312,6 +415,8 @@ main(void)
         DOMAIN_TEST(records_that_belong_to_nothing_are_found),
         DOMAIN_TEST(damaged_records_are_found),
         DOMAIN_TEST(any_damage_to_an_optimizer_is_survived),
+        DOMAIN_TEST(outcomes_that_are_lost_or_left_over_are_found),
+        DOMAIN_TEST(a_damaged_outcome_is_told_to_its_client_alone),
         DOMAIN_TEST(verification_that_runs_out_of_memory_says_so),
     };
 
