@@ -3,11 +3,10 @@
  * ended. */
 #include "api/outcome.h"
 
-#include <nettle/sha2.h>
 #include <stdio.h>
 
 #include "api/body.h"
-#include "api/chars.h"
+#include "api/fingerprint.h"
 #include "api/reply_record.h"
 #include "api/state.h"
 #include "service/outcome.h"
@@ -21,7 +20,7 @@ static const char key_header[] = "Idempotency-Key";
 struct api_outcome {
     struct outcome_use use;
     struct write_outcome write;
-    struct sha256_ctx hash; /* of the request as far as it was read */
+    struct api_fingerprint reading; /* of the request as far as it was read */
     bool sealed;
     uint8_t fingerprint[OUTCOME_FINGERPRINT_BYTES]; /* once sealed */
     struct api_reply before;                        /* the reply before it was rendered */
@@ -29,68 +28,11 @@ struct api_outcome {
 
 /* --- fingerprint --------------------------------------------------------------------------- */
 
-/* With its length, so that no two lists of parts are the same bytes. */
-static void
-hash_part(struct sha256_ctx *hash, struct bytes part)
-{
-    uint8_t length[8];
-
-    for (size_t i = 0; i < sizeof length; i++)
-        length[i] = (uint8_t)((uint64_t)part.size >> (8 * i));
-    sha256_update(hash, sizeof length, length);
-    sha256_update(hash, part.size, part.data);
-}
-
-/* Arguments stand in any order; each is there once. */
-static void
-hash_query(struct sha256_ctx *hash, const struct api_request *rq)
-{
-    struct bytes last = bytes_of("", 0);
-
-    for (size_t done = 0; done < rq->argument_count; done++) {
-        const struct api_argument *next = NULL;
-
-        for (size_t i = 0; i < rq->argument_count; i++) {
-            const struct api_argument *argument = &rq->arguments[i];
-
-            if ((done == 0 || bytes_compare(argument->name, last) > 0) &&
-                (next == NULL || bytes_compare(argument->name, next->name) < 0))
-                next = argument;
-        }
-        hash_part(hash, next->name);
-        hash_part(hash, next->value);
-        last = next->name;
-    }
-}
-
-/* All but the body: what the request means, not how it was sent. */
-static void
-hash_head(struct sha256_ctx *hash, const struct api_request *rq)
-{
-    static const char *const meaning[] = {"Accept", "Content-Type", "If-Match",    "If-None-Match",
-                                          "Prefer", "Tensor-Dtype", "Tensor-Shape"};
-
-    hash_part(hash, bytes_of_text(api_method_name(rq->method)));
-    hash_part(hash, bytes_of_text(rq->match.route->path));
-    hash_part(hash, bytes_of_text(rq->match.path.model));
-    hash_part(hash, bytes_of_text(rq->match.path.name));
-    hash_query(hash, rq);
-    for (size_t i = 0; i < sizeof meaning / sizeof *meaning; i++) {
-        for (size_t k = 0; k < rq->head.count; k++) {
-            if (!api_chars_equal(rq->head.fields[k].name, meaning[i]))
-                continue;
-            hash_part(hash, bytes_of_text(meaning[i]));
-            hash_part(hash, rq->head.fields[k].value);
-        }
-    }
-    hash_part(hash, bytes_of("", 0)); /* no header has this name: the body follows */
-}
-
 void
 api_outcome_feed(struct api_request *rq, struct bytes piece)
 {
     if (rq->outcome != NULL)
-        sha256_update(&rq->outcome->hash, piece.size, piece.data);
+        api_fingerprint_feed(&rq->outcome->reading, piece);
 }
 
 /* struct write_outcome's */
@@ -102,7 +44,7 @@ seal(void *context, uint8_t fingerprint[static OUTCOME_FINGERPRINT_BYTES], struc
 
     if (!outcome->sealed) {
         TRY(api_body_finish(rq, err));
-        sha256_digest(&outcome->hash, sizeof outcome->fingerprint, outcome->fingerprint);
+        api_fingerprint_end(&outcome->reading, outcome->fingerprint);
         outcome->sealed = true;
     }
     memcpy(fingerprint, outcome->fingerprint, sizeof outcome->fingerprint);
@@ -193,8 +135,7 @@ api_outcome_open(struct api_request *rq, bool *replayed, struct err *err)
     memset(outcome, 0, sizeof *outcome);
     TRY(outcome_begin(rq->server->service, key, &outcome->use, err));
     rq->outcome = outcome;
-    sha256_init(&outcome->hash);
-    hash_head(&outcome->hash, rq);
+    api_fingerprint_begin(&outcome->reading, rq);
     return look_back(rq, replayed, err);
 }
 

@@ -348,6 +348,30 @@ def test_uploads_are_compared_to_their_last_byte(s):
     is_whole(s)
 
 
+def test_the_boundary_of_a_form_is_made_up_anew(s):
+    """Clients draw another one each time they say the same."""
+    s.make("w", [0] * 50_000)
+    request = b'{"ops": [{"op": "assign_add", "variable": "w", "value": {"tensor": "g"}}]}'
+
+    def form(boundary, fill, request=request):
+        array = np.full(50_000, fill, "<f4")
+        tensors = formats.safetensors_write({"g": ("float32", [50_000], array.tobytes())})
+        body, media_type = formats.multipart_write([("request", "application/json", request), ("tensors", None, tensors)], boundary)
+        return body, {"Content-Type": media_type, **key("form")}
+
+    body, headers = form("first", 1)
+    first = s.post(":run", body, headers).expect(200)
+    replays(s, first, "POST", ":run", body, headers)
+    for boundary in ("f", "firs", "firsts", "quite-another-one-" + "x" * 50):
+        body, headers = form(boundary, 1)
+        replays(s, first, "POST", ":run", body, headers)
+        pieces = [body[i:i + 7001] for i in range(0, len(body), 7001)]
+        replays(s, first, "POST", ":run", lambda: iter(pieces), headers)
+    for other in (form("first", 2), form("first", 1, request + b" "), form("second", 2)):
+        s.refuses(422, "UNPROCESSABLE", ("form", "body"), "POST", ":run", *other)
+    assert set(s.value("w")) == {1}
+
+
 def test_a_body_that_is_too_long_changes_nothing(s):
     s.make("w", [1, 2])
     body = np.array([7, 8, 9], "<f4").tobytes()
