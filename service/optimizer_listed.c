@@ -113,6 +113,37 @@ apply_batch(struct batch *b, uint64_t count)
     b->apply->config.optimizer->apply(&b->target->step, &tile);
 }
 
+bool
+optimizer_is_listed(const struct optimizer_apply *apply, const struct optimizer_target *target)
+{
+    return target->gradient->indices != NULL && draft_size(target->variable) > 0 &&
+           !optimizer_every_row(apply->config.optimizer, apply->config.params);
+}
+
+/* Asks for all of them before the run is given up for the first: it is made again once. */
+enum err_code
+optimizer_want_rows(struct optimizer_apply *apply, bool *converted, struct err *err)
+{
+    bool deferred = false;
+
+    for (size_t i = 0; i < apply->target_count * STREAMS; i++) {
+        struct optimizer_target *target = &apply->targets[i / STREAMS];
+        struct draft_variable *variable =
+            i % STREAMS == 0 ? target->variable : target->slots[i % STREAMS - 1];
+        bool done = false;
+        enum err_code code;
+
+        if (variable == NULL || !optimizer_is_listed(apply, target))
+            continue;
+        code = run_want_rows(apply->run, variable, &done, err);
+        if (code != ERR_DEFER)
+            TRY(code);
+        deferred |= code == ERR_DEFER;
+        *converted |= done;
+    }
+    return deferred ? ERR_DEFER : OK;
+}
+
 enum err_code
 optimizer_apply_listed(struct optimizer_apply *apply, struct optimizer_target *target,
                        struct err *err)

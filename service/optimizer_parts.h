@@ -83,6 +83,12 @@ ERR_MUST_CHECK enum err_code optimizer_clip(struct optimizer_apply *apply,
 ERR_MUST_CHECK enum err_code optimizer_apply_whole(struct optimizer_apply *apply,
                                                    struct optimizer_target *target,
                                                    struct err *err);
+/* Whether a target is applied by the rows its gradient lists: optimizer_apply_listed. */
+bool optimizer_is_listed(const struct optimizer_apply *apply,
+                         const struct optimizer_target *target);
+/* Before the first of them is applied: all they change is laid out for it (run_want_rows). */
+ERR_MUST_CHECK enum err_code optimizer_want_rows(struct optimizer_apply *apply, bool *converted,
+                                                 struct err *err);
 /* The rows that a sparse gradient lists, and no others. */
 ERR_MUST_CHECK enum err_code optimizer_apply_listed(struct optimizer_apply *apply,
                                                     struct optimizer_target *target,

@@ -157,7 +157,7 @@ apply_target(struct optimizer_apply *apply, struct optimizer_target *target, str
     TRY(optimizer_check_step(optimizer, &target->step, err));
     if (draft_size(target->variable) == 0)
         return OK;
-    if (sparse && !optimizer_every_row(optimizer, apply->config.params))
+    if (optimizer_is_listed(apply, target))
         code = optimizer_apply_listed(apply, target, err);
     else
         code = optimizer_apply_whole(apply, target, err);
@@ -333,6 +333,7 @@ gradients_apply(struct run *run, const struct run_op *op, struct run_result *out
     TRY(prepare_targets(&apply, err));
     if (op->gradients->has_clip_norm)
         TRY(optimizer_clip(&apply, applied, err));
+    TRY(optimizer_want_rows(&apply, &out->converted, err));
     for (size_t i = 0; i < apply.target_count; i++)
         TRY(apply_target(&apply, &apply.targets[i], err));
     TRY(advance(&apply, applied, err));

@@ -250,3 +250,19 @@ def test_rows_in_a_run(s):
     reply = s.refuses(400, "INVALID_ARGUMENT", "indices[0] = 4 is not in [0, 4)", "POST", ":run", run)
     assert reply.json["failed_operation"] == 4
     assert s.value("w")[0] == [8, 12]
+
+
+def test_a_sparse_step_lays_its_variable_and_slots_out(s):
+    s.put_npy("emb", np.ones((20000, 64), "<f4"))
+    s.put("optimizers/o", {"type": "adagrad", "learning_rate": 0.5}).expect(201)
+    step = {"gradients": {"emb": {"indices": [19999, 3, 19999], "values": {"op": "ones", "shape": [3, 64]}}}}
+    first = s.post("optimizers/o:apply_gradients", step).expect(200).json
+    assert first["converted"]
+    assert s.info("emb")["row_updates"] and s.info("emb/Adagrad")["row_updates"]
+    assert "converted" not in s.post("optimizers/o:apply_gradients", step).expect(200).json
+    accumulated, value = np.float32(0.1), np.float32(1)
+    for _ in range(2):
+        accumulated += np.float32(4)
+        value -= np.float32(0.5) * np.float32(2) / np.sqrt(accumulated)
+    assert np.allclose(s.array("emb", slice="19999"), value, rtol=1e-6)
+    assert np.array_equal(s.array("emb", slice="5"), np.ones(64)) and s.info("emb")["version"] == 3
