@@ -221,6 +221,35 @@ take_specs(struct api_request *rq, struct api_object *object, struct run_op *op,
     return OK;
 }
 
+/* A field that no verb has, or not this one, is told before one that is missing: a typo is both. */
+static enum err_code
+check_fields(struct api_object *object, const struct run_op *op, struct err *err)
+{
+    static const struct {
+        unsigned field;
+        const char *name;
+    } known[] = {
+        {VERB_VALUE, "value"},
+        {VERB_VALIDATE_SHAPE, "validate_shape"},
+        {VERB_LIMIT, "limit"},
+        {VERB_INDICES, "indices"},
+        {VERB_UPDATES, "updates"},
+        {VERB_DECAY, "decay"},
+        {VERB_ZERO_DEBIAS, "zero_debias"},
+    };
+    struct api_value value;
+    unsigned left = op->verb->fields & ~(unsigned)VERB_VARIABLE;
+
+    if ((op->verb->fields & VERB_VARIABLE) && op->variable == NULL)
+        (void)api_object_has(object, "variable", &value);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (op->verb->fields & known[i].field)
+            (void)api_object_has(object, known[i].name, &value);
+        left &= ~known[i].field;
+    }
+    return left != 0 ? OK : api_object_end(object, err); /* the rest has fields of its own */
+}
+
 enum err_code
 api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_run *run,
                   struct run_op *op, struct err *err)
@@ -230,6 +259,7 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
 
     op->validate_shape = true;
     op->zero_debias = true;
+    TRY(check_fields(object, op, err));
     if ((fields & VERB_VARIABLE) && op->variable == NULL)
         TRY(api_run_take_variable(rq, object, "variable", &op->variable, NULL, err));
     TRY(take_trees(rq, object, run, op, err));

@@ -38,14 +38,6 @@ struct checkpoint_info {
     bool replaced; /* by a save or import: one of that name was there before */
 };
 
-/* ERR_FAILED_PRECONDITION naming an uninitialized variable; ERR_INVALID_ARGUMENT for nothing to
- * save, or a tensor name given twice. All from one revision. *out: of a run of one operation, with
- * what it saved; owned: run_report_drop; empty on failure. */
-ERR_MUST_CHECK enum err_code checkpoint_save(struct service *service, const char *model,
-                                             const struct checkpoint_save_spec *spec,
-                                             const struct write_options *options,
-                                             struct run_report *out, struct err *err);
-
 /* --- looking ------------------------------------------------------------------------------- */
 
 typedef enum err_code checkpoint_visit(void *context, const struct checkpoint_info *info,

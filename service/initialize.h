@@ -33,14 +33,4 @@ struct initialize_report {
 };
 void initialize_report_drop(struct initialize_report *report);
 
-/* ERR_NOT_FOUND (a variable), ERR_INVALID_ARGUMENT (a cycle, naming it), ERR_FAILED_PRECONDITION
- * (reading an uninitialized variable; a named one without initial value), ERR_FULL before anything
- * is computed, ERR_ABORTED when what it read kept changing, ERR_PRECONDITION_FAILED when a variable
- * named in the request is not as `options` want it. *out: of a run of one operation, with what it
- * initialized; owned: run_report_drop; empty on failure. */
-ERR_MUST_CHECK enum err_code model_initialize(struct service *service, const char *model,
-                                              const struct initialize_spec *spec,
-                                              const struct write_options *options,
-                                              struct run_report *out, struct err *err);
-
 #endif

@@ -6,7 +6,6 @@
 #include "service/name.h"
 #include "service/service.h"
 
-struct run_report;
 
 /* Bytes that arrive: row-major little-endian, `size` in all. read fills exactly size bytes or
  * fails. */
@@ -52,24 +51,5 @@ ERR_MUST_CHECK enum err_code variable_assign_many(struct service *service, const
                                                   const struct variable_assign_options *how,
                                                   const struct write_options *options,
                                                   uint64_t *revision, struct err *err);
-
-enum variable_update { VARIABLE_ASSIGN, VARIABLE_ASSIGN_ADD, VARIABLE_ASSIGN_SUB };
-
-/* `value` is inferred and drawn here. Atomic whatever it reads: computed inside the commit when
- * small, else ahead of it and tried again when something it read changed. *out: of a run of one
- * operation, with its change; owned: run_report_drop; empty on failure. */
-ERR_MUST_CHECK enum err_code variable_update(struct service *service, const char *model,
-                                             const char *name, enum variable_update verb,
-                                             struct expr_tree *value, bool validate_shape,
-                                             const struct write_options *options,
-                                             struct run_report *out, struct err *err);
-
-/* Adds one to an int32 or int64 scalar below `limit`; *out as variable_update's, with what it was
- * before. ERR_OUT_OF_RANGE when it has reached the limit (or the end of int32),
- * ERR_FAILED_PRECONDITION while uninitialized. */
-ERR_MUST_CHECK enum err_code variable_count_up_to(struct service *service, const char *model,
-                                                  const char *name, int64_t limit,
-                                                  const struct write_options *options,
-                                                  struct run_report *out, struct err *err);
 
 #endif

@@ -9,28 +9,7 @@
 #include "api/picks.h"
 #include "api/tensor_io.h"
 #include "service/checkpoint.h"
-#include "service/run.h"
 #include "store/base/scope.h"
-
-/* 1000, or {"variable": "global_step"}. */
-static enum err_code
-take_step(struct api_request *rq, struct api_object *body, struct checkpoint_save_spec *spec,
-          struct err *err)
-{
-    struct api_value value;
-    struct api_object step;
-
-    if (!api_object_has(body, "global_step", &value) || api_value_kind(&value) == API_NULL)
-        return OK;
-    if (api_value_kind(&value) != API_OBJECT) {
-        spec->has_global_step = true;
-        return api_value_i64(&value, &spec->global_step, err);
-    }
-    TRY(api_object_of(&value, &step, err));
-    TRY(api_object_text(&step, "variable", api_request_arena(rq), &spec->global_step_variable, NULL,
-                        err));
-    return api_object_end(&step, err);
-}
 
 /* A checkpoint_info. */
 static enum err_code
@@ -45,47 +24,6 @@ render_imported(struct api_request *rq, struct api_reply *rp, const void *result
                          info->name));
     TRY(api_describe_checkpoint(info, &json, err));
     return api_reply_json(rp, info->replaced ? 200 : 201, json, err);
-}
-
-/* The report of its run. */
-static enum err_code
-render_saved(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
-             struct err *err)
-{
-    const struct run_report *report = result;
-
-    return render_imported(rq, rp, &report->results[0].saved, revision, err);
-}
-
-enum err_code
-api_checkpoint_save(struct api_request *rq, struct api_reply *rp, struct err *err)
-{
-    struct arena *arena = api_request_arena(rq);
-    struct checkpoint_save_spec spec = {0};
-    AUTO(run_report) report = {0};
-    struct write_options options;
-    struct api_json *doc = NULL;
-    struct api_value root, picks;
-    struct api_object body;
-    bool given = false;
-
-    TRY(api_outcome_begin(rq, render_saved, &report, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
-    TRY(api_object_text(&body, "name", arena, &spec.name, NULL, err));
-    TRY(take_step(rq, &body, &spec, err));
-    if (api_object_has(&body, "variables", &picks))
-        TRY(api_picks_take(rq, &picks, &spec.picks, &spec.pick_count, err));
-    TRY(api_object_text(&body, "prefix", arena, &spec.prefix, &given, err));
-    if (given && spec.picks != NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT, "give 'variables' or 'prefix', not both");
-    TRY(api_object_bool(&body, "overwrite", &spec.overwrite, &given, err));
-    TRY(api_object_bool(&body, "allow_empty", &spec.allow_empty, &given, err));
-    TRY(api_object_end(&body, err));
-    TRY(checkpoint_save(api_request_service(rq), api_request_model(rq), &spec, &options, &report,
-                        err));
-    return api_outcome_reply(rq, rp, report.revision, err);
 }
 
 static enum err_code

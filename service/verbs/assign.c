@@ -49,9 +49,11 @@ check_arithmetic(const struct run_op *op, const struct draft_variable *variable,
 static enum err_code
 prepare(struct run *run, const struct run_op *op, struct draft_variable **out, struct err *err)
 {
-    bool strict = op->validate_shape || op->verb->kernel != ASSIGN;
     struct draft_variable *variable = NULL;
 
+    if (op->verb->kernel != ASSIGN && !op->validate_shape)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'validate_shape': only assign may change a shape");
     if (op->verb->kernel == ASSIGN)
         TRY(draft_find(run->draft, op->variable, &variable, err));
     else
@@ -60,7 +62,7 @@ prepare(struct run *run, const struct run_op *op, struct draft_variable **out, s
     TRY(expr_infer(op->value, &run->source, variable->form.type.dtype, err));
     TRY(check_combined(op, variable, err));
     TRY(service_check_assignable(&variable->form, variable->name, verb_text(op->verb),
-                                 &op->value->root->type, strict, err));
+                                 &op->value->root->type, op->validate_shape, err));
     *out = variable;
     return draft_draw(run->draft, variable->name, op->value, err);
 }
@@ -167,7 +169,7 @@ const struct verb verb_assign = {
 const struct verb verb_assign_add = {
     .name = "assign_add",
     .summary = "Adds a value of the variable's shape to it.",
-    .fields = VERB_VARIABLE | VERB_VALUE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
     .kernel = KERNEL_ADD,
     .apply = assign_apply,
 };
@@ -175,7 +177,7 @@ const struct verb verb_assign_add = {
 const struct verb verb_assign_sub = {
     .name = "assign_sub",
     .summary = "Subtracts a value of the variable's shape from it.",
-    .fields = VERB_VARIABLE | VERB_VALUE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
     .kernel = KERNEL_SUBTRACT,
     .apply = assign_apply,
 };

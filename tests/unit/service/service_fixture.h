@@ -15,6 +15,7 @@
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 #include "tests/unit/service/service_inputs.h"
+#include "tests/unit/service/service_runs.h"
 
 #define MODEL "m"
 

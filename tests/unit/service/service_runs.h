@@ -1,9 +1,14 @@
-/* Updates of one variable: runs of one operation. */
+/* Runs of one operation, for tests that are about what the operation does. *out: owned by the
+ * caller, run_report_drop; empty on failure. */
+#ifndef TESTS_UNIT_SERVICE_SERVICE_RUNS_H
+#define TESTS_UNIT_SERVICE_SERVICE_RUNS_H
+
 #include "service/run.h"
-#include "service/variable_write.h"
 #include "service/verb.h"
 
-static enum err_code
+enum variable_update { VARIABLE_ASSIGN, VARIABLE_ASSIGN_ADD, VARIABLE_ASSIGN_SUB };
+
+static inline enum err_code
 run_one(struct service *service, const char *model, const struct run_op *op,
         const struct write_options *options, struct run_report *out, struct err *err)
 {
@@ -12,10 +17,12 @@ run_one(struct service *service, const char *model, const struct run_op *op,
     spec.ops = op;
     spec.op_count = 1;
     spec.conditional_variable = op->variable;
+    spec.conditional_save = op->save != NULL;
+    spec.conditional_model = op->initialize != NULL && op->initialize->names == NULL;
     return run_execute(service, model, &spec, options, out, err);
 }
 
-enum err_code
+static inline enum err_code
 variable_update(struct service *service, const char *model, const char *name,
                 enum variable_update verb, struct expr_tree *value, bool validate_shape,
                 const struct write_options *options, struct run_report *out, struct err *err)
@@ -31,7 +38,7 @@ variable_update(struct service *service, const char *model, const char *name,
     return run_one(service, model, &op, options, out, err);
 }
 
-enum err_code
+static inline enum err_code
 variable_count_up_to(struct service *service, const char *model, const char *name, int64_t limit,
                      const struct write_options *options, struct run_report *out, struct err *err)
 {
@@ -39,3 +46,23 @@ variable_count_up_to(struct service *service, const char *model, const char *nam
 
     return run_one(service, model, &op, options, out, err);
 }
+
+static inline enum err_code
+model_initialize(struct service *service, const char *model, const struct initialize_spec *spec,
+                 const struct write_options *options, struct run_report *out, struct err *err)
+{
+    struct run_op op = {.verb = &verb_initialize, .initialize = spec};
+
+    return run_one(service, model, &op, options, out, err);
+}
+
+static inline enum err_code
+checkpoint_save(struct service *service, const char *model, const struct checkpoint_save_spec *spec,
+                const struct write_options *options, struct run_report *out, struct err *err)
+{
+    struct run_op op = {.verb = &verb_save, .save = spec};
+
+    return run_one(service, model, &op, options, out, err);
+}
+
+#endif

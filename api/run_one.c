@@ -1,0 +1,77 @@
+#include "api/run_one.h"
+
+#include "api/describe.h"
+#include "api/outcome.h"
+#include "store/base/scope.h"
+
+void
+api_one_drop(struct api_one *one)
+{
+    api_run_drop(&one->run);
+    run_report_drop(&one->report);
+}
+
+/* A save makes something: it is told where. */
+static enum err_code
+tell_saved(struct api_request *rq, struct api_reply *rp, const struct run_result *result,
+           int *status, struct err *err)
+{
+    if (!result->has_saved)
+        return OK;
+    *status = result->saved.replaced ? 200 : 201;
+    return api_reply_header(rp, "Location", err, "/v1/models/%s/checkpoints/%s",
+                            api_request_model(rq), result->saved.name);
+}
+
+static enum err_code
+render_one(struct api_request *rq, struct api_reply *rp, const void *made, uint64_t revision,
+           struct err *err)
+{
+    const struct api_one *one = made;
+    const struct run_result *result = &one->report.results[0];
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+    int status = 200;
+
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(tell_saved(rq, rp, result, &status, err));
+    TRY(api_describe_result(result, &json, err));
+    (void)json_object_del(json, "op"); /* the path says it */
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
+    return api_reply_json(rp, status, TAKE(json), err);
+}
+
+enum err_code
+api_run_made(struct api_request *rq, struct api_reply *rp, struct api_one *one, struct err *err)
+{
+    struct write_options options;
+
+    TRY(api_outcome_begin(rq, render_one, one, &options, err));
+    one->run.spec.ops = &one->op;
+    one->run.spec.op_count = 1;
+    TRY(run_execute(api_request_service(rq), api_request_model(rq), &one->run.spec, &options,
+                    &one->report, err));
+    return api_outcome_reply(rq, rp, one->report.revision, err);
+}
+
+enum err_code
+api_run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, struct err *err)
+{
+    AUTO(api_one) one = {.op = {.verb = verb}};
+    struct api_json *doc = NULL;
+    struct api_object object;
+    struct api_value root;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &object, err));
+    if (verb->fields & VERB_VARIABLE)
+        one.op.variable = api_request_name(rq);
+    else
+        one.op.resource = api_request_name(rq);
+    TRY(api_run_decode_op(rq, &object, &one.run, &one.op, err));
+    one.run.spec = run_spec_default();
+    one.run.spec.conditional_variable = one.op.variable;
+    one.run.spec.conditional_save = one.op.save != NULL;
+    one.run.spec.conditional_model = one.op.initialize != NULL && one.op.initialize->names == NULL;
+    return api_run_made(rq, rp, &one, err);
+}
