@@ -210,3 +210,25 @@ def test_a_client_that_breaks_off_changes_nothing(s):
                          f"Content-Length: {len(body)}\r\n\r\n".encode() + body[:size])
         s.get("/healthz").expect(200)
     assert not s.array("w").any()
+
+
+def test_a_retry_is_known_by_its_content_whatever_its_boundary_is(s):
+    s.make("w", [1.0])
+    key = {"Idempotency-Key": "step-1"}
+    add = {"ops": [{"op": "assign_add", "variable": "w", "value": {"tensor": "g"}}]}
+
+    def send(g, boundary, request=add):
+        parts = [("request", JSON, json.dumps(request).encode()),
+                 ("tensors", SAFE, formats.safetensors_of({"g": np.array([g], "<f4")}))]
+        body, media_type = formats.multipart_write(parts, boundary)
+        return s.post(":run", body, {"Content-Type": media_type, **key})
+
+    first = send(2, "b").expect(200)
+    for boundary in ("b", "another-one", "-"):
+        again = send(2, boundary).expect(200)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.json == first.json
+    assert s.value("w") == [3]
+    with s.unchanged():
+        for reply in (send(3, "b"), send(2, "c", {"ops": [*add["ops"], {"op": "assign", "variable": "w", "value": [0]}]})):
+            s.is_refusal(reply, 422, "UNPROCESSABLE", "its body, query or headers were not these")
