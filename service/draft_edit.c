@@ -75,7 +75,7 @@ make_whole(struct draft *draft, struct draft_variable *variable, struct err *err
     if (copy->bytes == NULL)
         return ERR_NO_MEMORY;
     TRY(draft_value_read(draft, old, 0, old->size, copy->bytes, err));
-    old->holders--;
+    draft_value_release(old);
     variable->value = copy;
     return OK;
 }

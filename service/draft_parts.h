@@ -48,7 +48,7 @@ struct draft_writer {
     struct draft_variable *variable;
     struct draft_value *value;
     uint64_t size;   /* in bytes */
-    uint64_t filled; /* MEMORY: bytes of it */
+    uint64_t filled; /* of them */
 };
 
 struct draft_new {
@@ -88,6 +88,9 @@ struct draft_record {
 struct draft_value *draft_value_make(struct draft *draft, enum draft_kind kind, uint64_t size,
                                      enum store_class class, struct err *err);
 void draft_value_free(struct draft_value *value);
+/* One holder less. Without any a value gives up what it has, but for what the store must be told:
+ * its staged chunks. What it lay over has a holder less then. */
+void draft_value_release(struct draft_value *value);
 /* Any value of the draft, whatever holds it. */
 ERR_MUST_CHECK enum err_code draft_value_read(struct draft *draft, struct draft_value *value,
                                               uint64_t offset, uint64_t size, void *out,

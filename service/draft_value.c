@@ -1,6 +1,8 @@
 /* Values of a draft: reading them, writing whole ones, editing parts of them. */
 #include "service/draft_parts.h"
 
+#include <inttypes.h>
+
 #include "service/compute.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -32,6 +34,21 @@ draft_value_free(struct draft_value *value)
     value_builder_drop(value->builder);
     mem_free(value->blocks.slots);
     mem_free(value);
+}
+
+void
+draft_value_release(struct draft_value *value)
+{
+    while (value != NULL && --value->holders == 0) {
+        struct draft_value *base = value->base;
+
+        mem_free(value->bytes);
+        mem_free(value->blocks.slots);
+        value->bytes = NULL;
+        value->blocks = (struct draft_blocks){0};
+        value->base = NULL;
+        value = base;
+    }
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -255,9 +272,9 @@ draft_write_reserve(struct draft_writer *w, uint8_t **out, size_t *size, struct 
 enum err_code
 draft_write_commit(struct draft_writer *w, size_t size, struct err *err)
 {
-    if (w->value->kind == DRAFT_BUILT)
-        return value_builder_commit(w->value->builder, size, err);
     CHECK(size <= w->size - w->filled);
+    if (w->value->kind == DRAFT_BUILT)
+        TRY(value_builder_commit(w->value->builder, size, err));
     w->filled += size;
     return OK;
 }
@@ -287,7 +304,9 @@ draft_write_fill(struct draft_writer *w, const void *element, size_t element_siz
 {
     CHECK(w->value == NULL);
     TRY(writer_builder(w, w->size, NULL, err));
-    return value_builder_fill(w->value->builder, element, element_size, err);
+    TRY(value_builder_fill(w->value->builder, element, element_size, err));
+    w->filled = w->size;
+    return OK;
 }
 
 enum err_code
@@ -295,7 +314,9 @@ draft_write_recipe(struct draft_writer *w, struct bytes recipe, struct err *err)
 {
     CHECK(w->value == NULL);
     TRY(writer_builder(w, w->size, NULL, err));
-    return value_builder_recipe(w->value->builder, recipe, err);
+    TRY(value_builder_recipe(w->value->builder, recipe, err));
+    w->filled = w->size;
+    return OK;
 }
 
 enum err_code
@@ -345,9 +366,12 @@ draft_write_close(struct draft_writer *w, const struct shape *shape, struct err 
     struct draft_variable *variable = w->variable;
     enum err_code code = writer_begin(w, w->size, err); /* a value without bytes */
 
+    if (code == OK && w->filled < w->size)
+        code = err_set(err, ERR_INTERNAL,
+                       "only %" PRIu64 " of the %" PRIu64 " bytes of '%s' were written", w->filled,
+                       w->size, variable->name);
     if (code == OK) {
-        if (variable->value != NULL)
-            variable->value->holders--;
+        draft_value_release(variable->value);
         variable->value = TAKE(w->value);
         variable->form.type.shape = *shape;
         variable->form.shape_known = true;
@@ -365,8 +389,7 @@ draft_write_drop(struct draft_writer *w)
 {
     if (w == NULL)
         return;
-    if (w->value != NULL)
-        w->value->holders--;
+    draft_value_release(w->value);
     mem_free(w);
 }
 

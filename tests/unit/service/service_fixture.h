@@ -7,6 +7,7 @@
 #include "service/checkpoint.h"
 #include "service/initialize.h"
 #include "service/model.h"
+#include "service/recipe.h"
 #include "service/run.h"
 #include "service/service.h"
 #include "service/variable.h"
@@ -55,6 +56,14 @@ domain_reopen(struct domain *d)
     d->service = NULL;
     fixture_reopen(d->f);
     WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
+}
+
+/* From now on values may be kept as recipes. */
+static inline void
+domain_with_recipes(struct domain *d)
+{
+    d->f->config.recipe_make = recipe_make;
+    domain_reopen(d);
 }
 
 static inline int
@@ -243,6 +252,14 @@ delete_variable(struct domain *d, const char *name)
     uint64_t revision;
 
     WORKS(variable_delete(d->service, MODEL, name, NULL, &revision, &d->f->err), &d->f->err);
+}
+
+static inline void
+delete_model(struct domain *d)
+{
+    uint64_t revision;
+
+    WORKS(model_delete(d->service, MODEL, NULL, &revision, &d->f->err), &d->f->err);
 }
 
 static inline enum err_code
