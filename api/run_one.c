@@ -1,6 +1,7 @@
 #include "api/run_one.h"
 
 #include "api/describe.h"
+#include "api/gradients_alone.h"
 #include "api/outcome.h"
 #include "store/base/scope.h"
 
@@ -9,6 +10,20 @@ api_one_drop(struct api_one *one)
 {
     api_run_drop(&one->run);
     run_report_drop(&one->report);
+    api_parts_drop(&one->parts); /* the run's expressions borrow its tensors */
+}
+
+/* The body as a document; what takes tensors may have some beside it, gradients nothing else. */
+static enum err_code
+open_body(struct api_request *rq, struct api_one *one, struct err *err)
+{
+    unsigned fields = one->op.verb->fields;
+
+    if ((fields & (VERB_VALUE | VERB_INDICES | VERB_UPDATES | VERB_GRADIENTS)) == 0)
+        return api_request_json(rq, &one->parts.doc, err);
+    TRY(api_parts_open(rq, (fields & VERB_GRADIENTS) != 0, &one->parts, err));
+    one->run.tensors = &one->parts.tensors;
+    return fields & VERB_GRADIENTS ? api_gradients_alone(rq, &one->parts, err) : OK;
 }
 
 /* A save makes something: it is told where. */
@@ -57,18 +72,18 @@ enum err_code
 api_run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, struct err *err)
 {
     AUTO(api_one) one = {.op = {.verb = verb}};
-    struct api_json *doc = NULL;
     struct api_object object;
     struct api_value root;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(open_body(rq, &one, err));
+    root = api_json_root(one.parts.doc);
     TRY(api_object_of(&root, &object, err));
     if (verb->fields & VERB_VARIABLE)
         one.op.variable = api_request_name(rq);
     else
         one.op.resource = api_request_name(rq);
     TRY(api_run_decode_op(rq, &object, &one.run, &one.op, err));
+    TRY(api_tensor_table_end(&one.parts.tensors, err));
     one.run.spec = run_spec_default();
     one.run.spec.conditional_variable = one.op.variable;
     one.run.spec.conditional_save = one.op.save != NULL;

@@ -171,18 +171,34 @@ def test_a_body_that_is_not_quite_multipart_is_refused(s):
         s.refuses(400, "INVALID_ARGUMENT", words, "POST", ":run", sent, {"Content-Type": kind})
 
 
-def test_only_runs_take_it_and_runs_take_nothing_else(s):
+def test_operations_alone_take_tensors_as_runs_do(s):
+    table = s.make("emb", np.arange(12).reshape(4, 3))
+    rows, updates = np.array([3, 0, 3], "<i4"), np.arange(9, dtype="<f4").reshape(3, 3)
+    body, headers = s.multipart({"indices": {"tensor": "i"}, "updates": {"tensor": "u"}}, {"i": rows, "u": updates})
+    s.post("variables/emb:scatter_add", body, headers).expect(200)
+    np.add.at(table, rows, updates)
+    assert (s.array("emb") == table).all()
+    body, headers = s.multipart({"value": {"op": "negative", "args": [{"tensor": "g"}]}}, {"g": table})
+    s.post("variables/emb:assign", body, headers).expect(200)
+    assert (s.array("emb") == -table).all()
+    body, headers = s.multipart({"value": {"op": "zeros", "shape": [4, 3]}}, {"g": table})
+    s.refuses(400, "INVALID_ARGUMENT", "nothing in the request uses 'g'", "POST", "variables/emb:assign", body, headers)
+
+
+def test_what_takes_no_tensors_says_so(s):
     s.make("w", [1.0])
     body, headers = s.multipart({"value": {"tensor": "g"}}, {"g": np.zeros(1, "<f4")})
-    for path in ("variables/w:assign", "variables", ":initialize"):
+    for path in ("variables/w:count_up_to", "variables", ":initialize"):
         s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "only application/json", "POST", path, body, headers)
     file = formats.safetensors_of({"w": np.zeros(1, "<f4")})
     for kind in (SAFE, "application/octet-stream", "multipart/mixed; boundary=b", "text/plain"):
-        s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "only application/json, multipart/form-data", "POST", ":run", file,
-                  {"Content-Type": kind})
+        for path in (":run", "variables/w:assign"):
+            s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "only application/json, multipart/form-data", "POST", path, file,
+                      {"Content-Type": kind})
     # As every JSON: without a type, and as curl -d sends it.
     for kind in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
         s.post(":run", b'{"ops": []}', kind).expect(200)
+    s.refuses(400, "INVALID_ARGUMENT", "JSON", "POST", ":run", file)
 
 
 def test_limits_are_named(s):
