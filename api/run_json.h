@@ -28,6 +28,8 @@ ERR_MUST_CHECK enum err_code api_run_decode(struct api_request *rq, const struct
 ERR_MUST_CHECK enum err_code api_run_decode_op(struct api_request *rq, struct api_object *object,
                                                struct api_run *run, struct run_op *op,
                                                struct err *err);
+/* "field 'ops[2]': field 'value' is missing". */
+enum err_code api_run_missing(const struct api_object *object, const char *field, struct err *err);
 /* An expression of the run; *out borrows from it. */
 ERR_MUST_CHECK enum err_code api_run_take_tree(struct api_request *rq, struct api_run *run,
                                                const struct api_value *value, enum dtype hint,
@@ -53,6 +55,8 @@ ERR_MUST_CHECK enum err_code api_describe_initialized(const struct initialize_re
                                                       json_t **out, struct err *err);
 ERR_MUST_CHECK enum err_code api_describe_result(const struct run_result *result, json_t **out,
                                                  struct err *err);
+/* A new reference: the catalogue of verbs, with the fields that each takes. */
+ERR_MUST_CHECK enum err_code api_verbs_json(json_t **out, struct err *err);
 /* The whole reply, fetches included, appended to `out`. ERR_PAYLOAD_TOO_LARGE when the fetches have
  * more than `elements_max` elements (max_json_elements). */
 ERR_MUST_CHECK enum err_code api_run_print(const struct run_spec *spec,

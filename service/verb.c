@@ -21,3 +21,47 @@ verb_find(struct bytes name)
             return verbs[i];
     return NULL;
 }
+
+enum { NAMES_MAX = 8 };
+
+const char *const *
+verb_field_names(enum verb_field field)
+{
+    static const struct {
+        enum verb_field field;
+        const char *names[NAMES_MAX]; /* ends with NULL */
+    } known[] = {
+        {VERB_VARIABLE, {"variable"}},
+        {VERB_VALUE, {"value"}},
+        {VERB_VALIDATE_SHAPE, {"validate_shape"}},
+        {VERB_LIMIT, {"limit"}},
+        {VERB_INDICES, {"indices"}},
+        {VERB_UPDATES, {"updates"}},
+        {VERB_INITIALIZE, {"variables", "collection", "prefix", "only_uninitialized"}},
+        {VERB_SAVE, {"name", "global_step", "variables", "prefix", "overwrite", "allow_empty"}},
+        {VERB_DECAY, {"decay"}},
+        {VERB_ZERO_DEBIAS, {"zero_debias"}},
+        {VERB_OPTIMIZER, {"optimizer"}},
+        {VERB_GRADIENTS,
+         {"gradients", "global_step", "clip_by_global_norm", "base_revision", "max_staleness"}},
+        {VERB_VARIABLES, {"variables"}},
+    };
+    static const char *const none[] = {NULL};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].field == field)
+            return known[i].names;
+    return none;
+}
+
+const char *
+verb_field_name(enum verb_field field)
+{
+    const char *const *names = verb_field_names(field);
+
+    /* Where a verb works with an optimizer, the path may say which. */
+    return names[0] != NULL && names[1] == NULL && field != VERB_OPTIMIZER &&
+                   field != VERB_VARIABLES
+               ? names[0]
+               : NULL;
+}

@@ -21,6 +21,7 @@ enum verb_field {
     VERB_GRADIENTS = 1 << 11,     /* likewise, with gradients, global_step … */
     VERB_VARIABLES = 1 << 12,     /* likewise, with variables and no gradients */
 };
+enum { VERB_FIELD_COUNT = 13 };
 
 struct verb {
     const char *name;
@@ -40,5 +41,9 @@ struct verb {
 /* NULL when there is none. */
 const struct verb *verb_find(struct bytes name);
 const struct verb *verb_at(size_t index); /* NULL past the end */
+/* What a field is called in a request: NULL at the end. */
+const char *const *verb_field_names(enum verb_field field);
+/* Of one that has a single name; NULL: it has several. */
+const char *verb_field_name(enum verb_field field);
 
 #endif

@@ -3,6 +3,7 @@
 #include "api/ops_json.h"
 #include "api/optimizer_json.h"
 #include "api/reply.h"
+#include "api/run_json.h"
 
 enum { STATUS_OK = 200 };
 
@@ -23,5 +24,15 @@ api_optimizers_list(struct api_request *rq, struct api_reply *rp, struct err *er
 
     (void)rq;
     TRY(api_optimizers_json(&body, err));
+    return api_reply_json(rp, STATUS_OK, body, err);
+}
+
+enum err_code
+api_verbs_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    json_t *body = NULL;
+
+    (void)rq;
+    TRY(api_verbs_json(&body, err));
     return api_reply_json(rp, STATUS_OK, body, err);
 }
