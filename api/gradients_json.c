@@ -34,12 +34,7 @@ take_gradient(struct api_request *rq, const struct api_value *value, struct api_
         return api_run_take_tree(rq, run, value, dtype, &out->dense, err);
     (void)api_object_has(&object, "indices", &part);
     TRY(api_run_take_tree(rq, run, &part, DTYPE_UNSET, &out->indices, err));
-    if (!api_object_has(&object, "values", &part)) {
-        char where[API_WHERE_BYTES_MAX];
-
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s has 'indices', but no 'values'",
-                       api_value_where(value, where));
-    }
+    TRY(api_object_value(&object, "values", &part, err));
     TRY(api_run_take_tree(rq, run, &part, dtype, &out->values, err));
     return api_object_end(&object, err);
 }
@@ -53,9 +48,7 @@ take_map(struct api_request *rq, struct api_object *object, struct api_run *run,
     struct api_value map, *values = NULL;
     const char **names = NULL;
 
-    if (!api_object_has(object, "gradients", &map))
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "field 'gradients' is missing: {\"gradients\": {\"w\": …}}");
+    TRY(api_object_value(object, "gradients", &map, err));
     TRY(api_value_fields(&map, arena, &names, &values, &out->count, err));
     gradients = arena_array(arena, out->count + 1, sizeof *gradients, err);
     if (gradients == NULL)

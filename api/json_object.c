@@ -79,6 +79,14 @@ field_of(struct api_object *o, const char *field, bool *present, bool *found, st
 }
 
 enum err_code
+api_object_value(struct api_object *o, const char *field, struct api_value *out, struct err *err)
+{
+    bool found = false;
+
+    return field_of(o, field, NULL, &found, out, err);
+}
+
+enum err_code
 api_object_text(struct api_object *o, const char *field, struct arena *arena, const char **out,
                 bool *present, struct err *err)
 {

@@ -64,6 +64,9 @@ ERR_MUST_CHECK enum err_code api_object_of(const struct api_value *value, struct
 /* False when absent. null counts as present. */
 bool api_object_has(struct api_object *o, const char *field, struct api_value *out);
 ERR_MUST_CHECK enum err_code api_object_end(struct api_object *o, struct err *err);
+/* A field that must be there, of any kind: ERR_INVALID_ARGUMENT names it. */
+ERR_MUST_CHECK enum err_code api_object_value(struct api_object *o, const char *field,
+                                              struct api_value *out, struct err *err);
 
 /* Each: *present false and *out untouched when absent; ERR_INVALID_ARGUMENT when of another kind.
  * `present` NULL: the field is required. Texts and arrays borrow from the arena. Texts hold no

@@ -72,6 +72,7 @@ static enum err_code
 take_requirement(struct api_request *rq, const struct api_value *value, struct run_requirement *out,
                  struct err *err)
 {
+    char where[API_WHERE_BYTES_MAX];
     struct api_object object;
     int64_t version = 0, revision = 0;
 
@@ -81,7 +82,8 @@ take_requirement(struct api_request *rq, const struct api_value *value, struct r
     TRY(api_object_i64(&object, "revision", &revision, &out->has_revision, err));
     TRY(api_object_end(&object, err));
     if (!out->has_version && !out->has_revision)
-        return api_run_missing(&object, "version' or 'revision", err);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s needs 'version' or 'revision'",
+                       api_value_where(value, where));
     out->version = (uint64_t)version;
     out->revision = (uint64_t)revision;
     return OK;

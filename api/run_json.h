@@ -28,8 +28,6 @@ ERR_MUST_CHECK enum err_code api_run_decode(struct api_request *rq, const struct
 ERR_MUST_CHECK enum err_code api_run_decode_op(struct api_request *rq, struct api_object *object,
                                                struct api_run *run, struct run_op *op,
                                                struct err *err);
-/* "field 'ops[2]': field 'value' is missing". */
-enum err_code api_run_missing(const struct api_object *object, const char *field, struct err *err);
 /* An expression of the run; *out borrows from it. */
 ERR_MUST_CHECK enum err_code api_run_take_tree(struct api_request *rq, struct api_run *run,
                                                const struct api_value *value, enum dtype hint,

@@ -10,23 +10,13 @@
 
 /* --- one field each ------------------------------------------------------------------------ */
 
-enum err_code
-api_run_missing(const struct api_object *object, const char *field, struct err *err)
-{
-    char where[API_WHERE_BYTES_MAX];
-
-    return err_set(err, ERR_INVALID_ARGUMENT, "%s: field '%s' is missing",
-                   api_value_where(&object->value, where), field);
-}
-
 static enum err_code
 take_expression(struct api_request *rq, struct api_object *object, const char *field,
                 enum dtype hint, struct api_run *run, struct expr_tree **out, struct err *err)
 {
     struct api_value value;
 
-    if (!api_object_has(object, field, &value))
-        return api_run_missing(object, field, err);
+    TRY(api_object_value(object, field, &value, err));
     return api_run_take_tree(rq, run, &value, hint, out, err);
 }
 
