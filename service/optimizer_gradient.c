@@ -122,6 +122,8 @@ prepare_sparse(struct optimizer_apply *apply, struct optimizer_target *target, s
     TRY(evaluate(apply, target->gradient->values, &values, err));
     view = tensor_view_of(&indices);
     TRY(sparse_read_gradient(&about, &view, &target->rows, err));
+    target->squares = optimizer_sum_of_squares(variable->form.type.dtype, values.data,
+                                               target->rows.count * target->rows.width);
     TRY(sparse_sum_duplicates(&target->rows, variable->form.type.dtype, values.data, err));
     target->values = TAKE(values.data);
     return sparse_order(&target->rows, &target->order, err);
@@ -249,8 +251,7 @@ global_norm(struct optimizer_apply *apply, double *out, struct err *err)
         double own = 0;
 
         if (target->gradient->indices != NULL)
-            own = optimizer_sum_of_squares(target->variable->form.type.dtype, target->values,
-                                           target->rows.count * target->rows.width);
+            own = target->squares;
         else
             TRY(squares_of_dense(apply, target, &own, err));
         squares += own;

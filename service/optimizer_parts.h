@@ -13,8 +13,11 @@ struct optimizer_target {
     struct draft_variable *variable;
     struct draft_variable *slots[OPTIMIZER_SLOTS_MAX]; /* NULL where not wanted */
     struct optimizer_step step;
-    double squares; /* of the gradient's elements, once it is applied; not with apply->scaled */
-    double scale;   /* of the gradient, in the variable's dtype; with apply->scaled */
+    /* Of the gradient's elements. A sparse one's as they came: TensorFlow's global_norm measures
+     * the values, whatever rows they belong to. A dense one's once it is applied, and not with
+     * apply->scaled. */
+    double squares;
+    double scale; /* of the gradient, in the variable's dtype; with apply->scaled */
     /* dense */
     struct evaluator *evaluator; /* NULL: a literal; owned */
     const uint8_t *literal;      /* its elements; borrowed from the tree */

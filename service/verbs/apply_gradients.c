@@ -306,10 +306,7 @@ report(const struct optimizer_apply *apply, struct optimizer_applied *out, struc
         memcpy(changed->name, target->variable->name, sizeof changed->name);
         changed->variable = target->variable;
         changed->change_number = target->variable->changes;
-        squares += target->gradient->indices == NULL
-                       ? target->squares
-                       : optimizer_sum_of_squares(target->step.dtype, target->values,
-                                                  target->rows.count * target->rows.width);
+        squares += target->squares;
     }
     if (!apply->scaled) {
         out->gradient_norm = sqrt(squares);
