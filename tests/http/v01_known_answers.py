@@ -5,6 +5,7 @@ names another folder with files of the same form."""
 
 import vectors_case
 import vectors_initializers  # noqa: F401  (enters its steps)
+import vectors_optimizers  # noqa: F401
 import vectors_partitions  # noqa: F401
 import vectors_random
 import vectors_updates  # noqa: F401
@@ -62,6 +63,22 @@ def test_assign(s):
 
 def test_scatter(s):
     run_kind(s, "scatter")
+
+
+def test_optimizer(s):
+    run_kind(s, "optimizer")
+
+
+def test_optimizers_beyond_r1(s):
+    run_kind(s, "optimizer_beyond")
+
+
+def test_what_optimizers_refuse(s):
+    run_kind(s, "optimizer_error")
+
+
+def test_slots(s):
+    run_kind(s, "slots")
 
 
 def test_random_numbers_that_others_printed(s):

@@ -105,6 +105,7 @@ class Case:
         self.scratch = 0      # variables that only served to evaluate something
         self.initials = {}    # initial values, as JSON
         self.kept = {}        # values of variables whose last update was refused
+        self.tensors = {}     # expressions by name
         self.savers = {}      # name -> create_saver step
         self.checkpoints = {}  # path -> (model, name)
         self.fresh()
