@@ -190,6 +190,12 @@ void draft_edited(struct draft_variable *variable);
 ERR_MUST_CHECK enum err_code draft_in_rows(struct draft *draft, struct draft_variable *variable,
                                            bool *out, struct err *err);
 
+/* Calls `visit` for ranges of the current value's bytes, front to back, that hold all that the run
+ * has changed: a few blocks where rows were edited, else the whole. */
+typedef enum err_code draft_change(void *context, uint64_t offset, uint64_t size, struct err *err);
+ERR_MUST_CHECK enum err_code draft_each_change(const struct draft_variable *variable,
+                                               draft_change *visit, void *context, struct err *err);
+
 /* Counts work that a commit would wait for: ERR_DEFER when it is too much. */
 ERR_MUST_CHECK enum err_code draft_work(struct draft *draft, uint64_t bytes, struct err *err);
 /* Seeds for the random ops of an update of `name`: from its name, or from places in the graph that

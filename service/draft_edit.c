@@ -4,6 +4,7 @@
 #include "service/draft_parts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "service/compute.h"
 #include "store/base/alloc.h"
@@ -183,6 +184,50 @@ void
 draft_edited(struct draft_variable *variable)
 {
     variable->changes++;
+}
+
+static int
+compare_blocks(const void *a, const void *b)
+{
+    uint64_t first = ((const struct draft_block *)a)->index;
+    uint64_t second = ((const struct draft_block *)b)->index;
+
+    return first < second ? -1 : first > second;
+}
+
+enum err_code
+draft_blocks_sorted(const struct draft_blocks *blocks, struct draft_block **out, struct err *err)
+{
+    struct draft_block *sorted = mem_zeroed(blocks->count, sizeof *sorted, err);
+    size_t count = 0;
+
+    if (sorted == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < blocks->capacity; i++)
+        if (blocks->slots[i].bytes != NULL)
+            sorted[count++] = blocks->slots[i];
+    CHECK(count == blocks->count);
+    qsort(sorted, count, sizeof *sorted, compare_blocks);
+    *out = sorted;
+    return OK;
+}
+
+enum err_code
+draft_each_change(const struct draft_variable *variable, draft_change *visit, void *context,
+                  struct err *err)
+{
+    const struct draft_value *value = variable->value;
+    AUTO_CALL(mem_free_scope) struct draft_block *blocks = NULL;
+
+    if (value->kind != DRAFT_EDITED || value->base != variable->before)
+        return value->size > 0 ? visit(context, 0, value->size, err) : OK;
+    TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
+    for (size_t i = 0; i < value->blocks.count; i++) {
+        uint64_t offset = blocks[i].index * DRAFT_BLOCK_BYTES, left = value->size - offset;
+
+        TRY(visit(context, offset, left < DRAFT_BLOCK_BYTES ? left : DRAFT_BLOCK_BYTES, err));
+    }
+    return OK;
 }
 
 /* --- before the commit --------------------------------------------------------------------- */

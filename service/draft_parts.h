@@ -98,6 +98,9 @@ ERR_MUST_CHECK enum err_code draft_value_read(struct draft *draft, struct draft_
 ERR_MUST_CHECK enum err_code draft_value_lend(struct draft *draft, struct draft_value *value,
                                               uint64_t offset, uint64_t size, struct bytes *out,
                                               struct err *err);
+/* By place: whoever goes through a value finds its neighbours near. *out owned: mem_free. */
+ERR_MUST_CHECK enum err_code draft_blocks_sorted(const struct draft_blocks *blocks,
+                                                 struct draft_block **out, struct err *err);
 /* NULL when there is none. */
 uint8_t *draft_block_find(const struct draft_blocks *blocks, uint64_t index);
 /* Opens the draft's stage when first wanted. */

@@ -87,33 +87,6 @@ patch_scope_drop(struct value_patch **patch)
     value_patch_drop(*patch);
 }
 
-static int
-compare_blocks(const void *a, const void *b)
-{
-    uint64_t first = ((const struct draft_block *)a)->index;
-    uint64_t second = ((const struct draft_block *)b)->index;
-
-    return first < second ? -1 : first > second;
-}
-
-/* In the order of their places: each chunk is opened once, while its neighbours are near. */
-static enum err_code
-sort_blocks(const struct draft_blocks *blocks, struct draft_block **out, struct err *err)
-{
-    struct draft_block *sorted = mem_zeroed(blocks->count, sizeof *sorted, err);
-    size_t count = 0;
-
-    if (sorted == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < blocks->capacity; i++)
-        if (blocks->slots[i].bytes != NULL)
-            sorted[count++] = blocks->slots[i];
-    CHECK(count == blocks->count);
-    qsort(sorted, count, sizeof *sorted, compare_blocks);
-    *out = sorted;
-    return OK;
-}
-
 static enum err_code
 patch_block(struct value_patch *patch, const struct draft_value *value,
             const struct draft_block *block, struct err *err)
@@ -144,7 +117,7 @@ patch_value(struct store_txn *txn, const struct draft_value *value, struct value
     AUTO_CALL(patch_scope_drop) struct value_patch *patch = NULL;
     AUTO_CALL(mem_free_scope) struct draft_block *blocks = NULL;
 
-    TRY(sort_blocks(&value->blocks, &blocks, err));
+    TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
     TRY(value_patch_open(txn, ref, &patch, err));
     for (size_t i = 0; i < value->blocks.count; i++)
         TRY(patch_block(patch, value, &blocks[i], err));

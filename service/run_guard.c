@@ -52,27 +52,43 @@ not_finite(const struct draft_variable *variable, uint64_t element, struct err *
     return ERR_UNPROCESSABLE;
 }
 
-static enum err_code
-look_at_tile(struct guard *g, struct draft_variable *variable, uint64_t first, uint64_t count,
-             bool has_before, struct err *err)
-{
-    enum dtype dtype = part_dtype(variable->form.type.dtype);
-    uint32_t size = dtype_size(dtype);
-    uint32_t parts = dtype_size(variable->form.type.dtype) / size;
+struct look {
+    struct guard *guard;
+    struct draft_variable *variable;
+    bool has_before;
+    bool edited; /* in parts: what was not finite before is no change of this run's */
+};
 
-    TRY(draft_read(g->run->draft, variable, first * size, count * size, g->bytes, err));
-    tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->now, count);
+static enum err_code
+check_finite(const struct look *look, uint64_t first, uint64_t count, uint32_t parts,
+             struct err *err)
+{
+    const struct guard *g = look->guard;
+
     for (uint64_t i = 0; g->finite && i < count; i++)
-        if (!isfinite(g->now[i]))
-            return not_finite(variable, (first + i) / parts, err);
-    if (!g->measure)
-        return OK;
-    if (has_before) {
-        TRY(draft_read_before(g->run->draft, variable, first * size, count * size, g->bytes, err));
+        if (!isfinite(g->now[i]) && !(look->edited && !isfinite(g->before[i])))
+            return not_finite(look->variable, (first + i) / parts, err);
+    return OK;
+}
+
+static enum err_code
+look_at_tile(const struct look *look, uint64_t first, uint64_t count, struct err *err)
+{
+    struct guard *g = look->guard;
+    struct draft *draft = g->run->draft;
+    enum dtype dtype = part_dtype(look->variable->form.type.dtype);
+    uint32_t size = dtype_size(dtype);
+    uint32_t parts = dtype_size(look->variable->form.type.dtype) / size;
+
+    TRY(draft_read(draft, look->variable, first * size, count * size, g->bytes, err));
+    tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->now, count);
+    if (look->has_before && (g->measure || look->edited)) {
+        TRY(draft_read_before(draft, look->variable, first * size, count * size, g->bytes, err));
         tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->before, count);
     }
-    for (uint64_t i = 0; i < count; i++) {
-        double change = has_before ? g->now[i] - g->before[i] : g->now[i];
+    TRY(check_finite(look, first, count, parts, err));
+    for (uint64_t i = 0; g->measure && i < count; i++) {
+        double change = look->has_before ? g->now[i] - g->before[i] : g->now[i];
 
         g->squares += change * change;
     }
@@ -80,19 +96,27 @@ look_at_tile(struct guard *g, struct draft_variable *variable, uint64_t first, u
 }
 
 static enum err_code
-look_at(struct guard *g, struct draft_variable *variable, struct err *err)
+look_at_range(void *context, uint64_t offset, uint64_t size, struct err *err)
 {
-    uint32_t size = dtype_size(part_dtype(variable->form.type.dtype));
-    uint64_t count = draft_size(variable) / size;
-    bool has_before = draft_has_before(variable);
+    struct look *look = context;
+    uint32_t element_size = dtype_size(part_dtype(look->variable->form.type.dtype));
+    uint64_t first = offset / element_size, end = (offset + size) / element_size, part;
 
-    TRY(draft_work(g->run->draft, draft_size(variable), err));
-    for (uint64_t first = 0; first < count; first += GUARD_TILE_ELEMENTS) {
-        uint64_t part = count - first < GUARD_TILE_ELEMENTS ? count - first : GUARD_TILE_ELEMENTS;
-
-        TRY(look_at_tile(g, variable, first, part, has_before, err));
+    look->edited = size < draft_size(look->variable);
+    TRY(draft_work(look->guard->run->draft, size, err));
+    for (; first < end; first += part) {
+        part = end - first < GUARD_TILE_ELEMENTS ? end - first : GUARD_TILE_ELEMENTS;
+        TRY(look_at_tile(look, first, part, err));
     }
     return OK;
+}
+
+static enum err_code
+look_at(struct guard *g, struct draft_variable *variable, struct err *err)
+{
+    struct look look = {.guard = g, .variable = variable, .has_before = draft_has_before(variable)};
+
+    return draft_each_change(variable, look_at_range, &look, err);
 }
 
 static enum err_code

@@ -266,3 +266,17 @@ def test_a_sparse_step_lays_its_variable_and_slots_out(s):
         value -= np.float32(0.5) * np.float32(2) / np.sqrt(accumulated)
     assert np.allclose(s.array("emb", slice="19999"), value, rtol=1e-6)
     assert np.array_equal(s.array("emb", slice="5"), np.ones(64)) and s.info("emb")["version"] == 3
+
+
+def test_guards_look_at_the_rows_that_change(s):
+    table = np.zeros((20000, 64), "<f4")
+    table[7, 1] = np.nan
+    s.put_npy("w", table)
+    def run(indices, updates, **guards):
+        return {"ops": [{"op": "scatter_add", "variable": "w", "indices": indices, "updates": updates}], "guards": guards}
+    reply = s.post(":run", run([8, 19999, 8], 1, max_update_norm=30, finite=True)).expect(200).json
+    assert reply["update_norm"] == (64 * 4 + 64) ** 0.5
+    for guards, updates, words in (({"finite": True}, "Infinity", ("finite", "'w'", f"element {8 * 64}")),
+                                   ({"max_update_norm": 10}, 2, ("max_update_norm", "10"))):
+        s.refuses(422, "UNPROCESSABLE", words, "POST", ":run", run([8], updates, **guards))
+    assert s.value("w", slice="8,0:3") == [2, 2, 2]
