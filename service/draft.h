@@ -22,7 +22,7 @@ enum {
     DRAFT_BLOCK_BYTES = 1024,
     /* A value of up to so many bytes is edited as a whole. */
     DRAFT_WHOLE_BYTES_MAX = 64 << 10,
-    /* Chunks that edits may rewrite inside a commit; beyond it the value is staged anew. */
+    /* Chunks that edits may rewrite inside a commit; beyond it they are staged ahead of it. */
     DRAFT_EDIT_BYTES_MAX = 32 << 20,
 };
 
@@ -241,8 +241,8 @@ ERR_MUST_CHECK enum err_code draft_also_publish(struct draft *draft, draft_publi
 
 /* --- committing ---------------------------------------------------------------------------- */
 
-/* Before draft_publish of a draft that was made ahead, outside of any unit: turns edits that would
- * rewrite too much inside a commit into staged values. */
+/* Before draft_publish of a draft that was made ahead, outside of any unit: stages the chunks
+ * of edits that would rewrite too much inside a commit. */
 ERR_MUST_CHECK enum err_code draft_settle(struct draft *draft, struct err *err);
 /* Inside a unit; may run again with the unit. ERR_CONFLICT when a variable is not what the draft
  * took it for. Whether anything changed: *changed. */

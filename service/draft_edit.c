@@ -127,6 +127,17 @@ count_chunk(struct draft *draft, struct draft_value *value, uint64_t index, stru
 }
 
 static enum err_code
+check_room(const struct draft *draft, struct err *err)
+{
+    if (draft->arena.size_max - draft->arena.used >= DRAFT_BLOCK_BYTES)
+        return OK;
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "the edits of one request take over %zu bytes of memory "
+                   "(expression_max_bytes): make them in parts",
+                   draft->arena.size_max);
+}
+
+static enum err_code
 find_block(struct draft *draft, struct draft_value *value, uint64_t index, uint8_t **out,
            struct err *err)
 {
@@ -138,9 +149,10 @@ find_block(struct draft *draft, struct draft_value *value, uint64_t index, uint8
     slot = find_slot(&value->blocks, index);
     if (slot->bytes == NULL) {
         TRY(count_chunk(draft, value, index, err));
+        TRY(check_room(draft, err));
         bytes = arena_alloc(&draft->arena, DRAFT_BLOCK_BYTES, err);
         if (bytes == NULL)
-            return err_set(err, ERR_NO_MEMORY, "no memory for the edits of one request");
+            return ERR_NO_MEMORY;
         TRY(draft_value_read(draft, value->base, offset,
                              left < DRAFT_BLOCK_BYTES ? left : DRAFT_BLOCK_BYTES, bytes, err));
         *slot = (struct draft_block){.index = index, .bytes = bytes};
@@ -232,6 +244,7 @@ draft_each_change(const struct draft_variable *variable, draft_change *visit, vo
 
 /* --- before the commit --------------------------------------------------------------------- */
 
+/* Edits of what the run itself has made: the whole of it anew. */
 static enum err_code
 rebuild(struct draft *draft, struct draft_value *value, struct err *err)
 {
@@ -255,13 +268,61 @@ rebuild(struct draft *draft, struct draft_value *value, struct err *err)
     return OK;
 }
 
+/* One chunk: what it holds, with the blocks that lie in it. */
+static enum err_code
+stage_chunk(struct draft *draft, struct draft_value *value, uint64_t offset, struct err *err)
+{
+    struct value_staged *staged = &value->staged[value->staged_count];
+
+    TRY(value_stage(&value->base->reader, draft->stage, offset, staged, err));
+    TRY(draft_value_read(draft, value, staged->offset, staged->chunk.length, staged->chunk.bytes,
+                         err));
+    store_chunk_seal(&staged->chunk);
+    value->staged_count++;
+    return OK;
+}
+
+/* A block may lie in two chunks, and most chunks have several. */
+static enum err_code
+stage_chunks(struct draft *draft, struct draft_value *value, struct err *err)
+{
+    AUTO_CALL(mem_free_scope) struct draft_block *blocks = NULL;
+    uint64_t end = 0; /* of the chunk staged last */
+
+    TRY(draft_stage(draft, err));
+    TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
+    value->staged = mem_zeroed(2 * value->blocks.count, sizeof *value->staged, err);
+    if (value->staged == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < value->blocks.count; i++) {
+        uint64_t offset = blocks[i].index * DRAFT_BLOCK_BYTES, stop = offset + DRAFT_BLOCK_BYTES;
+
+        stop = stop < value->size ? stop : value->size;
+        for (offset = offset > end ? offset : end; offset < stop; offset = end) {
+            const struct value_staged *last = &value->staged[value->staged_count];
+
+            TRY(stage_chunk(draft, value, offset, err));
+            end = last->offset + last->chunk.length;
+        }
+    }
+    return OK;
+}
+
 enum err_code
 draft_settle(struct draft *draft, struct err *err)
 {
+    uint64_t left = DRAFT_EDIT_BYTES_MAX;
+
     for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
         uint64_t touched = value->touched_chunks * store_class_bytes(value->class);
 
-        if (value->kind == DRAFT_EDITED && value->holders > 0 && touched > DRAFT_EDIT_BYTES_MAX)
+        if (value->kind != DRAFT_EDITED || value->holders == 0)
+            continue;
+        if (touched <= left)
+            left -= touched;
+        else if (value->base->kind == DRAFT_STORED)
+            TRY(stage_chunks(draft, value, err));
+        else
             TRY(rebuild(draft, value, err));
     }
     return OK;

@@ -38,6 +38,8 @@ struct draft_value {
     struct draft_value *base;      /* EDITED */
     struct draft_blocks blocks;
     uint64_t touched_chunks, last_chunk; /* EDITED: chunks with blocks, about */
+    struct value_staged *staged;         /* EDITED: the chunks, when they were staged; owned */
+    size_t staged_count;
     /* of one run of the publishing unit */
     bool published;
     struct value_ref ref;

@@ -117,9 +117,12 @@ patch_value(struct store_txn *txn, const struct draft_value *value, struct value
     AUTO_CALL(patch_scope_drop) struct value_patch *patch = NULL;
     AUTO_CALL(mem_free_scope) struct draft_block *blocks = NULL;
 
-    TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
     TRY(value_patch_open(txn, ref, &patch, err));
-    for (size_t i = 0; i < value->blocks.count; i++)
+    for (size_t i = 0; i < value->staged_count; i++)
+        TRY(value_patch_staged(patch, &value->staged[i], err));
+    if (value->staged_count == 0)
+        TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
+    for (size_t i = 0; blocks != NULL && i < value->blocks.count; i++)
         TRY(patch_block(patch, value, &blocks[i], err));
     return value_patch_close(patch, ref, err);
 }

@@ -33,6 +33,7 @@ draft_value_free(struct draft_value *value)
     mem_free(value->bytes);
     value_builder_drop(value->builder);
     mem_free(value->blocks.slots);
+    mem_free(value->staged);
     mem_free(value);
 }
 
@@ -44,6 +45,7 @@ draft_value_release(struct draft_value *value)
 
         mem_free(value->bytes);
         mem_free(value->blocks.slots);
+        mem_free(value->staged);
         value->bytes = NULL;
         value->blocks = (struct draft_blocks){0};
         value->base = NULL;

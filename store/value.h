@@ -162,6 +162,7 @@ ERR_MUST_CHECK enum err_code value_release(struct store_txn *txn, const struct v
  * gives a new one in its place (in place or forked). Only touched chunks are rewritten. One patch
  * of a value at a time, and no release of the caller's own reference meanwhile. */
 struct value_patch;
+struct value_staged;
 /* ERR_FAILED_PRECONDITION for VALUE_NONE. */
 ERR_MUST_CHECK enum err_code value_patch_open(struct store_txn *txn, const struct value_ref *ref,
                                               struct value_patch **out, struct err *err);
@@ -171,10 +172,28 @@ ERR_MUST_CHECK enum err_code value_patch_open(struct store_txn *txn, const struc
 ERR_MUST_CHECK enum err_code value_patch_bytes(struct value_patch *p, uint64_t offset,
                                                uint64_t size_max, bool whole, uint8_t **out,
                                                size_t *size, struct err *err);
+/* A chunk of a value that was staged ahead of the unit (value_stage) takes its place. ERR_CONFLICT
+ * when it was staged for another value than this one has become. */
+ERR_MUST_CHECK enum err_code value_patch_staged(struct value_patch *p,
+                                                const struct value_staged *staged, struct err *err);
 /* After an error the unit must fail. */
 ERR_MUST_CHECK enum err_code value_patch_close(struct value_patch *p, struct value_ref *out,
                                                struct err *err);
 void value_patch_drop(struct value_patch *p); /* NULL is fine; without close: nothing changed */
+
+/* Changes of more chunks than a unit should write are staged ahead of it: a chunk of an opened
+ * value to be filled anew, the whole of it. */
+struct value_staged {
+    uint64_t family;
+    uint64_t offset; /* of its first byte in the value */
+    uint32_t index;
+    struct store_chunk chunk; /* fill chunk.length bytes at chunk.bytes, then store_chunk_seal */
+};
+/* The chunk that holds the byte at `offset`. Of a value of chunks. The stage must be published with
+ * the patch that takes the chunk, or dropped. */
+ERR_MUST_CHECK enum err_code value_stage(const struct value_reader *reader,
+                                         struct store_stage *stage, uint64_t offset,
+                                         struct value_staged *out, struct err *err);
 
 /* --- accounting ---------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
-/* A value again, its chunks laid out in another way. */
+/* A value again, its chunks laid out in another way; and single chunks of it, staged anew. */
 #include "store/base/alloc.h"
+#include "store/base/check.h"
 #include "store/base/scope.h"
 #include "store/value.h"
 #include "store/value_list.h"
@@ -50,4 +51,21 @@ value_builder_copy(struct value_builder *b, struct value_reader *from, struct er
         TRY(value_builder_append(b, run.data, run.size, err));
     }
     return OK;
+}
+
+enum err_code
+value_stage(const struct value_reader *reader, struct store_stage *stage, uint64_t offset,
+            struct value_staged *out, struct err *err)
+{
+    const struct value_layout *layout;
+    struct store_chunk_place place = {.family = reader->family};
+    struct value_span span;
+
+    CHECK(reader->ref.kind == VALUE_CHUNKS && offset < reader->ref.size);
+    layout = &reader->head->layout;
+    place.index = value_layout_index(layout, offset);
+    span = value_layout_span(layout, place.index);
+    *out =
+        (struct value_staged){.family = place.family, .offset = span.offset, .index = place.index};
+    return store_stage_chunk(stage, span.class, place, span.length, &out->chunk, err);
 }

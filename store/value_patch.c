@@ -48,6 +48,13 @@ segment_drop(struct value_segment **segment)
     mem_free(*segment);
 }
 
+/* Staged ahead of the unit: sealed already, and dropped with its stage. */
+static bool
+is_staged(const struct store_chunk *chunk)
+{
+    return chunk->bytes == NULL;
+}
+
 /* Gives the chunks of a patch back that will never be named. */
 static void
 forget_chunks(struct value_patch *p, struct patch_segment *segment)
@@ -55,6 +62,8 @@ forget_chunks(struct value_patch *p, struct patch_segment *segment)
     struct err err = ERR_INIT;
 
     for (uint16_t i = 0; i < segment->chunk_count; i++) {
+        if (is_staged(&segment->chunks[i]))
+            continue;
         store_chunk_seal(&segment->chunks[i]);
         if (store_chunk_free(p->txn, p->head.family, segment->chunks[i].id, &err) != OK)
             log_failure("freeing a chunk of a dropped change", &err); /* swept at the next start */
@@ -219,6 +228,7 @@ value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, boo
                   uint8_t **out, size_t *size, struct err *err)
 {
     struct patch_segment *segment;
+    const struct store_chunk *chunk;
     struct value_span span;
     uint64_t at, run;
     uint32_t index;
@@ -241,8 +251,31 @@ value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, boo
     TRY(touch_segment(p, index / VALUE_SEGMENT_ENTRIES, &segment, err));
     if (segment->slot[index % VALUE_SEGMENT_ENTRIES] == 0)
         TRY(touch_chunk(p, segment, index, !whole || run < span.length, err));
-    *out = segment->chunks[segment->slot[index % VALUE_SEGMENT_ENTRIES] - 1].bytes + at;
+    chunk = &segment->chunks[segment->slot[index % VALUE_SEGMENT_ENTRIES] - 1];
+    CHECK(!is_staged(chunk));
+    *out = chunk->bytes + at;
     *size = (size_t)run;
+    return OK;
+}
+
+enum err_code
+value_patch_staged(struct value_patch *p, const struct value_staged *staged, struct err *err)
+{
+    struct patch_segment *segment;
+    struct value_span span;
+
+    if (p->ref.kind != VALUE_CHUNKS || staged->family != p->head.family ||
+        staged->index >= p->head.layout.chunk_count)
+        return err_set(err, ERR_CONFLICT, "the value lies elsewhere than when it was changed");
+    span = value_layout_span(&p->head.layout, staged->index);
+    CHECK(span.length == staged->chunk.length);
+    TRY(touch_segment(p, staged->index / VALUE_SEGMENT_ENTRIES, &segment, err));
+    CHECK(segment->slot[staged->index % VALUE_SEGMENT_ENTRIES] == 0);
+    TRY(reserve_chunk(segment, err));
+    segment->chunks[segment->chunk_count] = staged->chunk;
+    segment->chunks[segment->chunk_count++].bytes = NULL;
+    segment->slot[staged->index % VALUE_SEGMENT_ENTRIES] = segment->chunk_count;
+    p->touched = true;
     return OK;
 }
 
@@ -301,7 +334,8 @@ write_touched(struct value_patch *p, uint64_t id, struct err *err)
         if (segment == NULL || segment->chunk_count == 0)
             continue;
         for (uint16_t i = 0; i < segment->chunk_count; i++)
-            store_chunk_seal(&segment->chunks[i]);
+            if (!is_staged(&segment->chunks[i]))
+                store_chunk_seal(&segment->chunks[i]);
         renew_entries(segment);
         TRY(value_segment_write(p->txn, id, &segment->list, err));
     }

@@ -100,24 +100,87 @@ rows_of_values_of_every_layout(void **state)
 }
 
 static void
+restore_all(struct domain *d, const char *name)
+{
+    struct restore_report report = {.revision = 0};
+    struct checkpoint_restore_spec spec = {.name = name};
+
+    WORKS(checkpoint_restore(d->service, MODEL, &spec, NULL, &report, &d->f->err), &d->f->err);
+    restore_report_drop(&report);
+}
+
+/* From a stream: larger than a literal may be. */
+static void
+assign_stream(struct domain *d, const char *name, enum dtype dtype, struct shape shape,
+              const void *data)
+{
+    struct tensor_type type = type_of(dtype, shape);
+    struct memory_source from = memory_of(data, tensor_type_bytes(&type));
+    struct tensor_source source = source_of(&from);
+    struct variable_assign_options how = {.keep_shape = true};
+    struct variable_change change;
+
+    WORKS(variable_assign(d->service, MODEL, name, &type, tensor_type_bytes(&type), &source, &how,
+                          NULL, &change, &d->f->err),
+          &d->f->err);
+}
+
+static void
 a_checkpoint_keeps_the_value_it_saved(void **state)
 {
     enum { ROWS = 4000, WIDTH = 100 };
     struct domain *d = *state;
     uint8_t *data = some_bytes(ROWS * WIDTH, 5);
     const int32_t rows[2] = {0, ROWS - 1};
-    struct restore_report report = {.revision = 0};
-    struct checkpoint_restore_spec spec = {.name = "c"};
 
     declare(d, "v", DTYPE_UINT8, exprs_shape(2, ROWS, WIDTH));
     assign(d, "v", DTYPE_UINT8, exprs_shape(2, ROWS, WIDTH), data);
     (void)save(d, "c");
     WORKS(add_one(d, "v", rows, 2, NULL, &d->f->err), &d->f->err);
     WORKS(add_one(d, "v", rows, 2, NULL, &d->f->err), &d->f->err);
-    WORKS(checkpoint_restore(d->service, MODEL, &spec, NULL, &report, &d->f->err), &d->f->err);
-    restore_report_drop(&report);
+    restore_all(d, "c");
     must_be(d, "v", DTYPE_UINT8, exprs_shape(2, ROWS, WIDTH), data, ROWS * WIDTH);
     assert_int_equal(findings(d), 0);
+    free(data);
+}
+
+/* Chunks of over 32 MiB: staged ahead of the commit, others are left where they are. */
+static void
+more_chunks_than_a_commit_rewrites_are_staged(void **state)
+{
+    enum { ROWS = 200000, WIDTH = 256, MANY = 6000 };
+    struct domain *d = *state;
+    uint8_t *data = some_bytes((size_t)ROWS * WIDTH, 8), *saved = malloc((size_t)ROWS * WIDTH);
+    int32_t *rows = calloc(MANY, sizeof *rows);
+    struct variable_spec spec = spec_named("v");
+    struct shape shape = exprs_shape(2, ROWS, WIDTH);
+
+    assert_non_null(saved);
+    assert_non_null(rows);
+    spec.dtype = DTYPE_UINT8;
+    spec.shape = &shape;
+    spec.row_updates = true;
+    WORKS(try_create(d, spec, NULL), &d->f->err);
+    assign_stream(d, "v", DTYPE_UINT8, shape, data);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < MANY; i++) {
+            rows[i] = (int32_t)((i * 104729 + round * 31 + i % 7) % ROWS);
+            for (int k = 0; k < WIDTH; k++)
+                data[(size_t)rows[i] * WIDTH + (size_t)k]++;
+        }
+        WORKS(add_one(d, "v", rows, MANY, NULL, &d->f->err), &d->f->err);
+        must_be(d, "v", DTYPE_UINT8, shape, data, (size_t)ROWS * WIDTH);
+        assert_int_equal(info_of_variable(d, "v").record.version, round + 2);
+        if (round > 0)
+            continue;
+        (void)save(d, "c");
+        memcpy(saved, data, (size_t)ROWS * WIDTH);
+    }
+    restore_all(d, "c");
+    must_be(d, "v", DTYPE_UINT8, shape, saved, (size_t)ROWS * WIDTH);
+    assert_int_equal(findings(d), 0);
+    free(rows);
+    free(saved);
     free(data);
 }
 
@@ -281,6 +344,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(rows_of_values_of_every_layout),
         DOMAIN_TEST(a_checkpoint_keeps_the_value_it_saved),
+        DOMAIN_TEST(more_chunks_than_a_commit_rewrites_are_staged),
         DOMAIN_TEST(laying_out_changes_nothing_else),
         DOMAIN_TEST(a_large_value_that_is_partly_written_stays_as_it_is),
         DOMAIN_TEST(many_threads_lose_nothing_while_it_is_laid_out),

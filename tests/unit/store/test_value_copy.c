@@ -1,4 +1,5 @@
-/* A value again in chunks of the other class: the same bytes, fills and recipes kept. */
+/* A value again in chunks of the other class: the same bytes, fills and recipes kept. And chunks
+ * staged ahead of the patch that takes them. */
 #include "tests/unit/store/value_fixture.h"
 
 static enum err_code
@@ -122,6 +123,149 @@ a_recipe_stays_a_recipe_until_it_is_written(void **state)
     free(bytes);
 }
 
+/* --- staged chunks --------------------------------------------------------------------------- */
+
+enum { STAGED = 3 };
+
+struct staging {
+    struct store_stage *stage;
+    struct value_staged staged[STAGED];
+    uint8_t name;
+    bool fail;
+};
+
+static enum err_code
+staged_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct staging *s = context;
+    struct value_patch *patch = NULL;
+    struct value_ref ref;
+    enum err_code code = OK;
+
+    TRY(owner_get(store_txn_view(txn), s->name, &ref, err));
+    TRY(value_patch_open(txn, &ref, &patch, err));
+    for (int i = 0; code == OK && i < STAGED; i++)
+        code = value_patch_staged(patch, &s->staged[i], err);
+    if (code == OK && s->fail)
+        code = err_set(err, ERR_OUT_OF_RANGE, "given up");
+    if (code == OK)
+        code = value_patch_close(patch, &ref, err);
+    value_patch_drop(patch);
+    return code == OK ? owner_put(txn, s->name, &ref, err) : code;
+}
+
+/* Stages the chunks of `name` that hold these places, every byte of them one more. */
+static void
+stage_chunks(struct fixture *f, uint8_t name, const uint64_t places[STAGED], struct staging *s,
+             uint8_t *bytes)
+{
+    struct looking looking;
+
+    *s = (struct staging){.name = name};
+    look_at(f, name, &looking);
+    WORKS(store_stage_open(f->store, &s->stage, &f->err), &f->err);
+    for (int i = 0; i < STAGED; i++) {
+        struct value_staged *staged = &s->staged[i];
+
+        WORKS(value_stage(&looking.reader, s->stage, places[i], staged, &f->err), &f->err);
+        assert_in_range(places[i], staged->offset, staged->offset + staged->chunk.length - 1);
+        WORKS(value_copy(&looking.reader, staged->offset, staged->chunk.length, staged->chunk.bytes,
+                         &f->err),
+              &f->err);
+        for (uint32_t k = 0; k < staged->chunk.length; k++) {
+            staged->chunk.bytes[k]++;
+            if (bytes != NULL)
+                bytes[staged->offset + k]++;
+        }
+        store_chunk_seal(&staged->chunk);
+    }
+    look_away(&looking);
+}
+
+static enum err_code
+publish_staged(struct fixture *f, struct staging *s)
+{
+    struct store_update_options options = {.stage = s->stage};
+    uint64_t revision = 0;
+    enum err_code code = store_update(f->store, staged_unit, s, &options, &revision, &f->err);
+
+    if (code != OK)
+        store_stage_drop(s->stage);
+    return code;
+}
+
+static void
+staged_chunks_take_their_places(void **state)
+{
+    static const uint64_t places[STAGED] = {0, 300000, SIZE - 1};
+    struct fixture *f = *state;
+    uint8_t *bytes = make_bytes(SIZE, 1), *old = make_bytes(SIZE, 1);
+    struct staging s;
+
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        memcpy(bytes, old, SIZE);
+        (void)build(f, 1, bytes_of(bytes, SIZE), (enum store_class) class, SIZE);
+        stage_chunks(f, 1, places, &s, bytes);
+        WORKS(publish_staged(f, &s), &f->err);
+        owner_must_hold(f, 1, bytes_of(bytes, SIZE));
+        copy_owner(f, 1, 2); /* forked by the next change, the chunks of which are older than it */
+        memcpy(old, bytes, SIZE);
+        stage_chunks(f, 1, places, &s, bytes);
+        WORKS(publish_staged(f, &s), &f->err);
+        owner_must_hold(f, 1, bytes_of(bytes, SIZE));
+        owner_must_hold(f, 2, bytes_of(old, SIZE));
+        stage_chunks(f, 1, places, &s, bytes);
+        WORKS(publish_staged(f, &s), &f->err);
+        owner_must_hold(f, 1, bytes_of(bytes, SIZE));
+        (void)verify_must_find_nothing(f);
+        drop_owner(f, 1);
+        owner_must_hold(f, 2, bytes_of(old, SIZE));
+        drop_owner(f, 2);
+        chunks_must_become(f, 0);
+    }
+    free(bytes);
+    free(old);
+}
+
+static void
+staged_chunks_of_a_patch_that_is_given_up_go_with_their_stage(void **state)
+{
+    static const uint64_t places[STAGED] = {5, 20000, 40000};
+    struct fixture *f = *state;
+    uint8_t *bytes = make_bytes(SIZE, 1);
+    struct staging s;
+
+    (void)build(f, 1, bytes_of(bytes, SIZE), STORE_CLASS_ROWS, SIZE);
+    stage_chunks(f, 1, places, &s, NULL);
+    s.fail = true;
+    FAILS(publish_staged(f, &s), ERR_OUT_OF_RANGE, &f->err);
+    owner_must_hold(f, 1, bytes_of(bytes, SIZE));
+    chunks_must_become(f, SIZE / STORE_ROWS_BYTES + 1);
+    (void)verify_must_find_nothing(f);
+    free(bytes);
+}
+
+static void
+chunks_staged_for_another_value_are_refused(void **state)
+{
+    static const uint64_t places[STAGED] = {5, 20000, 40000};
+    struct fixture *f = *state;
+    uint8_t *bytes = make_bytes(SIZE, 1);
+    struct staging s;
+
+    (void)build(f, 1, bytes_of(bytes, SIZE), STORE_CLASS_ROWS, SIZE);
+    stage_chunks(f, 1, places, &s, NULL);
+    drop_owner(f, 1);
+    (void)build(f, 1, bytes_of(bytes, SIZE), STORE_CLASS_ROWS, SIZE);
+    FAILS(publish_staged(f, &s), ERR_CONFLICT, &f->err);
+    stage_chunks(f, 1, places, &s, NULL);
+    drop_owner(f, 1);
+    (void)build(f, 1, bytes_of(bytes, 100), STORE_CLASS_ROWS, 100);
+    FAILS(publish_staged(f, &s), ERR_CONFLICT, &f->err);
+    owner_must_hold(f, 1, bytes_of(bytes, 100));
+    free(bytes);
+}
+
 int
 main(void)
 {
@@ -129,6 +273,9 @@ main(void)
         STORE_TEST(every_size_is_the_same_in_rows),
         STORE_TEST(a_fill_stays_a_fill_until_it_is_written),
         STORE_TEST(a_recipe_stays_a_recipe_until_it_is_written),
+        STORE_TEST(staged_chunks_take_their_places),
+        STORE_TEST(staged_chunks_of_a_patch_that_is_given_up_go_with_their_stage),
+        STORE_TEST(chunks_staged_for_another_value_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
