@@ -249,7 +249,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
 RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev
-TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy valgrind clang libclang-rt-14-dev clang-format curl
+TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl
 
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))
