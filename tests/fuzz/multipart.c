@@ -1,10 +1,12 @@
-/* Covers api/multipart*.c, api/parts.c and api/tensor_table.c. The first byte says how the body is
- * cut into pieces, the rest of that line is the Content-Type, what follows the body. Oracle:
- * however it is cut, the same parts or the same error come out; no content holds a line that begins
- * with the boundary; and the parts written anew, in the plainest form, are read as the same again.
- * As a request: what is accepted has a document, and tensors within the limits. */
+/* Covers api/multipart*.c, api/parts.c, api/tensor_table.c and api/gradients_alone.c. The first
+ * byte says how the body is cut into pieces, the rest of that line is the Content-Type, what
+ * follows the body. Oracle: however it is cut, the same parts or the same error come out; no
+ * content holds a line that begins with the boundary; and the parts written anew, in the plainest
+ * form, are read as the same again. As a request: what is accepted has a document, and tensors
+ * within the limits; what can be said of them as gradients is JSON. */
 #include "api/multipart.h"
 
+#include "api/gradients_alone.h"
 #include "api/parts.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
@@ -95,6 +97,21 @@ rewrite(struct bytes type, struct pieces pieces, struct buf *out, struct err *er
 }
 
 static void
+say_as_gradients(struct api_tensor_table *tensors)
+{
+    const struct api_json_limits limits = {TEXT_BYTES, TEXT_BYTES};
+    const struct bytes none[4] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    struct api_json *doc = NULL;
+    AUTO(buf) out = {0};
+
+    buf_init(&out, TEXT_BYTES);
+    if (api_gradients_text(tensors, none, &out, NULL) != OK)
+        return;
+    CHECK(api_json_parse(buf_bytes(&out), &limits, &doc, NULL) == OK);
+    api_json_drop(doc);
+}
+
+static void
 read_as_request(struct bytes type, struct pieces pieces)
 {
     const struct api_parts_limits limits = {.json = {TEXT_BYTES, TEXT_BYTES},
@@ -116,6 +133,7 @@ read_as_request(struct bytes type, struct pieces pieces)
         CHECK(api_tensor_table_use(&parts.tensors, parts.tensors.entries[i].key) ==
               &parts.tensors.entries[i]);
     }
+    say_as_gradients(&parts.tensors);
     CHECK(total <= TENSOR_BYTES && api_tensor_table_end(&parts.tensors, NULL) == OK);
 }
 
