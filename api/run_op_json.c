@@ -214,6 +214,8 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
     TRY(take_trees(rq, object, run, op, err));
     if (fields & VERB_VALIDATE_SHAPE)
         TRY(api_object_bool(object, "validate_shape", &op->validate_shape, &given, err));
+    if (fields & VERB_SLICE)
+        TRY(api_object_text(object, "slice", api_request_arena(rq), &op->slice, &given, err));
     if (fields & VERB_ZERO_DEBIAS)
         TRY(api_object_bool(object, "zero_debias", &op->zero_debias, &given, err));
     if (fields & VERB_LIMIT)

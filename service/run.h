@@ -26,6 +26,7 @@ struct run_op {
     const char *variable;
     const char *resource; /* what a verb works on besides: a moving average, an optimizer */
     struct expr_tree *value, *indices, *decay;
+    const char *slice; /* NULL: the whole */
     bool validate_shape, zero_debias;
     int64_t limit;
     const struct initialize_spec *initialize;

@@ -45,6 +45,7 @@ verb_field_names(enum verb_field field)
         {VERB_GRADIENTS,
          {"gradients", "global_step", "clip_by_global_norm", "base_revision", "max_staleness"}},
         {VERB_VARIABLES, {"variables"}},
+        {VERB_SLICE, {"slice"}},
     };
     static const char *const none[] = {NULL};
 

@@ -20,8 +20,9 @@ enum verb_field {
     VERB_OPTIMIZER = 1 << 10,     /* which one: run_op.gradients */
     VERB_GRADIENTS = 1 << 11,     /* likewise, with gradients, global_step … */
     VERB_VARIABLES = 1 << 12,     /* likewise, with variables and no gradients */
+    VERB_SLICE = 1 << 13,         /* of the variable, as on the wire; none: all of it */
 };
-enum { VERB_FIELD_COUNT = 13 };
+enum { VERB_FIELD_COUNT = 14 };
 
 struct verb {
     const char *name;

@@ -155,9 +155,12 @@ touch_segment(struct value_patch *p, uint32_t number, struct patch_segment **out
     *out = segment;
     if (segment != NULL)
         return OK;
-    segment = mem_zeroed(1, sizeof *segment, err);
+    segment = mem_alloc(sizeof *segment, err);
     if (segment == NULL)
         return ERR_NO_MEMORY;
+    memset(segment->slot, 0, sizeof segment->slot);
+    segment->chunks = NULL;
+    segment->chunk_count = segment->chunk_capacity = 0;
     code = value_segment_read(store_txn_view(p->txn), &p->head, number, &segment->list, err);
     if (code != OK) {
         mem_free(segment);
@@ -281,18 +284,40 @@ value_patch_staged(struct value_patch *p, const struct value_staged *staged, str
 
 /* --- closing ------------------------------------------------------------------------------- */
 
+/* Of a segment whose replaced chunks this list alone names, as it does until it is forked. *all
+ * false, and nothing freed: it may share some. */
+static enum err_code
+free_exclusive(struct value_patch *p, const struct value_head *head,
+               const struct patch_segment *segment, bool *all, struct err *err)
+{
+    const struct value_entry *entries = segment->list.entries;
+
+    *all = false;
+    for (uint32_t i = 0; i < segment->list.count; i++)
+        if (segment->slot[i] != 0 && !value_family_is_exclusive(head, &entries[i]))
+            return OK;
+    *all = true;
+    for (uint32_t i = 0; i < segment->list.count; i++)
+        if (segment->slot[i] != 0 && entries[i].id != 0)
+            TRY(store_chunk_free(p->txn, head->family, entries[i].id, err));
+    return OK;
+}
+
 /* Frees the chunks that the patch replaces and that no other list of the family names. */
 static enum err_code
 free_replaced(struct value_patch *p, const struct value_head *head, struct err *err)
 {
     AUTO_CALL(segment_drop) struct value_segment *old = mem_alloc(sizeof *old, err);
     AUTO(value_family) family = {0};
-    bool shared[VALUE_SEGMENT_ENTRIES];
+    bool shared[VALUE_SEGMENT_ENTRIES], all;
 
     if (old == NULL)
         return ERR_NO_MEMORY;
     for (uint32_t number = 0; number < p->segment_count; number++) {
         if (p->segments[number] == NULL)
+            continue;
+        TRY(free_exclusive(p, head, p->segments[number], &all, err));
+        if (all)
             continue;
         *old = p->segments[number]->list;
         for (uint32_t i = 0; i < old->count; i++)

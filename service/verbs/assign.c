@@ -1,8 +1,9 @@
-/* assign, assign_add, assign_sub: a new whole value. */
+/* assign, assign_add, assign_sub: a new whole value, or a slice of it. */
 #include "service/compute.h"
 #include "service/draft.h"
 #include "service/tensor/kernels.h"
 #include "service/verb.h"
+#include "service/verbs/assign_slice.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -14,6 +15,14 @@ verb_text(const struct verb *verb)
     return verb->kernel == ASSIGN       ? "assign to"
            : verb->kernel == KERNEL_ADD ? "assign_add to"
                                         : "assign_sub from";
+}
+
+static enum kernel_scatter
+slice_kernel(const struct verb *verb)
+{
+    return verb->kernel == ASSIGN       ? KERNEL_SCATTER_UPDATE
+           : verb->kernel == KERNEL_ADD ? KERNEL_SCATTER_ADD
+                                        : KERNEL_SCATTER_SUBTRACT;
 }
 
 /* An update of what is there does not broadcast, and has arithmetic. */
@@ -142,6 +151,8 @@ assign_apply(struct run *run, const struct run_op *op, struct run_result *out, s
     struct draft_variable *variable = NULL;
     AUTO_WRITER w = NULL;
 
+    if (op->slice != NULL)
+        return verb_assign_slice(run, op, verb_text(op->verb), slice_kernel(op->verb), out, err);
     TRY(prepare(run, op, &variable, err));
     if (op->value->root->type.dtype == DTYPE_STRING) {
         TRY(write_strings(run, op, variable, err));
@@ -161,7 +172,7 @@ assign_apply(struct run *run, const struct run_op *op, struct run_result *out, s
 const struct verb verb_assign = {
     .name = "assign",
     .summary = "Gives a variable a new value, also while it has none.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
     .kernel = ASSIGN,
     .apply = assign_apply,
 };
@@ -169,7 +180,7 @@ const struct verb verb_assign = {
 const struct verb verb_assign_add = {
     .name = "assign_add",
     .summary = "Adds a value of the variable's shape to it.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
     .kernel = KERNEL_ADD,
     .apply = assign_apply,
 };
@@ -177,7 +188,7 @@ const struct verb verb_assign_add = {
 const struct verb verb_assign_sub = {
     .name = "assign_sub",
     .summary = "Subtracts a value of the variable's shape from it.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
     .kernel = KERNEL_SUBTRACT,
     .apply = assign_apply,
 };
