@@ -40,6 +40,37 @@ infer_arg(struct expr_tree *tree, const struct expr *node, uint32_t index, enum 
     return OK;
 }
 
+static enum err_code
+check_global_step(const struct expr *node, double global_step, struct err *err)
+{
+    if (global_step >= 0)
+        return OK;
+    return op_fail(node, ERR_INVALID_ARGUMENT, err, "global_step must not be negative, it is %g",
+                   global_step);
+}
+
+static enum err_code
+check_decay_steps(const struct expr *node, double decay_steps, struct err *err)
+{
+    if (decay_steps > 0)
+        return OK;
+    return op_fail(node, ERR_INVALID_ARGUMENT, err, "decay_steps must be positive, it is %g",
+                   decay_steps);
+}
+
+/* A literal is known to be wrong before anything is computed. */
+static enum err_code
+check_literal(const struct expr *node, uint32_t index,
+              enum err_code (*check)(const struct expr *node, double value, struct err *err),
+              struct err *err)
+{
+    const struct expr *arg = node->args[index];
+
+    if (arg->kind != EXPR_LITERAL)
+        return OK;
+    return check(node, tensor_element_as_double(arg->settled.type.dtype, arg->settled.data), err);
+}
+
 enum err_code
 op_infer_schedule(struct expr_tree *tree, struct expr *node, struct err *err)
 {
@@ -47,6 +78,8 @@ op_infer_schedule(struct expr_tree *tree, struct expr *node, struct err *err)
     TRY(infer_arg(tree, node, OP_SCHEDULE_LEARNING_RATE, DTYPE_FLOAT32, err));
     for (uint32_t i = OP_SCHEDULE_LEARNING_RATE + 1; i < node->arg_count; i++)
         TRY(infer_arg(tree, node, i, DTYPE_UNSET, err));
+    TRY(check_literal(node, OP_SCHEDULE_GLOBAL_STEP, check_global_step, err));
+    TRY(check_literal(node, OP_SCHEDULE_DECAY_STEPS, check_decay_steps, err));
     node->type = node->args[OP_SCHEDULE_LEARNING_RATE]->type;
     return op_check_dtype(node, node->type.dtype, err);
 }
@@ -107,13 +140,8 @@ op_schedule_steps(struct evaluator *e, const struct expr *node,
 {
     TRY(op_schedule_arg(e, node, OP_SCHEDULE_GLOBAL_STEP, global_step, err));
     TRY(op_schedule_arg(e, node, OP_SCHEDULE_DECAY_STEPS, decay_steps, err));
-    if (!(as_double(node, global_step) >= 0))
-        return op_fail(node, ERR_INVALID_ARGUMENT, err,
-                       "global_step must not be negative, it is %g", as_double(node, global_step));
-    if (!(as_double(node, decay_steps) > 0))
-        return op_fail(node, ERR_INVALID_ARGUMENT, err, "decay_steps must be positive, it is %g",
-                       as_double(node, decay_steps));
-    return OK;
+    TRY(check_global_step(node, as_double(node, global_step), err));
+    return check_decay_steps(node, as_double(node, decay_steps), err);
 }
 
 enum err_code

@@ -2,29 +2,7 @@
  * (python/training/learning_rate_decay_test.py), the same bits as the expressions they stand for,
  * and what they refuse. */
 
-#include <math.h>
-
-#include "tests/unit/service/ops_checks.h"
-
-static double
-evaluate(struct expr_tree *tree, const struct expr_source *source, enum dtype dtype)
-{
-    AUTO(tensor) out = {0};
-    struct err err = ERR_INIT;
-
-    if (exprs_evaluate(tree, source, &out, &err) != OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(out.type.dtype, dtype);
-    assert_int_equal(out.type.shape.rank, 0);
-    return tensor_element_as_double(dtype, out.data);
-}
-
-static void
-check_near(double got, double expected)
-{
-    if (!(fabs(got - expected) <= 1e-6 * fabs(expected)))
-        fail_msg("%.9g is not %.9g", got, expected);
-}
+#include "tests/unit/service/schedules.h"
 
 /* exponential_decay, natural_exp_decay or inverse_time_decay of Python numbers. */
 static double
@@ -120,57 +98,6 @@ polynomial_decay_has_its_defaults(void **state)
     exprs_op(&tree, "polynomial_decay", 3, rate, exprs_weak_int(&tree, 999),
              exprs_weak_int(&tree, 10));
     check_near(evaluate(&tree, NULL, DTYPE_FLOAT32), 0.0001);
-}
-
-static const double boundaries[] = {100, 110, 120}, rates[] = {1.0, 0.1, 0.01, 0.001};
-
-static double
-piecewise(enum dtype dtype, double x, enum dtype boundary_dtype)
-{
-    AUTO(expr_tree) tree = {0};
-    struct expr *at, *between;
-
-    init(&tree);
-    at = numbers(&tree, dtype, exprs_shape(0), &x);
-    between = numbers(&tree, boundary_dtype, exprs_shape(1, 3), boundaries);
-    exprs_op(&tree, "piecewise_constant", 3, at, between,
-             numbers(&tree, DTYPE_FLOAT32, exprs_shape(1, 4), rates));
-    return evaluate(&tree, NULL, DTYPE_FLOAT32);
-}
-
-static void
-piecewise_constant_takes_boundaries_with_what_is_before_them(void **state)
-{
-    static const struct {
-        double x, expected;
-    } cases[] = {{-99, 1.0},  {100, 1.0},   {105, 0.1},  {110, 0.1},
-                 {120, 0.01}, {121, 0.001}, {127, 0.001}};
-    static const enum dtype dtypes[] = {DTYPE_FLOAT16, DTYPE_FLOAT32, DTYPE_FLOAT64, DTYPE_INT8,
-                                        DTYPE_INT16,   DTYPE_INT32,   DTYPE_INT64};
-
-    (void)state;
-    for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++)
-        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-            check_near(piecewise(dtypes[d], cases[i].x, dtypes[d]), cases[i].expected);
-    check_near(piecewise(DTYPE_INT64, 110, DTYPE_INT32), 0.1);
-    check_near(piecewise(DTYPE_FLOAT32, NAN, DTYPE_FLOAT32), 1.0);
-}
-
-static void
-piecewise_constant_gives_values_of_their_own_dtype(void **state)
-{
-    static const int64_t values[] = {7, 8};
-    static const double border[] = {0};
-    AUTO(expr_tree) tree = {0};
-    struct expr *x, *between;
-
-    (void)state;
-    init(&tree);
-    x = exprs_weak_int(&tree, 1);
-    between = numbers(&tree, DTYPE_INT32, exprs_shape(1, 1), border);
-    exprs_op(&tree, "piecewise_constant", 3, x, between,
-             exprs_literal(&tree, DTYPE_INT64, exprs_shape(1, 2), values));
-    assert_true(evaluate(&tree, NULL, DTYPE_INT64) == 8);
 }
 
 /* --- the expressions they stand for -------------------------------------------------------- */
@@ -300,7 +227,7 @@ every_argument_may_be_a_variable(void **state)
     };
     struct exprs_values all = {.values = values, .count = 2};
     const struct expr_source source = exprs_source(&all);
-    AUTO(expr_tree) tree = {0}, pieces = {0};
+    AUTO(expr_tree) tree = {0};
     struct expr *node;
 
     (void)state;
@@ -309,19 +236,12 @@ every_argument_may_be_a_variable(void **state)
     exprs_op(&tree, "inverse_time_decay", 4, exprs_variable(&tree, "rate", false), node, node,
              exprs_variable(&tree, "rate", false));
     check_near(evaluate(&tree, &source, DTYPE_FLOAT32), 0.1 / 1.1);
-    init(&pieces);
-    node = exprs_variable(&pieces, "rate", false);
-    node = exprs_op(&pieces, "stack", 2, node, exprs_weak_float(&pieces, 0.5));
-    exprs_op(&pieces, "piecewise_constant", 3, exprs_variable(&pieces, "step", false),
-             exprs_op(&pieces, "stack", 1, exprs_variable(&pieces, "step", false)), node);
-    check_near(evaluate(&pieces, &source, DTYPE_FLOAT32), 0.1);
 }
 
 /* --- what is refused ----------------------------------------------------------------------- */
 
 static void
-refuse_decay(enum dtype dtype, struct shape shape, bool infers, double step, double steps,
-             const char *text)
+refuse_decay(enum dtype dtype, struct shape shape, double step, double steps, const char *text)
 {
     AUTO(expr_tree) tree = {0};
     struct expr *rate, *at;
@@ -331,28 +251,51 @@ refuse_decay(enum dtype dtype, struct shape shape, bool infers, double step, dou
     at = numbers(&tree, dtype, shape, &step);
     exprs_op(&tree, "exponential_decay", 4, rate, at, exprs_weak_float(&tree, steps),
              exprs_weak_float(&tree, 0.5));
-    if (infers)
-        check_fails(&tree, text);
-    else
-        check_refused(&tree, text);
+    check_refused(&tree, text);
+}
+
+/* Of minus `step` and minus `steps`, which are computed. */
+static void
+fail_decay(int64_t step, int64_t steps, const char *text)
+{
+    AUTO(expr_tree) tree = {0};
+    struct expr *rate, *at, *length;
+
+    init(&tree);
+    rate = exprs_weak_float(&tree, 0.1);
+    at = exprs_literal(&tree, DTYPE_INT64, exprs_shape(0), &step);
+    at = exprs_op(&tree, "negative", 1, at);
+    length = exprs_literal(&tree, DTYPE_INT64, exprs_shape(0), &steps);
+    length = exprs_op(&tree, "negative", 1, length);
+    exprs_op(&tree, "polynomial_decay", 3, rate, at, length);
+    check_fails(&tree, text);
 }
 
 static void
 steps_are_scalars_not_negative_and_decays_have_a_length(void **state)
 {
     (void)state;
-    refuse_decay(DTYPE_INT32, exprs_shape(0), true, -1, 10,
+    refuse_decay(DTYPE_INT32, exprs_shape(0), -1, 10,
                  "exponential_decay: global_step must not be negative, it is -1");
-    refuse_decay(DTYPE_FLOAT32, exprs_shape(0), true, NAN, 10,
+    refuse_decay(DTYPE_FLOAT32, exprs_shape(0), NAN, 10,
                  "exponential_decay: global_step must not be negative, it is nan");
-    refuse_decay(DTYPE_INT32, exprs_shape(0), true, 1, 0,
+    refuse_decay(DTYPE_INT32, exprs_shape(0), 1, 0,
                  "exponential_decay: decay_steps must be positive, it is 0");
-    refuse_decay(DTYPE_INT64, exprs_shape(0), true, 1, -3,
+    refuse_decay(DTYPE_INT64, exprs_shape(0), 1, -3,
                  "exponential_decay: decay_steps must be positive, it is -3");
-    refuse_decay(DTYPE_INT32, exprs_shape(1, 1), false, 1, 10,
+    refuse_decay(DTYPE_INT32, exprs_shape(1, 1), 1, 10,
                  "exponential_decay: global_step must be a scalar, it is int32[1]");
-    refuse_decay(DTYPE_BOOL, exprs_shape(0), false, 1, 10,
+    refuse_decay(DTYPE_BOOL, exprs_shape(0), 1, 10,
                  "exponential_decay: global_step is bool[], the dtype may only be");
+}
+
+static void
+steps_that_are_computed_are_checked_too(void **state)
+{
+    (void)state;
+    fail_decay(1, -10, "polynomial_decay: global_step must not be negative, it is -1");
+    fail_decay(0, 0, "polynomial_decay: decay_steps must be positive, it is 0");
+    fail_decay(-1, 3, "polynomial_decay: decay_steps must be positive, it is -3");
 }
 
 static void
@@ -372,109 +315,6 @@ a_learning_rate_is_a_float(void **state)
     assert_true(decay("exponential_decay", 1, 0, 10, 0.5, false) == 1);
 }
 
-static void
-refuse_piecewise(enum dtype dtype, struct expr *(*between)(struct expr_tree *tree),
-                 struct shape values, const char *text)
-{
-    static const double x = 1;
-    AUTO(expr_tree) tree = {0};
-    struct expr *at, *middle;
-
-    init(&tree);
-    at = numbers(&tree, dtype, exprs_shape(0), &x);
-    middle = between(&tree);
-    exprs_op(&tree, "piecewise_constant", 3, at, middle,
-             numbers(&tree, DTYPE_FLOAT32, values, rates));
-    check_refused(&tree, text);
-}
-
-static struct expr *
-fractions(struct expr_tree *tree)
-{
-    static const double both[] = {-1.5, 1.5};
-    struct expr *node = exprs_literal(tree, DTYPE_FLOAT64, exprs_shape(1, 2), both);
-
-    node->weak = true;
-    return node;
-}
-
-static struct expr *
-big_numbers(struct expr_tree *tree)
-{
-    static const int64_t both[] = {1, 1000};
-    struct expr *node = exprs_literal(tree, DTYPE_INT64, exprs_shape(1, 2), both);
-
-    node->weak = true;
-    return node;
-}
-
-static struct expr *
-int64_numbers(struct expr_tree *tree)
-{
-    return numbers(tree, DTYPE_INT64, exprs_shape(1, 2), boundaries);
-}
-
-static struct expr *
-falling(struct expr_tree *tree)
-{
-    return numbers(tree, DTYPE_INT32, exprs_shape(1, 2), (const double[]){5, 5});
-}
-
-static struct expr *
-no_numbers(struct expr_tree *tree)
-{
-    return numbers(tree, DTYPE_INT32, exprs_shape(1, 0), boundaries);
-}
-
-static struct expr *
-one_number(struct expr_tree *tree)
-{
-    return numbers(tree, DTYPE_INT32, exprs_shape(0), boundaries);
-}
-
-static void
-boundaries_are_compared_as_they_are(void **state)
-{
-    const struct shape three = exprs_shape(1, 3);
-
-    (void)state;
-    refuse_piecewise(
-        DTYPE_INT32, fractions, three,
-        "piecewise_constant: Boundaries (float32) must have the same dtype as x (int32)");
-    refuse_piecewise(
-        DTYPE_INT32, int64_numbers, three,
-        "piecewise_constant: Boundaries (int64) must have the same dtype as x (int32)");
-    refuse_piecewise(DTYPE_INT8, big_numbers, three,
-                     "piecewise_constant: boundaries: 1000 does not fit int8");
-    refuse_piecewise(DTYPE_INT32, falling, three,
-                     "piecewise_constant: boundaries must increase: 5 is followed by 5");
-    refuse_piecewise(DTYPE_INT32, falling, exprs_shape(1, 2),
-                     "The length of boundaries should be 1 less than the length of values: "
-                     "boundaries is int32[2], values is float32[2]");
-    refuse_piecewise(DTYPE_INT32, no_numbers, exprs_shape(1, 1), "boundaries is empty");
-    refuse_piecewise(DTYPE_INT32, one_number, three,
-                     "boundaries and values must be vectors, they are int32[] and float32[3]");
-    refuse_piecewise(DTYPE_INT32, falling, exprs_shape(2, 1, 3),
-                     "boundaries and values must be vectors");
-    refuse_piecewise(DTYPE_BOOL, falling, three, "x is bool[], the dtype may only be");
-}
-
-static void
-boundaries_that_are_computed_must_increase_too(void **state)
-{
-    AUTO(expr_tree) tree = {0};
-    struct expr *x, *between;
-
-    (void)state;
-    init(&tree);
-    x = exprs_weak_int(&tree, 3);
-    between =
-        exprs_op(&tree, "negative", 1, numbers(&tree, DTYPE_INT32, exprs_shape(1, 3), boundaries));
-    exprs_op(&tree, "piecewise_constant", 3, x, between,
-             numbers(&tree, DTYPE_FLOAT32, exprs_shape(1, 4), rates));
-    check_fails(&tree, "boundaries must increase: -100 is followed by -110");
-}
-
 int
 main(void)
 {
@@ -484,15 +324,12 @@ main(void)
         cmocka_unit_test(polynomial_decay_ends_where_it_is_told),
         cmocka_unit_test(polynomial_decay_rises_again_in_cycles),
         cmocka_unit_test(polynomial_decay_has_its_defaults),
-        cmocka_unit_test(piecewise_constant_takes_boundaries_with_what_is_before_them),
-        cmocka_unit_test(piecewise_constant_gives_values_of_their_own_dtype),
         cmocka_unit_test(decays_have_the_bits_of_the_expressions_they_stand_for),
         cmocka_unit_test(polynomial_decay_has_the_bits_of_the_expression_it_stands_for),
         cmocka_unit_test(every_argument_may_be_a_variable),
         cmocka_unit_test(steps_are_scalars_not_negative_and_decays_have_a_length),
+        cmocka_unit_test(steps_that_are_computed_are_checked_too),
         cmocka_unit_test(a_learning_rate_is_a_float),
-        cmocka_unit_test(boundaries_are_compared_as_they_are),
-        cmocka_unit_test(boundaries_that_are_computed_must_increase_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
