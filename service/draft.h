@@ -111,6 +111,17 @@ ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
                                                  const struct draft_variable_spec *spec,
                                                  struct draft_variable **out, struct err *err);
 
+/* One whose every element is the same number, at first and whenever it is initialized. */
+struct draft_fill {
+    const char *name; /* must not exist */
+    struct tensor_type type;
+    double element;   /* in the type's dtype */
+    bool row_updates; /* as the variable it is about */
+    bool initialize;  /* false: it has no value yet */
+};
+ERR_MUST_CHECK enum err_code draft_make_filled(struct draft *draft, const struct draft_fill *fill,
+                                               struct draft_variable **out, struct err *err);
+
 /* If-Match and the like on a variable as the view has it, or on the model: ERR_PRECONDITION_FAILED.
  */
 ERR_MUST_CHECK enum err_code draft_check_conditions(struct draft_variable *variable,

@@ -5,10 +5,6 @@
 #include <stdio.h>
 
 #include "service/compute.h"
-#include "service/expr.h"
-#include "service/op.h"
-#include "service/tensor/convert.h"
-#include "store/base/scope.h"
 
 /* A variable to be found, or made with every element the same. */
 struct wanted {
@@ -18,61 +14,6 @@ struct wanted {
     bool row_updates;
     struct draft_variable *found;
 };
-
-/* An attribute of a node that is being built, as stated by a client. */
-static void *
-state(struct expr *node, const char *name)
-{
-    const struct attr_spec *row = attr_find(node->op->attrs, bytes_of_text(name));
-
-    node->given[row - node->op->attrs] = true;
-    return attr_at(row, node->params);
-}
-
-/* fill(dims, value): so that initializing the model again gives slots their first values. */
-static enum err_code
-initial_tree(const struct wanted *wanted, struct expr_tree *out, struct err *err)
-{
-    const struct expr_limits limits = {.nodes_max = 1, .depth_max = 1};
-    struct tensor_type scalar = {.dtype = wanted->type.dtype};
-    struct tensor element = {0};
-    struct tensor_view value;
-    struct expr *fill = NULL;
-
-    TRY(tensor_init(&element, &scalar, dtype_size(scalar.dtype), err));
-    tensor_element_of_double(scalar.dtype, wanted->initial, element.data);
-    TRY(expr_tree_literal(out, &element, &value, err));
-    TRY(expr_tree_node(out, &limits, EXPR_OP, &op_fill, 0, &fill, err));
-    *(struct attr_shape *)state(fill, "dims") =
-        (struct attr_shape){.given = true, .shape = wanted->type.shape};
-    *(struct attr_tensor *)state(fill, "value") =
-        (struct attr_tensor){.given = true, .value = value};
-    out->root = fill;
-    return expr_tree_args(&limits, fill, NULL, err);
-}
-
-static enum err_code
-make(struct draft *draft, struct wanted *wanted, bool initialize, struct err *err)
-{
-    struct draft_variable_spec spec = {
-        .name = wanted->name, .type = wanted->type, .row_updates = wanted->row_updates};
-    AUTO(expr_tree) tree = {0};
-    AUTO_WRITER w = NULL;
-    _Alignas(16) uint8_t element[16];
-
-    TRY(expr_tree_init(&tree, err));
-    TRY(initial_tree(wanted, &tree, err));
-    TRY(expr_infer(&tree, NULL, wanted->type.dtype, err));
-    spec.initial_value = &tree;
-    TRY(draft_make_variable(draft, &spec, &wanted->found, err));
-    if (!initialize)
-        return OK;
-    tensor_element_of_double(wanted->type.dtype, wanted->initial, element);
-    TRY(draft_write_open(draft, wanted->found, tensor_type_bytes(&wanted->type), &w, err));
-    if (tensor_type_bytes(&wanted->type) > 0)
-        TRY(draft_write_fill(w, element, dtype_size(wanted->type.dtype), err));
-    return draft_write_close(TAKE(w), &wanted->type.shape, err);
-}
 
 static enum err_code
 check_found(const struct optimizer_config *config, const struct wanted *wanted, bool initialize,
@@ -115,8 +56,14 @@ find_or_make(struct draft *draft, const struct optimizer_config *config, struct 
         return ERR_FAILED_PRECONDITION;
     }
     for (uint32_t i = 0; i < count; i++) {
+        const struct draft_fill fill = {.name = wanted[i].name,
+                                        .type = wanted[i].type,
+                                        .element = wanted[i].initial,
+                                        .row_updates = wanted[i].row_updates,
+                                        .initialize = initialize};
+
         if (missing != NULL)
-            TRY(make(draft, &wanted[i], initialize, err));
+            TRY(draft_make_filled(draft, &fill, &wanted[i].found, err));
         else
             TRY(check_found(config, &wanted[i], initialize, err));
     }
