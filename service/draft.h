@@ -122,6 +122,13 @@ struct draft_fill {
 ERR_MUST_CHECK enum err_code draft_make_filled(struct draft *draft, const struct draft_fill *fill,
                                                struct draft_variable **out, struct err *err);
 
+/* Whether one that this run has made is in a collection. */
+bool draft_is_in(const struct draft_variable *variable, struct bytes collection);
+/* The initial value as it was declared: a copy, owned. *found false: it has none. */
+ERR_MUST_CHECK enum err_code draft_initial_value(struct draft *draft,
+                                                 const struct draft_variable *variable, bool *found,
+                                                 struct expr_tree *out, struct err *err);
+
 /* If-Match and the like on a variable as the view has it, or on the model: ERR_PRECONDITION_FAILED.
  */
 ERR_MUST_CHECK enum err_code draft_check_conditions(struct draft_variable *variable,
@@ -249,6 +256,8 @@ typedef enum err_code draft_publication(struct store_txn *txn, const struct draf
                                         void *context, struct err *err);
 ERR_MUST_CHECK enum err_code draft_also_publish(struct draft *draft, draft_publication *publish,
                                                 void *context, struct err *err);
+/* The contexts that were given with `publish` so far, in order; NULL past the last. */
+void *draft_to_publish(const struct draft *draft, draft_publication *publish, size_t index);
 
 /* --- committing ---------------------------------------------------------------------------- */
 

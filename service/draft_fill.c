@@ -1,7 +1,9 @@
-/* Variables that a run makes to keep state in: slots, powers, shadows of tensors. */
-#include "service/draft.h"
+/* Initial values of drafted variables, and variables that are made to keep state in: slots, powers,
+ * shadows of tensors. */
+#include "service/draft_parts.h"
 #include "service/op.h"
 #include "service/tensor/convert.h"
+#include "service/variable_info.h"
 #include "store/base/scope.h"
 
 /* An attribute of a node that is being built, as stated by a client. */
@@ -58,4 +60,47 @@ draft_make_filled(struct draft *draft, const struct draft_fill *fill, struct dra
     if (tensor_type_bytes(&fill->type) > 0)
         TRY(draft_write_fill(w, element, dtype_size(fill->type.dtype), err));
     return draft_write_close(TAKE(w), &fill->type.shape, err);
+}
+
+/* --- initial values ------------------------------------------------------------------------ */
+
+/* By way of its record: what inference made of the other tree stays there. */
+static enum err_code
+copy_tree(const struct expr_tree *tree, struct expr_tree *out, struct err *err)
+{
+    const struct expr_limits limits = {.nodes_max = UINT32_MAX,
+                                       .depth_max = EXPR_DEPTH_MAX,
+                                       .literal_bytes_max = VALUE_WRITE_BYTES_MAX};
+    AUTO(buf) text;
+
+    buf_init(&text, VALUE_WRITE_BYTES_MAX);
+    TRY(expr_encode(tree, &text, err));
+    return expr_decode(buf_bytes(&text), &limits, out, err);
+}
+
+enum err_code
+draft_initial_value(struct draft *draft, const struct draft_variable *variable, bool *found,
+                    struct expr_tree *out, struct err *err)
+{
+    struct variable_record record;
+
+    *found = variable->made != NULL && variable->made->has_tree;
+    if (*found)
+        return copy_tree(&variable->made->tree, out, err);
+    if (!variable->found)
+        return OK;
+    TRY(service_find_variable(draft->view, draft->model.id, variable->name, &record, err));
+    *found = record.initial_value.kind != VALUE_NONE;
+    return *found ? variable_initial_value(draft->view, &record, out, err) : OK;
+}
+
+bool
+draft_is_in(const struct draft_variable *variable, struct bytes collection)
+{
+    const struct draft_new *made = variable->made;
+
+    return bytes_equal(collection, bytes_of_text(VARIABLE_COLLECTION_GLOBAL)) ||
+           (variable->trainable &&
+            bytes_equal(collection, bytes_of_text(VARIABLE_COLLECTION_TRAINABLE))) ||
+           (made->collection != NULL && bytes_equal(collection, bytes_of_text(made->collection)));
 }

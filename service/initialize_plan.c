@@ -9,7 +9,6 @@
 #include "service/compute.h"
 #include "service/graph_walk.h"
 #include "service/recipe.h"
-#include "service/variable_info.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -61,22 +60,6 @@ insert_step(struct initialize_plan *plan, struct initialize_step *step, struct e
     return OK;
 }
 
-/* Its initial value, as it was declared. One that this run has made has its value from the run. */
-static __attribute__((noinline)) enum err_code
-take_initial_value(const struct draft *draft, struct initialize_step *step, struct err *err)
-{
-    struct variable_record record;
-
-    if (!step->variable->found)
-        return OK;
-    TRY(service_find_variable(draft->view, draft->model.id, step->variable->name, &record, err));
-    if (record.initial_value.kind == VALUE_NONE)
-        return OK;
-    TRY(variable_initial_value(draft->view, &record, &step->tree, err));
-    step->has_initial_value = true;
-    return OK;
-}
-
 static enum err_code
 add_step(struct initialize_plan *plan, struct draft_variable *variable, bool in_run,
          struct initialize_step **out, struct err *err)
@@ -96,7 +79,7 @@ add_step(struct initialize_plan *plan, struct draft_variable *variable, bool in_
     variable->relied_on = true;
     buf_init(&step->strings, plan->draft->service->limits.expression_bytes_max);
     *out = step;
-    return take_initial_value(plan->draft, step, err);
+    return draft_initial_value(plan->draft, variable, &step->has_initial_value, &step->tree, err);
 }
 
 void
@@ -168,6 +151,23 @@ select_name(struct initialize_plan *plan, struct bytes name, struct err *err)
     return OK;
 }
 
+/* What earlier operations of the run have made: it is in no record yet. */
+static enum err_code
+select_made(struct initialize_plan *plan, const struct initialize_spec *spec,
+            struct bytes collection, struct err *err)
+{
+    const char *prefix = spec->prefix != NULL ? spec->prefix : "";
+
+    for (size_t i = 0; i < plan->draft->variable_count; i++) {
+        const struct draft_variable *variable = plan->draft->variables[i];
+
+        if (variable->made != NULL && draft_is_in(variable, collection) &&
+            strncmp(variable->name, prefix, strlen(prefix)) == 0)
+            TRY(select_name(plan, bytes_of_text(variable->name), err));
+    }
+    return OK;
+}
+
 static enum err_code
 select_all(struct initialize_plan *plan, const struct initialize_spec *spec, struct err *err)
 {
@@ -188,7 +188,7 @@ select_all(struct initialize_plan *plan, const struct initialize_spec *spec, str
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
-            return OK;
+            return select_made(plan, spec, collection, err);
         TRY(record_decode_variable(value, &record, err));
         if (record_texts_hold(&record.collections, collection))
             TRY(select_name(plan, record_key_name(key), err));
