@@ -108,7 +108,8 @@ singular_of(struct bytes collection)
     static const char *const known[][2] = {{"variables", "variable"},
                                            {"checkpoints", "checkpoint"},
                                            {"savers", "saver"},
-                                           {"optimizers", "optimizer"}};
+                                           {"optimizers", "optimizer"},
+                                           {"moving_averages", "moving average"}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (bytes_equal(collection, bytes_of_text(known[i][0])))

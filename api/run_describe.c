@@ -1,6 +1,7 @@
 /* What a run did, as JSON. */
 #include <inttypes.h>
 
+#include "api/average_json.h"
 #include "api/describe.h"
 #include "api/gradients_json.h"
 #include "api/json_write.h"
@@ -81,6 +82,10 @@ api_describe_result(const struct run_result *result, json_t **out, struct err *e
     }
     if (result->applied != NULL) {
         TRY(api_describe_applied(result->applied, &part, err));
+        TRY(add_members(json, part, err));
+    }
+    if (result->averaged != NULL) {
+        TRY(api_describe_averaged(result->averaged, &part, err));
         TRY(add_members(json, part, err));
     }
     if (result->has_saved) {

@@ -41,7 +41,7 @@ api_run_take_tree(struct api_request *rq, struct api_run *run, const struct api_
 static enum err_code
 unknown_verb(const char *name, struct err *err)
 {
-    char known[400] = "";
+    char known[800] = "";
     size_t used = 0;
 
     for (size_t i = 0; verb_at(i) != NULL && used < sizeof known; i++)

@@ -1,5 +1,6 @@
 /* Reading one operation of a run. Which fields it has is its verb's row; each field is read here
  * once, for every verb that has it. */
+#include "api/average_json.h"
 #include "api/describe.h"
 #include "api/gradients_json.h"
 #include "api/picks.h"
@@ -155,6 +156,20 @@ take_gradients(struct api_request *rq, struct api_object *object, struct api_run
 }
 
 static enum err_code
+take_averages(struct api_request *rq, struct api_object *object, struct api_run *run,
+              struct run_op *op, struct err *err)
+{
+    struct average_selection *selection =
+        arena_alloc(api_request_arena(rq), sizeof *selection, err);
+
+    if (selection == NULL)
+        return ERR_NO_MEMORY;
+    selection->averages = op->resource;
+    op->averages = selection;
+    return api_average_selection_take(rq, object, run, selection, err);
+}
+
+static enum err_code
 take_specs(struct api_request *rq, struct api_object *object, struct run_op *op, struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
@@ -223,6 +238,8 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
     TRY(take_specs(rq, object, op, err));
     if (fields & VERB_OPTIMIZER)
         TRY(take_gradients(rq, object, run, op, err));
+    if (fields & VERB_AVERAGES)
+        TRY(take_averages(rq, object, run, op, err));
     return api_object_end(object, err);
 }
 

@@ -33,7 +33,6 @@ ERR_MUST_CHECK enum err_code average_update_debiased(struct run *run,
 ERR_MUST_CHECK enum err_code average_find_bias(struct run *run,
                                                const struct draft_variable *variable,
                                                bool initialize, struct draft_variable **biased,
-                                               struct draft_variable **local_step,
-                                               struct err *err);
+                                               struct draft_variable **local_step, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/average.h"
 #include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/key_walk.h"
@@ -238,6 +239,7 @@ delete_record(struct store_txn *txn, struct bytes key, struct err *err)
 {
     struct variable_record variable;
     struct checkpoint_record checkpoint;
+    AUTO(average_config) average = {0};
     struct bytes value;
 
     TRY(store_get(store_txn_view(txn), key, &value, err));
@@ -250,6 +252,10 @@ delete_record(struct store_txn *txn, struct bytes key, struct err *err)
     if (key.data[0] == STORE_KEY_CHECKPOINT) {
         TRY(record_decode_checkpoint(value, &checkpoint, err));
         TRY(checkpoint_release(txn, &checkpoint, err));
+    }
+    if (key.data[0] == STORE_KEY_AVERAGE) {
+        TRY(record_decode_average(value, &average, err));
+        TRY(average_release(txn, average.id, err));
     }
     return store_delete(txn, key, err);
 }
@@ -277,7 +283,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key under[9], key;
+    struct record_key under[10], key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
@@ -291,6 +297,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     under[6] = record_key_scope_counter(record.id, "");
     under[7] = record_key_optimizer(record.id, "");
     under[8] = record_key_applies(record.id, "");
+    under[9] = record_key_average(record.id, "");
     for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
         TRY(delete_under(txn, &under[i], err));
     key = record_key_model(u->model); /* found, hence short enough */

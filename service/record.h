@@ -21,6 +21,9 @@ enum {
 };
 
 struct optimizer_config; /* service/optimizer_config.h */
+struct average_config;   /* service/average.h */
+struct average_member;
+struct expr_tree;
 
 /* A key, copied by value. */
 struct record_key {
@@ -159,6 +162,8 @@ struct record_key record_key_order(uint64_t model_id, uint64_t checkpoint_id);
 struct record_key record_key_orders(uint64_t model_id); /* prefix of all of a model */
 struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 struct record_key record_key_optimizer(uint64_t model_id, const char *name);
+struct record_key record_key_average(uint64_t model_id, const char *name);
+struct record_key record_key_member(uint64_t average_id, const char *name);
 struct record_key record_key_outcome(struct bytes idempotency_key);
 struct record_key record_key_expiry(uint64_t created_ms, struct bytes idempotency_key);
 struct record_key record_key_expiries(void); /* prefix of all */
@@ -197,6 +202,25 @@ ERR_MUST_CHECK enum err_code record_get_optimizer(const struct store_view *view,
 ERR_MUST_CHECK enum err_code record_put_optimizer(struct store_txn *txn, uint64_t model_id,
                                                   const struct optimizer_config *config,
                                                   struct err *err);
+
+/* Likewise: average_config_drop, average_member_drop. */
+ERR_MUST_CHECK enum err_code record_decode_average(struct bytes record, struct average_config *out,
+                                                   struct err *err);
+ERR_MUST_CHECK enum err_code record_get_average(const struct store_view *view, uint64_t model_id,
+                                                const char *name, bool *found,
+                                                struct average_config *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_average(struct store_txn *txn, uint64_t model_id,
+                                                const struct average_config *config,
+                                                struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_member(struct bytes record, struct average_member *out,
+                                                  struct err *err);
+ERR_MUST_CHECK enum err_code record_get_member(const struct store_view *view, uint64_t average_id,
+                                               const char *name, bool *found,
+                                               struct average_member *out, struct err *err);
+/* `value`: of a tensor; NULL: a variable. */
+ERR_MUST_CHECK enum err_code record_put_member(struct store_txn *txn, uint64_t average_id,
+                                               const char *name, const struct expr_tree *value,
+                                               struct err *err);
 
 /* How often a base name was made unique; 0 when never. */
 ERR_MUST_CHECK enum err_code record_get_name_counter(const struct store_view *view,

@@ -153,6 +153,18 @@ record_key_created_ms(struct bytes key)
     return number_of(bytes_of(key.data + 1, 8));
 }
 
+struct record_key
+record_key_average(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_AVERAGE, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_member(uint64_t average_id, const char *name)
+{
+    return key_of(STORE_KEY_MEMBER, &average_id, bytes_of_text(name));
+}
+
 struct bytes
 record_key_name(struct bytes key)
 {

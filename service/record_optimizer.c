@@ -10,11 +10,6 @@
 
 enum { OWNER_BYTES_MAX = 80, NAME_BYTES_SHOWN_MAX = 64 };
 
-/* The record's size bounds all of it. */
-static const struct expr_limits limits = {.nodes_max = UINT32_MAX,
-                                          .depth_max = EXPR_DEPTH_MAX,
-                                          .literal_bytes_max = STORE_RECORD_BYTES_MAX};
-
 static struct expr_attrs
 attrs_of(const struct optimizer_config *config, char owner[static OWNER_BYTES_MAX])
 {
@@ -41,8 +36,9 @@ find_optimizer(struct bytes name, const struct optimizer **out, struct err *err)
 static enum err_code
 decode_params(struct reader *in, struct optimizer_config *out, struct err *err)
 {
+    const struct expr_limits none = {0}; /* hyper-parameters are no literals */
     char owner[OWNER_BYTES_MAX];
-    AUTO(expr_tree) tree = {0}; /* for literals: hyper-parameters have none */
+    AUTO(expr_tree) tree = {0};
     struct expr_attrs attrs;
 
     out->params = mem_zeroed(1, out->optimizer->params_size, err);
@@ -52,18 +48,7 @@ decode_params(struct reader *in, struct optimizer_config *out, struct err *err)
     attr_defaults(out->optimizer->attrs, out->params);
     attrs = attrs_of(out, owner);
     TRY(expr_tree_init(&tree, err));
-    return expr_attrs_decode(in, &limits, &tree, &attrs, err);
-}
-
-static void
-decode_name(struct reader *in, size_t room, char *out)
-{
-    struct bytes name = reader_bytes(in);
-
-    if (name.size >= room)
-        in->failed = true;
-    else
-        snprintf(out, room, "%.*s", (int)name.size, (const char *)name.data);
+    return expr_attrs_decode(in, &none, &tree, &attrs, err);
 }
 
 static enum err_code
@@ -80,8 +65,8 @@ decode(struct bytes record, struct optimizer_config *out, struct err *err)
     TRY(find_optimizer(type, &out->optimizer, err));
     TRY(decode_params(&in, out, err));
     learning_rate = reader_bytes(&in);
-    decode_name(&in, sizeof out->suffix, out->suffix);
-    decode_name(&in, sizeof out->global_step, out->global_step);
+    record_name_decode(&in, sizeof out->suffix, out->suffix);
+    record_name_decode(&in, sizeof out->global_step, out->global_step);
     out->slot_base = reader_u32(&in);
     out->power_base = reader_u32(&in);
     out->created_ms = reader_u64(&in);
@@ -89,7 +74,7 @@ decode(struct bytes record, struct optimizer_config *out, struct err *err)
     out->created_revision = reader_u64(&in);
     out->revision = reader_u64(&in);
     TRY(record_decoded(&in, format, "model's optimizer", err));
-    return expr_decode(learning_rate, &limits, &out->learning_rate, err);
+    return record_expr_decode(learning_rate, &out->learning_rate, err);
 }
 
 enum err_code
@@ -129,20 +114,6 @@ record_get_optimizer(const struct store_view *view, uint64_t model_id, const cha
 
 /* --- out ----------------------------------------------------------------------------------- */
 
-static enum err_code
-encode_learning_rate(const struct expr_tree *tree, struct buf *out, struct err *err)
-{
-    AUTO(buf) text;
-    enum err_code code;
-
-    buf_init(&text, OPTIMIZER_LEARNING_RATE_BYTES_MAX);
-    code = expr_encode(tree, &text, err);
-    if (code == ERR_PAYLOAD_TOO_LARGE)
-        err_prefix(err, "the expression of the learning rate");
-    TRY(code);
-    return buf_append_bytes(out, buf_bytes(&text), err);
-}
-
 enum err_code
 record_put_optimizer(struct store_txn *txn, uint64_t model_id,
                      const struct optimizer_config *config, struct err *err)
@@ -157,7 +128,8 @@ record_put_optimizer(struct store_txn *txn, uint64_t model_id,
     TRY(buf_append_u64(&out, config->id, err));
     TRY(buf_append_bytes(&out, bytes_of_text(config->optimizer->name), err));
     TRY(expr_attrs_encode(&attrs, &out, err));
-    TRY(encode_learning_rate(&config->learning_rate, &out, err));
+    TRY(record_expr_encode(&config->learning_rate, "the learning rate",
+                           OPTIMIZER_LEARNING_RATE_BYTES_MAX, &out, err));
     TRY(buf_append_bytes(&out, bytes_of_text(config->suffix), err));
     TRY(buf_append_bytes(&out, bytes_of_text(config->global_step), err));
     TRY(buf_append_u32(&out, config->slot_base, err));

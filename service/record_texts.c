@@ -1,5 +1,7 @@
-/* Lists of texts as they lie in a record: u32 length and bytes, one after the other. */
-#include "service/record.h"
+/* Texts as they lie in a record: u32 length and bytes, one or one after the other. */
+#include <stdio.h>
+
+#include "service/record_parts.h"
 
 enum err_code
 record_texts_add(struct record_texts *texts, const char *what, struct bytes text, struct err *err)
@@ -40,4 +42,15 @@ record_texts_hold(const struct record_texts *texts, struct bytes text)
             return true;
     }
     return false;
+}
+
+void
+record_name_decode(struct reader *in, size_t room, char *out)
+{
+    struct bytes name = reader_bytes(in);
+
+    if (name.size >= room)
+        in->failed = true;
+    else
+        snprintf(out, room, "%.*s", (int)name.size, (const char *)name.data);
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "service/average_apply.h"
 #include "service/commit.h"
 #include "service/compute.h"
 #include "service/draft.h"
@@ -30,6 +31,7 @@ run_report_drop(struct run_report *report)
     for (size_t i = 0; i < report->result_count; i++) {
         initialize_report_drop(&report->results[i].initialized);
         optimizer_applied_drop(report->results[i].applied);
+        average_applied_drop(report->results[i].averaged);
     }
     for (size_t i = 0; i < report->fetch_count; i++)
         tensor_drop(&report->fetches[i]);
@@ -79,6 +81,8 @@ report_end(struct run_report *report, uint64_t revision)
         result->initialized.revision = revision;
         if (result->applied != NULL)
             optimizer_applied_settle(result->applied, report->dry_run);
+        if (result->averaged != NULL)
+            average_applied_settle(result->averaged, report->dry_run);
     }
 }
 
@@ -307,6 +311,8 @@ locks_of(const char *model, const struct run_spec *spec)
             set |= service_update_lock_bit(model, op->variable);
         if (op->gradients != NULL)
             set |= optimizer_gradients_locks(op->gradients, model);
+        if (op->averages != NULL) /* one lock for all its shadows */
+            set |= service_update_lock_bit(model, op->averages->averages);
     }
     return spec->dry_run ? 0 : set;
 }
@@ -356,6 +362,8 @@ may_be_small(const struct run_spec *spec)
                 is_light(op->decay, &bytes);
         if (light && op->gradients != NULL)
             light = optimizer_gradients_bytes(op->gradients) + bytes <= SERVICE_COMMIT_BYTES_MAX;
+        if (light && op->averages != NULL)
+            light = average_selection_bytes(op->averages) + bytes <= SERVICE_COMMIT_BYTES_MAX;
     }
     for (size_t i = 0; light && i < spec->fetch_count; i++)
         light = is_light(spec->fetches[i].value, &bytes);

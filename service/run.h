@@ -19,6 +19,8 @@ struct draft_variable;
 struct verb;
 struct optimizer_gradients; /* service/optimizer_apply.h */
 struct optimizer_applied;
+struct average_selection; /* service/average_apply.h */
+struct average_applied;
 
 /* One operation; everything borrowed from the caller. Trees are inferred and drawn here. */
 struct run_op {
@@ -32,6 +34,7 @@ struct run_op {
     const struct initialize_spec *initialize;
     const struct checkpoint_save_spec *save;
     const struct optimizer_gradients *gradients;
+    const struct average_selection *averages;
 };
 
 /* What must hold before the first operation. */
@@ -75,6 +78,7 @@ struct run_result {
     bool has_saved;
     struct checkpoint_info saved;
     struct optimizer_applied *applied; /* apply_gradients; owned */
+    struct average_applied *averaged;  /* of moving averages; owned */
     /* until the run is published */
     const struct draft_variable *variable;
     uint64_t change_number;

@@ -46,6 +46,7 @@ verb_field_names(enum verb_field field)
          {"gradients", "global_step", "clip_by_global_norm", "base_revision", "max_staleness"}},
         {VERB_VARIABLES, {"variables"}},
         {VERB_SLICE, {"slice"}},
+        {VERB_AVERAGES, {"moving_averages", "variables", "tensors"}},
     };
     static const char *const none[] = {NULL};
 

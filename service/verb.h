@@ -21,8 +21,9 @@ enum verb_field {
     VERB_GRADIENTS = 1 << 11,     /* likewise, with gradients, global_step … */
     VERB_VARIABLES = 1 << 12,     /* likewise, with variables and no gradients */
     VERB_SLICE = 1 << 13,         /* of the variable, as on the wire; none: all of it */
+    VERB_AVERAGES = 1 << 14,      /* moving_averages, variables, tensors: run_op.averages */
 };
-enum { VERB_FIELD_COUNT = 14 };
+enum { VERB_FIELD_COUNT = 15 };
 
 struct verb {
     const char *name;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "service/average.h"
 #include "service/optimizer_config.h"
 #include "service/record.h"
 #include "service/state.h"
@@ -14,7 +15,7 @@
 
 struct totals {
     uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
-        applies;
+        applies, averages, members;
 };
 
 struct check {
@@ -211,6 +212,44 @@ visit_applies(struct check *c, void *context, struct bytes key, struct bytes rec
     return OK;
 }
 
+static enum err_code
+visit_member(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    AUTO(average_member) member = {0};
+
+    (void)key;
+    (void)context;
+    c->seen.members++;
+    return record_decode_member(record, &member, err);
+}
+
+static enum err_code
+visit_average(struct check *c, void *context, struct bytes key, struct bytes record,
+              struct err *err)
+{
+    AUTO(average_config) config = {0};
+    struct record_key members;
+
+    (void)key;
+    c->seen.averages++;
+    TRY(record_decode_average(record, &config, err));
+    members = record_key_member(config.id, "");
+    return scan(c, &members, visit_member, context, err);
+}
+
+/* What trains a model. */
+static enum err_code
+scan_training(struct check *c, struct model_check *m, struct err *err)
+{
+    struct record_key optimizers = record_key_optimizer(m->id, "");
+    struct record_key applies = record_key_applies(m->id, "");
+    struct record_key averages = record_key_average(m->id, "");
+
+    TRY(scan(c, &optimizers, visit_optimizer, m, err));
+    TRY(scan(c, &applies, visit_applies, m, err));
+    return scan(c, &averages, visit_average, m, err);
+}
+
 static void
 compare(struct check *c, struct bytes model, const char *what, uint64_t counted, uint64_t recorded)
 {
@@ -223,8 +262,7 @@ static enum err_code
 visit_model(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
 {
     struct bytes name = record_key_name(key);
-    struct record_key variables, checkpoints, orders, counters, usages, places, scopes, optimizers;
-    struct record_key applies;
+    struct record_key variables, checkpoints, orders, counters, usages, places, scopes;
     struct model_check m = {.id = 0};
     struct model_record model;
     struct usage_record usage;
@@ -240,8 +278,6 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     usages = record_key_usage(m.id);
     places = record_key_places(m.id);
     scopes = record_key_scope_counter(m.id, "");
-    optimizers = record_key_optimizer(m.id, "");
-    applies = record_key_applies(m.id, "");
     TRY(scan(c, &variables, visit_variable, &m, err));
     TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
     TRY(scan(c, &orders, count_record, &order_count, err));
@@ -249,8 +285,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     TRY(scan(c, &scopes, count_record, &c->seen.scopes, err));
     TRY(scan(c, &usages, count_record, &usage_count, err));
     TRY(scan(c, &places, visit_place, &m, err));
-    TRY(scan(c, &optimizers, visit_optimizer, &m, err));
-    TRY(scan(c, &applies, visit_applies, &m, err));
+    TRY(scan_training(c, &m, err));
     place_count = m.places;
     c->seen.places += place_count;
     c->seen.orders += order_count;
@@ -344,6 +379,8 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
     TRY(check_total(&c, STORE_KEY_APPLIES, "applies of optimizers", c.seen.applies, err));
     TRY(check_total(&c, STORE_KEY_OPTIMIZER, "optimizers", c.seen.optimizers, err));
+    TRY(check_total(&c, STORE_KEY_AVERAGE, "moving averages", c.seen.averages, err));
+    TRY(check_total(&c, STORE_KEY_MEMBER, "members of moving averages", c.seen.members, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
     TRY(check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err));
     return check_outcomes(&c, err);

@@ -25,8 +25,10 @@ enum {
     STORE_KEY_USAGE = 'u',  /* model: its counts and bytes */
     STORE_KEY_PLACE = 'g',  /* model, position: the variable whose nodes begin there in its graph */
     STORE_KEY_APPLIES = 'p', /* model, optimizer: revisions of its last applies */
-    STORE_KEY_SCOPE = 's',  /* model, name: next number of that name in its graph */
+    STORE_KEY_SCOPE = 's',   /* model, name: next number of that name in its graph */
     STORE_KEY_OPTIMIZER = 'o',
+    STORE_KEY_AVERAGE = 'e',
+    STORE_KEY_MEMBER = 'h',  /* average id, name: something it averages */
     STORE_KEY_OUTCOME = 'i', /* idempotency key: the outcome of the request that had it */
     STORE_KEY_EXPIRY = 'x',  /* time, idempotency key: oldest outcome first; empty */
     STORE_KEY_KEPT = 'k',    /* alone: how many outcomes there are */

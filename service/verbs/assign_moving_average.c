@@ -20,8 +20,7 @@ read_rest(struct run *run, const struct run_op *op, enum dtype dtype,
     TRY(expr_infer(op->decay, &run->source, DTYPE_UNSET, err));
     t = root->type.dtype;
     if (root->kind == EXPR_LITERAL && root->weak && root->type.shape.rank == 0) {
-        double number =
-            tensor_element_as_double(root->literal.type.dtype, root->literal.data);
+        double number = tensor_element_as_double(root->literal.type.dtype, root->literal.data);
 
         tensor_element_of_double(dtype, (double)(float)(1.0 - number), rest);
         return OK;

@@ -50,7 +50,8 @@ def count(s, limit, name, client=None):
 ARRAY = np.arange(3, dtype="<f4")
 ONE = formats.safetensors_write({"v": ("float32", [3], ARRAY.tobytes())})
 
-# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c and optimizer o, and changes something.
+# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c, optimizer o and moving averages e,
+# and changes something.
 WRITES = {
     "createModel": ("PUT", "/v1/models/{model}-new", {"seed": 1}, {}),
     "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
@@ -68,11 +69,16 @@ WRITES = {
     "assignAddVariable": ("POST", "variables/v:assign_add", {"value": [1, 1, 1]}, {"Prefer": "durability=commit"}),
     "assignSubVariable": ("POST", "variables/v:assign_sub", {"value": [1, 1, 1]}, {}),
     "countUpToVariable": ("POST", "variables/n:count_up_to", {"limit": 9}, {}),
+    "assignMovingAverageVariable": ("POST", "variables/v:assign_moving_average", {"value": [0, 0, 0], "decay": 0.5}, {}),
     "putOptimizer": ("PUT", "optimizers/p", {"type": "adam"}, {}),
     "patchOptimizer": ("PATCH", "optimizers/o", {"beta1": 0.5}, {}),
     "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
     "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
     "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
+    "putMovingAverages": ("PUT", "moving_averages/f", {"decay": 0.5}, {}),
+    "deleteMovingAverages": ("DELETE", "moving_averages/e", None, {}),
+    "applyMovingAverages": ("POST", "moving_averages/e:apply", {"variables": ["v"]}, {}),
+    "createAverageSlots": ("POST", "moving_averages/e:create_slots", {"variables": ["v"], "tensors": {"x": 1.0}}, {}),
     **{f"scatter{verb.title()}Variable": ("POST", f"variables/v:scatter_{verb}", {"indices": [2, 0, 2], "updates": [2, 3, 4]}, {})
        for verb in ("update", "add", "sub", "mul", "div", "min", "max")},
     **{f"scatterNd{verb.title()}Variable": ("POST", f"variables/v:scatter_nd_{verb}", {"indices": [[2], [0]], "updates": [2, 3]}, {})
@@ -105,6 +111,7 @@ def furnish(s):
     s.save("c")
     s.create("u", {"op": "random_normal", "shape": [2]})
     s.put("optimizers/o", {"type": "adam"})
+    s.put("moving_averages/e", {"decay": 0.5})
 
 
 def test_every_write_is_told_again(s):

@@ -3,8 +3,9 @@
 A case that asks for something of Python's is left out and told, with the reason; there is no list of ids. TENSORKEEP_VECTORS
 names another folder with files of the same form."""
 
+import vectors_averages  # noqa: F401  (enters its steps)
 import vectors_case
-import vectors_initializers  # noqa: F401  (enters its steps)
+import vectors_initializers  # noqa: F401
 import vectors_optimizers  # noqa: F401
 import vectors_partitions  # noqa: F401
 import vectors_random
@@ -79,6 +80,10 @@ def test_what_optimizers_refuse(s):
 
 def test_slots(s):
     run_kind(s, "slots")
+
+
+def test_moving_averages(s):
+    run_kind(s, "ema")
 
 
 def test_random_numbers_that_others_printed(s):

@@ -1,5 +1,6 @@
 /* Many optimizers of a model, and what they have in common with everything that is kept: lists,
  * conditions, deletion with the model, memory that runs out. */
+#include "service/record.h"
 #include "tests/unit/service/optimizer_inputs.h"
 
 struct seen {
@@ -143,6 +144,46 @@ memory_may_run_out_anywhere(void **state_)
     assert_in_range(failures, 5, 200);
 }
 
+/* Whatever byte of its record is lost or another, decoding ends, with an optimizer or with
+ * DATA_LOSS. */
+static void
+any_damage_is_survived(void **state_)
+{
+    struct domain *d = *state_;
+    struct store_snapshot *snapshot = NULL;
+    struct model_record model;
+    struct record_key key;
+    struct bytes record;
+    uint8_t bytes[1024];
+    size_t refused = 0;
+    bool found = false;
+
+    make_optimizer(d, "o", state("adam"));
+    WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
+    WORKS(record_get_model(store_snapshot_view(snapshot), MODEL, &found, &model, &d->f->err),
+          &d->f->err);
+    key = record_key_optimizer(model.id, "o");
+    WORKS(store_get(store_snapshot_view(snapshot), record_key_bytes(&key), &record, &d->f->err),
+          &d->f->err);
+    assert_in_range(record.size, 10, sizeof bytes);
+    for (size_t i = 0; i < 2 * record.size; i++) {
+        size_t size = i < record.size ? record.size : i - record.size;
+        struct optimizer_config config = {0};
+        enum err_code code;
+
+        memcpy(bytes, record.data, record.size);
+        if (i < record.size)
+            bytes[i] ^= 0xff;
+        code = record_decode_optimizer(bytes_of(bytes, size), &config, &d->f->err);
+        assert_true(code == OK || code == ERR_DATA_LOSS);
+        refused += code == ERR_DATA_LOSS;
+        err_clear(&d->f->err);
+        optimizer_config_drop(&config);
+    }
+    assert_in_range(refused, record.size, 2 * record.size);
+    store_snapshot_drop(snapshot);
+}
+
 /* Hyper-parameters are plain numbers: none of them may borrow from a request. */
 static void
 hyper_parameters_are_plain(void **state_)
@@ -163,11 +204,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        DOMAIN_TEST(lists_go_by_name_and_page),
-        DOMAIN_TEST(a_model_keeps_so_many),
-        DOMAIN_TEST(conditions_hold_or_nothing_changes),
-        DOMAIN_TEST(they_go_with_their_model),
-        DOMAIN_TEST(memory_may_run_out_anywhere),
+        DOMAIN_TEST(lists_go_by_name_and_page),          DOMAIN_TEST(a_model_keeps_so_many),
+        DOMAIN_TEST(conditions_hold_or_nothing_changes), DOMAIN_TEST(they_go_with_their_model),
+        DOMAIN_TEST(memory_may_run_out_anywhere),        DOMAIN_TEST(any_damage_is_survived),
         cmocka_unit_test(hyper_parameters_are_plain),
     };
 
