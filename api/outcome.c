@@ -20,8 +20,8 @@ static const char key_header[] = "Idempotency-Key";
 struct api_outcome {
     struct outcome_use use;
     struct write_outcome write;
-    struct api_fingerprint reading; /* of the request as far as it was read */
-    bool sealed;
+    struct api_fingerprint reading;                 /* of the request as far as it was read */
+    bool sealed, renders;                           /* renders: for the commit, not after it */
     uint8_t fingerprint[OUTCOME_FINGERPRINT_BYTES]; /* once sealed */
     struct api_reply before;                        /* the reply before it was rendered */
 };
@@ -157,6 +157,7 @@ render_kept(void *context, uint64_t revision, struct buf *out, struct err *err)
     AUTO(buf) reply;
 
     buf_init(&reply, API_REPLY_RECORD_BYTES_MAX);
+    rq->outcome->renders = true;
     api_reply_rewind(&rq->reply, &rq->outcome->before);
     TRY(rq->render(rq, &rq->reply, rq->render_result, revision, err));
     TRY(api_reply_encode(&rq->reply, &reply, err));
@@ -188,6 +189,20 @@ api_outcome_reply(struct api_request *rq, struct api_reply *rp, uint64_t revisio
     if (rq->outcome != NULL && rq->outcome->write.kept)
         return OK;
     return rq->render(rq, rp, rq->render_result, revision, err);
+}
+
+enum err_code
+api_outcome_check_size(const struct api_request *rq, uint64_t size_min, struct err *err)
+{
+    uint64_t size_max = rq->server->settings->idempotency_reply_max_bytes;
+
+    if (rq->outcome == NULL || !rq->outcome->renders || size_min <= size_max)
+        return OK;
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "the reply would have over %llu bytes, at most %llu are kept for an "
+                   "Idempotency-Key (idempotency_reply_max_bytes): ask for less at once, or "
+                   "without a key",
+                   (unsigned long long)size_min, (unsigned long long)size_max);
 }
 
 enum err_code

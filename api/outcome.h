@@ -23,6 +23,10 @@ ERR_MUST_CHECK enum err_code api_outcome_begin(struct api_request *rq, api_rende
  * too, and may be run again. */
 ERR_MUST_CHECK enum err_code api_outcome_reply(struct api_request *rq, struct api_reply *rp,
                                                uint64_t revision, struct err *err);
+/* For a render that would be long: ERR_PAYLOAD_TOO_LARGE when a reply of at least `size_min` bytes
+ * would not be kept anyway. Fine where none is to be. */
+ERR_MUST_CHECK enum err_code api_outcome_check_size(const struct api_request *rq, uint64_t size_min,
+                                                    struct err *err);
 /* {"deleted": name, "revision": …}; the result is the name. */
 api_render api_render_deleted;
 

@@ -22,6 +22,17 @@ made_run_drop(struct made_run *made)
     api_parts_drop(&made->parts); /* the run's expressions borrow its tensors */
 }
 
+/* In bytes: a digit and a comma for each element fetched. */
+static uint64_t
+least_size(const struct run_report *report)
+{
+    uint64_t elements = 0;
+
+    for (size_t i = 0; i < report->fetch_count; i++)
+        elements += shape_count(&report->fetches[i].type.shape);
+    return 2 * elements;
+}
+
 /* The revision is the report's, too. */
 static enum err_code
 render_run(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
@@ -32,6 +43,7 @@ render_run(struct api_request *rq, struct api_reply *rp, const void *result, uin
     AUTO(buf) body;
 
     buf_init(&body, RUN_REPLY_BYTES_MAX);
+    TRY(api_outcome_check_size(rq, least_size(&made->report), err));
     TRY(api_reply_revision(rp, revision, err));
     TRY(api_run_print(&made->run.spec, &made->report, elements_max, &body, err));
     return api_reply_buf(rp, 200, "application/json", &body, err);

@@ -518,6 +518,18 @@ def test_a_reply_that_is_too_long_to_keep_is_refused(s):
         big = formats.safetensors_write({f"w/{'n' * 100}{i}": ("int8", [30_000], b"\1" * 30_000) for i in range(100)})
         other.refuses(413, "PAYLOAD_TOO_LARGE", "idempotency_reply_max_bytes", "PUT", "values?create=true", big,
                       {**SAFE, **key("long")})
+        other.put_npy("fetched", np.zeros(5000, "<i1"))
+        run = {"ops": [{"op": "assign_add", "variable": "fetched", "value": {"op": "ones_like", "args": [{"variable": "fetched"}]}}],
+               "fetches": {"f": {"variable": "fetched"}}}
+        for few in ("0:1000", "0:3000", "0:5000"):
+            run["fetches"]["f"] = {"op": "slice", "args": [{"variable": "fetched"}, [0], [int(few[2:])]]}
+            if few == "0:1000":
+                first = other.post(":run", run, key("few")).expect(200)
+                replays(other, first, "POST", ":run", run, key("few"))
+            else:
+                other.refuses(413, "PAYLOAD_TOO_LARGE", "idempotency_reply_max_bytes", "POST", ":run", run, key("long"))
+        run["dry_run"] = True
+        other.post(":run", run, key("long")).expect(200)  # is not kept
         other.post("variables", many).expect(201)
         first = other.post("variables/v0:assign", {"value": [1]}, key("long")).expect(200)
         replays(other, first, "POST", "variables/v0:assign", {"value": [1]}, key("long"))
