@@ -210,3 +210,33 @@ class Optimizer:
         for index, value in zip(indices.tolist(), values):
             total[rows.index(index)] += value
         return np.array(rows, int), total
+
+
+# --- moving averages ---
+
+
+def average_rate(decay, num_updates):
+    """1 - decay, which the number of updates may hold down in the beginning; of float32 tensors."""
+    decay = np.float32(decay)
+    if num_updates is not None:
+        count = np.float32(num_updates)
+        decay = min(decay, (np.float32(1) + count) / (np.float32(10) + count))
+    return np.float32(1) - decay
+
+
+class Average:
+    """assign_moving_average on one variable."""
+
+    def __init__(self, value, dtype, debias):
+        self.number, self.debias = np.dtype(formats.NUMPY[dtype]).type, debias
+        self.value = value
+        self.biased, self.steps = np.zeros_like(value), np.zeros((), value.dtype)
+
+    def move(self, towards, rate):
+        rate, one = self.number(rate), self.number(1)
+        if not self.debias:
+            self.value = self.value - (self.value - towards) * rate
+            return
+        self.biased = self.biased - (self.biased - towards) * rate
+        self.steps = self.steps + one
+        self.value = self.value - (self.value - self.biased / (one - (one - rate) ** self.steps))
