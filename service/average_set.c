@@ -288,6 +288,8 @@ average_set_find(struct draft *draft, const struct average_config *config,
         TRY(take_whole_set(draft, config, out, err));
     if (!selection->named && out->count == 0)
         TRY(take_trainable(draft, out, err));
+    if (out->count == 0)
+        return OK;
     qsort(out->targets, out->count, sizeof *out->targets, compare_targets);
     for (size_t i = 0; i < out->count; i++) {
         struct average_target *target = &out->targets[i];
