@@ -2,7 +2,8 @@
 """SIGKILL under load, again and again on the same data: what was acknowledged is there, nothing is half done.
 
 Every worker has variables and checkpoints of its own and one request under way at a time, so after a kill its part of the
-store must be exactly the state before that request or the state after it. Over that lie a counter that all add to and a
+store must be exactly the state before that request or the state after it. Then it asks again, under the same key: done is only
+what was not done before. Over that lie a counter that all add to and a
 set of variables that all overwrite together. Values are compared byte by byte, revisions must not go back, and the server
 checks its own checksums.
 """
@@ -21,7 +22,7 @@ sys.dont_write_bytecode = True
 import client  # noqa: E402
 import formats  # noqa: E402
 import session  # noqa: E402
-from workload import MODEL, STAMPED, STAMP_COUNT, State, Worker, Wrong  # noqa: E402
+from workload import MODEL, STAMPED, STAMP_COUNT, State, TRAINED, Worker, Wrong  # noqa: E402
 
 np = formats.np
 MODES = ("commit", "interval=50")
@@ -52,7 +53,9 @@ def found_states(http_client, workers):
     for variable in listed(http_client, "variables"):
         prefix = variable["name"].split("/")[0]
         if prefix in states:
-            states[prefix].variables[variable["name"]] = get(
+            is_trained = variable["name"].startswith(f"{prefix}/g")
+            found = states[prefix].trained if is_trained else states[prefix].variables
+            found[variable["name"]] = get(
                 http_client, f"/variables/{variable['name']}:value?format=raw").body if variable["initialized"] else None
     for checkpoint in listed(http_client, "checkpoints"):
         name = checkpoint["name"]
@@ -68,9 +71,11 @@ def check_workers(http_client, workers):
     for worker in workers:
         found = states[worker.prefix]
         if found == worker.state:
-            pass
+            # Nothing new to be seen of the request under way; some change nothing that is a worker's own.
+            if not worker.took_effect:
+                worker.took_effect = None if found == worker.next_state else False
         elif worker.next_state is not None and found == worker.next_state:
-            worker.state = worker.next_state
+            worker.state, worker.took_effect = worker.next_state, True
         else:
             text = f"{worker.prefix}: neither the acknowledged state ({worker.state.differences(found)})"
             if worker.next_state is not None:
@@ -125,14 +130,23 @@ def check_server(http_client, server, seen):
 
 # --- rounds ----------------------------------------------------------------------------------------------------------
 
-def begin(server):
-    """The things that all workers share."""
+def begin(server, workers):
+    """The things that all workers share, and what the optimizer changes."""
     http_client = client.Client(server.host, server.port)
     http_client.request("PUT", MODEL, {"seed": 1}).expect(201)
     for name, size in (("counter", []), ("tick", [1]), *((n, [c]) for n, c in zip(STAMPED, STAMP_COUNT))):
         http_client.request("POST", f"{MODEL}/variables", {
             "name": name, "initial_value": {"op": "zeros", "shape": size, "dtype": "int64"}}).expect(201)
     http_client.request("POST", f"{MODEL}:initialize", {}).expect(200)
+    http_client.request("PUT", f"{MODEL}/optimizers/momentum", {
+        "type": "momentum", "learning_rate": 1.0, "momentum": 1.0}).expect(201)
+    for worker in workers:
+        for number, count in enumerate(TRAINED):
+            name = f"{worker.prefix}/g{number}"
+            http_client.request("POST", f"{MODEL}/variables", {"name": name, "initial_value": {
+                "op": "zeros", "shape": [count]}}).expect(201)
+            worker.state.trained[name] = bytes(4 * count)
+    http_client.request("POST", f"{MODEL}:initialize", {"only_uninitialized": True}).expect(200)
     http_client.close()
 
 
@@ -181,7 +195,7 @@ def check(server, workers):
 def rounds(options, server, workers, source):
     kills = 0
     server.start("--durability", MODES[0])
-    begin(server)
+    begin(server, workers)
     for number in range(options.rounds):
         load(server, workers, source.uniform(0.05, options.seconds))
         kills += 1
@@ -230,7 +244,8 @@ def main():
         for name, times in worker.counts.items():
             counts[name] = counts.get(name, 0) + times
     print(", ".join(f"{name} {times}" for name, times in sorted(counts.items())))
-    print(f"seed {options.seed}: {kills} kills, {sum(w.acknowledged for w in workers)} acknowledged writes, all there, none half done")
+    print(f"seed {options.seed}: {kills} kills, {sum(w.acknowledged for w in workers)} acknowledged writes, "
+          f"{sum(w.repeated for w in workers)} asked for again, all there, none half done, none twice")
     return 0
 
 

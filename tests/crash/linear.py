@@ -196,8 +196,10 @@ def begin(server):
     http_client.request("PUT", calls.MODEL, {"seed": 1}).expect(201)
     for name, shape in calls.SHAPES.items():
         start = calls.EACH if name in calls.ACCOUNTS else 0
-        http_client.request("POST", f"{calls.MODEL}/variables", {"name": name, "initial_value": {
-            "op": "fill", "dims": shape, "value": {"dtype": "int64", "shape": [], "data": start}}}).expect(201)
+        # Laid out for updates of rows from the start: to do so later is a commit of its own, that nobody asks for.
+        http_client.request("POST", f"{calls.MODEL}/variables", {"name": name, "row_updates": True, "initial_value": {
+            "op": "fill", "dims": shape, "value": {"dtype": calls.DTYPES[name], "shape": [], "data": start}}}).expect(201)
+    http_client.request("PUT", f"{calls.MODEL}/optimizers/descent", {"type": "gradient_descent", "learning_rate": 1.0}).expect(201)
     first = http_client.request("POST", f"{calls.MODEL}:initialize", {}).expect(200).revision
     http_client.close()
     return {name: history.State(calls.EACH if name in calls.ACCOUNTS else 0, 1, first) for name in calls.SHAPES}, first

@@ -15,8 +15,9 @@ MODEL = "/v1/models/linear"
 ACCOUNTS = {"account/0": [], "account/1": [], "account/2": [300], "account/3": [3000]}
 COUNTERS = {"n/0": [], "n/1": [700], "n/2": [20_000]}
 PAIR = {"pair/0": [], "pair/1": [3000]}
-TICKET = {"ticket": []}
-SHAPES = {**ACCOUNTS, **COUNTERS, **PAIR, **TICKET}
+TRAINED = {"weight": [3000], "step": []}  # an optimizer changes both
+SHAPES = {**ACCOUNTS, **COUNTERS, **PAIR, **TRAINED, "ticket": []}
+DTYPES = {name: "float32" if name == "weight" else "int64" for name in SHAPES}
 EACH = 1000  # what is in every account at first
 SMALL = [name for name, shape in SHAPES.items() if formats.count_of(shape) <= 700]
 
@@ -30,7 +31,9 @@ class Request:
 
 
 def number_of(name, elements):
-    """The number that all elements are."""
+    """The number that all elements are; as bytes, or as numbers."""
+    if isinstance(elements, bytes):
+        elements = np.frombuffer(elements, formats.NUMPY[DTYPES[name]])
     if len(elements) != formats.count_of(SHAPES[name]) or not (elements == elements[0]).all():
         raise Wrong(f"a torn value of {name}: {len(elements)} elements from {sorted(set(elements.tolist()))[:4]}")
     return int(elements[0])
@@ -39,7 +42,7 @@ def number_of(name, elements):
 def filled(name, number):
     """The expression whose elements all are this number."""
     shape = SHAPES[name]
-    return {"op": "fill", "dims": shape, "value": {"dtype": "int64", "shape": [], "data": number}} if shape else number
+    return {"op": "fill", "dims": shape, "value": {"dtype": DTYPES[name], "shape": [], "data": number}} if shape else number
 
 
 def updated(call, name):
@@ -90,6 +93,40 @@ def count(client, source, known):
     limit = known.get("ticket", {}).get("value", 0) + source.randint(-2, 30)
     call = Call(client, "count_up_to", [["ticket", "add", 1]], below=[["ticket", limit]])
     return Request(call, "POST", "/variables/ticket:count_up_to", {"limit": limit}, {}, updated(call, "ticket"))
+
+
+def scatter(client, source, _):
+    """All rows, each once."""
+    name = source.choice(["n/1", "n/2"])
+    number, verb = source.randint(1, 9), source.choice(["scatter_add", "scatter_sub", "scatter_update"])
+    call = Call(client, verb, [[name, "set" if verb == "scatter_update" else "add", -number if verb == "scatter_sub" else number]])
+    return Request(call, "POST", f"/variables/{name}:{verb}", {
+        "indices": {"op": "range", "args": [0, SHAPES[name][0]]}, "updates": filled(name, number)}, {}, updated(call, name))
+
+
+def apply_gradients(client, source, known):
+    """A step of gradient descent, sometimes only if there was no other since the weight was seen. Nothing else changes it, so its
+    revision tells."""
+    number = source.randint(-9, 9)
+    call = Call(client, "apply", [["weight", "add", number], ["step", "add", 1]])
+    gradient = filled("weight", -number)
+    if source.random() < 0.5:
+        gradient = {"indices": {"op": "range", "args": [0, SHAPES["weight"][0]]}, "values": gradient}
+    body = {"gradients": {"weight": gradient}, "global_step": "step"}
+    if "weight" in known and source.random() < 0.5:
+        call.require = [["weight", "revision", known["weight"]["revision"]]]
+        body.update(base_revision=known["weight"]["revision"], max_staleness=0)
+
+    def hear(reply):
+        if reply.status == 200:
+            call.outcome, call.revision = "done", reply.revision
+            call.sees("weight", version=reply.json["versions"]["weight"], revision=reply.revision)
+            call.sees("step", value=reply.json["global_step"], revision=reply.revision)
+            return True
+        call.outcome = "refused"
+        return reply.status == 412 and bool(call.require)
+
+    return Request(call, "POST", "/optimizers/descent:apply_gradients", body, {}, hear)
 
 
 def put_pair(client, source, _):
@@ -200,7 +237,7 @@ def read(client, source, _):
         if reply.status != 200:
             return False
         call.outcome = "done"
-        call.sees(name, value=number_of(name, np.frombuffer(reply.body, "<i8")),
+        call.sees(name, value=number_of(name, reply.body),
                   revision=int(reply.etag.split("-")[0].strip('"r')))
         return True
 
@@ -236,7 +273,7 @@ def several(client, names):
         call.outcome, call.at = "done", reply.revision
         tensors, _ = formats.safetensors_read(reply.body)
         for name in names:
-            call.sees(name, value=number_of(name, np.frombuffer(tensors[name][2], "<i8")))
+            call.sees(name, value=number_of(name, tensors[name][2]))
         conserved(call)
         return True
 
@@ -269,6 +306,7 @@ def conserved(call):
         raise Wrong(f"a write of two variables was half done: {json.dumps(call.seen)}")
 
 
-CALLS = (add, add, add, add, swap, swap, swap, count, count, put_pair, put_pair, transfer, transfer, transfer, transfer, transfer,
-         transfer, transfer_and_count, transfer_and_count, add_twice, dry_run, read, read, read, look, look, read_several,
-         read_several, read_several, read_several_json)
+CALLS = (add, add, add, add, swap, swap, swap, count, count, put_pair, put_pair, scatter, scatter, apply_gradients,
+         apply_gradients, apply_gradients, transfer, transfer, transfer, transfer, transfer, transfer, transfer_and_count,
+         transfer_and_count, add_twice, dry_run, read, read, read, look, look, read_several, read_several, read_several,
+         read_several_json)

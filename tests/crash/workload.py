@@ -11,6 +11,7 @@ RAW = {"Content-Type": "application/octet-stream"}
 SAFE = {"Content-Type": "application/vnd.safetensors"}
 STAMPED = ("stamp/a", "stamp/b", "stamp/c")
 STAMP_COUNT = (1, 700, 90_000)  # elements: inline, one record, chunks
+TRAINED = (1, 700, 90_000)  # likewise, of what an optimizer changes
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -19,21 +20,24 @@ class Wrong(Exception):
 
 
 class State:
-    """What one worker expects: {variable: bytes, or None when uninitialized}, {checkpoint: {tensor: bytes}}."""
+    """What one worker expects: {variable: bytes, or None when uninitialized}, {checkpoint: {tensor: bytes}}, and of those that
+    an optimizer changes, with its slots, {variable: bytes}."""
 
-    def __init__(self, variables=None, checkpoints=None):
+    def __init__(self, variables=None, checkpoints=None, trained=None):
         self.variables = dict(variables or {})
         self.checkpoints = dict(checkpoints or {})
+        self.trained = dict(trained or {})
 
     def copy(self):
-        return State(self.variables, self.checkpoints)
+        return State(self.variables, self.checkpoints, self.trained)
 
     def __eq__(self, other):
-        return self.variables == other.variables and self.checkpoints == other.checkpoints
+        return (self.variables, self.checkpoints, self.trained) == (other.variables, other.checkpoints, other.trained)
 
     def differences(self, other):
         lines = []
         for what, mine, theirs in (("variable", self.variables, other.variables),
+                                   ("trained variable", self.trained, other.trained),
                                    ("checkpoint", self.checkpoints, other.checkpoints)):
             for name in sorted(set(mine) | set(theirs)):
                 if name not in mine or name not in theirs:
@@ -59,10 +63,13 @@ class Worker:
         self.state = State()
         self.initial = {}  # {variable: its initial value}
         self.next_state = None  # with the request under way
+        self.under_way = None  # that request, until its reply is here: (op, request, key, next_state, adding, stamping)
+        self.took_effect = None  # whether it did, as far as the state found after a kill tells
         self.acknowledged = 0
         self.counts = {}
         self.revision = 0
-        self.number = 0
+        self.number = self.requests = self.repeated = 0
+        self.last_reply = None
         self.added = self.adding = 0
         self.stamps = []  # acknowledged: (revision, stamp)
         self.stamping = None
@@ -88,30 +95,61 @@ class Worker:
         return self.random.sample(names, min(len(names), self.random.randint(1, most)))
 
     def step(self, http_client):
-        """One request; None when the choice made no sense just now."""
+        """One request; none when the choice made no sense just now."""
         op = self.random.choice(OPS)
         after = self.state.copy()
         self.adding, self.stamping, self.next_state = 0, None, None
         request = op(self, after)
         if request is None:
             return
-        method, path, body, headers = request
-        self.next_state = after
-        reply = http_client.request(method, path, body, headers)
+        self.requests += 1
+        self.next_state, self.took_effect = after, None
+        self.under_way = (op, request, f"{self.prefix}-{self.requests}", after, self.adding, self.stamping)
+        if "idempotency-replayed" in self.ask(http_client).headers:
+            raise Wrong(f"a new request was taken for a repetition: {self.under_way[2]}")
+        self.done()
+
+    def ask(self, http_client):
+        op, (method, path, body, headers), key, *_ = self.under_way
+        sent = body if op is not assign_chunked else (body[at:at + 100_003] for at in range(0, len(body), 100_003))
+        reply = http_client.request(method, path, sent, {**(headers or {}), "Idempotency-Key": key})
         if reply.status not in (200, 201):
             raise Wrong(f"an unexpected reply\n{reply}")
-        if reply.revision <= self.revision:
-            raise Wrong(f"revision {reply.revision} after {self.revision}\n{reply}")
-        self.revision, self.state, self.next_state = reply.revision, after, None
+        self.last_reply = reply
+        return reply
+
+    def done(self):
+        """The request under way has been done by its reply."""
+        op, _, _, after, adding, stamping = self.under_way
+        revision = self.last_reply.revision
+        if revision <= self.revision:
+            raise Wrong(f"revision {revision} after {self.revision}\n{self.last_reply}")
+        self.revision, self.state, self.next_state, self.under_way = revision, after, None, None
         self.acknowledged += 1
         self.counts[op.__name__] = self.counts.get(op.__name__, 0) + 1
-        self.added += self.adding
-        if self.stamping is not None:
-            self.stamps.append((reply.revision, self.stamping))
+        self.added += adding
+        if stamping is not None:
+            self.stamps.append((revision, stamping))
         self.adding, self.stamping = 0, None
+
+    def repeat(self, http_client):
+        """After a kill, under the same key: what was done is told again, and only what was not is done now."""
+        _, _, _, after, self.adding, self.stamping = self.under_way
+        self.next_state = self.state if self.took_effect else after
+        replayed = "idempotency-replayed" in self.ask(http_client).headers
+        if self.took_effect is not None and replayed != self.took_effect:
+            raise Wrong(f"a request that {'was' if self.took_effect else 'was not'} done before the kill was "
+                        f"{'told again' if replayed else 'done'} after it\n{self.last_reply}")
+        self.repeated += 1
+        if replayed:
+            self.under_way, self.next_state, self.adding, self.stamping = None, None, 0, None
+        else:
+            self.done()
 
     def run(self, http_client, gone):
         try:
+            if self.under_way is not None:
+                self.repeat(http_client)
             while True:
                 self.step(http_client)
         except BROKEN as broken:
@@ -152,11 +190,8 @@ def assign_raw(worker, after):
 
 
 def assign_chunked(worker, after):
-    request = assign_raw(worker, after)
-    if request is None:
-        return None
-    method, path, body, headers = request
-    return method, path, (body[at:at + 100_003] for at in range(0, len(body), 100_003)), headers
+    """Sent in pieces: Worker.ask."""
+    return assign_raw(worker, after)
 
 
 def assign_json(worker, after):
@@ -191,6 +226,44 @@ def assign_add(worker, after):
     worker.number += 1
     after.variables[name] = (old + worker.number).tobytes()
     return "POST", f"{MODEL}/variables/{name}:assign_add", {"value": fill(len(old), worker.number)}, None
+
+
+def scatter(worker, after):
+    """Some rows, of which some twice: one after another for update, together for add and sub."""
+    names = [name for name, value in after.variables.items() if value]
+    if not names:
+        return None
+    name = worker.some(names, 1)[0]
+    value = np.frombuffer(after.variables[name], "<i8").copy()
+    rows = [worker.random.randrange(len(value)) for _ in range(worker.random.choice([1, 5, 200]))]
+    worker.number += 1
+    updates = [worker.number + position for position in range(len(rows))]
+    verb = worker.random.choice(["scatter_update", "scatter_add", "scatter_sub"])
+    for row, update in zip(rows, updates):
+        value[row] = update if verb == "scatter_update" else value[row] + (update if verb == "scatter_add" else -update)
+    after.variables[name] = value.tobytes()
+    return "POST", f"{MODEL}/variables/{name}:{verb}", {"indices": rows, "updates": updates}, None
+
+
+def apply_gradients(worker, after):
+    """A step of momentum, whose slots are made by the first. Whole numbers: floats are exact."""
+    name = f"{worker.prefix}/g{worker.random.randrange(len(TRAINED))}"
+    count = TRAINED[int(name[-1])]
+    weights = np.frombuffer(after.trained.get(name) or np.zeros(count, "<f4").tobytes(), "<f4").copy()
+    slot = np.frombuffer(after.trained.get(f"{name}/Momentum") or np.zeros(count, "<f4").tobytes(), "<f4").copy()
+    worker.number += 1
+    gradient = float(worker.number % 7 - 3)
+    if worker.random.random() < 0.5:
+        body = {"op": "fill", "dims": [count], "value": gradient}
+        slot += gradient
+        weights -= slot
+    else:
+        rows = sorted(worker.random.sample(range(count), min(count, 50)))
+        body = {"indices": rows, "values": [gradient] * len(rows)}
+        slot[rows] += gradient
+        weights[rows] -= slot[rows]
+    after.trained[name], after.trained[f"{name}/Momentum"] = weights.tobytes(), slot.tobytes()
+    return "POST", f"{MODEL}/optimizers/momentum:apply_gradients", {"gradients": {name: body}}, None
 
 
 def put_several(worker, after):
@@ -286,5 +359,5 @@ def stamp(worker, _):
 
 
 OPS = [create, create, initialize, assign_raw, assign_raw, assign_chunked, assign_json, assign_part, assign_part, assign_add,
-       assign_add, put_several, put_several, run_several, run_several, delete, save, save, restore, delete_checkpoint, import_checkpoint, count, count,
+       assign_add, scatter, scatter, apply_gradients, apply_gradients, put_several, put_several, run_several, run_several, delete, save, save, restore, delete_checkpoint, import_checkpoint, count, count,
        stamp, stamp]
