@@ -4,10 +4,11 @@
  * project.
  *
  *   load http HOST PORT CONNECTIONS SECONDS METHOD PATH [-H "Name: value"]… [-b BYTES | -f FILE]
- * [-n COUNT] load resp HOST PORT CONNECTIONS SECONDS SET|GET KEY [-b BYTES] [-n COUNT]
+ * [-n COUNT] [-m] load resp HOST PORT CONNECTIONS SECONDS SET|GET|INCR KEY [-b BYTES] [-n COUNT]
  *
  * A `@` in PATH or KEY becomes the connection's number. -b: that many bytes of noise; -f: a file's
- * bytes. -n: at most so many requests per connection. */
+ * bytes. -n: at most so many requests per connection. -m: compare and set: each request has
+ * If-Match with the ETag of the reply before it; 412 is a try that was lost. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,6 +28,7 @@
 enum {
     NOISE_BYTES = 1 << 20,
     HEAD_BYTES_MAX = 16384,
+    ETAG_BYTES_MAX = 128,
     CONNECTIONS_MAX = 256,
     SAMPLES_MAX = 2000000
 };
@@ -42,6 +44,7 @@ struct plan {
     const char *file;   /* NULL: noise */
     const char *noise;  /* NOISE_BYTES, repeated */
     char headers[4096];
+    bool match;
 };
 
 struct worker {
@@ -50,7 +53,9 @@ struct worker {
     int index, socket;
     char head[HEAD_BYTES_MAX];
     size_t head_size;
-    uint64_t requests, bytes_in, bytes_out;
+    char etag[ETAG_BYTES_MAX]; /* for If-Match: of the last reply, or * */
+    bool was_lost;             /* the last try was answered with 412 */
+    uint64_t requests, lost, bytes_in, bytes_out;
     double *samples; /* seconds each */
     double began, ended;
     char failure[512];
@@ -164,11 +169,14 @@ read_http(struct worker *w)
     if (!read_head(w, head, "\r\n\r\n", &extra))
         return false;
     status = (int)strtol(head + 9, NULL, 10);
-    if (status < 200 || status >= 400)
+    w->was_lost = w->plan->match && status == 412;
+    if ((status < 200 || status >= 400) && !w->was_lost)
         return fail(w, head);
     for (char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n"))
         if (strncasecmp(line + 2, "content-length:", 15) == 0)
             length = strtoull(line + 17, NULL, 10);
+        else if (strncasecmp(line + 2, "etag: ", 6) == 0)
+            snprintf(w->etag, sizeof w->etag, "%.*s", (int)strcspn(line + 8, "\r"), line + 8);
     if (status == 304)
         length = 0;
     return length < extra ? fail(w, "more than one reply") : drop(w, length - extra);
@@ -183,7 +191,7 @@ read_resp(struct worker *w)
 
     if (!read_head(w, head, "\r\n", &extra))
         return false;
-    if (head[0] == '+')
+    if (head[0] == '+' || head[0] == ':')
         return true;
     if (head[0] != '$' || head[1] == '-')
         return fail(w, head);
@@ -197,7 +205,16 @@ one(struct worker *w)
     const struct plan *p = w->plan;
     bool body = p->body_size > 0;
 
-    if (!send_all(w, w->head, w->head_size, body ? MSG_MORE : 0) || !send_body(w))
+    if (!send_all(w, w->head, w->head_size, body || p->match ? MSG_MORE : 0))
+        return false;
+    if (p->match) {
+        char line[ETAG_BYTES_MAX + 32];
+        int size = snprintf(line, sizeof line, "If-Match: %s\r\n\r\n", w->etag);
+
+        if (!send_all(w, line, (size_t)size, body ? MSG_MORE : 0))
+            return false;
+    }
+    if (!send_body(w))
         return false;
     if (p->resp && body && !send_all(w, "\r\n", 2, 0))
         return false;
@@ -230,12 +247,13 @@ prepare(struct worker *w)
         size = snprintf(w->head, sizeof w->head, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%llu\r\n",
                         strlen(path), path, (unsigned long long)p->body_size);
     else if (p->resp)
-        size = snprintf(w->head, sizeof w->head, "*2\r\n$3\r\nGET\r\n$%zu\r\n%s\r\n", strlen(path),
-                        path);
+        size = snprintf(w->head, sizeof w->head, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n",
+                        strlen(p->method), p->method, strlen(path), path);
     else if (p->body_size > 0 || strcmp(p->method, "GET") != 0)
-        size = snprintf(w->head, sizeof w->head,
-                        "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %llu\r\n\r\n",
-                        p->method, path, p->headers, (unsigned long long)p->body_size);
+        size =
+            snprintf(w->head, sizeof w->head,
+                     "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %llu\r\n%s", p->method,
+                     path, p->headers, (unsigned long long)p->body_size, p->match ? "" : "\r\n");
     else
         size = snprintf(w->head, sizeof w->head, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
                         p->method, path, p->headers);
@@ -268,12 +286,17 @@ run(void *context)
     double until = now() + w->plan->seconds, at;
 
     w->began = at = now();
+    snprintf(w->etag, sizeof w->etag, "*");
     do {
         double before = at;
 
         if (!one(w))
             break;
         at = now();
+        if (w->was_lost) {
+            w->lost++;
+            continue;
+        }
         if (w->requests < SAMPLES_MAX)
             w->samples[w->requests] = at - before;
         w->requests++;
@@ -293,7 +316,7 @@ by_value(const void *a, const void *b)
 static int
 report(struct worker *workers, int count)
 {
-    uint64_t requests = 0, in = 0, out = 0;
+    uint64_t requests = 0, lost = 0, in = 0, out = 0;
     size_t samples = 0;
     double rate = 0, *all;
 
@@ -301,6 +324,7 @@ report(struct worker *workers, int count)
         if (workers[i].failure[0] != '\0')
             die(workers[i].failure);
         requests += workers[i].requests;
+        lost += workers[i].lost;
         in += workers[i].bytes_in;
         out += workers[i].bytes_out;
         /* A connection that ends late must not make the others look slow. */
@@ -313,10 +337,13 @@ report(struct worker *workers, int count)
         for (uint64_t k = 0; k < workers[i].requests && k < SAMPLES_MAX; k++)
             all[samples++] = workers[i].samples[k];
     qsort(all, samples, sizeof *all, by_value);
-    printf("{\"requests\": %llu, \"per_second\": %.3f, \"bytes_in\": %llu, \"bytes_out\": %llu, "
-           "\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f}\n",
-           (unsigned long long)requests, rate, (unsigned long long)in, (unsigned long long)out,
-           all[samples / 2] * 1e3, all[samples * 99 / 100] * 1e3, all[samples - 1] * 1e3);
+    if (samples == 0)
+        die("not one request was won");
+    printf("{\"requests\": %llu, \"lost\": %llu, \"per_second\": %.3f, \"bytes_in\": %llu, "
+           "\"bytes_out\": %llu, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f}\n",
+           (unsigned long long)requests, (unsigned long long)lost, rate, (unsigned long long)in,
+           (unsigned long long)out, all[samples / 2] * 1e3, all[samples * 99 / 100] * 1e3,
+           all[samples - 1] * 1e3);
     free(all);
     return 0;
 }
@@ -361,7 +388,7 @@ options(struct plan *p, int argc, char **argv)
 {
     int letter;
 
-    while ((letter = getopt(argc, argv, "H:b:f:n:")) != -1) {
+    while ((letter = getopt(argc, argv, "H:b:f:n:m")) != -1) {
         size_t used = strlen(p->headers);
 
         switch (letter) {
@@ -375,6 +402,9 @@ options(struct plan *p, int argc, char **argv)
             break;
         case 'f':
             p->file = read_file(optarg, &p->body_size);
+            break;
+        case 'm':
+            p->match = true;
             break;
         case 'n':
             p->count_max = strtoull(optarg, NULL, 10);
@@ -393,7 +423,7 @@ main(int argc, char **argv)
 
     if (argc < 8)
         die("http|resp HOST PORT CONNECTIONS SECONDS METHOD PATH [-H header]… [-b bytes | -f file] "
-            "[-n count]");
+            "[-n count] [-m]");
     plan.resp = strcmp(argv[1], "resp") == 0;
     plan.host = argv[2];
     plan.port = (uint16_t)strtoul(argv[3], NULL, 10);

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""How fast, beside peers that serve the same bytes in the same minute on the same machine: nginx for reads, Redis for writes.
+"""How fast, beside peers that serve the same bytes in the same minute on the same machine: nginx for reads, Redis and etcd for
+writes, PyTorch for steps.
 
 Every row is measured in several rounds, ours and the peer's turn about; the number to look at is the median of the rounds'
 ratios, because a shared machine makes single figures wander by a factor of two while ratios hold. The table goes to
@@ -13,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,108 +29,11 @@ sys.dont_write_bytecode = True
 import client  # noqa: E402
 import draws  # noqa: E402
 import optimizers  # noqa: E402
-import session  # noqa: E402
+import updates  # noqa: E402
+from peers import MODEL, RAW, SIZES, nginx, ours, payload, put, redis  # noqa: E402
 
-SIZES = [("64 B", 64), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20), ("64 MiB", 64 << 20)]
 BIG = 64 << 20
 MODES = [("commit", "always"), ("interval=1000", "everysec")]
-RAW = "Content-Type: application/octet-stream"
-MODEL = "/v1/models/bench"
-NGINX = """
-daemon off; master_process on; worker_processes 2; pid {root}/pid; error_log {root}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 600;
-    client_body_temp_path {root}/b; proxy_temp_path {root}/p; fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u;
-    scgi_temp_path {root}/s; default_type application/octet-stream;
-    server {{ listen 127.0.0.1:{port}; root {root}/files; }}
-}}
-"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, process, what):
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"{what} ended at once")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"{what} does not listen")
-
-
-@contextlib.contextmanager
-def peer(command, port, what):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               preexec_fn=session.die_with_parent)
-    try:
-        wait_for(port, process, what)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@contextlib.contextmanager
-def nginx():
-    """Its port; files v0, v1, … of the sizes above."""
-    with tempfile.TemporaryDirectory(prefix="tensorkeep-bench-nginx-") as root:
-        os.chmod(root, 0o755)  # its workers run as another user
-        os.mkdir(f"{root}/files")
-        for index, (_, size) in enumerate(SIZES):
-            with open(f"{root}/files/v{index}", "wb") as file:
-                file.write(payload(size))
-        port = free_port()
-        with open(f"{root}/conf", "w", encoding="ascii") as file:
-            file.write(NGINX.format(root=root, port=port))
-        with peer(["nginx", "-p", root, "-c", f"{root}/conf"], port, "nginx"):
-            yield port
-
-
-@contextlib.contextmanager
-def redis(fsync):
-    """A fresh one, so that its log does not grow from row to row."""
-    with tempfile.TemporaryDirectory(prefix="tensorkeep-bench-redis-") as root:
-        port = free_port()
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", root, "--save", "", "--appendonly",
-                   "yes", "--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0", "--daemonize", "no"]
-        with peer(command, port, "redis-server"):
-            yield port
-
-
-@contextlib.contextmanager
-def ours(options, mode):
-    server = session.Server(os.path.abspath(options.server), ["--durability", mode])
-    try:
-        server.start()
-        http = client.Client(server.host, server.port, 600)
-        http.request("PUT", MODEL, {}).expect(201)
-        yield server, http
-        http.close()
-        server.stop()
-    finally:
-        server.end()
-        server.remove()
-
-
-def payload(size):
-    return bytes(range(64)) * (size // 64)
-
-
-def put(http, name, dtype, shape, body):
-    reply = http.request("PUT", f"{MODEL}/variables/{name}", body, {
-        "Content-Type": "application/octet-stream", "Tensor-Dtype": dtype, "Tensor-Shape": ",".join(map(str, shape))})
-    assert reply.status in (200, 201), str(reply)
-    return reply
 
 
 class Bench:
@@ -353,9 +256,18 @@ class Bench:
         """Steps in memory; the program is built by `make bench`."""
         self.rows += optimizers.run(os.path.join(ROOT, "build", "release", "tests", "bench", "optimizers"), self.options.rounds)
 
+    def counts(self, mode, fsync):
+        updates.counts(self, mode, fsync)
+
+    def sparse(self, mode):
+        updates.sparse(self, mode)
+
+    def steps(self, mode):
+        updates.steps(self, mode)
+
     def run(self):
-        parts = [(self.reads,)] + [(part, *mode) for part in (self.puts, self.adds) for mode in MODES]
-        parts += [(self.checkpoints, mode) for mode, _ in MODES] + [(self.memory,), (self.random,), (self.optimizers,)]
+        parts = [(self.reads,)] + [(part, *mode) for part in (self.puts, self.adds, self.counts) for mode in MODES]
+        parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints) for mode, _ in MODES] + [(self.memory,), (self.random,), (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
@@ -364,7 +276,8 @@ class Bench:
 def versions(options):
     found = {}
     for name, command in (("tensorkeep", [os.path.abspath(options.server), "--version"]), ("nginx", ["nginx", "-v"]),
-                          ("redis", ["redis-server", "--version"]), ("wrk", ["wrk", "-v"]), ("kernel", ["uname", "-r"])):
+                          ("redis", ["redis-server", "--version"]), ("etcd", ["etcd", "--version"]),
+                          ("wrk", ["wrk", "-v"]), ("kernel", ["uname", "-r"])):
         if shutil.which(command[0]):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             found[name] = (done.stdout + done.stderr).strip().split("\n")[0]
@@ -374,12 +287,12 @@ def versions(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="how fast, beside nginx and Redis")
+    parser = argparse.ArgumentParser(description="how fast, beside nginx, Redis, etcd and PyTorch")
     parser.add_argument("--server", default="build/tensorkeep")
     parser.add_argument("--quick", action="store_true", help="about two minutes, less trustworthy")
     parser.add_argument("--rounds", type=int, help="turns per row")
     parser.add_argument("--seconds", type=float, help="of load per turn")
-    parser.add_argument("--only", default="", metavar="PART", help="reads, puts, adds, checkpoints, memory, random or optimizers")
+    parser.add_argument("--only", default="", metavar="PART", help="reads, puts, adds, counts, sparse, steps, checkpoints, memory, random or optimizers")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
