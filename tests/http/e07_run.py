@@ -159,6 +159,7 @@ def initialized(s):
 
 def test_the_catalogue_names_every_operation(s):
     verbs = {verb["name"]: verb for verb in s.get("/v1/verbs").expect(200).json["verbs"]}
-    assert {"assign", "scatter_nd_add", "count_up_to", "initialize", "save", "apply_gradients"} <= set(verbs)
-    assert verbs["assign"]["fields"] == ["variable", "value", "validate_shape"]
+    assert {"assign", "scatter_nd_add", "count_up_to", "initialize", "save", "apply_gradients",
+            "apply_moving_averages"} <= set(verbs)
+    assert verbs["assign"]["fields"] == ["variable", "value", "validate_shape", "slice"]
     assert all(verb["summary"].endswith(".") for verb in verbs.values())
