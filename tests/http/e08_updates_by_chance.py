@@ -130,6 +130,11 @@ HYPER = {
     "adagrad_da": lambda c: {"initial_gradient_squared_accumulator_value": 0.5, "global_step": "global_step",
                              "l1_regularization_strength": c.choice([0.0, 0.05]),
                              "l2_regularization_strength": c.choice([0.0, 0.2])},
+    "adamw": lambda c: {"weight_decay": c.choice([0.0, 0.1]), "beta2": 0.9, "epsilon": c.choice([1e-3, 1e-2])},
+    "adamax": lambda c: {"beta1": c.choice([0.5, 0.9]), "beta2": c.choice([0.9, 0.99]), "epsilon": 1e-2},
+    "lamb": lambda c: {"beta2": 0.9, "epsilon": c.choice([1e-3, 1e-2]), "weight_decay": c.choice([0.0, 0.1])},
+    "lars": lambda c: {"momentum": c.choice([0.0, 0.9]), "eeta": c.choice([0.001, 0.5]), "weight_decay": c.choice([0.0, 0.1])},
+    "addsign": lambda c: {"alpha": c.choice([0.5, 1.0]), "beta": c.choice([0.5, 0.9])},
 }
 HALVES = ("gradient_descent", "momentum", "adagrad", "rmsprop")
 
@@ -172,7 +177,7 @@ def train(s, chance, kind, dtype, number):
             gradients = update_models.clipped(gradients, body["clip_by_global_norm"])
         reply = s.post("optimizers/o:apply_gradients", body)
         assert reply.status == 200, f"seed {SEED}, {kind} of {dtype} {hyper}\n{reply}"
-        values.update(model.apply(values, gradients, rate * 0.5 ** (done // 2) if decays else rate))
+        values.update(model.apply(values, gradients, np.float32(rate * 0.5 ** (done // 2)) if decays else rate))
         check_all(s, model, values, dtype, f"{kind} of {dtype} {hyper}, step {step}")
 
 
@@ -183,9 +188,8 @@ def check_all(s, model, values, dtype, what):
     for name, slots in model.slots.items():
         for (suffix, _), slot in zip(model.slot_list(), slots):
             close(s.array(f"{name}/{suffix}"), slot, dtype, f"{what}: {name}/{suffix}")
-    if model.kind == "adam":
-        for name, power in zip(("beta1_power", "beta2_power"), model.powers):
-            close(s.array(name), np.array(power), "float32", f"{what}: {name}")
+    for name, power in zip(("beta1_power", "beta2_power"), model.powers):
+        close(s.array(name), np.array(power), power.dtype.name, f"{what}: {name}")
 
 
 def rounds(s, kind):
@@ -234,3 +238,23 @@ def test_proximal_adagrad(s):
 
 def test_adagrad_da(s):
     rounds(s, "adagrad_da")
+
+
+def test_adamw(s):
+    rounds(s, "adamw")
+
+
+def test_adamax(s):
+    rounds(s, "adamax")
+
+
+def test_lamb(s):
+    rounds(s, "lamb")
+
+
+def test_lars(s):
+    rounds(s, "lars")
+
+
+def test_addsign(s):
+    rounds(s, "addsign")

@@ -56,7 +56,14 @@ DEFAULTS = {
     "proximal_adagrad": {"initial_accumulator_value": 0.1, "l1_regularization_strength": 0.0, "l2_regularization_strength": 0.0},
     "adagrad_da": {"initial_gradient_squared_accumulator_value": 0.1, "l1_regularization_strength": 0.0,
                    "l2_regularization_strength": 0.0},
+    "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}, "adamax": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "lamb": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "weight_decay": 0.0}, "addsign": {"alpha": 1.0, "beta": 0.9},
+    "lars": {"momentum": 0.9, "weight_decay": 0.0001, "eeta": 0.001, "epsilon": 0.0},
 }
+# Not in r1.0: numbers have the variable's dtype at once, powers are float64.
+BEYOND = ("adamw", "adamax", "lamb", "addsign", "lars")
+# A sparse gradient is zero in the other rows, and moves them too.
+EVERY_ROW = ("adam", "adamw", "lamb", "addsign")
 # Suffixes of slots in the checkpoint, and what they start at: a number or a hyper-parameter.
 SLOTS = {
     "gradient_descent": [], "momentum": [("Momentum", 0)], "adagrad": [("Adagrad", "initial_accumulator_value")],
@@ -64,6 +71,8 @@ SLOTS = {
     "rmsprop": [("RMSProp", 1), ("RMSProp_1", 0)], "ftrl": [("Ftrl", "initial_accumulator_value"), ("Ftrl_1", 0)],
     "proximal_gradient_descent": [], "proximal_adagrad": [("ProximalAdagrad", "initial_accumulator_value")],
     "adagrad_da": [("AdagradDA", 0), ("AdagradDA_1", "initial_gradient_squared_accumulator_value")],
+    "adamw": [("AdamW", 0), ("AdamW_1", 0)], "adamax": [("AdaMax", 0), ("AdaMax_1", 0)], "lamb": [("LAMB", 0), ("LAMB_1", 0)],
+    "addsign": [("AddSignOptimizer", 0)], "lars": [("LARSOptimizer", 0)],
 }
 
 
@@ -145,6 +154,47 @@ def adagrad_da(h, w, slots, g, rate):
     return -rate * above / (h["l2_regularization_strength"] * steps * rate + np.sqrt(slots[1]))
 
 
+def adamw(h, w, slots, g, rate):
+    w = w.copy()
+    w[h["listed"]] -= w[h["listed"]] * h["weight_decay"]
+    return adam(h, w, slots, g, rate)
+
+
+def adamax(h, w, slots, g, rate):
+    one = w.dtype.type(1)
+    slots[0] = slots[0] + (g - slots[0]) * (one - h["beta1"])
+    slots[1] = np.maximum(slots[1] * h["beta2"], np.abs(g))
+    return w - rate / (one - w.dtype.type(h["powers"][0])) * slots[0] / (slots[1] + h["epsilon"])
+
+
+def norm(array):
+    return array.dtype.type(np.sqrt(np.sum(np.square(array, dtype="f8"))))
+
+
+def lamb(h, w, slots, g, rate):
+    one = w.dtype.type(1)
+    beta1_power, beta2_power = (w.dtype.type(power) for power in h["powers"])
+    slots[0] = slots[0] * h["beta1"] + g * (one - h["beta1"])
+    slots[1] = slots[1] * h["beta2"] + g * g * (one - h["beta2"])
+    step = slots[0] / (one - beta1_power) / (np.sqrt(slots[1] / (one - beta2_power)) + h["epsilon"]) + h["weight_decay"] * w
+    ratio = norm(w) / norm(step) if norm(w) > 0 and norm(step) > 0 else one
+    return w - ratio * rate * step
+
+
+def lars(h, w, slots, g, rate):
+    if not isinstance(h["listed"], np.ndarray) and norm(w) > 0 and norm(g) > 0:
+        rate = rate * (h["eeta"] * norm(w) / (norm(g) + h["weight_decay"] * norm(w) + h["epsilon"]))
+    if not isinstance(h["listed"], np.ndarray):
+        g = g + h["weight_decay"] * w
+    slots[0] = slots[0] * h["momentum"] + g
+    return w - rate * slots[0]
+
+
+def addsign(h, w, slots, g, rate):
+    slots[0] = slots[0] * h["beta"] + g * (w.dtype.type(1) - h["beta"])
+    return w - rate * (h["alpha"] + np.sign(g) * np.sign(slots[0])) * g
+
+
 def clipped(gradients, limit):
     """clip_by_global_norm; of rows, their values as they come."""
     values = {name: each[1] if isinstance(each, tuple) else each for name, each in gradients.items()}
@@ -160,11 +210,18 @@ class Optimizer:
     def __init__(self, kind, hyper, dtype):
         self.kind, self.dtype = kind, np.dtype(dtype)
         self.hyper = {**DEFAULTS[kind], **hyper}
-        self.slots, self.powers = {}, [np.float32(self.hyper.get("beta1", 0)), np.float32(self.hyper.get("beta2", 0))]
+        self.power = np.float64 if kind in BEYOND else np.float32
+        self.slots, self.powers = {}, [self.power(self.hyper[beta]) for beta in self.betas()]
         self.global_step = 0
 
+    def betas(self):
+        """Hyper-parameters that are multiplied by themselves with every step."""
+        if self.kind == "adamax":
+            return ["beta1"]
+        return ["beta1", "beta2"] if "beta1" in self.hyper else []
+
     def number(self, value):
-        return self.dtype.type(np.float32(value))
+        return self.dtype.type(value if self.kind in BEYOND else np.float32(value))
 
     def slot_list(self):
         """Suffix and initial value of each."""
@@ -188,18 +245,18 @@ class Optimizer:
             slots = self.slots_of(name, w.shape)
             if isinstance(gradient, tuple):
                 rows, gradient = self.sums(*gradient)
-                if self.kind == "adam":  # moves every row: the others' gradient is zero
-                    whole = np.zeros_like(w)
-                    whole[rows] = gradient
-                    rows, gradient = slice(None), whole
+            params["listed"] = rows
+            if isinstance(rows, np.ndarray) and self.kind in EVERY_ROW:
+                whole = np.zeros_like(w)
+                whole[rows] = gradient
+                rows, gradient = slice(None), whole
             part = [slot[rows] for slot in slots]
             with np.errstate(all="ignore"):
                 w[rows] = globals()[self.kind](params, w[rows], part, gradient, self.number(rate))
             for slot, new in zip(slots, part):
                 slot[rows] = new
             out[name] = w
-        self.powers = [np.float32(power * np.float32(params[key])) for power, key in zip(self.powers, ("beta1", "beta2"))] \
-            if self.kind == "adam" else self.powers
+        self.powers = [power * self.power(self.hyper[beta]) for power, beta in zip(self.powers, self.betas())]
         self.global_step += 1
         return out
 
