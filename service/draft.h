@@ -18,8 +18,9 @@
 #include "store/base/arena.h"
 
 enum {
-    /* Edits of a value go by blocks of so many bytes: what of it they read and keep. */
-    DRAFT_BLOCK_BYTES = 1024,
+    /* Edits of a value go by blocks of so many bytes: what of it they read and keep. Chunks of
+     * either class are whole numbers of them, so that a block lies in one chunk. */
+    DRAFT_BLOCK_BYTES = 960,
     /* A value of up to so many bytes is edited as a whole. */
     DRAFT_WHOLE_BYTES_MAX = 64 << 10,
     /* Chunks that edits may rewrite inside a commit; beyond it they are staged ahead of it. */
@@ -261,8 +262,8 @@ void *draft_to_publish(const struct draft *draft, draft_publication *publish, si
 
 /* --- committing ---------------------------------------------------------------------------- */
 
-/* Before draft_publish of a draft that was made ahead, outside of any unit: stages the chunks
- * of edits that would rewrite too much inside a commit. */
+/* Before draft_publish of a draft that was made ahead, outside of any unit: stages what would be
+ * too much to write inside a commit, the chunks of edits and values in memory. */
 ERR_MUST_CHECK enum err_code draft_settle(struct draft *draft, struct err *err);
 /* Inside a unit; may run again with the unit. ERR_CONFLICT when a variable is not what the draft
  * took it for. Whether anything changed: *changed. */

@@ -11,6 +11,10 @@
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
+_Static_assert(STORE_ROWS_BYTES % DRAFT_BLOCK_BYTES == 0 &&
+                   STORE_BULK_BYTES % DRAFT_BLOCK_BYTES == 0,
+               "a block lies in one chunk");
+
 enum { FIRST_SLOTS = 64 };
 
 /* Fibonacci hashing: neighbouring blocks go to slots far apart. */
@@ -244,7 +248,7 @@ draft_each_change(const struct draft_variable *variable, draft_change *visit, vo
 
 /* --- before the commit --------------------------------------------------------------------- */
 
-/* Edits of what the run itself has made: the whole of it anew. */
+/* What is in memory, or edits of what the run itself has made: the whole of it anew. */
 static enum err_code
 rebuild(struct draft *draft, struct draft_value *value, struct err *err)
 {
@@ -263,8 +267,10 @@ rebuild(struct draft *draft, struct draft_value *value, struct err *err)
         offset += size;
     }
     value->kind = DRAFT_BUILT;
-    value->base->holders--;
+    draft_value_release(value->base);
     value->base = NULL;
+    mem_free(value->bytes);
+    value->bytes = NULL;
     return OK;
 }
 
@@ -282,7 +288,7 @@ stage_chunk(struct draft *draft, struct draft_value *value, uint64_t offset, str
     return OK;
 }
 
-/* A block may lie in two chunks, and most chunks have several. */
+/* Most chunks have several blocks. */
 static enum err_code
 stage_chunks(struct draft *draft, struct draft_value *value, struct err *err)
 {
@@ -291,19 +297,34 @@ stage_chunks(struct draft *draft, struct draft_value *value, struct err *err)
 
     TRY(draft_stage(draft, err));
     TRY(draft_blocks_sorted(&value->blocks, &blocks, err));
-    value->staged = mem_zeroed(2 * value->blocks.count, sizeof *value->staged, err);
+    value->staged = mem_zeroed(value->blocks.count, sizeof *value->staged, err);
     if (value->staged == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < value->blocks.count; i++) {
-        uint64_t offset = blocks[i].index * DRAFT_BLOCK_BYTES, stop = offset + DRAFT_BLOCK_BYTES;
+        const struct value_staged *last = &value->staged[value->staged_count];
+        uint64_t offset = blocks[i].index * DRAFT_BLOCK_BYTES;
 
-        stop = stop < value->size ? stop : value->size;
-        for (offset = offset > end ? offset : end; offset < stop; offset = end) {
-            const struct value_staged *last = &value->staged[value->staged_count];
+        if (offset < end)
+            continue;
+        TRY(stage_chunk(draft, value, offset, err));
+        end = last->offset + last->chunk.length;
+    }
+    return OK;
+}
 
-            TRY(stage_chunk(draft, value, offset, err));
-            end = last->offset + last->chunk.length;
-        }
+static enum err_code
+settle_memory(struct draft *draft, struct err *err)
+{
+    uint64_t left = SERVICE_COMMIT_BYTES_MAX;
+
+    for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
+        if (value->kind != DRAFT_MEMORY || value->holders == 0 ||
+            value->size <= VALUE_RECORD_BYTES_MAX)
+            continue;
+        if (value->size <= left)
+            left -= value->size;
+        else
+            TRY(rebuild(draft, value, err));
     }
     return OK;
 }
@@ -313,6 +334,7 @@ draft_settle(struct draft *draft, struct err *err)
 {
     uint64_t left = DRAFT_EDIT_BYTES_MAX;
 
+    TRY(settle_memory(draft, err));
     for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
         uint64_t touched = value->touched_chunks * store_class_bytes(value->class);
 

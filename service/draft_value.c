@@ -47,6 +47,7 @@ draft_value_release(struct draft_value *value)
         mem_free(value->blocks.slots);
         mem_free(value->staged);
         value->bytes = NULL;
+        value->staged = NULL;
         value->blocks = (struct draft_blocks){0};
         value->base = NULL;
         value = base;
