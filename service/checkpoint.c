@@ -57,7 +57,7 @@ remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
     return OK;
 }
 
-static enum err_code
+enum err_code
 checkpoint_exists(const char *name, struct err *err)
 {
     err_about(err, "checkpoint", name);

@@ -145,6 +145,8 @@ ERR_MUST_CHECK enum err_code checkpoint_delete(struct service *service, const ch
 
 struct store_txn;
 struct usage_change;
+/* ERR_ALREADY_EXISTS naming it. */
+enum err_code checkpoint_exists(const char *name, struct err *err);
 /* Inside a unit: every tensor record of the checkpoint, its values and its metadata. Not the
  * checkpoint's own record. */
 ERR_MUST_CHECK enum err_code

@@ -6,7 +6,6 @@
 
 #include "service/compute.h"
 #include "service/graph_walk.h"
-#include "service/variable_info.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -93,12 +92,6 @@ reserve_variable(struct draft *draft, struct err *err)
 
     if (draft->variable_count < draft->variable_capacity)
         return OK;
-    if (draft->variable_count >= draft->service->limits.variables_per_request_max)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "more than %" PRIu32 " variables in one request (variables_per_request_max)",
-                       draft->service->limits.variables_per_request_max);
-    if (capacity > draft->service->limits.variables_per_request_max)
-        capacity = draft->service->limits.variables_per_request_max;
     grown = mem_resize(draft->variables, capacity * sizeof(struct draft_variable *), err);
     if (grown == NULL)
         return ERR_NO_MEMORY;
@@ -152,23 +145,53 @@ take_record(struct draft *draft, struct draft_variable *variable,
     return OK;
 }
 
-enum err_code
-draft_look(struct draft *draft, const char *name, struct draft_variable **out, struct err *err)
+/* The variable's entry, made when it is not known yet, whether or not it exists. */
+static enum err_code
+look(struct draft *draft, const char *name, struct draft_variable **out, struct err *err)
 {
-    struct draft_variable *variable = draft_known(draft, name);
     struct variable_record record;
     bool found = false;
 
+    *out = draft_known(draft, name);
+    if (*out != NULL)
+        return OK;
+    TRY(record_get_variable(draft->view, draft->model.id, name, &found, &record, err));
+    TRY(draft_add_variable(draft, name, out, err));
+    return found ? take_record(draft, *out, &record, err) : OK;
+}
+
+static bool
+exists(const struct draft_variable *variable)
+{
+    return variable->found || variable->made != NULL;
+}
+
+static enum err_code
+not_found(const char *name, struct err *err)
+{
+    (void)err_set(err, ERR_NOT_FOUND, "there is no variable '%s'", name);
+    err_about(err, "variable", name);
+    return ERR_NOT_FOUND;
+}
+
+enum err_code
+draft_look(struct draft *draft, const char *name, struct draft_variable **out, struct err *err)
+{
+    uint32_t limit = draft->service->limits.variables_per_request_max;
+    struct draft_variable *variable = NULL;
+
     *out = NULL;
-    if (variable == NULL) {
+    if (draft_known(draft, name) == NULL) {
         TRY(name_check("variable", name, err));
-        TRY(record_get_variable(draft->view, draft->model.id, name, &found, &record, err));
-        TRY(draft_add_variable(draft, name, &variable, err));
-        if (found)
-            TRY(take_record(draft, variable, &record, err));
+        if (draft->named_count == limit)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "more than %" PRIu32
+                           " variables in one request (variables_per_request_max)",
+                           limit);
+        draft->named_count++;
     }
-    if (variable->found || variable->made != NULL)
-        *out = variable;
+    TRY(look(draft, name, &variable, err));
+    *out = exists(variable) ? variable : NULL;
     return OK;
 }
 
@@ -176,11 +199,15 @@ enum err_code
 draft_find(struct draft *draft, const char *name, struct draft_variable **out, struct err *err)
 {
     TRY(draft_look(draft, name, out, err));
-    if (*out != NULL)
-        return OK;
-    (void)err_set(err, ERR_NOT_FOUND, "there is no variable '%s'", name);
-    err_about(err, "variable", name);
-    return ERR_NOT_FOUND;
+    return *out != NULL ? OK : not_found(name, err);
+}
+
+enum err_code
+draft_find_listed(struct draft *draft, const char *name, struct draft_variable **out,
+                  struct err *err)
+{
+    TRY(look(draft, name, out, err));
+    return exists(*out) ? OK : not_found(name, err);
 }
 
 enum err_code
@@ -190,7 +217,7 @@ draft_find_initialized(struct draft *draft, const char *name, struct draft_varia
     TRY(draft_find(draft, name, out, err));
     if ((*out)->value != NULL)
         return OK;
-    (*out)->relied_on = true;
+    draft_rely(*out);
     return compute_uninitialized(name, err);
 }
 
@@ -200,6 +227,7 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
 {
     struct draft_variable *variable = NULL;
     struct draft_new *made;
+    uint64_t nodes = 0;
 
     TRY(draft_look(draft, spec->name, &variable, err));
     if (variable != NULL) {
@@ -207,10 +235,12 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
         return err_set(err, ERR_ALREADY_EXISTS, "variable '%s' exists already", spec->name);
     }
     variable = draft_known(draft, spec->name);
+    TRY(graph_count_variable(spec->initial_value, &nodes, err));
     made = arena_alloc(&draft->arena, sizeof *made, err);
     if (made == NULL)
         return ERR_NO_MEMORY;
     made->variable = variable;
+    made->graph_nodes = draft->graph_nodes;
     if (spec->collection != NULL) {
         made->collection = arena_text(&draft->arena, bytes_of_text(spec->collection), err);
         if (made->collection == NULL)
@@ -223,6 +253,7 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
     *draft->made_end = made;
     draft->made_end = &made->next;
     variable->made = made;
+    draft->graph_nodes += nodes;
     variable->form =
         (struct variable_form){.type = spec->type, .shape_known = true, .validate_shape = true};
     variable->trainable = spec->trainable;
@@ -253,179 +284,4 @@ draft_check_model(struct draft *draft, const struct write_options *options, stru
     draft->model_relied_on = true;
     draft->model_revision = usage.revision;
     return service_check_conditions(options, "model", draft->model_name, true, usage.revision, err);
-}
-
-/* --- as a source of expressions ------------------------------------------------------------ */
-
-static enum err_code
-source_type(void *context, const char *name, bool initialized, struct tensor_type *out,
-            struct err *err)
-{
-    struct draft_variable *variable = NULL;
-
-    (void)initialized;
-    TRY(draft_find(context, name, &variable, err));
-    variable->relied_on = true;
-    if (variable->value == NULL && !variable->form.shape_known)
-        return compute_uninitialized(name, err);
-    *out = variable->form.type;
-    return OK;
-}
-
-static enum err_code
-source_read(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
-            void *out, struct err *err)
-{
-    struct draft_variable *variable = NULL;
-
-    (void)initialized;
-    TRY(draft_find_initialized(context, name, &variable, err));
-    return draft_read(context, variable, offset, size, out, err);
-}
-
-static enum err_code
-source_lend(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
-            struct bytes *out, struct err *err)
-{
-    struct draft_variable *variable = NULL;
-
-    (void)initialized;
-    TRY(draft_find_initialized(context, name, &variable, err));
-    return draft_lend(context, variable, offset, size, out, err);
-}
-
-static enum err_code
-source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
-{
-    struct draft_variable *variable = NULL;
-
-    (void)initialized;
-    TRY(draft_find_initialized(context, name, &variable, err));
-    *out = variable->value->size;
-    return OK;
-}
-
-struct expr_source
-draft_source(struct draft *draft)
-{
-    return (struct expr_source){.context = draft,
-                                .type = source_type,
-                                .read = source_read,
-                                .lend = source_lend,
-                                .size = source_size};
-}
-
-/* --- what operations share ----------------------------------------------------------------- */
-
-enum err_code
-draft_work(struct draft *draft, uint64_t bytes, struct err *err)
-{
-    if (draft->ahead)
-        return OK;
-    if (__builtin_add_overflow(draft->commit_work_bytes, bytes, &draft->commit_work_bytes) ||
-        draft->commit_work_bytes > SERVICE_COMMIT_WORK_BYTES_MAX)
-        return err_set(err, ERR_DEFER, "too much work for a commit");
-    return OK;
-}
-
-/* An update whose op seeds are places in the graph takes its nodes' places there: its expression's
- * and the Assign (AssignAdd …) op. */
-static enum err_code
-take_places(struct draft *draft, const struct expr_tree *tree, uint64_t *position, struct err *err)
-{
-    struct usage_record usage;
-    uint64_t nodes = 0;
-
-    if (!draft->graph_relied_on) {
-        TRY(record_get_usage(draft->view, draft->model.id, &usage, err));
-        draft->graph_position = usage.graph_nodes;
-        draft->graph_relied_on = true;
-    }
-    *position = draft->graph_position + draft->graph_nodes;
-    TRY(graph_count(tree, &nodes, err));
-    draft->graph_nodes += nodes + 1;
-    return OK;
-}
-
-enum err_code
-draft_draw(struct draft *draft, const char *name, struct expr_tree *tree, struct err *err)
-{
-    uint64_t position = 0;
-
-    if (draft->model.seed_mode == MODEL_SEED_MODE_TF && graph_wants_seed(tree))
-        TRY(take_places(draft, tree, &position, err));
-    return graph_draw(&draft->model, position, name, tree, err);
-}
-
-enum err_code
-draft_set_draws(struct draft *draft, struct draft_variable *variable, const struct expr_tree *tree,
-                struct err *err)
-{
-    AUTO(buf) draws;
-    uint8_t *copy;
-
-    buf_init(&draws, STORE_RECORD_BYTES_MAX);
-    TRY(variable_draws_encode(tree, &draws, err));
-    variable->initialized_here = true;
-    variable->draws = (struct bytes){0};
-    if (draws.size == 0)
-        return OK;
-    copy = arena_alloc(&draft->arena, draws.size, err);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    memcpy(copy, draws.data, draws.size);
-    variable->draws = bytes_of(copy, draws.size);
-    return OK;
-}
-
-/* --- checkpoints --------------------------------------------------------------------------- */
-
-enum err_code
-draft_save_open(struct draft *draft, const struct draft_save_spec *spec, struct draft_save **out,
-                struct err *err)
-{
-    struct draft_save *save = arena_alloc(&draft->arena, sizeof *save, err);
-
-    if (save == NULL)
-        return ERR_NO_MEMORY;
-    save->spec = *spec;
-    save->spec.name = arena_text(&draft->arena, bytes_of_text(spec->name), err);
-    if (save->spec.name == NULL)
-        return ERR_NO_MEMORY;
-    save->tensors_end = &save->tensors;
-    *draft->saves_end = save;
-    draft->saves_end = &save->next;
-    *out = save;
-    return OK;
-}
-
-enum err_code
-draft_save_add(struct draft *draft, struct draft_save *save, struct bytes tensor,
-               struct draft_variable *variable, struct err *err)
-{
-    struct draft_tensor *entry;
-    const char *name;
-
-    variable->relied_on = true;
-    if (variable->value == NULL)
-        return compute_uninitialized(variable->name, err);
-    entry = arena_alloc(&draft->arena, sizeof *entry, err);
-    name = arena_text(&draft->arena, tensor, err);
-    if (entry == NULL || name == NULL)
-        return ERR_NO_MEMORY;
-    entry->name = bytes_of(name, tensor.size);
-    entry->variable = variable;
-    entry->value = variable->value;
-    entry->value->holders++;
-    entry->type = variable->form.type;
-    *save->tensors_end = entry;
-    save->tensors_end = &entry->next;
-    return OK;
-}
-
-const struct checkpoint_record *
-draft_saved(const struct draft_save *save, bool *replaced)
-{
-    *replaced = save->replaced;
-    return &save->record;
 }

@@ -16,6 +16,7 @@
 #include "service/state.h"
 #include "service/variable.h"
 #include "store/base/arena.h"
+#include "store/base/buf.h"
 
 enum {
     /* Edits of a value go by blocks of so many bytes: what of it they read and keep. Chunks of
@@ -44,7 +45,7 @@ struct draft_variable {
     struct draft_value *value; /* NULL: uninitialized */
     uint64_t changes;          /* of the value in this run */
     /* What the publishing unit expects besides the id. */
-    bool relied_on;             /* the value was read, or its absence told: the version */
+    bool relied_on;             /* its value there was read, or its absence told: the version */
     bool revision_relied_on;    /* a condition on it was checked */
     struct draft_value *before; /* the value in the view; NULL likewise */
     struct shape before_shape;
@@ -62,17 +63,20 @@ struct draft {
     bool ahead;                        /* of the commit; else inside it */
     struct store_stage *stage;         /* ahead: opened when first wanted; owned until taken */
     struct draft_variable **variables; /* sorted by name; owned */
-    size_t variable_count, variable_capacity;
+    size_t variable_count, variable_capacity, named_count;
     struct draft_value *values; /* all that were ever made; owned */
     struct draft_save *saves;   /* in the order made; owned by the arena */
     struct draft_save **saves_end;
+    bool saves_again;                            /* one of them replaces another */
     struct draft_record *records, **records_end; /* in the arena */
     struct draft_new *made;                      /* variables to make, in order */
     struct draft_new **made_end;
     uint64_t commit_bytes, commit_work_bytes,
-        edit_bytes;          /* inside a commit: used of what there is */
-    uint64_t graph_nodes;    /* taken by updates whose seeds are places in the graph */
-    bool graph_relied_on;    /* graph_position was read */
+        edit_bytes; /* inside a commit: used of what there is */
+    /* Nodes of the graph taken by variables that are made, and by updates whose seeds are places in
+     * it. */
+    uint64_t graph_nodes;
+    bool graph_relied_on;    /* graph_position was read: no variable may be made meanwhile */
     uint64_t graph_position; /* nodes in the graph before the run's */
     bool model_relied_on;    /* a condition on the model was checked */
     uint64_t model_revision; /* then: as it was */
@@ -89,9 +93,13 @@ void draft_drop(struct draft *draft); /* a zeroed one is fine */
 
 /* --- variables ----------------------------------------------------------------------------- */
 
-/* ERR_NOT_FOUND naming it. *out borrows from the draft. "w:0" is not understood here. */
+/* ERR_NOT_FOUND naming it; ERR_INVALID_ARGUMENT when the run names too many. *out borrows from the
+ * draft. "w:0" is not understood here. */
 ERR_MUST_CHECK enum err_code draft_find(struct draft *draft, const char *name,
                                         struct draft_variable **out, struct err *err);
+/* The same of one that the run does not name, but lists: there may be any number of them. */
+ERR_MUST_CHECK enum err_code draft_find_listed(struct draft *draft, const char *name,
+                                               struct draft_variable **out, struct err *err);
 /* NULL in *out when there is none, which the publishing unit then expects. */
 ERR_MUST_CHECK enum err_code draft_look(struct draft *draft, const char *name,
                                         struct draft_variable **out, struct err *err);
@@ -155,12 +163,14 @@ ERR_MUST_CHECK enum err_code draft_lend(struct draft *draft, struct draft_variab
                                         uint64_t offset, uint64_t size, struct bytes *out,
                                         struct err *err);
 
-/* The same of what it had in the view; and whether it had a value there, of today's shape. */
-ERR_MUST_CHECK enum err_code draft_read_before(struct draft *draft,
-                                               const struct draft_variable *variable,
+/* The same of what it had in the view; and whether it had a value there, of today's shape. The
+ * publishing unit then expects it. */
+ERR_MUST_CHECK enum err_code draft_read_before(struct draft *draft, struct draft_variable *variable,
                                                uint64_t offset, uint64_t size, void *out,
                                                struct err *err);
-bool draft_has_before(const struct draft_variable *variable);
+bool draft_has_before(struct draft_variable *variable);
+/* What follows is about all variables there are: the publishing unit expects that none was made. */
+ERR_MUST_CHECK enum err_code draft_rely_on_names(struct draft *draft, struct err *err);
 
 /* --- writing ------------------------------------------------------------------------------- */
 
@@ -215,6 +225,10 @@ typedef enum err_code draft_change(void *context, uint64_t offset, uint64_t size
 ERR_MUST_CHECK enum err_code draft_each_change(const struct draft_variable *variable,
                                                draft_change *visit, void *context, struct err *err);
 
+/* compute_size of an inferred and drawn tree; ERR_DEFER for more strings than a commit takes. */
+ERR_MUST_CHECK enum err_code draft_size_of(struct draft *draft, const struct expr_tree *tree,
+                                           const struct expr_source *source, struct buf *strings,
+                                           uint64_t *size, struct err *err);
 /* Counts work that a commit would wait for: ERR_DEFER when it is too much. */
 ERR_MUST_CHECK enum err_code draft_work(struct draft *draft, uint64_t bytes, struct err *err);
 /* Seeds for the random ops of an update of `name`: from its name, or from places in the graph that
@@ -227,7 +241,8 @@ ERR_MUST_CHECK enum err_code draft_set_draws(struct draft *draft, struct draft_v
 
 /* --- checkpoints --------------------------------------------------------------------------- */
 
-/* A checkpoint of the values as they are now. Name with step. Tensors are added to it. */
+/* A checkpoint of the values as they are now. Name with step. Tensors are added to it, each name
+ * once. */
 struct draft_save_spec {
     const char *name;
     bool has_global_step;
@@ -235,6 +250,8 @@ struct draft_save_spec {
     bool overwrite;
     const struct write_options *options; /* conditions on it; NULL: none */
 };
+/* ERR_ALREADY_EXISTS when one of that name is there, also of this run, and not to be overwritten;
+ * ERR_PRECONDITION_FAILED. */
 ERR_MUST_CHECK enum err_code draft_save_open(struct draft *draft,
                                              const struct draft_save_spec *spec,
                                              struct draft_save **out, struct err *err);

@@ -174,7 +174,7 @@ draft_edit(struct draft *draft, struct draft_variable *variable, uint64_t offset
     uint64_t at, run;
     uint8_t *block = NULL;
 
-    variable->relied_on = true;
+    draft_rely(variable);
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
     CHECK(offset < variable->value->size && size_max > 0);

@@ -56,6 +56,7 @@ struct draft_writer {
 struct draft_new {
     struct draft_new *next;
     struct draft_variable *variable;
+    uint64_t graph_nodes;  /* that the run had taken before it */
     struct expr_tree tree; /* owned: the initial value, inferred; with has_tree */
     bool has_tree;
     const char *collection; /* in the arena; NULL: none */
@@ -72,6 +73,8 @@ struct draft_tensor {
 struct draft_save {
     struct draft_save *next;
     struct draft_save_spec spec; /* its name in the arena */
+    bool again;                  /* in place of one of this run */
+    uint64_t existing_id;        /* of the checkpoint of that name in the view; 0: none */
     struct draft_tensor *tensors, **tensors_end;
     struct checkpoint_record record; /* set by each run of the publishing unit */
     bool replaced;
@@ -105,6 +108,16 @@ ERR_MUST_CHECK enum err_code draft_blocks_sorted(const struct draft_blocks *bloc
                                                  struct draft_block **out, struct err *err);
 /* NULL when there is none. */
 uint8_t *draft_block_find(const struct draft_blocks *blocks, uint64_t index);
+/* *out: a reference for the caller. The first one makes the value, later ones share it. While a
+ * checkpoint of the run may give its own up again, the draft holds one more. */
+ERR_MUST_CHECK enum err_code draft_value_publish(const struct draft *draft, struct store_txn *txn,
+                                                 struct draft_value *value, struct value_ref *out,
+                                                 struct err *err);
+ERR_MUST_CHECK enum err_code draft_save_publish(const struct draft *draft, struct store_txn *txn,
+                                                struct draft_save *save, struct err *err);
+/* What follows depends on the value as it is: the publishing unit expects it, unless this run has
+ * made it. */
+void draft_rely(struct draft_variable *variable);
 /* Opens the draft's stage when first wanted. */
 ERR_MUST_CHECK enum err_code draft_stage(struct draft *draft, struct err *err);
 enum store_class draft_class_of(const struct draft_variable *variable);

@@ -64,7 +64,7 @@ check_expectations(const struct draft *draft, struct store_txn *txn, struct err 
     if (model.id != draft->model.id ||
         (draft->model_relied_on && usage.revision != draft->model_revision))
         return err_set(err, ERR_CONFLICT, "model '%s' changed meanwhile", draft->model_name);
-    if (draft->graph_nodes > 0 && usage.graph_nodes != draft->graph_position)
+    if (draft->graph_relied_on && usage.graph_nodes != draft->graph_position)
         return err_set(err, ERR_CONFLICT, "the graph of model '%s' grew meanwhile",
                        draft->model_name);
     for (const struct draft_record *each = draft->records; each != NULL; each = each->next)
@@ -76,10 +76,6 @@ check_expectations(const struct draft *draft, struct store_txn *txn, struct err 
 }
 
 /* --- values -------------------------------------------------------------------------------- */
-
-static enum err_code publish_value(const struct draft *draft, struct store_txn *txn,
-                                   struct draft_value *value, struct value_ref *out,
-                                   struct err *err);
 
 static void
 patch_scope_drop(struct value_patch **patch)
@@ -141,6 +137,12 @@ share_stored(const struct draft *draft, struct store_txn *txn, const struct draf
     return OK;
 }
 
+static bool
+is_kept(const struct draft *draft, const struct draft_value *value)
+{
+    return draft->saves_again && value->holders > 1;
+}
+
 static enum err_code
 make_value(const struct draft *draft, struct store_txn *txn, struct draft_value *value,
            struct err *err)
@@ -154,37 +156,42 @@ make_value(const struct draft *draft, struct store_txn *txn, struct draft_value 
     case DRAFT_BUILT:
         return value_builder_publish(value->builder, txn, &value->ref, err);
     case DRAFT_EDITED:
-        TRY(publish_value(draft, txn, value->base, &value->ref, err));
+        TRY(draft_value_publish(draft, txn, value->base, &value->ref, err));
         return patch_value(txn, value, &value->ref, err);
     }
     return err_set(err, ERR_INTERNAL, "a drafted value of no kind");
 }
 
-/* *out: a reference for the caller. The first one makes the value, later ones share it. */
-static enum err_code
-publish_value(const struct draft *draft, struct store_txn *txn, struct draft_value *value,
-              struct value_ref *out, struct err *err)
+enum err_code
+draft_value_publish(const struct draft *draft, struct store_txn *txn, struct draft_value *value,
+                    struct value_ref *out, struct err *err)
 {
     if (value->kind == DRAFT_STORED)
         return share_stored(draft, txn, value, out, err);
-    if (!value->published)
+    if (!value->published) {
         TRY(make_value(draft, txn, value, err));
-    else
+        if (is_kept(draft, value))
+            TRY(value_share(txn, &value->ref, err));
+    } else {
         TRY(value_share(txn, &value->ref, err));
+    }
     value->published = true;
     *out = value->ref;
     return OK;
 }
 
-/* What is staged and held by nothing in the end would be in the store without a name. */
+/* What is staged and held by nothing in the end would be in the store without a name. And what the
+ * draft held itself, all others have by now. */
 static enum err_code
 release_unheld(const struct draft *draft, struct store_txn *txn, struct err *err)
 {
     for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
-        if (value->kind != DRAFT_BUILT || value->holders > 0)
-            continue;
-        TRY(value_builder_publish(value->builder, txn, &value->ref, err));
-        TRY(value_release(txn, &value->ref, err));
+        bool unheld = value->kind == DRAFT_BUILT && value->holders == 0;
+
+        if (unheld)
+            TRY(value_builder_publish(value->builder, txn, &value->ref, err));
+        if (unheld || (value->published && is_kept(draft, value)))
+            TRY(value_release(txn, &value->ref, err));
     }
     return OK;
 }
@@ -230,7 +237,7 @@ publish_variable(const struct draft *draft, struct store_txn *txn, struct draft_
         record.revision = store_txn_revision(txn);
         record.updated_ms = clock_wall_ms();
     } else {
-        TRY(publish_value(draft, txn, variable->value, &ref, err));
+        TRY(draft_value_publish(draft, txn, variable->value, &ref, err));
         TRY(service_set_value(txn, &record, &variable->form.type.shape, &ref, change, err));
         record.version--;
     }
@@ -247,6 +254,7 @@ make_record(const struct draft *draft, struct store_txn *txn, const struct draft
     const struct draft_variable *variable = made->variable;
     AUTO(buf) text;
 
+    buf_init(&text, VALUE_WRITE_BYTES_MAX);
     *record = (struct variable_record){
         .id = store_new_id(draft->service->store),
         .type = variable->form.type,
@@ -270,7 +278,6 @@ make_record(const struct draft *draft, struct store_txn *txn, const struct draft
                              err));
     if (!made->has_tree)
         return OK;
-    buf_init(&text, VALUE_WRITE_BYTES_MAX);
     TRY(expr_encode(&made->tree, &text, err));
     return value_write(txn, buf_bytes(&text), STORE_CLASS_ROWS, &record->initial_value, err);
 }
@@ -280,42 +287,16 @@ static enum err_code
 publish_new(const struct draft *draft, struct store_txn *txn, const struct draft_new *made,
             struct err *err)
 {
-    struct usage_change change = {.variables = 1};
+    const struct usage_change change = {.variables = 1};
+    struct usage_change place = {.graph_nodes = (int64_t)made->graph_nodes};
     const char *name = made->variable->name;
     struct variable_record record;
 
     TRY(make_record(draft, txn, made, &record, err));
     TRY(graph_place(txn, draft->model.id, name, made->has_tree ? &made->tree : NULL, &record,
-                    &change, err));
+                    &place, err));
     TRY(record_put_variable(txn, draft->model.id, name, &record, err));
     return service_change_usage(txn, draft->model.id, &change, err);
-}
-
-/* --- checkpoints --------------------------------------------------------------------------- */
-
-static enum err_code
-publish_save(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
-             struct err *err)
-{
-    const struct store_view *view = store_txn_view(txn);
-    struct usage_change change = {0};
-    struct checkpoint_record existing = {0};
-
-    TRY(record_get_checkpoint(view, draft->model.id, save->spec.name, &save->replaced, &existing,
-                              err));
-    TRY(service_check_conditions(save->spec.options, "checkpoint", save->spec.name, save->replaced,
-                                 existing.revision, err));
-    TRY(checkpoint_begin(txn, draft->model.id, save->spec.name, save->spec.overwrite, &save->record,
-                         &change, err));
-    save->record.has_global_step = save->spec.has_global_step;
-    save->record.global_step = save->spec.global_step;
-    for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next) {
-        struct tensor_record tensor = {.type = each->type, .trainable = each->variable->trainable};
-
-        TRY(publish_value(draft, txn, each->value, &tensor.value, err));
-        TRY(checkpoint_add(txn, &save->record, each->name, &tensor, err));
-    }
-    return checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err);
 }
 
 /* --- all of it ----------------------------------------------------------------------------- */
@@ -360,7 +341,7 @@ draft_publish(struct draft *draft, struct store_txn *txn, bool *changed, struct 
     for (const struct draft_new *made = draft->made; made != NULL; made = made->next)
         TRY(publish_new(draft, txn, made, err));
     for (struct draft_save *save = draft->saves; save != NULL; save = save->next)
-        TRY(publish_save(draft, txn, save, err));
+        TRY(draft_save_publish(draft, txn, save, err));
     TRY(publish_variables(draft, txn, changed, err));
     return publish_others(draft, txn, changed, err);
 }

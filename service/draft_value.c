@@ -138,6 +138,12 @@ draft_value_lend(struct draft *draft, struct draft_value *value, uint64_t offset
     return OK;
 }
 
+void
+draft_rely(struct draft_variable *variable)
+{
+    variable->relied_on |= variable->value == variable->before;
+}
+
 uint64_t
 draft_size(const struct draft_variable *variable)
 {
@@ -148,7 +154,7 @@ enum err_code
 draft_read(struct draft *draft, struct draft_variable *variable, uint64_t offset, uint64_t size,
            void *out, struct err *err)
 {
-    variable->relied_on = true;
+    draft_rely(variable);
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
     return draft_value_read(draft, variable->value, offset, size, out, err);
@@ -158,7 +164,7 @@ enum err_code
 draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset, uint64_t size,
            struct bytes *out, struct err *err)
 {
-    variable->relied_on = true;
+    draft_rely(variable);
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
     return draft_value_lend(draft, variable->value, offset, size, out, err);
@@ -181,17 +187,19 @@ draft_in_rows(struct draft *draft, struct draft_variable *variable, bool *out, s
 }
 
 bool
-draft_has_before(const struct draft_variable *variable)
+draft_has_before(struct draft_variable *variable)
 {
+    variable->relied_on = true;
     return variable->before != NULL &&
            shape_equal(&variable->before_shape, &variable->form.type.shape);
 }
 
 enum err_code
-draft_read_before(struct draft *draft, const struct draft_variable *variable, uint64_t offset,
+draft_read_before(struct draft *draft, struct draft_variable *variable, uint64_t offset,
                   uint64_t size, void *out, struct err *err)
 {
     CHECK(variable->before != NULL);
+    variable->relied_on = true;
     return draft_value_read(draft, variable->before, offset, size, out, err);
 }
 
@@ -378,8 +386,6 @@ draft_write_close(struct draft_writer *w, const struct shape *shape, struct err 
         variable->value = TAKE(w->value);
         variable->form.type.shape = *shape;
         variable->form.shape_known = true;
-        variable->initialized_here = false;
-        variable->draws = (struct bytes){0};
         variable->changes++;
     }
     draft_write_drop(w);

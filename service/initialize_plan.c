@@ -39,8 +39,14 @@ initialize_plan_find(const struct initialize_plan *plan, const char *name)
 static enum err_code
 insert_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)
 {
+    uint32_t limit = plan->draft->service->limits.variables_per_request_max;
     size_t at = plan->step_count;
 
+    if (plan->step_count >= limit)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "more than %" PRIu32
+                       " variables in one initialization (variables_per_request_max): use prefix",
+                       limit);
     if (plan->step_count == plan->step_capacity) {
         size_t capacity = plan->step_capacity ? plan->step_capacity * 2 : 16;
         struct initialize_step **grown =
@@ -144,7 +150,7 @@ select_name(struct initialize_plan *plan, struct bytes name, struct err *err)
     char text[NAME_BYTES_MAX + 1];
 
     snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-    TRY(draft_find(plan->draft, text, &variable, err));
+    TRY(draft_find_listed(plan->draft, text, &variable, err));
     TRY(add_step(plan, variable, true, &step, err));
     CHECK(step != NULL);
     step->selected = true;

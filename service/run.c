@@ -161,8 +161,10 @@ apply_operations(struct run *run, struct run_report *report, struct err *err)
     return OK;
 }
 
+/* All fetches together take as much memory as an expression may: *left of it. */
 static enum err_code
-fetch(struct run *run, const struct run_fetch *fetch, struct tensor *out, struct err *err)
+fetch(struct run *run, const struct run_fetch *fetch, uint64_t *left, struct tensor *out,
+      struct err *err)
 {
     const struct evaluator_options options = service_evaluator_options(run->service);
     struct expr_tree *tree = fetch->value;
@@ -172,11 +174,13 @@ fetch(struct run *run, const struct run_fetch *fetch, struct tensor *out, struct
     buf_init(&strings, run->service->limits.expression_bytes_max);
     TRY(expr_infer(tree, &run->source, DTYPE_UNSET, err));
     TRY(draft_draw(run->draft, fetch->name, tree, err));
-    TRY(compute_size(tree, &run->source, &options, &strings, &size, err));
-    if (size > run->service->limits.expression_bytes_max)
+    TRY(draft_size_of(run->draft, tree, &run->source, &strings, &size, err));
+    if (size > *left)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "%" PRIu64 " bytes, the limit is %" PRIu64 " (expression_max_bytes)", size,
-                       run->service->limits.expression_bytes_max);
+                       "%" PRIu64 " bytes, of %" PRIu64 " for all fetches together %" PRIu64
+                       " are left (expression_max_bytes)",
+                       size, run->service->limits.expression_bytes_max, *left);
+    *left -= size;
     TRY(draft_work(run->draft, compute_work_bytes(tree), err));
     TRY(tensor_init(out, &tree->root->type, size, err));
     if (tree->root->type.dtype != DTYPE_STRING)
@@ -189,9 +193,11 @@ fetch(struct run *run, const struct run_fetch *fetch, struct tensor *out, struct
 static enum err_code
 take_fetches(struct run *run, struct run_report *report, struct err *err)
 {
+    uint64_t left = run->service->limits.expression_bytes_max;
+
     for (size_t i = 0; i < run->spec->fetch_count; i++) {
         const struct run_fetch *each = &run->spec->fetches[i];
-        enum err_code code = fetch(run, each, &report->fetches[i], err);
+        enum err_code code = fetch(run, each, &left, &report->fetches[i], err);
 
         report->fetch_count = i + 1;
         if (code == OK)

@@ -80,13 +80,12 @@ static enum err_code
 write_strings(struct run *run, const struct run_op *op, struct draft_variable *variable,
               struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(run->service);
     AUTO_WRITER w = NULL;
     AUTO(buf) strings;
     uint64_t size = 0;
 
     buf_init(&strings, run->service->limits.expression_bytes_max);
-    TRY(compute_size(op->value, &run->source, &options, &strings, &size, err));
+    TRY(draft_size_of(run->draft, op->value, &run->source, &strings, &size, err));
     TRY(draft_write_open(run->draft, variable, size, &w, err));
     TRY(draft_write_append(w, strings.data, strings.size, err));
     return draft_write_close(TAKE(w), &op->value->root->type.shape, err);

@@ -23,11 +23,10 @@ keep_recipe(struct initialize_step *step, struct err *err)
 static enum err_code
 write_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)
 {
-    struct evaluator_options options = service_evaluator_options(plan->draft->service);
     struct expr_source source = initialize_plan_source(plan);
     uint64_t size = 0;
 
-    TRY(compute_size(&step->tree, &source, &options, &step->strings, &size, err));
+    TRY(draft_size_of(plan->draft, &step->tree, &source, &step->strings, &size, err));
     TRY(draft_write_open(plan->draft, step->variable, size, &step->writer, err));
     if (step->variable->is_virtual)
         return keep_recipe(step, err);

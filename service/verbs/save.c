@@ -1,11 +1,13 @@
 /* save: a checkpoint of the values as the operations before it have left them. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "service/draft.h"
 #include "service/key_walk.h"
 #include "service/tensor/convert.h"
 #include "service/verb.h"
+#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 /* The global step: given, or an integer scalar variable's value at this moment of the run. */
@@ -63,6 +65,7 @@ save_all(struct run *run, const struct checkpoint_save_spec *spec, struct draft_
     AUTO(key_walk) walk;
     bool found = true;
 
+    TRY(draft_rely_on_names(run->draft, err));
     key_walk_init(&walk, run->draft->view, &prefix);
     for (;;) {
         struct variable_record record;
@@ -76,7 +79,7 @@ save_all(struct run *run, const struct checkpoint_save_spec *spec, struct draft_
         TRY(service_find_variable(run->draft->view, run->draft->model.id, name, &record, err));
         if (!record_texts_hold(&record.collections, collection))
             continue;
-        TRY(draft_find(run->draft, name, &variable, err));
+        TRY(draft_find_listed(run->draft, name, &variable, err));
         TRY(draft_save_add(run->draft, save, bytes_of_text(name), variable, err));
         *count += 1;
     }
@@ -87,6 +90,32 @@ save_all(struct run *run, const struct checkpoint_save_spec *spec, struct draft_
         TRY(draft_save_add(run->draft, save, bytes_of_text(variable->name), variable, err));
         *count += 1;
     }
+    return OK;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum err_code
+check_distinct(const struct checkpoint_save_spec *spec, struct err *err)
+{
+    AUTO_CALL(mem_free_scope) const char **names = NULL;
+
+    names = mem_zeroed(spec->pick_count, sizeof(const char *), err);
+    if (names == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < spec->pick_count; i++)
+        names[i] = spec->picks[i].tensor;
+    if (spec->pick_count > 0)
+        qsort(names, spec->pick_count, sizeof(const char *), compare_names);
+    for (size_t i = 1; i < spec->pick_count; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "at least two tensors have the same name in the checkpoint: '%s'",
+                           names[i]);
     return OK;
 }
 
@@ -101,7 +130,7 @@ check_names(const struct checkpoint_save_spec *spec, struct err *err)
         TRY(name_check("variable", spec->picks[i].variable, err));
         TRY(name_check_tensor(bytes_of_text(spec->picks[i].tensor), err));
     }
-    return OK;
+    return spec->picks != NULL ? check_distinct(spec, err) : OK;
 }
 
 static enum err_code

@@ -1,0 +1,117 @@
+/* Checkpoints of a draft: what they hold is remembered as it is when they are asked for, and
+ * written by the publishing unit. */
+#include "service/draft_parts.h"
+
+#include "service/compute.h"
+#include "store/base/scope.h"
+
+/* What a save of this name replaces: one of this run, or what the view has. */
+static enum err_code
+check_replaced(struct draft *draft, struct draft_save *save, struct err *err)
+{
+    const struct draft_save_spec *spec = &save->spec;
+    struct checkpoint_record existing = {0};
+    bool found = false;
+
+    for (const struct draft_save *each = draft->saves; each != NULL; each = each->next) {
+        save->again |= strcmp(each->spec.name, spec->name) == 0;
+        TRY(draft_work(draft, strlen(each->spec.name), err));
+    }
+    draft->saves_again |= save->again;
+    if (!save->again) {
+        TRY(record_get_checkpoint(draft->view, draft->model.id, spec->name, &found, &existing,
+                                  err));
+        save->existing_id = existing.id;
+        TRY(service_check_conditions(spec->options, "checkpoint", spec->name, found,
+                                     existing.revision, err));
+    }
+    return (found || save->again) && !spec->overwrite ? checkpoint_exists(spec->name, err) : OK;
+}
+
+enum err_code
+draft_save_open(struct draft *draft, const struct draft_save_spec *spec, struct draft_save **out,
+                struct err *err)
+{
+    struct draft_save *save = arena_alloc(&draft->arena, sizeof *save, err);
+
+    if (save == NULL)
+        return ERR_NO_MEMORY;
+    save->spec = *spec;
+    TRY(check_replaced(draft, save, err));
+    save->spec.name = arena_text(&draft->arena, bytes_of_text(spec->name), err);
+    if (save->spec.name == NULL)
+        return ERR_NO_MEMORY;
+    save->tensors_end = &save->tensors;
+    *draft->saves_end = save;
+    draft->saves_end = &save->next;
+    *out = save;
+    return OK;
+}
+
+enum err_code
+draft_save_add(struct draft *draft, struct draft_save *save, struct bytes tensor,
+               struct draft_variable *variable, struct err *err)
+{
+    struct draft_tensor *entry;
+    const char *name;
+
+    draft_rely(variable);
+    if (variable->value == NULL)
+        return compute_uninitialized(variable->name, err);
+    entry = arena_alloc(&draft->arena, sizeof *entry, err);
+    name = arena_text(&draft->arena, tensor, err);
+    if (entry == NULL || name == NULL)
+        return ERR_NO_MEMORY;
+    entry->name = bytes_of(name, tensor.size);
+    entry->variable = variable;
+    entry->value = variable->value;
+    entry->value->holders++;
+    entry->type = variable->form.type;
+    *save->tensors_end = entry;
+    save->tensors_end = &entry->next;
+    return OK;
+}
+
+const struct checkpoint_record *
+draft_saved(const struct draft_save *save, bool *replaced)
+{
+    *replaced = save->replaced;
+    return &save->record;
+}
+
+/* --- publishing --- */
+
+/* Of one that may be replaced whatever it is, nothing was taken for granted. */
+static enum err_code
+expect_checkpoint(const struct draft_save *save, const struct checkpoint_record *existing,
+                  struct err *err)
+{
+    bool any = save->again || (save->spec.overwrite && save->spec.options == NULL);
+
+    if (any || existing->id == save->existing_id)
+        return OK;
+    return err_set(err, ERR_CONFLICT, "checkpoint '%s' changed meanwhile", save->spec.name);
+}
+
+enum err_code
+draft_save_publish(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
+                   struct err *err)
+{
+    struct usage_change change = {0};
+    struct checkpoint_record existing = {0};
+
+    TRY(record_get_checkpoint(store_txn_view(txn), draft->model.id, save->spec.name,
+                              &save->replaced, &existing, err));
+    TRY(expect_checkpoint(save, &existing, err));
+    TRY(checkpoint_begin(txn, draft->model.id, save->spec.name, save->spec.overwrite, &save->record,
+                         &change, err));
+    save->record.has_global_step = save->spec.has_global_step;
+    save->record.global_step = save->spec.global_step;
+    for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next) {
+        struct tensor_record tensor = {.type = each->type, .trainable = each->variable->trainable};
+
+        TRY(draft_value_publish(draft, txn, each->value, &tensor.value, err));
+        TRY(checkpoint_add(txn, &save->record, each->name, &tensor, err));
+    }
+    return checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err);
+}
