@@ -6,7 +6,6 @@
 #include "service/name.h"
 #include "service/service.h"
 
-
 /* Bytes that arrive: row-major little-endian, `size` in all. read fills exactly size bytes or
  * fails. */
 struct tensor_source {
