@@ -13,9 +13,10 @@
 #include "api/body.h"
 #include "api/chars.h"
 #include "api/state.h"
+#include "api/waiting.h"
 #include "store/base/check.h"
 
-enum { TOLD_SWALLOW_BYTES_MAX = 16 << 20 };
+enum { TOLD_SWALLOW_BYTES_MAX = 16 << 20, STATUS_ACCEPTED = 202 };
 
 /* --- running ------------------------------------------------------------------------------- */
 
@@ -24,12 +25,17 @@ answer(struct api_request *rq, struct err *err)
 {
     bool replayed = false;
 
+    if (rq->wait.look != NULL)
+        return rq->wait.look(rq, &rq->reply, err);
     if (rq->on_worker)
         TRY(api_outcome_open(rq, &replayed, err));
-    return replayed ? OK : rq->match.route->handler(rq, &rq->reply, err);
+    if (!replayed)
+        return rq->match.route->handler(rq, &rq->reply, err);
+    /* what was accepted then may be done by now, or be waited for again */
+    return rq->reply.status == STATUS_ACCEPTED ? api_wait_again(rq, &rq->reply, err) : OK;
 }
 
-/* Leaves a complete reply, or ERR_DEFER. */
+/* Leaves a complete reply, or ERR_DEFER, or none: it waits. */
 static enum err_code
 execute(struct api_request *rq)
 {
@@ -40,6 +46,8 @@ execute(struct api_request *rq)
         api_reply_reset(&rq->reply);
         return code;
     }
+    if (code == OK && rq->reply.kind == REPLY_NONE && rq->wait.look != NULL && !rq->wait.over)
+        return OK;
     if (code == OK && rq->reply.kind == REPLY_NONE)
         code = err_set(&err, ERR_INTERNAL, "the handler gave no reply");
     if (code != OK) {
@@ -51,14 +59,22 @@ execute(struct api_request *rq)
     return OK;
 }
 
+/* An upload that was read. */
+static void
+end_upload(struct api_request *rq)
+{
+    if (rq->streams)
+        atomic_fetch_sub(&rq->server->uploads, 1);
+    rq->streams = false;
+}
+
 /* The worker's last touch: afterwards the request is the HTTP thread's, or gone. */
 static void
 finish(struct api_request *rq)
 {
     unsigned left;
 
-    if (rq->streams)
-        atomic_fetch_sub(&rq->server->uploads, 1);
+    end_upload(rq);
     lock_acquire(&rq->lock);
     rq->finished = true;
     left = --rq->references;
@@ -81,6 +97,13 @@ run_job(struct api_job *job)
     rq->on_worker = true;
     (void)execute(rq);
     api_outcome_close(rq);
+    while (rq->reply.kind == REPLY_NONE) {
+        end_upload(rq);
+        if (api_waiting_park(rq))
+            return; /* another worker may have it by now */
+        (void)execute(rq);
+    }
+    api_waiting_leave(rq);
     finish(rq);
 }
 

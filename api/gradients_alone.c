@@ -7,10 +7,10 @@
 #define INDICES ".indices"
 #define VALUES  ".values"
 
-enum { TEXT_BYTES_MAX = 128 << 20, ARGUMENTS = 4, KEY_BYTES_MAX = NAME_BYTES_MAX + 16 };
+enum { TEXT_BYTES_MAX = 128 << 20, ARGUMENTS = 5, KEY_BYTES_MAX = NAME_BYTES_MAX + 16 };
 
-const char *const api_gradients_arguments[ARGUMENTS + 1] = {"global_step", "clip_by_global_norm",
-                                                            "base_revision", "max_staleness"};
+const char *const api_gradients_arguments[ARGUMENTS + 1] = {
+    "global_step", "clip_by_global_norm", "base_revision", "max_staleness", "accumulate"};
 
 /* --- arguments ----------------------------------------------------------------------------- */
 

@@ -78,6 +78,31 @@ take_count(struct api_object *object, const char *field, uint64_t *out, bool *gi
     return OK;
 }
 
+/* {"replicas": 4, "key": "step-17", "worker": "w3"} */
+static enum err_code
+take_accumulate(struct api_request *rq, struct api_object *object, struct optimizer_gradients *out,
+                struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct optimizer_accumulate *accumulate;
+    struct api_object fields;
+    struct api_value value;
+    bool given = false;
+
+    if (!api_object_has(object, "accumulate", &value) || api_value_kind(&value) == API_NULL)
+        return OK;
+    accumulate = arena_alloc(arena, sizeof *accumulate, err);
+    if (accumulate == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_object_of(&value, &fields, err));
+    TRY(api_object_i64(&fields, "replicas", &accumulate->replicas, NULL, err));
+    TRY(api_object_text(&fields, "key", arena, &accumulate->key, NULL, err));
+    TRY(api_object_text(&fields, "worker", arena, &accumulate->worker, &given, err));
+    TRY(api_object_end(&fields, err));
+    out->accumulate = accumulate;
+    return OK;
+}
+
 enum err_code
 api_gradients_take(struct api_request *rq, struct api_object *object, struct api_run *run,
                    struct optimizer_gradients *out, struct err *err)
@@ -96,6 +121,7 @@ api_gradients_take(struct api_request *rq, struct api_object *object, struct api
     }
     TRY(take_count(object, "base_revision", &out->base_revision, &out->has_base_revision, err));
     TRY(take_count(object, "max_staleness", &out->max_staleness, &out->has_max_staleness, err));
+    TRY(take_accumulate(rq, object, out, err));
     if (out->has_max_staleness && !out->has_base_revision)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "field 'max_staleness' needs 'base_revision': the revision that the "
@@ -140,26 +166,57 @@ real(double value)
     return json_real(value);
 }
 
-enum err_code
-api_describe_applied(const struct optimizer_applied *applied, json_t **out, struct err *err)
+static enum err_code
+describe_contribution(const struct optimizer_applied *applied, json_t *json, struct err *err)
 {
-    AUTO_CALL(api_json_release) json_t *json = NULL;
+    if (applied->contributed == OPTIMIZER_CONTRIBUTED_NONE)
+        return OK;
+    TRY(api_json_set(json, "key", json_string(applied->key), err));
+    TRY(api_json_set(json, "accumulated", json_integer(applied->accumulated), err));
+    TRY(api_json_set(json, "replicas", json_integer(applied->replicas), err));
+    TRY(api_json_set(json, "applied",
+                     json_boolean(applied->contributed == OPTIMIZER_CONTRIBUTED_LAST ||
+                                  applied->contributed == OPTIMIZER_CONTRIBUTED_LATE),
+                     err));
+    if (applied->contributed == OPTIMIZER_CONTRIBUTED_TWICE)
+        return api_json_set(json, "repeated", json_true(), err);
+    if (applied->contributed != OPTIMIZER_CONTRIBUTED_LATE)
+        return OK;
+    TRY(api_json_set(json, "dropped", json_true(), err));
+    return api_json_set(json, "revision", json_integer((json_int_t)applied->late_revision), err);
+}
+
+/* What a step did, as against a contribution to one. */
+static enum err_code
+describe_step(const struct optimizer_applied *applied, json_t *json, struct err *err)
+{
     AUTO_CALL(api_json_release) json_t *versions = NULL;
 
-    TRY(api_json_made(json_object(), &json, err));
     TRY(api_json_made(json_object(), &versions, err));
-    TRY(api_json_set(json, "optimizer", json_string(applied->optimizer), err));
     TRY(api_json_set(json, "learning_rate", real(applied->learning_rate), err));
-    if (applied->has_global_step)
-        TRY(api_json_set(json, "global_step", json_integer(applied->global_step), err));
-    if (applied->has_staleness)
-        TRY(api_json_set(json, "staleness", json_integer((json_int_t)applied->staleness), err));
     TRY(api_json_set(json, "gradient_norm", real(applied->gradient_norm), err));
     TRY(api_json_set(json, "clip_scale", real(applied->clip_scale), err));
     for (size_t i = 0; i < applied->variable_count; i++)
         TRY(api_json_set(versions, applied->variables[i].name,
                          json_integer((json_int_t)applied->variables[i].version), err));
-    TRY(api_json_set(json, "versions", TAKE(versions), err));
+    return api_json_set(json, "versions", TAKE(versions), err);
+}
+
+enum err_code
+api_describe_applied(const struct optimizer_applied *applied, json_t **out, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    TRY(api_json_made(json_object(), &json, err));
+    TRY(api_json_set(json, "optimizer", json_string(applied->optimizer), err));
+    TRY(describe_contribution(applied, json, err));
+    if (applied->has_global_step)
+        TRY(api_json_set(json, "global_step", json_integer(applied->global_step), err));
+    if (applied->has_staleness)
+        TRY(api_json_set(json, "staleness", json_integer((json_int_t)applied->staleness), err));
+    if (applied->contributed == OPTIMIZER_CONTRIBUTED_NONE ||
+        applied->contributed == OPTIMIZER_CONTRIBUTED_LAST)
+        TRY(describe_step(applied, json, err));
     *out = TAKE(json);
     return OK;
 }

@@ -7,8 +7,8 @@
 
 /* {"gradients": {"w": tensor, "emb": {"indices": […], "values": tensor}, "b": null},
  *  "global_step": "global_step", "clip_by_global_norm": 5.0, "base_revision": 905,
- *  "max_staleness": 4}. Trees go to `run`; everything else borrows from the request. The object is
- * not ended here. */
+ *  "max_staleness": 4, "accumulate": {"replicas": 4, "key": "step-17", "worker": "w3"}}. Trees go
+ * to `run`; everything else borrows from the request. The object is not ended here. */
 ERR_MUST_CHECK enum err_code api_gradients_take(struct api_request *rq, struct api_object *object,
                                                 struct api_run *run,
                                                 struct optimizer_gradients *out, struct err *err);

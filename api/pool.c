@@ -1,5 +1,6 @@
 /* Worker threads. Always true: a job that was accepted runs exactly once, also while stopping;
- * `queued` never passes `queue_max`. What a job does, and who waits for it, is left to its owner.
+ * `queued` never passes `queue_max`, but for jobs that come back. What a job does, and who waits
+ * for it, is left to its owner.
  */
 #include "api/pool.h"
 
@@ -105,6 +106,27 @@ api_pool_start(size_t threads, size_t queue_max, struct api_pool **out, struct e
     return OK;
 }
 
+static void
+put(struct api_pool *pool, struct api_job *job)
+{
+    lock_check_held(&pool->lock);
+    job->next = NULL;
+    *pool->last = job;
+    pool->last = &job->next;
+    pool->queued++;
+    if (pool->idle > 0)
+        condition_signal(&pool->work); /* with the lock: afterwards the pool may be gone */
+}
+
+void
+api_pool_resubmit(struct api_pool *pool, struct api_job *job)
+{
+    lock_acquire(&pool->lock);
+    CHECK(!pool->stopping);
+    put(pool, job);
+    lock_release(&pool->lock);
+}
+
 enum err_code
 api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
 {
@@ -119,12 +141,7 @@ api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
         return err_set(err, ERR_BUSY, "%zu requests wait already (setting queue_requests_max)",
                        queued);
     }
-    job->next = NULL;
-    *pool->last = job;
-    pool->last = &job->next;
-    pool->queued++;
-    if (pool->idle > 0)
-        condition_signal(&pool->work); /* with the lock: afterwards the pool may be gone */
+    put(pool, job);
     lock_release(&pool->lock);
     return OK;
 }

@@ -22,6 +22,9 @@ ERR_MUST_CHECK enum err_code api_pool_start(size_t threads, size_t queue_max, st
  */
 ERR_MUST_CHECK enum err_code api_pool_submit(struct api_pool *pool, struct api_job *job,
                                              struct err *err);
+/* The same for one that was accepted before and put itself aside: however many are queued. Not
+ * after api_pool_stop. */
+void api_pool_resubmit(struct api_pool *pool, struct api_job *job);
 /* Refuses further jobs, runs those queued and waits for all. api_pool_submit may still be called.
  * NULL is fine. */
 void api_pool_stop(struct api_pool *pool);

@@ -152,6 +152,12 @@ api_request_verb(const struct api_request *rq)
     return colon == NULL ? "" : colon + 1;
 }
 
+const char *
+api_request_key(const struct api_request *rq)
+{
+    return rq->match.path.key;
+}
+
 bool
 api_request_on_worker(const struct api_request *rq)
 {

@@ -28,6 +28,7 @@ struct arena *api_request_arena(struct api_request *rq);
  */
 const char *api_request_model(const struct api_request *rq);
 const char *api_request_name(const struct api_request *rq);
+const char *api_request_key(const struct api_request *rq);
 /* What stands after the last colon of the route: "assign"; "" when there is none. Static. */
 const char *api_request_verb(const struct api_request *rq);
 bool api_request_on_worker(const struct api_request *rq);

@@ -1,5 +1,5 @@
-/* The tree of paths. Always true: at each node a literal segment goes before {model} and {name},
- * and a node has at most one of these two, so a path leads to one node whatever the order of the
+/* The tree of paths. Always true: at each node a literal segment goes before {model}, {name} and
+ * {key}, and a node has at most one of these, so a path leads to one node whatever the order of the
  * table. It is built once and only read afterwards. */
 #include "api/router.h"
 
@@ -8,6 +8,7 @@
 
 #include "api/handlers/handlers.h"
 #include "api/target.h"
+#include "service/accumulation.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 
@@ -19,13 +20,13 @@ const struct api_route api_routes[] = {
 };
 const size_t api_route_count = sizeof api_routes / sizeof *api_routes;
 
-enum node_kind { NODE_LITERAL, NODE_MODEL, NODE_NAME };
+enum node_kind { NODE_LITERAL, NODE_MODEL, NODE_NAME, NODE_KEY };
 
 struct node {
     enum node_kind kind;
     struct bytes text;         /* of a literal segment */
     struct node *child, *next; /* literal children */
-    struct node *parameter;    /* {model} or {name} child */
+    struct node *parameter;    /* {model}, {name} or {key} child */
     const char *names;         /* NODE_NAME: what its names are names of */
     struct leaf *leaves;       /* the routes that end here */
 };
@@ -122,7 +123,11 @@ add_node(struct api_router *router, struct node *parent, struct bytes segment, s
 {
     bool is_model = bytes_equal(segment, bytes_of_text("{model}"));
     bool is_name = bytes_equal(segment, bytes_of_text("{name}"));
-    enum node_kind kind = is_model ? NODE_MODEL : is_name ? NODE_NAME : NODE_LITERAL;
+    bool is_key = bytes_equal(segment, bytes_of_text("{key}"));
+    enum node_kind kind = is_model  ? NODE_MODEL
+                          : is_name ? NODE_NAME
+                          : is_key  ? NODE_KEY
+                                    : NODE_LITERAL;
     struct node *node = kind == NODE_LITERAL ? find_literal(parent, segment) : parent->parameter;
 
     if (node != NULL) {
@@ -151,7 +156,7 @@ add_route(struct api_router *router, const struct api_route *route, struct err *
 
     CHECK(path.size > 0 && path.data[0] == '/');
     while (path.size > 0) {
-        CHECK(node->kind != NODE_NAME);
+        CHECK(node->kind != NODE_KEY);
         node = add_node(router, node, cut_segment(&path), err);
         if (node == NULL)
             return ERR_NO_MEMORY;
@@ -235,6 +240,51 @@ take_name(const struct node *node, struct bytes raw, bool may_have_output, struc
     return name_check(node->names, out->path.name, err);
 }
 
+static enum err_code
+take_key(struct bytes raw, struct api_match *out, struct err *err)
+{
+    TRY(take_parameter("key", raw, out->path.key, sizeof out->path.key, err));
+    return accumulation_check_key("key", out->path.key, err);
+}
+
+/* Where the last segment of `path` begins: its slash. */
+static size_t
+last_segment(struct bytes path)
+{
+    size_t at = path.size;
+
+    while (at > 0 && path.data[at - 1] != '/')
+        at--;
+    return at == 0 ? 0 : at - 1;
+}
+
+/* What stands behind a name: nothing, or the last one or two segments of `rest`, which begins with
+ * a slash, where a template has them. *name_size: of the name with its slash. */
+static enum err_code
+behind_name(const struct node *name, struct bytes rest, const struct node **out, size_t *name_size,
+            struct api_match *match, struct err *err)
+{
+    size_t last = last_segment(rest), before = last_segment(bytes_of(rest.data, last));
+    struct bytes tail = bytes_of(rest.data + last + 1, rest.size - last - 1);
+    const struct node *found = last == 0 ? NULL : find_literal(name, tail);
+
+    *out = name;
+    *name_size = rest.size;
+    if (found != NULL && found->leaves != NULL) {
+        *out = found;
+        *name_size = last;
+        return OK;
+    }
+    if (before == 0)
+        return OK;
+    found = find_literal(name, bytes_of(rest.data + before + 1, last - before - 1));
+    if (found == NULL || found->parameter == NULL)
+        return OK;
+    *out = found->parameter;
+    *name_size = before;
+    return take_key(tail, match, err);
+}
+
 /* The verbs there are, for somebody who asked for another. */
 static enum err_code
 unknown_verb(const struct node *node, struct bytes verb, struct err *err)
@@ -316,8 +366,8 @@ api_router_match(const struct api_router *router, enum api_method method, struct
     if (left.size < path.size && verb.size == 0)
         return err_set(err, ERR_NOT_FOUND, "the path ends with a ':' and no verb");
 
-    out->path.model[0] = out->path.name[0] = '\0';
-    while (left.size > 0 && node->kind != NODE_NAME) {
+    out->path.model[0] = out->path.name[0] = out->path.key[0] = '\0';
+    while (left.size > 0) {
         struct bytes whole = left, segment = cut_segment(&left);
         const struct node *next = find_literal(node, segment);
 
@@ -332,13 +382,18 @@ api_router_match(const struct api_router *router, enum api_method method, struct
             TRY(name_check_model(out->path.model, err));
         } else if (next->kind == NODE_NAME) {
             bool output = strcmp(next->names, "variable") == 0;
+            const struct node *end = NULL;
+            size_t name_size = 0;
 
             /* "w:0" is w, once: after it has been taken for the verb, the name has none. */
             if (output && verb.size == 1 && verb.data[0] == '0') {
                 verb = bytes_of("", 0);
                 output = false;
             }
-            TRY(take_name(next, bytes_of(whole.data + 1, whole.size - 1), output, out, err));
+            TRY(behind_name(next, whole, &end, &name_size, out, err));
+            TRY(take_name(next, bytes_of(whole.data + 1, name_size - 1), output, out, err));
+            node = end;
+            break;
         }
         node = next;
     }

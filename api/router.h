@@ -4,6 +4,7 @@
 
 #include "api/request.h"
 #include "service/name.h"
+#include "service/record_accumulation.h"
 
 enum api_method {
     METHOD_GET,
@@ -35,6 +36,7 @@ extern const size_t api_route_count;
 struct api_path {
     char model[NAME_MODEL_BYTES_MAX + 1];
     char name[NAME_BYTES_MAX + 1];
+    char key[ACCUMULATION_KEY_BYTES_MAX + 1];
 };
 
 enum { API_ALLOW_BYTES_MAX = 64 };
@@ -47,7 +49,9 @@ struct api_match {
 
 struct api_router;
 
-/* {model} is one segment, {name} the rest of the path; literal segments go before both. Borrows
+/* {model} and {key} are one segment, {name} the rest of the path, up to what stands behind it in a
+ * template: of a name that ends like that the slash before it is written %2F. Literal segments go
+ * before all of them. Borrows
  * `routes`. Owned by the caller. A template the router cannot tell from another is a bug of ours.
  */
 ERR_MUST_CHECK enum err_code api_router_open(const struct api_route *routes, size_t count,

@@ -1,8 +1,10 @@
 #include "api/run_one.h"
 
+#include "api/accumulation_json.h"
 #include "api/describe.h"
 #include "api/gradients_alone.h"
 #include "api/outcome.h"
+#include "service/optimizer_apply.h"
 #include "store/base/scope.h"
 
 void
@@ -38,6 +40,24 @@ tell_saved(struct api_request *rq, struct api_reply *rp, const struct run_result
                             api_request_model(rq), result->saved.name);
 }
 
+/* A contribution to an accumulation that is not full: it is told where to look. The revision of one
+ * that came too late is that of the step it missed. */
+static enum err_code
+tell_contributed(struct api_request *rq, struct api_reply *rp,
+                 const struct optimizer_applied *applied, int *status, uint64_t *revision,
+                 struct err *err)
+{
+    if (applied == NULL)
+        return OK;
+    if (applied->contributed == OPTIMIZER_CONTRIBUTED_LATE)
+        *revision = applied->late_revision;
+    if (applied->contributed != OPTIMIZER_CONTRIBUTED &&
+        applied->contributed != OPTIMIZER_CONTRIBUTED_TWICE)
+        return OK;
+    *status = 202;
+    return api_accumulation_location(rq, rp, applied->key, err);
+}
+
 static enum err_code
 render_one(struct api_request *rq, struct api_reply *rp, const void *made, uint64_t revision,
            struct err *err)
@@ -47,6 +67,7 @@ render_one(struct api_request *rq, struct api_reply *rp, const void *made, uint6
     AUTO_CALL(api_json_release) json_t *json = NULL;
     int status = 200;
 
+    TRY(tell_contributed(rq, rp, result->applied, &status, &revision, err));
     TRY(api_reply_revision(rp, revision, err));
     TRY(tell_saved(rq, rp, result, &status, err));
     TRY(api_describe_result(result, &json, err));
@@ -69,24 +90,35 @@ api_run_made(struct api_request *rq, struct api_reply *rp, struct api_one *one, 
 }
 
 enum err_code
-api_run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, struct err *err)
+api_one_decode(struct api_request *rq, const struct verb *verb, struct api_one *one,
+               struct err *err)
 {
-    AUTO(api_one) one = {.op = {.verb = verb}};
     struct api_object object;
     struct api_value root;
 
-    TRY(open_body(rq, &one, err));
-    root = api_json_root(one.parts.doc);
+    one->op.verb = verb;
+    TRY(open_body(rq, one, err));
+    root = api_json_root(one->parts.doc);
     TRY(api_object_of(&root, &object, err));
     if (verb->fields & VERB_VARIABLE)
-        one.op.variable = api_request_name(rq);
+        one->op.variable = api_request_name(rq);
     else
-        one.op.resource = api_request_name(rq);
-    TRY(api_run_decode_op(rq, &object, &one.run, &one.op, err));
-    TRY(api_tensor_table_end(&one.parts.tensors, err));
-    one.run.spec = run_spec_default();
-    one.run.spec.conditional_variable = one.op.variable;
-    one.run.spec.conditional_save = one.op.save != NULL;
-    one.run.spec.conditional_model = one.op.initialize != NULL && one.op.initialize->names == NULL;
+        one->op.resource = api_request_name(rq);
+    TRY(api_run_decode_op(rq, &object, &one->run, &one->op, err));
+    TRY(api_tensor_table_end(&one->parts.tensors, err));
+    one->run.spec = run_spec_default();
+    one->run.spec.conditional_variable = one->op.variable;
+    one->run.spec.conditional_save = one->op.save != NULL;
+    one->run.spec.conditional_model =
+        one->op.initialize != NULL && one->op.initialize->names == NULL;
+    return OK;
+}
+
+enum err_code
+api_run_one(struct api_request *rq, struct api_reply *rp, const struct verb *verb, struct err *err)
+{
+    AUTO(api_one) one = {.op = {.verb = verb}};
+
+    TRY(api_one_decode(rq, verb, &one, err));
     return api_run_made(rq, rp, &one, err);
 }

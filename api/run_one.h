@@ -22,6 +22,9 @@ void api_one_drop(struct api_one *one);
  * what else they work with. */
 ERR_MUST_CHECK enum err_code api_run_one(struct api_request *rq, struct api_reply *rp,
                                          const struct verb *verb, struct err *err);
+/* The first half of it: the operation is decoded, and nothing is done. */
+ERR_MUST_CHECK enum err_code api_one_decode(struct api_request *rq, const struct verb *verb,
+                                            struct api_one *one, struct err *err);
 /* The same with an operation and conditions that are set already; `one->op` is decoded no more. */
 ERR_MUST_CHECK enum err_code api_run_made(struct api_request *rq, struct api_reply *rp,
                                           struct api_one *one, struct err *err);

@@ -18,6 +18,7 @@
 #include "api/admit.h"
 #include "api/dispatch.h"
 #include "api/state.h"
+#include "api/waiting.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
@@ -199,6 +200,7 @@ start_parts(struct api_server *server, struct err *err)
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
     TRY(open_listener(server, err));
     TRY(api_pool_start(settings->worker_threads, settings->queue_requests_max, &server->pool, err));
+    service_on_wake(server->service, api_waiting_wake, server);
     TRY(start_daemon(server, err));
     return api_watchdog_start(server, err);
 }
@@ -217,6 +219,7 @@ api_server_start(struct service *service, const struct settings *settings, struc
     server->settings = settings;
     server->listener = -1;
     lock_init(&server->registry);
+    lock_init(&server->waiting);
     condition_init(&server->watchdog_wake);
     code = start_parts(server, err);
     if (code != OK) {
@@ -258,6 +261,7 @@ drain(struct api_server *server)
 
     atomic_store(&server->draining, true);
     listener = MHD_quiesce_daemon(server->daemon);
+    api_waiting_end(server);
     wait_until_idle(server, server->settings->shutdown_timeout_ms);
     atomic_store(&server->stopping, true);
     service_interrupt(server->service);
@@ -277,11 +281,13 @@ api_server_stop(struct api_server *server)
     if (server->daemon != NULL)
         drain(server);
     api_pool_drop(server->pool);
+    service_on_wake(server->service, NULL, NULL);
     if (server->listener >= 0)
         (void)close(server->listener);
     api_router_drop(server->router);
     api_hosts_drop(server->hosts);
     condition_drop(&server->watchdog_wake);
     lock_drop(&server->registry);
+    lock_drop(&server->waiting);
     mem_free(server);
 }

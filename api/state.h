@@ -103,6 +103,18 @@ struct api_argument {
 
 struct api_pipe; /* api/body.h */
 
+/* A request that waits for something: api/waiting.h. */
+struct api_wait {
+    struct api_request *previous, *next; /* these four: the server's `waiting` lock */
+    bool parked;                         /* no thread has it */
+    bool woken;                          /* what it waits for may have happened */
+    bool over;                           /* it is to be answered now */
+    bool listed;
+    uint64_t topic, deadline_ms;
+    api_handler *look; /* NULL: it does not wait */
+    const void *context;
+};
+
 struct api_request {
     uint32_t magic;
     struct api_job job; /* the pool's link */
@@ -143,6 +155,7 @@ struct api_request {
     struct api_outcome *outcome; /* its Idempotency-Key in use, in its memory; NULL without one */
     api_render *render;          /* how the write is answered, from render_result */
     const void *render_result;
+    struct api_wait wait;
     char id[API_REQUEST_ID_BYTES_MAX + 1];
     size_t scratch_used;
     struct arena arena;
@@ -229,6 +242,10 @@ struct api_server {
     _Atomic unsigned uploads;  /* streaming now */
     _Atomic uint64_t requests; /* under way */
     _Atomic bool draining, stopping;
+
+    struct lock waiting; /* guards the next two; taken before the pool's */
+    struct api_request *waiters;
+    bool waiting_ended;
 
     struct lock registry; /* guards the next three */
     struct api_connection *connections;

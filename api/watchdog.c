@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "api/state.h"
+#include "api/waiting.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
 
@@ -130,6 +131,7 @@ watch(void *context)
     while (!server->watchdog_stop) {
         (void)condition_wait_ms(&server->watchdog_wake, &server->registry, TICK_MS);
         look_at_all(server);
+        api_waiting_tick(server);
     }
     lock_release(&server->registry);
     return NULL;

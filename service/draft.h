@@ -203,6 +203,15 @@ ERR_MUST_CHECK enum err_code draft_write_read(struct draft_writer *w, uint64_t o
 /* The variable has this value and shape from now on. Takes the writer, also on failure. */
 ERR_MUST_CHECK enum err_code draft_write_close(struct draft_writer *w, const struct shape *shape,
                                                struct err *err);
+/* A value of no variable, for a record that a publication writes. `name`: whose it is, for
+ * messages; borrowed until it is kept. */
+ERR_MUST_CHECK enum err_code draft_write_loose(struct draft *draft, const char *name, uint64_t size,
+                                               enum store_class class, struct draft_writer **out,
+                                               struct err *err);
+/* Instead of draft_write_close, for a loose value: takes the writer, also on failure. *out: for
+ * draft_put_value, which must then be called. */
+ERR_MUST_CHECK enum err_code draft_write_keep(struct draft_writer *w, struct draft_value **out,
+                                              struct err *err);
 void draft_write_drop(struct draft_writer *w); /* NULL is fine */
 void draft_writer_scope_drop(struct draft_writer **w);
 #define AUTO_WRITER AUTO_CALL(draft_writer_scope_drop) struct draft_writer *
@@ -276,6 +285,11 @@ ERR_MUST_CHECK enum err_code draft_also_publish(struct draft *draft, draft_publi
                                                 void *context, struct err *err);
 /* The contexts that were given with `publish` so far, in order; NULL past the last. */
 void *draft_to_publish(const struct draft *draft, draft_publication *publish, size_t index);
+
+/* In a publication: a loose value, and the one reference to it. */
+ERR_MUST_CHECK enum err_code draft_put_value(const struct draft *draft, struct store_txn *txn,
+                                             struct draft_value *value, struct value_ref *out,
+                                             struct err *err);
 
 /* --- committing ---------------------------------------------------------------------------- */
 

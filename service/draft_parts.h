@@ -47,7 +47,9 @@ struct draft_value {
 
 struct draft_writer {
     struct draft *draft;
-    struct draft_variable *variable;
+    struct draft_variable *variable; /* NULL: a loose value */
+    const char *name;                /* of the variable, or for messages; borrowed */
+    enum store_class class;
     struct draft_value *value;
     uint64_t size;   /* in bytes */
     uint64_t filled; /* of them */

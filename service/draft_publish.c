@@ -180,6 +180,13 @@ draft_value_publish(const struct draft *draft, struct store_txn *txn, struct dra
     return OK;
 }
 
+enum err_code
+draft_put_value(const struct draft *draft, struct store_txn *txn, struct draft_value *value,
+                struct value_ref *out, struct err *err)
+{
+    return draft_value_publish(draft, txn, value, out, err);
+}
+
 /* What is staged and held by nothing in the end would be in the store without a name. And what the
  * draft held itself, all others have by now. */
 static enum err_code

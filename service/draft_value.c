@@ -215,7 +215,7 @@ writer_memory(struct draft_writer *w, uint64_t size, struct err *err)
         if (size > SERVICE_COMMIT_BYTES_MAX || draft->commit_bytes > SERVICE_COMMIT_BYTES_MAX)
             return err_set(err, ERR_DEFER, "too many bytes for a commit");
     }
-    w->value = draft_value_make(draft, DRAFT_MEMORY, size, draft_class_of(w->variable), err);
+    w->value = draft_value_make(draft, DRAFT_MEMORY, size, w->class, err);
     if (w->value == NULL)
         return ERR_NO_MEMORY;
     w->value->bytes = mem_aligned((size_t)size, err);
@@ -226,12 +226,12 @@ static enum err_code
 writer_builder(struct draft_writer *w, uint64_t size, struct store_stage *stage, struct err *err)
 {
     struct draft *draft = w->draft;
-    enum store_class class = draft_class_of(w->variable);
 
-    w->value = draft_value_make(draft, DRAFT_BUILT, size, class, err);
+    w->value = draft_value_make(draft, DRAFT_BUILT, size, w->class, err);
     if (w->value == NULL)
         return ERR_NO_MEMORY;
-    return value_builder_open(draft->service->store, stage, size, class, &w->value->builder, err);
+    return value_builder_open(draft->service->store, stage, size, w->class, &w->value->builder,
+                              err);
 }
 
 /* What the bytes go to is chosen when the first of them come: a fill needs no room for them. */
@@ -244,26 +244,36 @@ writer_begin(struct draft_writer *w, uint64_t size, struct err *err)
         return OK;
     if (!draft->ahead || size <= VALUE_RECORD_BYTES_MAX)
         return writer_memory(w, size, err);
-    TRY(service_check_room(draft->service, w->variable->name, size, size, err));
+    TRY(service_check_room(draft->service, w->name, size, size, err));
     TRY(draft_stage(draft, err));
     return writer_builder(w, size, draft->stage, err);
+}
+
+enum err_code
+draft_write_loose(struct draft *draft, const char *name, uint64_t size, enum store_class class,
+                  struct draft_writer **out, struct err *err)
+{
+    struct draft_writer *w;
+
+    *out = NULL;
+    TRY(service_check_room(draft->service, name, size, 0, err));
+    w = mem_zeroed(1, sizeof *w, err);
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    w->draft = draft;
+    w->name = name;
+    w->class = class;
+    w->size = size;
+    *out = w;
+    return OK;
 }
 
 enum err_code
 draft_write_open(struct draft *draft, struct draft_variable *variable, uint64_t size,
                  struct draft_writer **out, struct err *err)
 {
-    struct draft_writer *w;
-
-    *out = NULL;
-    TRY(service_check_room(draft->service, variable->name, size, 0, err));
-    w = mem_zeroed(1, sizeof *w, err);
-    if (w == NULL)
-        return ERR_NO_MEMORY;
-    w->draft = draft;
-    w->variable = variable;
-    w->size = size;
-    *out = w;
+    TRY(draft_write_loose(draft, variable->name, size, draft_class_of(variable), out, err));
+    (*out)->variable = variable;
     return OK;
 }
 
@@ -388,6 +398,17 @@ draft_write_close(struct draft_writer *w, const struct shape *shape, struct err 
         variable->form.shape_known = true;
         variable->changes++;
     }
+    draft_write_drop(w);
+    return code;
+}
+
+enum err_code
+draft_write_keep(struct draft_writer *w, struct draft_value **out, struct err *err)
+{
+    enum err_code code = writer_begin(w, w->size, err);
+
+    if (code == OK)
+        *out = TAKE(w->value);
     draft_write_drop(w);
     return code;
 }

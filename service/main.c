@@ -142,6 +142,7 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.idempotency_reply_bytes_max = settings->idempotency_reply_max_bytes;
     limits.idempotency_keep_ms = settings->idempotency_keep_ms;
     limits.idempotency_keys_max = settings->idempotency_keys_max;
+    limits.accumulation_keep_ms = settings->accumulation_keep_ms;
     return service_open(store, &limits, out, err);
 }
 

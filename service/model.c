@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/accumulation.h"
 #include "service/average.h"
 #include "service/checkpoint.h"
 #include "service/commit.h"
@@ -300,6 +301,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     under[9] = record_key_average(record.id, "");
     for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
         TRY(delete_under(txn, &under[i], err));
+    TRY(accumulation_remove_all(txn, record.id, NULL, err));
     key = record_key_model(u->model); /* found, hence short enough */
     return store_delete(txn, record_key_bytes(&key), err);
 }

@@ -2,6 +2,7 @@
 #ifndef SERVICE_OPTIMIZER_APPLY_H
 #define SERVICE_OPTIMIZER_APPLY_H
 
+#include "service/record_accumulation.h"
 #include "service/run.h"
 
 /* Of one variable; borrowed. Either `dense`, or `indices` and `values` of a sparse gradient, or
@@ -9,6 +10,14 @@
 struct optimizer_gradient {
     const char *variable;
     struct expr_tree *dense, *indices, *values;
+};
+
+/* Gradients are averaged with those of other contributions under the key, and applied when
+ * `replicas` are there (accumulation.h). Everything borrowed. */
+struct optimizer_accumulate {
+    const char *key;
+    const char *worker; /* counts once; NULL: nobody in particular */
+    int64_t replicas;
 };
 
 /* What apply_gradients states; everything borrowed. */
@@ -23,6 +32,16 @@ struct optimizer_gradients {
      * this optimizer came since; the last RECORD_APPLIES_MAX are remembered. */
     bool has_base_revision, has_max_staleness;
     uint64_t base_revision, max_staleness;
+    const struct optimizer_accumulate *accumulate; /* NULL: they are applied at once */
+};
+
+/* What became of a contribution. */
+enum optimizer_contributed {
+    OPTIMIZER_CONTRIBUTED_NONE,  /* it was none */
+    OPTIMIZER_CONTRIBUTED,       /* it counts, and others are waited for */
+    OPTIMIZER_CONTRIBUTED_LAST,  /* it was the last: the average was applied */
+    OPTIMIZER_CONTRIBUTED_TWICE, /* its worker had done so before: it does not count */
+    OPTIMIZER_CONTRIBUTED_LATE,  /* the key was applied before: it was dropped */
 };
 
 /* What it did. Owned by its result: optimizer_applied_drop. */
@@ -35,6 +54,10 @@ struct optimizer_applied {
     int64_t global_step; /* afterwards */
     bool has_staleness;
     uint64_t staleness;
+    enum optimizer_contributed contributed;
+    char key[ACCUMULATION_KEY_BYTES_MAX + 1];
+    uint32_t accumulated, replicas; /* contributions there are, and wanted */
+    uint64_t late_revision;         /* of the key's step; global_step is what it was after that */
     struct optimizer_changed {
         char name[NAME_BYTES_MAX + 1];
         uint64_t version;

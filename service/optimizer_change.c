@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "service/accumulation.h"
 #include "service/commit.h"
 #include "service/compute.h"
 #include "service/optimizer_config.h"
@@ -427,6 +428,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     key = record_key_optimizer(model.id, u->name);
     applies = record_key_applies(model.id, u->name);
     TRY(store_delete(txn, record_key_bytes(&applies), err));
+    TRY(accumulation_remove_all(txn, model.id, u->name, err));
     TRY(store_delete(txn, record_key_bytes(&key), err));
     return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
 }

@@ -67,6 +67,10 @@ optimizer_read_gradient(const struct optimizer_apply *apply, struct optimizer_ta
         *out = target->literal + first * dtype_size(dtype);
     else
         TRY(evaluator_read(target->evaluator, first, count, room, err));
+    if (target->average.open) {
+        TRY(accumulation_average_read(&target->average, first, count, *out, room, err));
+        *out = room;
+    }
     if (!apply->scaled)
         return OK;
     TRY(multiply(dtype, *out, target->scale, room, count, err));

@@ -2,6 +2,7 @@
 #ifndef SERVICE_OPTIMIZER_PARTS_H
 #define SERVICE_OPTIMIZER_PARTS_H
 
+#include "service/accumulation_sum.h"
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
 #include "service/optimizer_config.h"
@@ -19,8 +20,9 @@ struct optimizer_target {
     double squares;
     double scale; /* of the gradient, in the variable's dtype; with apply->scaled */
     /* dense */
-    struct evaluator *evaluator; /* NULL: a literal; owned */
-    const uint8_t *literal;      /* its elements; borrowed from the tree */
+    struct evaluator *evaluator;         /* NULL: a literal; owned */
+    const uint8_t *literal;              /* its elements; borrowed from the tree */
+    struct accumulation_average average; /* open: its elements are averaged with these; owned */
     /* sparse, each row once */
     struct sparse rows;
     uint8_t *values; /* owned */
@@ -38,7 +40,8 @@ struct optimizer_apply {
     int64_t global_step;              /* before */
     struct optimizer_target *targets; /* owned */
     size_t target_count;
-    bool scaled; /* gradients are clipped */
+    bool scaled;                                 /* gradients are clipped */
+    struct optimizer_contribution *contribution; /* in the draft's arena; NULL: applied at once */
 };
 
 void optimizer_apply_drop(struct optimizer_apply *apply);
@@ -79,6 +82,22 @@ double optimizer_sum_of_squares(enum dtype dtype, const void *elements, uint64_t
  * here. */
 ERR_MUST_CHECK enum err_code optimizer_clip(struct optimizer_apply *apply,
                                             struct optimizer_applied *out, struct err *err);
+
+/* --- accumulations (optimizer_accumulate.c) --- */
+
+/* Looks what there is under the key. applied->contributed: late or twice, and there is nothing more
+ * to do; last, and the gradients that follow are to be applied; else they are only added up.
+ * ERR_FAILED_PRECONDITION when others have contributed to something else. */
+ERR_MUST_CHECK enum err_code optimizer_accumulate_open(struct optimizer_apply *apply,
+                                                       struct optimizer_applied *applied,
+                                                       struct err *err);
+/* A prepared gradient: added to the sum, or, of the last contribution, made the average. */
+ERR_MUST_CHECK enum err_code optimizer_accumulate_join(struct optimizer_apply *apply,
+                                                       struct optimizer_target *target,
+                                                       struct err *err);
+/* After all of them: what is to be published. */
+ERR_MUST_CHECK enum err_code optimizer_accumulate_close(struct optimizer_apply *apply,
+                                                        struct err *err);
 
 /* --- elements (optimizer_dense.c, optimizer_listed.c) --- */
 

@@ -30,15 +30,15 @@ record_texts_encode(const struct record_texts *texts, struct buf *out, struct er
     return buf_append_bytes(out, bytes_of(texts->bytes, texts->size), err);
 }
 
-static enum err_code
-type_encode(const struct tensor_type *type, struct buf *out, struct err *err)
+enum err_code
+record_type_encode(const struct tensor_type *type, struct buf *out, struct err *err)
 {
     TRY(buf_append_byte(out, (uint8_t)type->dtype, err));
     return shape_encode(&type->shape, out, err);
 }
 
-static void
-type_decode(struct reader *in, struct tensor_type *out)
+void
+record_type_decode(struct reader *in, struct tensor_type *out)
 {
     uint8_t dtype = reader_u8(in);
 
@@ -107,7 +107,7 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     struct bytes device;
 
     out->id = reader_u64(&in);
-    type_decode(&in, &out->type);
+    record_type_decode(&in, &out->type);
     flags = reader_u8(&in);
     out->shape_known = flags & VARIABLE_SHAPE_KNOWN;
     out->validate_shape = flags & VARIABLE_VALIDATE;
@@ -154,7 +154,7 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
                        name);
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(buf_append_u64(&out, r->id, err));
-    TRY(type_encode(&r->type, &out, err));
+    TRY(record_type_encode(&r->type, &out, err));
     TRY(buf_append_byte(&out,
                         (uint8_t)((r->shape_known ? VARIABLE_SHAPE_KNOWN : 0) |
                                   (r->validate_shape ? VARIABLE_VALIDATE : 0) |
@@ -270,7 +270,7 @@ record_decode_tensor(struct bytes record, struct tensor_record *out, struct err 
     struct reader in = reader_of(record);
     uint8_t format = reader_u8(&in);
 
-    type_decode(&in, &out->type);
+    record_type_decode(&in, &out->type);
     out->trainable = reader_u8(&in) != 0;
     value_ref_decode(&in, &out->value);
     if (!in.failed && !value_fits(&out->type, &out->value))
@@ -288,7 +288,7 @@ record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id, struct bytes na
     buf_init(&out, STORE_RECORD_BYTES_MAX);
     TRY(check_value(&r->type, &r->value, err));
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
-    TRY(type_encode(&r->type, &out, err));
+    TRY(record_type_encode(&r->type, &out, err));
     TRY(buf_append_byte(&out, r->trainable, err));
     TRY(value_ref_encode(&r->value, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);

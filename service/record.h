@@ -164,6 +164,13 @@ struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 struct record_key record_key_optimizer(uint64_t model_id, const char *name);
 struct record_key record_key_average(uint64_t model_id, const char *name);
 struct record_key record_key_member(uint64_t average_id, const char *name);
+struct record_key record_key_accumulation(uint64_t model_id, const char *optimizer,
+                                          const char *key);
+struct record_key record_key_accumulations(uint64_t model_id, const char *optimizer); /* prefix */
+struct record_key record_key_model_accumulations(uint64_t model_id);                  /* likewise */
+struct record_key record_key_sum(uint64_t accumulation_id, const char *variable);
+struct record_key record_key_worker(uint64_t accumulation_id, const char *worker);
+struct record_key record_key_steps(uint64_t model_id, const char *optimizer);
 struct record_key record_key_outcome(struct bytes idempotency_key);
 struct record_key record_key_expiry(uint64_t created_ms, struct bytes idempotency_key);
 struct record_key record_key_expiries(void); /* prefix of all */

@@ -122,6 +122,53 @@ record_key_optimizer(uint64_t model_id, const char *name)
     return key_of(STORE_KEY_OPTIMIZER, &model_id, bytes_of_text(name));
 }
 
+/* No name of an optimizer holds a colon. */
+struct record_key
+record_key_accumulation(uint64_t model_id, const char *optimizer, const char *key)
+{
+    struct record_key out = record_key_accumulations(model_id, optimizer);
+    size_t size = strlen(key);
+
+    CHECK(size <= sizeof out.bytes - out.size);
+    memcpy(out.bytes + out.size, key, size);
+    out.size += size;
+    return out;
+}
+
+struct record_key
+record_key_accumulations(uint64_t model_id, const char *optimizer)
+{
+    struct record_key out = key_of(STORE_KEY_ACCUMULATION, &model_id, bytes_of_text(optimizer));
+
+    CHECK(out.size < sizeof out.bytes);
+    out.bytes[out.size++] = ':';
+    return out;
+}
+
+struct record_key
+record_key_model_accumulations(uint64_t model_id)
+{
+    return key_of(STORE_KEY_ACCUMULATION, &model_id, bytes_of("", 0));
+}
+
+struct record_key
+record_key_sum(uint64_t accumulation_id, const char *variable)
+{
+    return key_of(STORE_KEY_SUM, &accumulation_id, bytes_of_text(variable));
+}
+
+struct record_key
+record_key_worker(uint64_t accumulation_id, const char *worker)
+{
+    return key_of(STORE_KEY_WORKER, &accumulation_id, bytes_of_text(worker));
+}
+
+struct record_key
+record_key_steps(uint64_t model_id, const char *optimizer)
+{
+    return key_of(STORE_KEY_STEPS, &model_id, bytes_of_text(optimizer));
+}
+
 struct record_key
 record_key_outcome(struct bytes idempotency_key)
 {

@@ -21,6 +21,9 @@ ERR_MUST_CHECK enum err_code record_expr_encode(const struct expr_tree *tree, co
                                                 size_t size_max, struct buf *out, struct err *err);
 ERR_MUST_CHECK enum err_code record_expr_decode(struct bytes text, struct expr_tree *out,
                                                 struct err *err);
+void record_type_decode(struct reader *in, struct tensor_type *out);
+ERR_MUST_CHECK enum err_code record_type_encode(const struct tensor_type *type, struct buf *out,
+                                                struct err *err);
 /* Whether a record of this kind was read well, to its end. */
 ERR_MUST_CHECK enum err_code record_decoded(const struct reader *in, uint8_t format,
                                             const char *kind, struct err *err);

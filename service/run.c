@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "service/accumulation.h"
 #include "service/average_apply.h"
 #include "service/commit.h"
 #include "service/compute.h"
@@ -390,6 +391,19 @@ execute_once(struct run_unit *u, struct err *err)
     return run_ahead(u, err);
 }
 
+/* Whoever waits for the step of an accumulation. */
+static void
+wake_up(const struct run_unit *u)
+{
+    for (size_t i = 0; i < u->report->result_count && !u->report->dry_run; i++) {
+        const struct optimizer_applied *applied = u->report->results[i].applied;
+
+        if (applied != NULL && applied->contributed == OPTIMIZER_CONTRIBUTED_LAST)
+            service_wake_up(u->service,
+                            accumulation_topic(u->model, applied->optimizer, applied->key));
+    }
+}
+
 enum err_code
 run_execute(struct service *service, const char *model, const struct run_spec *spec,
             const struct write_options *options, struct run_report *out, struct err *err)
@@ -407,7 +421,9 @@ run_execute(struct service *service, const char *model, const struct run_spec *s
             code = execute_once(&u, err);
     }
     run_rows_drop(&u.rows);
-    if (code != OK)
+    if (code == OK)
+        wake_up(&u);
+    else
         run_report_drop(out);
     return code;
 }

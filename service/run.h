@@ -117,6 +117,7 @@ struct run {
     struct expr_source source; /* of the draft */
     const struct write_options *options;
     struct run_rows *rows; /* variables that were asked for by run_want_rows */
+    bool accumulates;      /* one of its operations has contributed to an accumulation */
 };
 
 /* Before the first edit of an operation that changes rows of a variable. ERR_DEFER: its value will

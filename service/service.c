@@ -25,6 +25,7 @@ service_limits_default(void)
         .idempotency_reply_bytes_max = 256 << 10,
         .idempotency_keep_ms = (uint64_t)24 * 3600 * 1000,
         .idempotency_keys_max = 1000000,
+        .accumulation_keep_ms = (uint64_t)3600 * 1000,
     };
 }
 
@@ -130,7 +131,21 @@ service_interrupt(struct service *service)
     store_interrupt(service->store);
 }
 
+void
+service_on_wake(struct service *service, service_wake *wake, void *context)
+{
+    service->wake = wake;
+    service->wake_context = context;
+}
+
 /* --- shared by the operations --- */
+
+void
+service_wake_up(const struct service *service, uint64_t topic)
+{
+    if (service->wake != NULL)
+        service->wake(service->wake_context, topic);
+}
 
 enum err_code
 service_find_model(const struct store_view *view, const char *model, struct model_record *out,

@@ -29,6 +29,7 @@ struct service_limits {
     uint64_t idempotency_reply_bytes_max; /* a reply kept under its key; over 1 MiB is 1 MiB */
     uint64_t idempotency_keep_ms;         /* how long it is kept */
     uint64_t idempotency_keys_max;        /* kept at once */
+    uint64_t accumulation_keep_ms;        /* how long one waits for its next contribution */
 };
 
 struct service_limits service_limits_default(void);
@@ -41,6 +42,12 @@ void service_close(struct service *service); /* NULL is fine */
 /* Long computations and verifications under way give up (ERR_UNAVAILABLE, nothing changed); what is
  * short still works. Before service_close, when waiting has an end. Any thread. */
 void service_interrupt(struct service *service);
+
+/* Calls `wake` each time something has happened that somebody may be waiting for; which thing is a
+ * topic: accumulation_topic. On the thread that did it, without locks, after its commit. Set before
+ * the first request and NULL after the last. */
+typedef void service_wake(void *context, uint64_t topic);
+void service_on_wake(struct service *service, service_wake *wake, void *context);
 
 const struct service_limits *service_limits_of(const struct service *service);
 uint64_t service_revision(const struct service *service);

@@ -21,6 +21,8 @@ struct service {
     struct parallel *parallel; /* owned */
     struct service_limits limits;
     _Atomic bool interrupted; /* service_interrupt was called */
+    service_wake *wake;       /* service_on_wake's */
+    void *wake_context;
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
     struct lock updates[SERVICE_UPDATE_LOCKS];
@@ -31,6 +33,8 @@ struct service {
 
 /* What evaluation may use. */
 struct evaluator_options service_evaluator_options(const struct service *service);
+/* Something that may be waited for has happened, and is committed. */
+void service_wake_up(const struct service *service, uint64_t topic);
 /* The model, or ERR_NOT_FOUND naming it. */
 ERR_MUST_CHECK enum err_code service_find_model(const struct store_view *view, const char *model,
                                                 struct model_record *out, struct err *err);

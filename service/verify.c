@@ -1,6 +1,6 @@
 #include "service/verify.h"
 
-#include "service/record.h"
+#include "service/record_accumulation.h"
 #include "service/state.h"
 #include "service/verify_domain.h"
 #include "store/base/scope.h"
@@ -64,17 +64,32 @@ visit_outcome(struct bytes key, struct bytes bytes, found_ref *found, void *cont
     return OK;
 }
 
+static enum err_code
+visit_sum(struct bytes key, struct bytes bytes, found_ref *found, void *context, struct err *err)
+{
+    struct sum_record record;
+
+    (void)key;
+    TRY(record_decode_sum(bytes, &record, err));
+    found_if_any(&record.values, found, context);
+    found_if_any(&record.numbers, found, context);
+    found_if_any(&record.counts, found, context);
+    return OK;
+}
+
 enum err_code
 service_verify(struct service *service, bool payloads, struct store_verify_report *out,
                struct err *err)
 {
     static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR,
-                         checkpoint = STORE_KEY_CHECKPOINT, outcome = STORE_KEY_OUTCOME;
+                         checkpoint = STORE_KEY_CHECKPOINT, outcome = STORE_KEY_OUTCOME,
+                         sum = STORE_KEY_SUM;
     const struct store_verify_owner owners[] = {
         {.prefix = bytes_of(&variable, 1), .visit = visit_variable},
         {.prefix = bytes_of(&tensor, 1), .visit = visit_tensor},
         {.prefix = bytes_of(&checkpoint, 1), .visit = visit_checkpoint},
         {.prefix = bytes_of(&outcome, 1), .visit = visit_outcome},
+        {.prefix = bytes_of(&sum, 1), .visit = visit_sum},
     };
 
     AUTO_SNAPSHOT snapshot = NULL;

@@ -8,14 +8,14 @@
 
 #include "service/average.h"
 #include "service/optimizer_config.h"
-#include "service/record.h"
+#include "service/record_accumulation.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 #include "store/key.h"
 
 struct totals {
     uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
-        applies, averages, members;
+        applies, averages, members, accumulations, sums, workers, steps;
 };
 
 struct check {
@@ -237,6 +237,74 @@ visit_average(struct check *c, void *context, struct bytes key, struct bytes rec
     return scan(c, &members, visit_member, context, err);
 }
 
+/* An accumulation is of an optimizer that is there, and has the sums and workers it says. */
+static enum err_code
+visit_accumulation(struct check *c, void *context, struct bytes key, struct bytes record,
+                   struct err *err)
+{
+    const struct model_check *m = context;
+    struct bytes text = record_key_name(key), optimizer;
+    const uint8_t *colon = memchr(text.data, ':', text.size);
+    size_t name_size = colon == NULL ? 0 : (size_t)(colon - text.data);
+    struct record_key owner, sums, workers;
+    struct accumulation_record accumulation;
+    char name[NAME_BYTES_MAX + 1];
+    uint64_t sum_count = 0, worker_count = 0;
+
+    c->seen.accumulations++;
+    TRY(record_decode_accumulation(record, &accumulation, err));
+    snprintf(name, sizeof name, "%.*s", (int)name_size, (const char *)text.data);
+    owner = record_key_optimizer(m->id, name);
+    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
+    if (optimizer.data == NULL)
+        finding(c, "there is an accumulation '%.*s' of an optimizer that is not there",
+                (int)text.size, (const char *)text.data);
+    sums = record_key_sum(accumulation.id, "");
+    workers = record_key_worker(accumulation.id, "");
+    TRY(scan(c, &sums, count_record, &sum_count, err));
+    TRY(scan(c, &workers, count_record, &worker_count, err));
+    c->seen.sums += sum_count;
+    c->seen.workers += worker_count;
+    if (sum_count != accumulation.sums || worker_count != accumulation.workers)
+        finding(c,
+                "accumulation '%.*s' has %" PRIu64 " sums and %" PRIu64
+                " workers, its record says %" PRIu32 " and %" PRIu32,
+                (int)text.size, (const char *)text.data, sum_count, worker_count, accumulation.sums,
+                accumulation.workers);
+    return OK;
+}
+
+/* Steps are of an optimizer that is there, come one after the other, and none is open again. */
+static enum err_code
+visit_steps(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+{
+    const struct model_check *m = context;
+    struct bytes text = record_key_name(key), optimizer;
+    struct steps_record steps;
+    struct record_key owner;
+    char name[NAME_BYTES_MAX + 1];
+
+    c->seen.steps++;
+    TRY(record_decode_steps(record, &steps, err));
+    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
+    owner = record_key_optimizer(m->id, name);
+    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
+    if (optimizer.data == NULL)
+        finding(c, "there are steps of optimizer '%s', which is not there", name);
+    for (uint32_t i = 0; i < steps.count; i++) {
+        struct accumulation_record open;
+        bool found = false;
+
+        if (i > 0 && steps.steps[i - 1].revision >= steps.steps[i].revision)
+            finding(c, "the steps of optimizer '%s' are out of order", name);
+        TRY(record_get_accumulation(c->view, m->id, name, steps.steps[i].key, &found, &open, err));
+        if (found)
+            finding(c, "accumulation '%s' of optimizer '%s' was applied and is open",
+                    steps.steps[i].key, name);
+    }
+    return OK;
+}
+
 /* What trains a model. */
 static enum err_code
 scan_training(struct check *c, struct model_check *m, struct err *err)
@@ -244,10 +312,14 @@ scan_training(struct check *c, struct model_check *m, struct err *err)
     struct record_key optimizers = record_key_optimizer(m->id, "");
     struct record_key applies = record_key_applies(m->id, "");
     struct record_key averages = record_key_average(m->id, "");
+    struct record_key accumulations = record_key_model_accumulations(m->id);
+    struct record_key steps = record_key_steps(m->id, "");
 
     TRY(scan(c, &optimizers, visit_optimizer, m, err));
     TRY(scan(c, &applies, visit_applies, m, err));
-    return scan(c, &averages, visit_average, m, err);
+    TRY(scan(c, &averages, visit_average, m, err));
+    TRY(scan(c, &accumulations, visit_accumulation, m, err));
+    return scan(c, &steps, visit_steps, m, err);
 }
 
 static void
@@ -378,6 +450,10 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_PLACE, "places in graphs", c.seen.places, err));
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
     TRY(check_total(&c, STORE_KEY_APPLIES, "applies of optimizers", c.seen.applies, err));
+    TRY(check_total(&c, STORE_KEY_ACCUMULATION, "accumulations", c.seen.accumulations, err));
+    TRY(check_total(&c, STORE_KEY_SUM, "sums of accumulations", c.seen.sums, err));
+    TRY(check_total(&c, STORE_KEY_WORKER, "workers of accumulations", c.seen.workers, err));
+    TRY(check_total(&c, STORE_KEY_STEPS, "steps of optimizers", c.seen.steps, err));
     TRY(check_total(&c, STORE_KEY_OPTIMIZER, "optimizers", c.seen.optimizers, err));
     TRY(check_total(&c, STORE_KEY_AVERAGE, "moving averages", c.seen.averages, err));
     TRY(check_total(&c, STORE_KEY_MEMBER, "members of moving averages", c.seen.members, err));

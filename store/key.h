@@ -28,10 +28,14 @@ enum {
     STORE_KEY_SCOPE = 's',   /* model, name: next number of that name in its graph */
     STORE_KEY_OPTIMIZER = 'o',
     STORE_KEY_AVERAGE = 'e',
-    STORE_KEY_MEMBER = 'h',  /* average id, name: something it averages */
-    STORE_KEY_OUTCOME = 'i', /* idempotency key: the outcome of the request that had it */
-    STORE_KEY_EXPIRY = 'x',  /* time, idempotency key: oldest outcome first; empty */
-    STORE_KEY_KEPT = 'k',    /* alone: how many outcomes there are */
+    STORE_KEY_MEMBER = 'h',       /* average id, name: something it averages */
+    STORE_KEY_ACCUMULATION = 'a', /* model, "optimizer:key": gradients that wait for others */
+    STORE_KEY_SUM = 'A',          /* accumulation id, variable: their sum */
+    STORE_KEY_WORKER = 'w',       /* accumulation id, worker: that it has contributed; empty */
+    STORE_KEY_STEPS = 'q',        /* model, optimizer: the accumulations applied last */
+    STORE_KEY_OUTCOME = 'i',      /* idempotency key: the outcome of the request that had it */
+    STORE_KEY_EXPIRY = 'x',       /* time, idempotency key: oldest outcome first; empty */
+    STORE_KEY_KEPT = 'k',         /* alone: how many outcomes there are */
 };
 
 enum { STORE_KEY_SMALL_BYTES_MAX = 17 }; /* kind + two u64 */

@@ -53,15 +53,15 @@ read_learning_rate(struct optimizer_apply *apply, struct err *err)
     return OK;
 }
 
-/* The variable that counts: one the request names, else the one the optimizer reads. */
+/* The variable that counts: one the request names, else the one the optimizer reads. NULL: none. */
 static enum err_code
-find_global_step(struct optimizer_apply *apply, struct err *err)
+find_global_step(struct optimizer_apply *apply, struct draft_variable **out, struct err *err)
 {
     const char *name = apply->spec->global_step;
     struct draft_variable *variable = NULL;
     char text[TENSOR_TYPE_TEXT_BYTES_MAX];
-    double value = 0;
 
+    *out = NULL;
     if (name == NULL && apply->config.optimizer->needs_global_step)
         name = apply->config.global_step;
     if (name == NULL || name[0] == '\0')
@@ -74,6 +74,19 @@ find_global_step(struct optimizer_apply *apply, struct err *err)
                        "global_step '%s' must be an int32 or int64 scalar, it is %s", name,
                        tensor_type_text(&variable->form.type, text));
     }
+    *out = variable;
+    return OK;
+}
+
+static enum err_code
+read_global_step(struct optimizer_apply *apply, struct err *err)
+{
+    struct draft_variable *variable = NULL;
+    double value = 0;
+
+    TRY(find_global_step(apply, &variable, err));
+    if (variable == NULL)
+        return OK;
     TRY(read_scalar(apply->run->draft, variable, &value, err));
     apply->global_step = (int64_t)value;
     if (apply->spec->global_step != NULL)
@@ -99,7 +112,6 @@ prepare_shared(struct optimizer_apply *apply, struct err *err)
     struct draft *draft = apply->run->draft;
     enum err_code code;
 
-    TRY(load_config(apply, apply->spec->optimizer, err));
     code = read_learning_rate(apply, err);
     if (code != OK && code != ERR_DEFER)
         err_prefix(err, "learning rate of optimizer '%s'", apply->config.name);
@@ -107,13 +119,21 @@ prepare_shared(struct optimizer_apply *apply, struct err *err)
     TRY(optimizer_find_powers(draft, &apply->config, true, apply->power_variables, err));
     for (uint32_t i = 0; i < optimizer_power_count(apply->config.optimizer); i++)
         TRY(read_scalar(draft, apply->power_variables[i], &apply->powers[i], err));
-    return find_global_step(apply, err);
+    return read_global_step(apply, err);
 }
 
 /* --- variables ----------------------------------------------------------------------------- */
 
+static bool
+is_applied(const struct optimizer_applied *applied)
+{
+    return applied->contributed == OPTIMIZER_CONTRIBUTED_NONE ||
+           applied->contributed == OPTIMIZER_CONTRIBUTED_LAST;
+}
+
+/* Gradients that are only added up need no slots: the first step makes them. */
 static enum err_code
-prepare_targets(struct optimizer_apply *apply, struct err *err)
+prepare_targets(struct optimizer_apply *apply, bool slots, struct err *err)
 {
     const struct optimizer_gradients *spec = apply->spec;
 
@@ -130,8 +150,11 @@ prepare_targets(struct optimizer_apply *apply, struct err *err)
         target->gradient = &spec->gradients[i];
         apply->target_count++;
         TRY(optimizer_prepare_gradient(apply, target, err));
-        TRY(optimizer_find_slots(apply->run->draft, &apply->config, target->variable, true,
-                                 target->slots, err));
+        if (apply->contribution != NULL)
+            TRY(optimizer_accumulate_join(apply, target, err));
+        if (slots)
+            TRY(optimizer_find_slots(apply->run->draft, &apply->config, target->variable, true,
+                                     target->slots, err));
     }
     if (apply->target_count == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "No gradients provided for any variable: '%s'%s",
@@ -207,6 +230,7 @@ struct applied_record {
     char optimizer[NAME_BYTES_MAX + 1];
     bool has_base_revision, has_max_staleness;
     uint64_t base_revision, max_staleness;
+    bool counts;                       /* it is an apply, not a contribution to one */
     struct optimizer_applied *applied; /* of the report */
 };
 
@@ -242,6 +266,8 @@ publish_applied(struct store_txn *txn, const struct draft *draft, void *context,
 
     TRY(record_get_applies(store_txn_view(txn), draft->model.id, a->optimizer, &record, err));
     TRY(judge_staleness(a, &record, err));
+    if (!a->counts)
+        return OK;
     record.applies++;
     if (record.count == RECORD_APPLIES_MAX)
         memmove(record.revisions, record.revisions + 1,
@@ -266,6 +292,7 @@ note_applied(struct optimizer_apply *apply, struct optimizer_applied *out, struc
     a->has_max_staleness = spec->has_max_staleness;
     a->base_revision = spec->base_revision;
     a->max_staleness = spec->max_staleness;
+    a->counts = is_applied(out);
     a->applied = out;
     TRY(record_get_applies(draft->view, draft->model.id, a->optimizer, &record, err));
     TRY(judge_staleness(a, &record, err));
@@ -284,6 +311,7 @@ optimizer_apply_drop(struct optimizer_apply *apply)
         sparse_drop(&target->rows);
         mem_free(target->values);
         mem_free(target->order);
+        accumulation_average_drop(&target->average);
     }
     mem_free(apply->targets);
     optimizer_config_drop(&apply->config);
@@ -315,6 +343,34 @@ report(const struct optimizer_apply *apply, struct optimizer_applied *out, struc
     return OK;
 }
 
+/* The step itself. */
+static enum err_code
+take_step(struct optimizer_apply *apply, struct optimizer_applied *applied, bool *converted,
+          struct err *err)
+{
+    TRY(prepare_shared(apply, err));
+    TRY(note_applied(apply, applied, err));
+    TRY(prepare_targets(apply, true, err));
+    if (apply->spec->has_clip_norm)
+        TRY(optimizer_clip(apply, applied, err));
+    TRY(optimizer_want_rows(apply, converted, err));
+    for (size_t i = 0; i < apply->target_count; i++)
+        TRY(apply_target(apply, &apply->targets[i], err));
+    TRY(advance(apply, applied, err));
+    return report(apply, applied, err);
+}
+
+/* A contribution to a step that others are waited for. */
+static enum err_code
+contribute(struct optimizer_apply *apply, struct optimizer_applied *applied, struct err *err)
+{
+    struct draft_variable *global_step = NULL;
+
+    TRY(find_global_step(apply, &global_step, err));
+    TRY(note_applied(apply, applied, err));
+    return prepare_targets(apply, false, err);
+}
+
 static enum err_code
 gradients_apply(struct run *run, const struct run_op *op, struct run_result *out, struct err *err)
 {
@@ -324,17 +380,15 @@ gradients_apply(struct run *run, const struct run_op *op, struct run_result *out
     out->applied = applied;
     if (applied == NULL)
         return ERR_NO_MEMORY;
-    TRY(prepare_shared(&apply, err));
+    TRY(load_config(&apply, op->gradients->optimizer, err));
     memcpy(applied->optimizer, apply.config.name, sizeof applied->optimizer);
-    TRY(note_applied(&apply, applied, err));
-    TRY(prepare_targets(&apply, err));
-    if (op->gradients->has_clip_norm)
-        TRY(optimizer_clip(&apply, applied, err));
-    TRY(optimizer_want_rows(&apply, &out->converted, err));
-    for (size_t i = 0; i < apply.target_count; i++)
-        TRY(apply_target(&apply, &apply.targets[i], err));
-    TRY(advance(&apply, applied, err));
-    return report(&apply, applied, err);
+    if (op->gradients->accumulate != NULL)
+        TRY(optimizer_accumulate_open(&apply, applied, err));
+    if (is_applied(applied))
+        TRY(take_step(&apply, applied, &out->converted, err));
+    else if (apply.contribution != NULL)
+        TRY(contribute(&apply, applied, err));
+    return apply.contribution == NULL ? OK : optimizer_accumulate_close(&apply, err);
 }
 
 const struct verb verb_apply_gradients = {

@@ -74,6 +74,7 @@ WRITES = {
     "patchOptimizer": ("PATCH", "optimizers/o", {"beta1": 0.5}, {}),
     "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
     "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
+    "deleteAccumulation": ("DELETE", "optimizers/o/accumulations/k", None, {}),
     "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
     "putMovingAverages": ("PUT", "moving_averages/f", {"decay": 0.5}, {}),
     "deleteMovingAverages": ("DELETE", "moving_averages/e", None, {}),
@@ -112,6 +113,7 @@ def furnish(s):
     s.create("u", {"op": "random_normal", "shape": [2]})
     s.put("optimizers/o", {"type": "adam"})
     s.put("moving_averages/e", {"decay": 0.5})
+    s.post("optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}, "accumulate": {"replicas": 2, "key": "k"}})
 
 
 def test_every_write_is_told_again(s):

@@ -98,7 +98,7 @@ static void
 a_full_queue_refuses(void **state)
 {
     struct counted waiting[2] = {{{NULL, count}, 0}, {{NULL, count}, 0}};
-    struct counted extra = {{NULL, count}, 0};
+    struct counted extra = {{NULL, count}, 0}, back = {{NULL, count}, 0};
     struct api_pool *pool = NULL;
     struct gate gate;
     struct err err = ERR_INIT;
@@ -111,10 +111,12 @@ a_full_queue_refuses(void **state)
     assert_int_equal(api_pool_submit(pool, &waiting[0].job, NULL), OK);
     assert_int_equal(api_pool_submit(pool, &waiting[1].job, NULL), OK);
     assert_int_equal(api_pool_submit(pool, &extra.job, &err), ERR_BUSY);
+    api_pool_resubmit(pool, &back.job); /* it had been accepted before */
     gate_open(&gate);
     api_pool_stop(pool);
     assert_int_equal(atomic_load(&waiting[0].runs) + atomic_load(&waiting[1].runs), 2);
     assert_int_equal(atomic_load(&extra.runs), 0);
+    assert_int_equal(atomic_load(&back.runs), 1);
     assert_int_equal(api_pool_submit(pool, &extra.job, NULL), ERR_UNAVAILABLE);
     api_pool_drop(pool);
     gate_drop(&gate);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/router.h"
@@ -39,6 +40,10 @@ static const struct api_route table[] = {
     ROW(POST, "/v1/models/{model}/variables/{name}:assign_add", "add"),
     ROW(GET, "/v1/models/{model}/checkpoints:latest", "latest"),
     ROW(GET, "/v1/models/{model}/checkpoints/{name}:export", "export"),
+    ROW(GET, "/v1/models/{model}/optimizers/{name}", "optimizer"),
+    ROW(POST, "/v1/models/{model}/optimizers/{name}:apply", "apply"),
+    ROW(GET, "/v1/models/{model}/optimizers/{name}/accumulations", "accumulations"),
+    ROW(GET, "/v1/models/{model}/optimizers/{name}/accumulations/{key}", "accumulation"),
 };
 
 static int
@@ -105,6 +110,60 @@ each_path_finds_its_own_row(void **state)
         assert_string_equal(found.route->operation_id, cases[i].id);
         assert_string_equal(found.path.model, cases[i].model);
         assert_string_equal(found.path.name, cases[i].name);
+    }
+}
+
+/* What stands behind a name is not a part of it, unless its slash is escaped. */
+static void
+a_name_ends_where_a_template_goes_on(void **state)
+{
+    static const struct {
+        const char *path, *id, *name, *key;
+    } cases[] = {
+        {"o/accumulations", "accumulations", "o", ""},
+        {"o/accumulations/step-17", "accumulation", "o", "step-17"},
+        {"a/b/accumulations/%3Ck%3E", "accumulation", "a/b", "<k>"},
+        {"a/b/accumulations", "accumulations", "a/b", ""},
+        {"accumulations", "optimizer", "accumulations", ""},
+        {"accumulations/accumulations", "accumulations", "accumulations", ""},
+        {"accumulations/accumulations/accumulations", "accumulations",
+         "accumulations/accumulations", ""},
+        {"accumulations/k", "optimizer", "accumulations/k", ""},
+        {"a%2Faccumulations", "optimizer", "a/accumulations", ""},
+        {"a/accumulations%2Fk", "optimizer", "a/accumulations/k", ""},
+        {"o/accumulations/a/b", "optimizer", "o/accumulations/a/b", ""},
+    };
+    static const struct {
+        const char *path, *words;
+        enum err_code code;
+    } bad[] = {
+        {"o/accumulations/", "key is empty", ERR_INVALID_ARGUMENT},
+        {"o/accumulations/%20", "0x20", ERR_INVALID_ARGUMENT},
+        {"o/accumulations/k:apply", "no verb ':apply'", ERR_NOT_FOUND},
+        {"o/accumulations:apply", "no verb ':apply'", ERR_NOT_FOUND},
+        {"_o/accumulations/k", "optimizer", ERR_INVALID_ARGUMENT},
+    };
+    char path[200];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct api_match found;
+        struct err err = ERR_INIT;
+
+        (void)snprintf(path, sizeof path, "/v1/models/m/optimizers/%s", cases[i].path);
+        if (match(state, METHOD_GET, path, &found, &err) != OK)
+            fail_msg("%s: %s", path, err.text);
+        assert_string_equal(found.route->operation_id, cases[i].id);
+        assert_string_equal(found.path.name, cases[i].name);
+        assert_string_equal(found.path.key, cases[i].key);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct api_match found;
+        struct err err = ERR_INIT;
+
+        (void)snprintf(path, sizeof path, "/v1/models/m/optimizers/%s", bad[i].path);
+        assert_int_equal(match(state, METHOD_GET, path, &found, &err), bad[i].code);
+        if (strstr(err.text, bad[i].words) == NULL)
+            fail_msg("%s: %s", path, err.text);
     }
 }
 
@@ -236,6 +295,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_path_finds_its_own_row),
+        cmocka_unit_test(a_name_ends_where_a_template_goes_on),
         cmocka_unit_test(an_unknown_path_is_not_found),
         cmocka_unit_test(an_unknown_verb_is_answered_with_the_known_ones),
         cmocka_unit_test(another_method_is_answered_with_allow),
