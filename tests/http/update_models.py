@@ -297,3 +297,22 @@ class Average:
         self.biased = self.biased - (self.biased - towards) * rate
         self.steps = self.steps + one
         self.value = self.value - (self.value - self.biased / (one - (one - rate) ** self.steps))
+
+
+# --- gradients of several workers ---
+
+
+def averaged(contributions):
+    """Dense gradients: their mean. Rows: each over those gradients that have it, a row named twice by one summed first."""
+    if not isinstance(contributions[0], tuple):
+        total = np.zeros_like(contributions[0])
+        for gradient in contributions:
+            total = total + gradient
+        return total / total.dtype.type(len(contributions))
+    sums, counts = {}, {}
+    for indices, values in contributions:
+        for row, value in zip(*Optimizer.sums(indices, values)):
+            sums[row] = sums[row] + value if row in sums else value
+            counts[row] = counts.get(row, 0) + 1
+    rows = sorted(sums)
+    return np.array(rows), np.stack([sums[row] / sums[row].dtype.type(counts[row]) for row in rows])

@@ -3,7 +3,8 @@
 A case that asks for something of Python's is left out and told, with the reason; there is no list of ids. TENSORKEEP_VECTORS
 names another folder with files of the same form."""
 
-import vectors_averages  # noqa: F401  (enters its steps)
+import vectors_accumulators  # noqa: F401  (enters its steps)
+import vectors_averages  # noqa: F401
 import vectors_case
 import vectors_initializers  # noqa: F401
 import vectors_optimizers  # noqa: F401
@@ -84,6 +85,10 @@ def test_slots(s):
 
 def test_moving_averages(s):
     run_kind(s, "ema")
+
+
+def test_accumulator(s):
+    run_kind(s, "accumulator")
 
 
 def test_random_numbers_that_others_printed(s):

@@ -32,6 +32,8 @@ PYTHON_TEXTS = (
     (r"lhs shape= \[([\d,]*)\] rhs shape= \[([\d,]*)\]", (r"shape \[\1\] expected, the value has \[\2\]",), "likewise"),
     (r"Parameters and update must be the same size", (r"shape \[.*\] expected, the value has \[", "do not broadcast"),
      "likewise"),
+    (r"Shape mismatch: expected \[([\d,]*)\], got \[([\d,]*)\]", (r"gradient of 'average': .*\[\1\] \[\2\]",),
+     "an accumulation has the shape of its variable"),
     (r"sparse_delta is not IndexedSlices", (r"indices",), "JSON has no IndexedSlices: indices are a field"),
 )
 # Texts about something that is not here at all.
