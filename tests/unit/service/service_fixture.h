@@ -82,6 +82,22 @@ domain_open(void **state)
     return 0;
 }
 
+/* An empty store of another size. */
+static inline void
+domain_renew(struct domain *d, uint64_t map_bytes)
+{
+    d->f->config.map_size_bytes = map_bytes;
+    service_close(d->service);
+    store_close(d->f->store);
+    unit_temp_dir_remove(d->f->folder);
+    d->f->folder = unit_temp_dir();
+    d->f->config.directory = d->f->folder;
+    d->f->store = NULL;
+    WORKS(store_open(&d->f->config, &d->f->store, &d->f->err), &d->f->err);
+    WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
+    model_make(d, MODEL);
+}
+
 static inline uint64_t
 findings(struct domain *d)
 {

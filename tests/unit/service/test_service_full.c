@@ -8,21 +8,9 @@ enum { MAP_BYTES = 6 << 20, ROUNDS_MAX = 20000 };
 static int
 full_open(void **state)
 {
-    struct domain *d;
-
     if (domain_open(state) != 0)
         return -1;
-    d = *state;
-    d->f->config.map_size_bytes = MAP_BYTES;
-    service_close(d->service);
-    store_close(d->f->store);
-    unit_temp_dir_remove(d->f->folder);
-    d->f->folder = unit_temp_dir();
-    d->f->config.directory = d->f->folder;
-    d->f->store = NULL;
-    WORKS(store_open(&d->f->config, &d->f->store, &d->f->err), &d->f->err);
-    WORKS(service_open(d->f->store, &d->limits, &d->service, &d->f->err), &d->f->err);
-    model_make(d, MODEL);
+    domain_renew(*state, MAP_BYTES);
     return 0;
 }
 
