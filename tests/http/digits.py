@@ -9,11 +9,12 @@ import gzip
 import http.client
 import json
 import os
-import struct
 import sys
 import time
 
 import numpy as np
+
+import formats
 
 # In Debian's package python3-sklearn: 1797 rows of 64 pixels from 0 to 16, and the digit.
 DATA = "/usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz"
@@ -21,6 +22,8 @@ TESTED = 360  # rows that are not trained with
 HIDDEN = 64
 WEIGHTS = {"hidden/w": [64, HIDDEN], "hidden/b": [HIDDEN], "out/w": [HIDDEN, 10], "out/b": [10]}
 BROKEN = (OSError, http.client.HTTPException)
+# Gradients are rounded to multiples of this. They are below 2^6, so four of them add up exactly in float32, whatever their order.
+GRAIN = 2.0 ** -16
 
 
 def data():
@@ -45,7 +48,7 @@ def gradients(weights, pixels, digits):
     error /= len(digits)
     back = (error @ weights["out/w"].T) * (hidden > 0)
     found = {"hidden/w": pixels.T @ back, "hidden/b": back.sum(axis=0), "out/w": hidden.T @ error, "out/b": error.sum(axis=0)}
-    return {name: value.astype("<f4") for name, value in found.items()}
+    return {name: (np.round(value / GRAIN) * GRAIN).astype("<f4") for name, value in found.items()}
 
 
 def accuracy(weights, pixels, digits):
@@ -107,27 +110,30 @@ def read_weights(server, model):
     names = ",".join([*WEIGHTS, "global_step"])
     status, headers, body = server.request("GET", f"{model}/values?names={names}&format=safetensors")
     assert status == 200, body
-    (size,) = struct.unpack_from("<Q", body)
-    entries = json.loads(body[8:8 + size])
-    entries.pop("__metadata__", None)
-    found = {}
-    for name, entry in entries.items():
-        begin, end = entry["data_offsets"]
-        kind = "<f4" if entry["dtype"] == "F32" else "<i8"
-        found[name] = np.frombuffer(body[8 + size + begin:8 + size + end], kind).reshape(entry["shape"])
+    found = {name: np.frombuffer(data, formats.NUMPY[dtype]).reshape(shape)
+             for name, (dtype, shape, data) in formats.safetensors_read(body)[0].items()}
     return found, int(found.pop("global_step")), int(headers["tensorkeep-revision"])
 
 
-def in_json(array):
-    return {"dtype": "float32", "shape": list(array.shape), "base64": base64.b64encode(array.tobytes()).decode()}
+def in_json(found, more):
+    """The body and its type: tensors in base64."""
+    tensors = {name: {"dtype": "float32", "shape": list(value.shape), "base64": base64.b64encode(value.tobytes()).decode()}
+               for name, value in found.items()}
+    return json.dumps({"gradients": tensors, **more}).encode(), "application/json"
 
 
-def push(server, options, found, key, more):
+def in_safetensors(found, more):
+    """The same as a file of tensors, the rest as its metadata."""
+    return formats.safetensors_write(
+        {name: ("float32", list(value.shape), value.tobytes()) for name, value in found.items()},
+        {name: value if isinstance(value, str) else json.dumps(value) for name, value in more.items()}), "application/vnd.safetensors"
+
+
+def push(server, options, encode, found, key, more):
     """The reply to these gradients, and whether it was told before."""
-    body = {"gradients": {name: in_json(value) for name, value in found.items()}, "global_step": "global_step", **more}
-    status, headers, body = server.request(
-        "POST", f"{options.model}/optimizers/{options.optimizer}:apply_gradients", json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Idempotency-Key": f"{options.model}-{options.worker}-{key}"})
+    body, kind = encode(found, {"global_step": "global_step", **more})
+    status, headers, body = server.request("POST", f"{options.model}/optimizers/{options.optimizer}:apply_gradients", body, {
+        "Content-Type": kind, "Idempotency-Key": f"{options.model}-{options.worker}-{key}", "Prefer": "wait=10"})
     return status, json.loads(body), "idempotency-replayed" in headers
 
 
@@ -154,11 +160,29 @@ def train_async(server, options, rows, step):
         weights, _, revision = read_weights(server, options.model)
         pushed = gradients(weights, *batch(rows, options, step))
         keep(options, step, pushed)
-        status, reply, replayed = push(server, options, pushed, f"{step}-{tries}", {"base_revision": revision, "max_staleness": options.stale})
+        status, reply, replayed = push(server, options, in_json, pushed, f"{step}-{tries}", {"base_revision": revision, "max_staleness": options.stale})
         if status == 200:
             return {**reply, "replayed": replayed, "stale": tries}
         assert status == 412, reply
         tries += 1
+
+
+def train_sync(server, options, rows, step):
+    """With weights of exactly this step; the reply comes when all workers have pushed theirs."""
+    weights, found, _ = read_weights(server, options.model)
+    assert found == step, f"worker {options.worker} is at step {step}, global_step is {found}"
+    pushed = gradients(weights, *batch(rows, options, step))
+    keep(options, step, pushed)
+    while True:
+        status, reply, replayed = push(server, options, in_safetensors, pushed, str(step),
+                                       {"accumulate": {"replicas": options.replicas, "key": f"step-{step}"}})
+        if status == 200:
+            return {**reply, "replayed": replayed}
+        assert status == 202, reply
+        while found == step:  # counted, but the others were not there within the wait
+            time.sleep(0.05)
+            found = read_weights(server, options.model)[1]
+        return {**reply, "global_step": step + 1, "replayed": replayed}
 
 
 def main():
@@ -171,10 +195,12 @@ def main():
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--stale", type=int, default=4, help="applies of others that may come in between")
+    parser.add_argument("--replicas", type=int, default=0, help="synchronous, with so many workers")
     options = parser.parse_args()
     (rows, _), server = data(), Server(options.where)
+    train = train_sync if options.replicas else train_async
     for step in range(options.steps):
-        print(json.dumps({"step": step, **train_async(server, options, rows, step)}), flush=True)
+        print(json.dumps({"step": step, **train(server, options, rows, step)}), flush=True)
     print(json.dumps({"again": server.again}))
     return 0
 

@@ -16,18 +16,18 @@ import session
 np = formats.np
 WORKERS = 4
 STALE = 4
-RATE, DECAY = 0.01, 0.1  # the learning rate, and how much of it is left at the end
+RATE, SYNC_RATE, DECAY = 0.01, 0.03, 0.1  # the learning rate, and how much of it is left at the end
 GOOD = 0.95
 
 
-def prepare(s, steps):
+def prepare(s, steps, rate=RATE):
     """The weights at the start. The learning rate falls with the step."""
     for name, shape in digits.WEIGHTS.items():
         s.create(name, {"op": "glorot_uniform_initializer", "shape": shape, "seed": 7} if len(shape) == 2 else
                  {"op": "zeros", "shape": shape})
     s.create("global_step", {"op": "zeros", "shape": [], "dtype": "int64"}, trainable=False)
     s.put("optimizers/adam", {"type": "adam", "learning_rate": {
-        "op": "exponential_decay", "learning_rate": RATE, "global_step": {"variable": "global_step"}, "decay_steps": steps,
+        "op": "exponential_decay", "learning_rate": rate, "global_step": {"variable": "global_step"}, "decay_steps": steps,
         "decay_rate": DECAY}}).expect(201)
     s.initialize()
     return read(s)
@@ -88,11 +88,17 @@ def kill_now_and_then(s, running, total, kills, seed):
         tell_address(s)
 
 
-def is_what_they_make(weights, start, pushes):
+def everything(s):
+    """{variable: bytes}, slots and powers among them."""
+    tensors, _ = formats.safetensors_read(s.get("values?format=safetensors").expect(200).body)
+    return {name: data for name, (_, _, data) in tensors.items()}
+
+
+def is_what_they_make(weights, start, pushes, rate=RATE):
     """The weights are what numpy makes of the same gradients in the same order."""
     adam = digits.Adam(start)
     for step, found in enumerate(pushes):
-        adam.step(found, RATE * DECAY ** (step / len(pushes)))
+        adam.step(found, rate * DECAY ** (step / len(pushes)))
     for name, value in weights.items():
         assert np.allclose(value, adam.weights[name], rtol=1e-5, atol=1e-6), (name, np.abs(value - adam.weights[name]).max())
 
@@ -127,6 +133,11 @@ def check_async(s, lines, start, each):
     is_trained(s, weights, WORKERS * each)
 
 
+def mean_of(s, step):
+    found = [digits.kept(pushed(s), worker, step) for worker in range(WORKERS)]
+    return {name: sum(each[name] for each in found) / np.float32(WORKERS) for name in digits.WEIGHTS}
+
+
 def steps_each(s):
     return 30 if s.slow else 120
 
@@ -147,3 +158,24 @@ def test_asynchronous_training_with_kills_takes_every_step_once(s):
         kill_now_and_then(s, running, WORKERS * each, 3, 5)
     check_async(s, lines, start, each)
     assert all(said[-1]["again"] > 0 for said in lines.values()), "nobody noticed the kills"
+
+
+def test_synchronous_training_is_the_same_with_and_without_kills(s):
+    """Four gradients make a step. They add up exactly (digits.GRAIN), so that their order does not matter."""
+    steps, model, found = 30 if s.slow else 80, s.model, []
+    for kills in (0, 3):
+        s.model = f"{model}-{kills}"
+        s.put("", {}).expect(201)
+        start = prepare(s, steps, SYNC_RATE)
+        with workers(s, steps, "--replicas", str(WORKERS), "--batch", "50") as (running, lines):
+            kill_now_and_then(s, running, steps, kills, 6)
+        for step in range(steps):
+            said = [lines[number][step] for number in range(WORKERS)]
+            assert {line["global_step"] for line in said} == {step + 1}, said
+        weights = read(s)
+        is_what_they_make(weights, start, [mean_of(s, step) for step in range(steps)], SYNC_RATE)
+        is_trained(s, weights, steps)
+        found.append(everything(s))
+    assert found[0].keys() == found[1].keys()
+    for name, data in found[0].items():
+        assert data == found[1][name], f"{name} is another one after kills"
