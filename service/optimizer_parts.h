@@ -21,7 +21,8 @@ struct optimizer_target {
     double scale; /* of the gradient, in the variable's dtype; with apply->scaled */
     /* dense */
     struct evaluator *evaluator;         /* NULL: a literal; owned */
-    const uint8_t *literal;              /* its elements; borrowed from the tree */
+    const uint8_t *literal;              /* its elements; borrowed from the tree, or `whole` */
+    uint8_t *whole;                      /* owned; elements that were evaluated at once */
     struct accumulation_average average; /* open: its elements are averaged with these; owned */
     /* sparse, each row once */
     struct sparse rows;
@@ -36,9 +37,10 @@ struct optimizer_apply {
     double learning_rate;
     double powers[OPTIMIZER_POWERS_MAX];
     struct draft_variable *power_variables[OPTIMIZER_POWERS_MAX];
-    struct draft_variable *global_step_variable;
-    int64_t global_step;              /* before */
-    struct optimizer_target *targets; /* owned */
+    struct draft_variable *counted_variable; /* one more afterwards; NULL: none */
+    struct draft_variable *read_variable;    /* the formula's; mostly the same one; NULL: none */
+    int64_t global_step;                     /* of read_variable, before */
+    struct optimizer_target *targets;        /* owned */
     size_t target_count;
     bool scaled;                                 /* gradients are clipped */
     struct optimizer_contribution *contribution; /* in the draft's arena; NULL: applied at once */
@@ -60,6 +62,24 @@ ERR_MUST_CHECK enum err_code
 optimizer_find_powers(struct draft *draft, const struct optimizer_config *config, bool initialize,
                       struct draft_variable *powers[OPTIMIZER_POWERS_MAX], struct err *err);
 
+/* --- the step (optimizer_global_step.c) --- */
+
+/* The variable that the request counts steps with, and the one that the optimizer's formula reads,
+ * which is the optimizer's own whatever the request names. ERR_INVALID_ARGUMENT unless int32 or
+ * int64 scalars. */
+ERR_MUST_CHECK enum err_code optimizer_find_global_step(struct optimizer_apply *apply,
+                                                        struct err *err);
+/* Both, and what the formula reads. */
+ERR_MUST_CHECK enum err_code optimizer_read_global_step(struct optimizer_apply *apply,
+                                                        struct err *err);
+/* Once per apply, after all variables. */
+ERR_MUST_CHECK enum err_code optimizer_count_step(struct optimizer_apply *apply,
+                                                  struct optimizer_applied *out, struct err *err);
+/* The new value of a scalar variable (verbs/apply_gradients.c). */
+ERR_MUST_CHECK enum err_code optimizer_write_scalar(struct draft *draft,
+                                                    struct draft_variable *variable,
+                                                    const void *element, struct err *err);
+
 /* --- gradients (optimizer_gradient.c) --- */
 
 /* Trainable, and of a dtype the optimizer takes. */
@@ -69,6 +89,11 @@ ERR_MUST_CHECK enum err_code optimizer_check_variable(const struct optimizer_con
 /* Type checks, then the values: the target is ready to be applied. */
 ERR_MUST_CHECK enum err_code optimizer_prepare_gradient(struct optimizer_apply *apply,
                                                         struct optimizer_target *target,
+                                                        struct err *err);
+/* When all are prepared: there is one of each variable, and what reads a variable or a slot that is
+ * applied before its own turn has been evaluated: all gradients are of the values before the step.
+ * ERR_INVALID_ARGUMENT; ERR_PAYLOAD_TOO_LARGE. */
+ERR_MUST_CHECK enum err_code optimizer_settle_gradients(struct optimizer_apply *apply,
                                                         struct err *err);
 /* Elements [first, first + count) of a dense gradient, scaled: in place where they lie, or in
  * `room`, which has room for them. */

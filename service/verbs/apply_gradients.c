@@ -53,47 +53,6 @@ read_learning_rate(struct optimizer_apply *apply, struct err *err)
     return OK;
 }
 
-/* The variable that counts: one the request names, else the one the optimizer reads. NULL: none. */
-static enum err_code
-find_global_step(struct optimizer_apply *apply, struct draft_variable **out, struct err *err)
-{
-    const char *name = apply->spec->global_step;
-    struct draft_variable *variable = NULL;
-    char text[TENSOR_TYPE_TEXT_BYTES_MAX];
-
-    *out = NULL;
-    if (name == NULL && apply->config.optimizer->needs_global_step)
-        name = apply->config.global_step;
-    if (name == NULL || name[0] == '\0')
-        return OK;
-    TRY(draft_find_initialized(apply->run->draft, name, &variable, err));
-    if ((variable->form.type.dtype != DTYPE_INT32 && variable->form.type.dtype != DTYPE_INT64) ||
-        variable->form.type.shape.rank != 0) {
-        err_about(err, "variable", name);
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "global_step '%s' must be an int32 or int64 scalar, it is %s", name,
-                       tensor_type_text(&variable->form.type, text));
-    }
-    *out = variable;
-    return OK;
-}
-
-static enum err_code
-read_global_step(struct optimizer_apply *apply, struct err *err)
-{
-    struct draft_variable *variable = NULL;
-    double value = 0;
-
-    TRY(find_global_step(apply, &variable, err));
-    if (variable == NULL)
-        return OK;
-    TRY(read_scalar(apply->run->draft, variable, &value, err));
-    apply->global_step = (int64_t)value;
-    if (apply->spec->global_step != NULL)
-        apply->global_step_variable = variable;
-    return OK;
-}
-
 static enum err_code
 load_config(struct optimizer_apply *apply, const char *name, struct err *err)
 {
@@ -119,7 +78,7 @@ prepare_shared(struct optimizer_apply *apply, struct err *err)
     TRY(optimizer_find_powers(draft, &apply->config, true, apply->power_variables, err));
     for (uint32_t i = 0; i < optimizer_power_count(apply->config.optimizer); i++)
         TRY(read_scalar(draft, apply->power_variables[i], &apply->powers[i], err));
-    return read_global_step(apply, err);
+    return optimizer_read_global_step(apply, err);
 }
 
 /* --- variables ----------------------------------------------------------------------------- */
@@ -189,9 +148,9 @@ apply_target(struct optimizer_apply *apply, struct optimizer_target *target, str
     return code;
 }
 
-static enum err_code
-write_scalar(struct draft *draft, struct draft_variable *variable, const void *element,
-             struct err *err)
+enum err_code
+optimizer_write_scalar(struct draft *draft, struct draft_variable *variable, const void *element,
+                       struct err *err)
 {
     AUTO_WRITER w = NULL;
 
@@ -205,23 +164,15 @@ static enum err_code
 advance(struct optimizer_apply *apply, struct optimizer_applied *out, struct err *err)
 {
     const struct optimizer *optimizer = apply->config.optimizer;
-    struct draft_variable *step = apply->global_step_variable;
-    int64_t next = (int64_t)((uint64_t)apply->global_step + 1);
     _Alignas(16) uint8_t element[16];
 
     for (uint32_t i = 0; i < optimizer_power_count(optimizer); i++) {
         double power = optimizer_power_next(optimizer, i, apply->config.params, apply->powers[i]);
 
         tensor_element_of_double(optimizer_power_dtype(optimizer), power, element);
-        TRY(write_scalar(apply->run->draft, apply->power_variables[i], element, err));
+        TRY(optimizer_write_scalar(apply->run->draft, apply->power_variables[i], element, err));
     }
-    if (step == NULL)
-        return OK;
-    tensor_cast(DTYPE_INT64, &next, step->form.type.dtype, element, 1);
-    TRY(write_scalar(apply->run->draft, step, element, err));
-    out->has_global_step = true;
-    out->global_step = next;
-    return OK;
+    return optimizer_count_step(apply, out, err);
 }
 
 /* --- staleness ----------------------------------------------------------------------------- */
@@ -364,9 +315,7 @@ take_step(struct optimizer_apply *apply, struct optimizer_applied *applied, bool
 static enum err_code
 contribute(struct optimizer_apply *apply, struct optimizer_applied *applied, struct err *err)
 {
-    struct draft_variable *global_step = NULL;
-
-    TRY(find_global_step(apply, &global_step, err));
+    TRY(optimizer_find_global_step(apply, err));
     TRY(note_applied(apply, applied, err));
     return prepare_targets(apply, false, err);
 }

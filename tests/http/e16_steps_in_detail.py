@@ -1,0 +1,53 @@
+"""What a step of an optimizer reads and when, what it counts, what its slots are like, and what its request is held to."""
+
+import formats
+
+np = formats.np
+ONES = {"op": "ones", "shape": [2]}
+
+
+def descent(s, name="sgd", rate=0.5):
+    s.put(f"optimizers/{name}", {"type": "gradient_descent", "learning_rate": rate}).expect(201)
+
+
+def step(s, optimizer, gradients, **fields):
+    return s.post(f"optimizers/{optimizer}:apply_gradients", {"gradients": gradients, **fields}).expect(200).json
+
+
+def counter(s, name, value, dtype="int64"):
+    s.create(name, {"dtype": dtype, "shape": [], "data": value}, trainable=False)
+    s.initialize(variables=[name])
+
+
+def test_steps_past_what_a_double_can_count(s):
+    descent(s)
+    s.make("w", [1, 2])
+    counter(s, "step", 2 ** 53 + 1)
+    assert step(s, "sgd", {"w": ONES}, global_step="step")["global_step"] == 2 ** 53 + 2
+    assert s.value("step") == 2 ** 53 + 2
+    s.assign("step", {"dtype": "int64", "shape": [], "data": 2 ** 63 - 2})
+    assert step(s, "sgd", {"w": ONES}, global_step="step")["global_step"] == 2 ** 63 - 1
+    assert step(s, "sgd", {"w": ONES}, global_step="step")["global_step"] == s.value("step") == -2 ** 63
+    counter(s, "narrow", 2 ** 31 - 1, "int32")
+    assert step(s, "sgd", {"w": ONES}, global_step="narrow")["global_step"] == s.value("narrow") == -2 ** 31
+
+
+def test_dual_averaging_reads_its_own_step_and_counts_the_requests(s):
+    counter(s, "own", 10)
+    counter(s, "other", 100)
+    s.put("optimizers/da", {"type": "adagrad_da", "learning_rate": 3.0, "global_step": "own",
+                            "l1_regularization_strength": 0.01, "l2_regularization_strength": 0.5}).expect(201)
+    s.make("w", [7, 7])
+    number = np.float32
+    for count in (11, 12):  # of two requests, before the second of which it was counted
+        named = {"global_step": "other"} if count == 11 else {"global_step": "own"}
+        if count == 12:
+            s.assign("own", 11)
+            s.make("w", [7, 7])
+            for slot, start in (("w/AdagradDA", 0), ("w/AdagradDA_1", 0.1)):
+                s.assign(slot, [start, start])
+        step(s, "da", {"w": [1, -1]}, **named)
+        above = number(1) - number(count) * number(0.01)
+        below = number(0.5) * (number(count) * number(3)) + np.sqrt(number(0.1) + number(1))
+        assert np.allclose(s.array("w"), [-3 * above / below, 3 * above / below], rtol=1e-6), count
+    assert (s.value("own"), s.value("other")) == (12, 101)
