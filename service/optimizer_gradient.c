@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "service/compute.h"
 #include "service/tensor/convert.h"
@@ -170,6 +171,101 @@ optimizer_prepare_gradient(struct optimizer_apply *apply, struct optimizer_targe
         err_prefix(err, "gradient of '%s'", target->variable->name);
     err_about(err, "variable", target->variable->name);
     return code;
+}
+
+/* --- all of them ---------------------------------------------------------------------------- */
+
+static int
+compare_targets(const void *a, const void *b)
+{
+    const struct optimizer_target *x = *(const struct optimizer_target *const *)a;
+    const struct optimizer_target *y = *(const struct optimizer_target *const *)b;
+
+    return strcmp(x->variable->name, y->variable->name);
+}
+
+/* "w" and "w:0" are one variable: which of their gradients would be meant is nobody's to guess. */
+static enum err_code
+check_each_once(const struct optimizer_apply *apply, struct err *err)
+{
+    AUTO_CALL(mem_free_scope)
+    const struct optimizer_target **targets =
+        mem_zeroed(apply->target_count, sizeof(struct optimizer_target *), err);
+
+    if (targets == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < apply->target_count; i++)
+        targets[i] = &apply->targets[i];
+    qsort(targets, apply->target_count, sizeof(struct optimizer_target *), compare_targets);
+    for (size_t i = 1; i < apply->target_count; i++) {
+        const char *name = targets[i]->variable->name;
+
+        if (targets[i - 1]->variable != targets[i]->variable)
+            continue;
+        err_about(err, "variable", name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "there are two gradients of '%s'", name);
+    }
+    return OK;
+}
+
+struct dependence {
+    const struct optimizer_apply *apply;
+    const struct optimizer_target *target;
+    bool found;
+};
+
+/* expr_visit: whether the variable is one that has been applied by the time of the target's turn.
+ */
+static enum err_code
+look_for_applied(void *context, const char *name, bool initialized, struct err *err)
+{
+    struct dependence *d = context;
+
+    (void)initialized;
+    (void)err;
+    for (const struct optimizer_target *each = d->apply->targets; each < d->target; each++) {
+        d->found |= strcmp(each->variable->name, name) == 0;
+        for (uint32_t i = 0; i < OPTIMIZER_SLOTS_MAX; i++)
+            d->found |= each->slots[i] != NULL && strcmp(each->slots[i]->name, name) == 0;
+    }
+    return OK;
+}
+
+static enum err_code
+evaluate_whole(struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
+{
+    const struct tensor_type *type = &target->variable->form.type;
+    uint64_t limit = apply->run->service->limits.expression_bytes_max;
+
+    if (tensor_type_bytes(type) > limit)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                       "gradient of '%s': it reads what is applied before it, and takes %" PRIu64
+                       " bytes of memory therefore, over the limit of %" PRIu64
+                       " (expression_max_bytes)",
+                       target->variable->name, tensor_type_bytes(type), limit);
+    target->whole = mem_aligned(tensor_type_bytes(type), err);
+    if (target->whole == NULL)
+        return ERR_NO_MEMORY;
+    TRY(evaluator_read(target->evaluator, 0, shape_count(&type->shape), target->whole, err));
+    target->literal = target->whole;
+    return OK;
+}
+
+enum err_code
+optimizer_settle_gradients(struct optimizer_apply *apply, struct err *err)
+{
+    TRY(check_each_once(apply, err));
+    for (size_t i = 1; i < apply->target_count; i++) {
+        struct optimizer_target *target = &apply->targets[i];
+        struct dependence d = {.apply = apply, .target = target};
+
+        if (target->evaluator == NULL || draft_size(target->variable) == 0)
+            continue;
+        TRY(expr_each_variable(target->gradient->dense, look_for_applied, &d, err));
+        if (d.found)
+            TRY(evaluate_whole(apply, target, err));
+    }
+    return OK;
 }
 
 /* --- norms --------------------------------------------------------------------------------- */

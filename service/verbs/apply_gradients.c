@@ -118,7 +118,7 @@ prepare_targets(struct optimizer_apply *apply, bool slots, struct err *err)
     if (apply->target_count == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "No gradients provided for any variable: '%s'%s",
                        spec->gradients[0].variable, spec->count > 1 ? " and others" : "");
-    return OK;
+    return optimizer_settle_gradients(apply, err);
 }
 
 static enum err_code
@@ -262,6 +262,7 @@ optimizer_apply_drop(struct optimizer_apply *apply)
         sparse_drop(&target->rows);
         mem_free(target->values);
         mem_free(target->order);
+        mem_free(target->whole);
         accumulation_average_drop(&target->average);
     }
     mem_free(apply->targets);

@@ -51,3 +51,33 @@ def test_dual_averaging_reads_its_own_step_and_counts_the_requests(s):
         below = number(0.5) * (number(count) * number(3)) + np.sqrt(number(0.1) + number(1))
         assert np.allclose(s.array("w"), [-3 * above / below, 3 * above / below], rtol=1e-6), count
     assert (s.value("own"), s.value("other")) == (12, 101)
+
+
+def test_gradients_are_of_the_values_before_the_step(s):
+    """Whatever is applied first."""
+    descent(s)
+    for shape in ([2], [300, 1000]):
+        a, b = f"a{len(shape)}", f"b{len(shape)}"
+        for first, second in ((a, b), (b, a)):
+            for clip in ({}, {"clip_by_global_norm": 1e9}):
+                s.make(a, np.full(shape, 3))
+                s.make(b, np.full(shape, 5))
+                step(s, "sgd", {first: {"variable": second}, second: {"variable": first}}, **clip)
+                assert np.all(s.array(a) == 0.5) and np.all(s.array(b) == 3.5), (first, shape, clip)
+    s.put("optimizers/momentum", {"type": "momentum", "learning_rate": 1.0, "momentum": 0.5}).expect(201)
+    s.make("c", [1, 1])
+    s.make("d", [1, 1])
+    step(s, "momentum", {"c": [2, 2], "d": [4, 4]})
+    step(s, "momentum", {"c": {"variable": "d/Momentum"}, "d": {"variable": "c/Momentum"}})
+    assert s.value("c/Momentum") == [5, 5] and s.value("d/Momentum") == [4, 4]
+
+
+def test_a_variable_has_one_gradient(s):
+    descent(s)
+    s.make("w", [1, 2])
+    s.make("x", [1, 2])
+    for second in (ONES, {"indices": [0], "values": {"op": "ones", "shape": [1]}}):
+        s.refuses(400, "INVALID_ARGUMENT", ("two gradients", "'w'"), "POST", "optimizers/sgd:apply_gradients",
+                  {"gradients": {"w": ONES, "x": ONES, "w:0": second}})
+    s.refuses(400, "INVALID_ARGUMENT", "two gradients", "POST", ":run", {"ops": [
+        {"op": "apply_gradients", "optimizer": "sgd", "gradients": {"w:0": ONES, "w": ONES}}]})
