@@ -186,7 +186,8 @@ visit_optimizer(struct check *c, void *context, struct bytes key, struct bytes r
     return OK;
 }
 
-/* Applies are of an optimizer that is there, and come one after the other. */
+/* Applies are of an optimizer that is there, and come one after the other; those of one run have
+ * one revision. */
 static enum err_code
 visit_applies(struct check *c, void *context, struct bytes key, struct bytes record,
               struct err *err)
@@ -204,7 +205,7 @@ visit_applies(struct check *c, void *context, struct bytes key, struct bytes rec
     owner = record_key_optimizer(m->id, name);
     TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
     for (uint32_t i = 1; i < applies.count; i++)
-        in_order = in_order && applies.revisions[i - 1] < applies.revisions[i];
+        in_order = in_order && applies.revisions[i - 1] <= applies.revisions[i];
     if (optimizer.data == NULL)
         finding(c, "there are applies of optimizer '%s', which is not there", name);
     if (!in_order || applies.count > applies.applies)

@@ -186,7 +186,8 @@ struct applied_record {
 };
 
 static enum err_code
-judge_staleness(const struct applied_record *a, const struct applies_record *record,
+/* Earlier applies of the same run, whose revision is `own`, make nothing stale. */
+judge_staleness(const struct applied_record *a, const struct applies_record *record, uint64_t own,
                 struct err *err)
 {
     uint64_t staleness = 0;
@@ -194,7 +195,7 @@ judge_staleness(const struct applied_record *a, const struct applies_record *rec
     if (!a->has_base_revision)
         return OK;
     for (uint32_t i = 0; i < record->count; i++)
-        staleness += record->revisions[i] > a->base_revision;
+        staleness += record->revisions[i] > a->base_revision && record->revisions[i] != own;
     a->applied->has_staleness = true;
     a->applied->staleness = staleness;
     if (!a->has_max_staleness || staleness <= a->max_staleness)
@@ -216,7 +217,7 @@ publish_applied(struct store_txn *txn, const struct draft *draft, void *context,
     struct applies_record record;
 
     TRY(record_get_applies(store_txn_view(txn), draft->model.id, a->optimizer, &record, err));
-    TRY(judge_staleness(a, &record, err));
+    TRY(judge_staleness(a, &record, store_txn_revision(txn), err));
     if (!a->counts)
         return OK;
     record.applies++;
@@ -246,7 +247,7 @@ note_applied(struct optimizer_apply *apply, struct optimizer_applied *out, struc
     a->counts = is_applied(out);
     a->applied = out;
     TRY(record_get_applies(draft->view, draft->model.id, a->optimizer, &record, err));
-    TRY(judge_staleness(a, &record, err));
+    TRY(judge_staleness(a, &record, 0, err));
     return draft_also_publish(draft, publish_applied, a, err);
 }
 
@@ -261,8 +262,8 @@ optimizer_apply_drop(struct optimizer_apply *apply)
         evaluator_drop(target->evaluator);
         sparse_drop(&target->rows);
         mem_free(target->values);
-        mem_free(target->order);
         mem_free(target->whole);
+        mem_free(target->order);
         accumulation_average_drop(&target->average);
     }
     mem_free(apply->targets);

@@ -81,3 +81,16 @@ def test_a_variable_has_one_gradient(s):
                   {"gradients": {"w": ONES, "x": ONES, "w:0": second}})
     s.refuses(400, "INVALID_ARGUMENT", "two gradients", "POST", ":run", {"ops": [
         {"op": "apply_gradients", "optimizer": "sgd", "gradients": {"w:0": ONES, "w": ONES}}]})
+
+
+def test_two_steps_of_a_run_are_in_order(s):
+    """Their revision is one: neither verify nor the staleness of the second takes exception to that."""
+    descent(s)
+    s.make("w", [1, 2])
+    base = step(s, "sgd", {"w": ONES})["revision"]
+    op = {"op": "apply_gradients", "optimizer": "sgd", "gradients": {"w": ONES}, "base_revision": base, "max_staleness": 0}
+    results = s.post(":run", {"ops": [op, op]}).expect(200).json["results"]
+    assert [each["staleness"] for each in results] == [0, 0]
+    verified = s.post("/v1:verify").expect(200).json
+    assert verified["ok"], verified["texts"]
+    s.refuses(412, "PRECONDITION_FAILED", "2 applies", "POST", ":run", {"ops": [op]})
