@@ -109,6 +109,7 @@ api_one_decode(struct api_request *rq, const struct verb *verb, struct api_one *
     one->run.spec = run_spec_default();
     one->run.spec.conditional_variable = one->op.variable;
     one->run.spec.conditional_save = one->op.save != NULL;
+    one->run.spec.conditional_resource = one->op.resource != NULL;
     one->run.spec.conditional_model =
         one->op.initialize != NULL && one->op.initialize->names == NULL;
     return OK;

@@ -143,6 +143,14 @@ check_conditions(struct run *run, struct err *err)
     return OK;
 }
 
+enum err_code
+run_check_resource(const struct run *run, const char *kind, const char *name, uint64_t revision,
+                   struct err *err)
+{
+    return service_check_conditions(run->spec->conditional_resource ? run->options : NULL, kind,
+                                    name, true, revision, err);
+}
+
 static enum err_code
 apply_operations(struct run *run, struct run_report *report, struct err *err)
 {

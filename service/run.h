@@ -63,6 +63,7 @@ struct run_spec {
     const char *conditional_variable; /* what If-Match is about; NULL: nothing */
     bool conditional_model;           /* likewise: the model */
     bool conditional_save;            /* likewise: the checkpoint that is saved */
+    bool conditional_resource;        /* likewise: the optimizer, the moving average */
     bool numbered;                    /* errors say which operation failed */
 };
 
@@ -125,6 +126,11 @@ struct run {
  * been done for this run. Nothing in a dry run. */
 ERR_MUST_CHECK enum err_code run_want_rows(struct run *run, struct draft_variable *variable,
                                            bool *converted, struct err *err);
+/* If-Match and the like on what a verb works on besides, which has this revision; its record is
+ * relied on. ERR_PRECONDITION_FAILED. */
+ERR_MUST_CHECK enum err_code run_check_resource(const struct run *run, const char *kind,
+                                                const char *name, uint64_t revision,
+                                                struct err *err);
 /* The operation changed this variable: to be told by its result. After the draft has the change. */
 void run_changed(struct run_result *result, const struct draft_variable *variable);
 

@@ -62,7 +62,8 @@ load_config(struct optimizer_apply *apply, const char *name, struct err *err)
 
     TRY(name_check("optimizer", name, err));
     TRY(draft_rely_on(draft, &key, &record, err));
-    return optimizer_config_load(draft->view, draft->model.id, name, &apply->config, err);
+    TRY(optimizer_config_load(draft->view, draft->model.id, name, &apply->config, err));
+    return run_check_resource(apply->run, "optimizer", name, apply->config.revision, err);
 }
 
 static enum err_code
@@ -185,8 +186,8 @@ struct applied_record {
     struct optimizer_applied *applied; /* of the report */
 };
 
-static enum err_code
 /* Earlier applies of the same run, whose revision is `own`, make nothing stale. */
+static enum err_code
 judge_staleness(const struct applied_record *a, const struct applies_record *record, uint64_t own,
                 struct err *err)
 {
@@ -261,8 +262,8 @@ optimizer_apply_drop(struct optimizer_apply *apply)
 
         evaluator_drop(target->evaluator);
         sparse_drop(&target->rows);
-        mem_free(target->values);
         mem_free(target->whole);
+        mem_free(target->values);
         mem_free(target->order);
         accumulation_average_drop(&target->average);
     }

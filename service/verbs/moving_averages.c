@@ -34,7 +34,8 @@ load_config(struct averaging *a, const char *name, struct err *err)
     TRY(name_check("moving average", name, err));
     key = record_key_average(draft->model.id, name);
     TRY(draft_rely_on(draft, &key, &record, err));
-    return average_config_load(draft->view, draft->model.id, name, &a->config, err);
+    TRY(average_config_load(draft->view, draft->model.id, name, &a->config, err));
+    return run_check_resource(a->run, "moving average", name, a->config.revision, err);
 }
 
 /* min(decay, (1 + n) / (10 + n)), in float32. */

@@ -94,3 +94,22 @@ def test_two_steps_of_a_run_are_in_order(s):
     verified = s.post("/v1:verify").expect(200).json
     assert verified["ok"], verified["texts"]
     s.refuses(412, "PRECONDITION_FAILED", "2 applies", "POST", ":run", {"ops": [op]})
+
+
+def test_conditions_of_a_step_are_about_the_optimizer(s):
+    descent(s)
+    s.make("w", [1, 2])
+    s.put("moving_averages/ema", {"decay": 0.9}).expect(201)
+    for path, body, kind in (("optimizers/sgd:apply_gradients", {"gradients": {"w": ONES}}, "optimizers/sgd"),
+                             ("optimizers/sgd:create_slots", {"variables": ["w"]}, "optimizers/sgd"),
+                             ("moving_averages/ema:apply", {"variables": ["w"]}, "moving_averages/ema")):
+        current = s.get(kind).expect(200).etag
+        refused = s.refuses(412, "PRECONDITION_FAILED", "If-Match", "POST", path, body, {"If-Match": '"r1"'})
+        assert refused.etag.strip('"') == current.strip('"').partition("-")[0]
+        s.refuses(412, "PRECONDITION_FAILED", "If-None-Match", "POST", path, body, {"If-None-Match": "*"})
+        s.post(path, body, {"If-Match": current}).expect(200)
+        s.post(path, body, {"If-Match": "*"}).expect(200)
+    current = s.get("optimizers/sgd").etag
+    s.patch("optimizers/sgd", {"learning_rate": 0.1}).expect(200)
+    s.refuses(412, "PRECONDITION_FAILED", "If-Match", "POST", "optimizers/sgd:apply_gradients", {"gradients": {"w": ONES}},
+              {"If-Match": current})
