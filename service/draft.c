@@ -134,6 +134,12 @@ take_record(struct draft *draft, struct draft_variable *variable,
     variable->row_updates = record->row_updates;
     variable->is_virtual = record->is_virtual;
     variable->graph_position = record->graph_position;
+    variable->partition = record->partition;
+    if (record->device[0] != '\0') {
+        variable->device = arena_text(&draft->arena, bytes_of_text(record->device), err);
+        if (variable->device == NULL)
+            return ERR_NO_MEMORY;
+    }
     if (record->value.kind == VALUE_NONE)
         return OK;
     variable->before =
@@ -221,6 +227,15 @@ draft_find_initialized(struct draft *draft, const char *name, struct draft_varia
     return compute_uninitialized(name, err);
 }
 
+static void
+take_after(struct draft_variable *variable, const struct draft_variable *like)
+{
+    variable->row_updates = like->row_updates;
+    variable->device = like->device;
+    if (shape_equal(&variable->form.type.shape, &like->form.type.shape))
+        variable->partition = like->partition;
+}
+
 enum err_code
 draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
                     struct draft_variable **out, struct err *err)
@@ -258,6 +273,8 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
         (struct variable_form){.type = spec->type, .shape_known = true, .validate_shape = true};
     variable->trainable = spec->trainable;
     variable->row_updates = spec->row_updates;
+    if (spec->like != NULL)
+        take_after(variable, spec->like);
     *out = variable;
     return OK;
 }

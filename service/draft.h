@@ -42,6 +42,10 @@ struct draft_variable {
     struct variable_form form;      /* as the run has left it */
     bool trainable, row_updates, is_virtual;
     uint64_t graph_position;
+    struct partition partition;
+    const char *device; /* in the arena; NULL: none */
+    /* Kept for an optimizer or an average, whose operation changes it: no guard measures it. */
+    bool is_state;
     struct draft_value *value; /* NULL: uninitialized */
     uint64_t changes;          /* of the value in this run */
     /* What the publishing unit expects besides the id. */
@@ -115,6 +119,9 @@ struct draft_variable_spec {
     struct expr_tree *initial_value; /* inferred; taken on success; NULL: none */
     const char *collection;          /* besides "variables"; NULL: none */
     bool trainable, row_updates;
+    /* What it is kept for: it is on that one's device, updated by rows likewise, and divided
+     * likewise where it has that one's shape. NULL: nothing. */
+    const struct draft_variable *like;
 };
 ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
                                                  const struct draft_variable_spec *spec,
@@ -124,9 +131,9 @@ ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
 struct draft_fill {
     const char *name; /* must not exist */
     struct tensor_type type;
-    double element;   /* in the type's dtype */
-    bool row_updates; /* as the variable it is about */
-    bool initialize;  /* false: it has no value yet */
+    double element;                    /* in the type's dtype */
+    const struct draft_variable *like; /* as a draft_variable_spec's */
+    bool initialize;                   /* false: it has no value yet */
 };
 ERR_MUST_CHECK enum err_code draft_make_filled(struct draft *draft, const struct draft_fill *fill,
                                                struct draft_variable **out, struct err *err);

@@ -269,12 +269,15 @@ make_record(const struct draft *draft, struct store_txn *txn, const struct draft
         .validate_shape = true,
         .trainable = variable->trainable,
         .row_updates = variable->row_updates,
+        .partition = variable->partition,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
         .revision = store_txn_revision(txn),
     };
     record->updated_ms = record->created_ms;
     record->serial = record->id;
+    if (variable->device != NULL)
+        memcpy(record->device, variable->device, strlen(variable->device) + 1);
     TRY(record_texts_add(&record->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (variable->trainable)

@@ -11,7 +11,7 @@ struct wanted {
     char name[NAME_BYTES_MAX + 1];
     struct tensor_type type;
     double initial;
-    bool row_updates;
+    const struct draft_variable *like; /* NULL: of all variables */
     struct draft_variable *found;
 };
 
@@ -59,13 +59,14 @@ find_or_make(struct draft *draft, const struct optimizer_config *config, struct 
         const struct draft_fill fill = {.name = wanted[i].name,
                                         .type = wanted[i].type,
                                         .element = wanted[i].initial,
-                                        .row_updates = wanted[i].row_updates,
+                                        .like = wanted[i].like,
                                         .initialize = initialize};
 
         if (missing != NULL)
             TRY(draft_make_filled(draft, &fill, &wanted[i].found, err));
         else
             TRY(check_found(config, &wanted[i], initialize, err));
+        wanted[i].found->is_state = true;
     }
     return OK;
 }
@@ -85,7 +86,7 @@ optimizer_find_slots(struct draft *draft, const struct optimizer_config *config,
         wanted[count] = (struct wanted){
             .type = variable->form.type,
             .initial = optimizer_slot_initial(optimizer, i, config->params),
-            .row_updates = variable->row_updates,
+            .like = variable,
         };
         TRY(optimizer_config_slot_name(config, variable->name, i, wanted[count++].name, err));
     }

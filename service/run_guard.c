@@ -55,6 +55,7 @@ not_finite(const struct draft_variable *variable, uint64_t element, struct err *
 struct look {
     struct guard *guard;
     struct draft_variable *variable;
+    bool measure;
     bool has_before;
     bool edited; /* in parts: what was not finite before is no change of this run's */
 };
@@ -82,12 +83,12 @@ look_at_tile(const struct look *look, uint64_t first, uint64_t count, struct err
 
     TRY(draft_read(draft, look->variable, first * size, count * size, g->bytes, err));
     tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->now, count);
-    if (look->has_before && (g->measure || look->edited)) {
+    if (look->has_before && (look->measure || look->edited)) {
         TRY(draft_read_before(draft, look->variable, first * size, count * size, g->bytes, err));
         tensor_cast(dtype, g->bytes, DTYPE_FLOAT64, g->before, count);
     }
     TRY(check_finite(look, first, count, parts, err));
-    for (uint64_t i = 0; g->measure && i < count; i++) {
+    for (uint64_t i = 0; look->measure && i < count; i++) {
         double change = look->has_before ? g->now[i] - g->before[i] : g->now[i];
 
         g->squares += change * change;
@@ -115,7 +116,8 @@ look_at_range(void *context, uint64_t offset, uint64_t size, struct err *err)
 static enum err_code
 look_at(struct guard *g, struct draft_variable *variable, struct err *err)
 {
-    struct look look = {.guard = g, .variable = variable};
+    struct look look = {
+        .guard = g, .variable = variable, .measure = g->measure && !variable->is_state};
 
     return draft_each_change(variable, look_at_range, &look, err);
 }
@@ -152,7 +154,8 @@ run_guard(struct run *run, struct run_report *report, struct err *err)
     for (size_t i = 0; i < run->draft->variable_count; i++) {
         struct draft_variable *variable = run->draft->variables[i];
 
-        if (variable->changes > 0 && is_guarded(variable->form.type.dtype))
+        if (variable->changes > 0 && is_guarded(variable->form.type.dtype) &&
+            (g.finite || !variable->is_state))
             TRY(look_at(&g, variable, err));
     }
     return judge(&g, report, err);

@@ -86,8 +86,7 @@ static enum err_code
 make_shadow(struct averaging *a, const char *name, const struct draft_variable *variable,
             const struct expr_tree *value, struct draft_variable **out, struct err *err)
 {
-    struct draft_variable_spec spec = {
-        .name = name, .type = variable->form.type, .row_updates = variable->row_updates};
+    struct draft_variable_spec spec = {.name = name, .type = variable->form.type, .like = variable};
     AUTO(expr_tree) initial = {0};
     AUTO_WRITER w = NULL;
 

@@ -96,6 +96,42 @@ def test_two_steps_of_a_run_are_in_order(s):
     s.refuses(412, "PRECONDITION_FAILED", "2 applies", "POST", ":run", {"ops": [op]})
 
 
+def test_slots_are_where_their_variable_is_and_divided_as_it_is(s):
+    s.create("w", {"op": "zeros", "shape": [20, 43]}, slicing=[1, 4], device="/job:ps/task:1", row_updates=True)
+    s.initialize()
+    s.put("optimizers/adam", {"type": "adam"}).expect(201)
+    step(s, "adam", {"w": {"op": "ones", "shape": [20, 43]}})
+    s.put("moving_averages/ema", {"decay": 0.9}).expect(201)
+    s.post("moving_averages/ema:apply", {"variables": ["w"]}).expect(200)
+    s.post("variables/w:assign_moving_average", {"value": {"op": "ones", "shape": [20, 43]}, "decay": 0.9}).expect(200)
+    for name in ("w/Adam", "w/Adam_1", "w/ExponentialMovingAverage", "w/biased", "w/local_step"):
+        info = s.info(name)
+        assert info["device"] == "/job:ps/task:1" and not info["trainable"], name
+        if name == "w/local_step":
+            assert info["partitions"] is None
+        else:
+            assert [part["slice"] for part in info["partitions"]["parts"]] == \
+                [part["slice"] for part in s.info("w")["partitions"]["parts"]], name
+            assert info["partitions"]["parts"][1]["name"] == f"{name}/part_1"
+    assert s.info("beta1_power")["partitions"] is None
+    s.restart()
+    assert s.info("w/Adam")["device"] == "/job:ps/task:1"
+
+
+def test_the_norm_of_an_update_is_that_of_what_is_trained(s):
+    """Not of accumulators that are made with it, nor of averages of squares; finite is about those too."""
+    s.make("w", np.zeros(10000))
+    s.put("optimizers/adagrad", {"type": "adagrad", "learning_rate": 0.001}).expect(201)
+    op = {"op": "apply_gradients", "optimizer": "adagrad", "gradients": {"w": {"op": "ones", "shape": [10000]}}}
+    for _ in range(2):
+        before = s.array("w")
+        norm = s.post(":run", {"ops": [op], "guards": {"max_update_norm": 0.2}}).expect(200).json["update_norm"]
+        assert np.isclose(norm, np.linalg.norm(s.array("w") - before), rtol=1e-5) and norm < 0.1
+    s.refuses(422, "UNPROCESSABLE", "max_update_norm", "POST", ":run", {"ops": [op], "guards": {"max_update_norm": 0.01}})
+    much = {**op, "gradients": {"w": {"op": "fill", "dims": [10000], "value": 1e30}}}
+    s.refuses(422, "UNPROCESSABLE", ("finite", "w/Adagrad"), "POST", ":run", {"ops": [much], "guards": {"finite": True}})
+
+
 def test_conditions_of_a_step_are_about_the_optimizer(s):
     descent(s)
     s.make("w", [1, 2])
