@@ -12,6 +12,7 @@
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
 #include "service/run_guard.h"
+#include "service/run_locks.h"
 #include "service/run_rows.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
@@ -313,36 +314,24 @@ try_ahead(struct run_unit *u, struct err *err)
     return code;
 }
 
-/* Big updates of one variable go one after the other. Locks are taken in the order of the table. */
-static uint32_t
-locks_of(const char *model, const struct run_spec *spec)
-{
-    uint32_t set = 0;
-
-    for (size_t i = 0; i < spec->op_count; i++) {
-        const struct run_op *op = &spec->ops[i];
-
-        if (op->variable != NULL)
-            set |= service_update_lock_bit(model, op->variable);
-        if (op->gradients != NULL)
-            set |= optimizer_gradients_locks(op->gradients, model);
-        if (op->averages != NULL) /* one lock for all its shadows */
-            set |= service_update_lock_bit(model, op->averages->averages);
-    }
-    return spec->dry_run ? 0 : set;
-}
-
+/* Big updates of one variable go one after the other, and small ones do not make them start again
+ * for ever. */
 static enum err_code
 run_ahead(struct run_unit *u, struct err *err)
 {
-    uint32_t locks = locks_of(u->model, u->spec);
+    uint32_t locks = run_locks(u->model, u->spec), closed = 0;
     enum err_code code = ERR_CONFLICT;
 
     service_update_locks(u->service, locks, true);
     for (int i = 0; code == ERR_CONFLICT && i < SERVICE_UPDATE_TRIES_MAX; i++) {
+        if (i == SERVICE_UPDATE_TRIES_OPEN) {
+            closed = run_relies_on(u->model, u->spec);
+            service_update_close(u->service, closed);
+        }
         err_clear(err);
         code = try_ahead(u, err);
     }
+    service_update_open(u->service, closed);
     service_update_locks(u->service, locks, false);
     if (code != ERR_CONFLICT)
         return code;
@@ -386,13 +375,25 @@ may_be_small(const struct run_spec *spec)
 }
 
 static enum err_code
+run_inside(struct run_unit *u, struct err *err)
+{
+    uint32_t changes = run_changes(u->model, u->spec);
+    uint64_t revision = 0;
+    enum err_code code;
+
+    service_update_enter(u->service, changes);
+    code = service_commit(u->service, small_unit, u, u->options, NULL, &revision, err);
+    service_update_leave(u->service, changes);
+    return code;
+}
+
+static enum err_code
 execute_once(struct run_unit *u, struct err *err)
 {
-    uint64_t revision = 0;
     enum err_code code = ERR_DEFER;
 
     if (may_be_small(u->spec))
-        code = service_commit(u->service, small_unit, u, u->options, NULL, &revision, err);
+        code = run_inside(u, err);
     if (code != ERR_DEFER || run_rows_asked(&u->rows))
         return code;
     err_clear(err);

@@ -52,6 +52,8 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     service->limits = *limits;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
+    lock_init(&service->gate.lock);
+    condition_init(&service->gate.moved);
     lock_init(&service->uses_lock);
     blas_set_threads(limits->compute_threads);
     code = check_format(store, err);
@@ -72,6 +74,8 @@ service_close(struct service *service)
         return;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_drop(&service->updates[i]);
+    condition_drop(&service->gate.moved);
+    lock_drop(&service->gate.lock);
     lock_drop(&service->uses_lock);
     parallel_close(service->parallel);
     mem_free(service);
@@ -320,36 +324,6 @@ enum store_class
 service_class_of(const struct variable_record *variable)
 {
     return variable->row_updates ? STORE_CLASS_ROWS : STORE_CLASS_BULK;
-}
-
-static uint64_t
-hash_text(uint64_t hash, const char *text)
-{
-    do
-        hash = (hash ^ (uint8_t)*text) * 0x100000001B3u; /* FNV-1a, the NUL with it */
-    while (*text++ != '\0');
-    return hash;
-}
-
-uint32_t
-service_update_lock_bit(const char *model, const char *name)
-{
-    uint64_t hash = hash_text(hash_text(0xCBF29CE484222325u, model), name);
-
-    return UINT32_C(1) << ((hash >> 32) % SERVICE_UPDATE_LOCKS);
-}
-
-void
-service_update_locks(struct service *service, uint32_t set, bool acquire)
-{
-    for (uint32_t i = 0; i < SERVICE_UPDATE_LOCKS; i++) {
-        if (!(set >> i & 1))
-            continue;
-        if (acquire)
-            lock_acquire(&service->updates[i]);
-        else
-            lock_release(&service->updates[i]);
-    }
 }
 
 void

@@ -14,7 +14,18 @@ enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8, SERVICE_USE_LIST
  * worked through for them; others are staged ahead of it. */
 enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 20 };
 
+/* Lost races after which small updates of the same variables have to wait for a big one. */
+enum { SERVICE_UPDATE_TRIES_OPEN = 3 };
+
 struct outcome_use; /* service/outcome.h */
+
+/* What small updates pass, by the bits of service_update_lock_bit. */
+struct update_gate {
+    struct lock lock;
+    struct condition moved;
+    uint32_t closed[SERVICE_UPDATE_LOCKS]; /* by how many big ones */
+    uint32_t inside[SERVICE_UPDATE_LOCKS]; /* small ones that have not left */
+};
 
 struct service {
     struct store *store;       /* borrowed */
@@ -26,6 +37,7 @@ struct service {
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
     struct lock updates[SERVICE_UPDATE_LOCKS];
+    struct update_gate gate;
     /* Idempotency keys of requests under way, by hash: as many as there are requests. */
     struct lock uses_lock;
     struct outcome_use *uses[SERVICE_USE_LISTS];
@@ -81,6 +93,13 @@ enum store_class service_class_of(const struct variable_record *variable);
  * keep, or giving it back. */
 uint32_t service_update_lock_bit(const char *model, const char *name);
 void service_update_locks(struct service *service, uint32_t set, bool acquire);
+/* Around a commit that changes a set: waits while one of it is closed. */
+void service_update_enter(struct service *service, uint32_t set);
+void service_update_leave(struct service *service, uint32_t set);
+/* Around one more try of what has lost its races: nobody enters, and all who had have left. Not
+ * when inside oneself. */
+void service_update_close(struct service *service, uint32_t set);
+void service_update_open(struct service *service, uint32_t set);
 
 /* A stage that is opened when the first builder wants it and dropped with its scope. */
 void service_stage_drop(struct store_stage **stage);

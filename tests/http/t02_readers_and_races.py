@@ -105,6 +105,35 @@ def test_large_updates_of_different_variables_at_once(s):
         assert s.info(name)["version"] == times + 1
 
 
+def test_small_updates_let_a_large_one_pass(s):
+    """It is computed ahead of its commit, and each of them made it start again."""
+    count, done = big(s) // 16, threading.Event()
+    s.create("w", {"op": "fill", "dims": [count], "value": 0.0})
+    s.make("steps", [0.0])
+    s.initialize(variables=["w"])
+    asked = [("steps", "assign_add", {"value": [1.0]}), ("w", "scatter_add", {"indices": [5], "updates": [1.0]})]
+    clients, small = [s.another_client() for _ in range(3)], [0, 0]
+    ones = {"op": "fill", "dims": [count], "value": 1.0}
+    ops = [{"op": "assign_add", "variable": "w", "value": ones}, {"op": "assign_add", "variable": "steps", "value": [1.0]}]
+
+    def work(index):
+        if index == 2:
+            try:
+                for _ in range(10):
+                    clients[2].request("POST", s.path(":run"), {"ops": ops, "fetches": {"s": {"variable": "steps"}}}).expect(200)
+            finally:
+                done.set()
+            return
+        name, verb, body = asked[index]
+        while not done.is_set():
+            clients[index].request("POST", s.path(f"variables/{name}:{verb}"), body).expect(200)
+            small[index] += 1
+
+    together(3, work)
+    value = s.array("w")
+    assert value[0] == 10 and value[5] == 10 + small[1] and s.value("steps") == [10 + small[0]]
+
+
 # --- races -----------------------------------------------------------------------------------------------------------
 
 def race(s, rounds, begin, ask):
