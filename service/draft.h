@@ -235,6 +235,8 @@ void draft_edited(struct draft_variable *variable);
 ERR_MUST_CHECK enum err_code draft_in_rows(struct draft *draft, struct draft_variable *variable,
                                            bool *out, struct err *err);
 
+/* Whether the current value is the one in the view but for edits of parts of it. */
+bool draft_is_edited(const struct draft_variable *variable);
 /* Calls `visit` for ranges of the current value's bytes, front to back, that hold all that the run
  * has changed: a few blocks where rows were edited, else the whole. */
 typedef enum err_code draft_change(void *context, uint64_t offset, uint64_t size, struct err *err);

@@ -80,6 +80,7 @@ make_whole(struct draft *draft, struct draft_variable *variable, struct err *err
     if (copy->bytes == NULL)
         return ERR_NO_MEMORY;
     TRY(draft_value_read(draft, old, 0, old->size, copy->bytes, err));
+    copy->edits_before = old == variable->before || old->edits_before;
     draft_value_release(old);
     variable->value = copy;
     return OK;
@@ -226,6 +227,14 @@ draft_blocks_sorted(const struct draft_blocks *blocks, struct draft_block **out,
     qsort(sorted, count, sizeof *sorted, compare_blocks);
     *out = sorted;
     return OK;
+}
+
+bool
+draft_is_edited(const struct draft_variable *variable)
+{
+    const struct draft_value *value = variable->value;
+
+    return value->edits_before || (value->kind == DRAFT_EDITED && value->base == variable->before);
 }
 
 enum err_code

@@ -34,6 +34,7 @@ struct draft_value {
     struct value_reader reader;         /* STORED, once `open` */
     bool open;
     uint8_t *bytes;                /* MEMORY; owned */
+    bool edits_before;             /* likewise: a copy of the value in the view, with edits */
     struct value_builder *builder; /* BUILT; owned */
     struct draft_value *base;      /* EDITED */
     struct draft_blocks blocks;

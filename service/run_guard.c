@@ -103,8 +103,6 @@ look_at_range(void *context, uint64_t offset, uint64_t size, struct err *err)
     uint32_t element_size = dtype_size(part_dtype(look->variable->form.type.dtype));
     uint64_t first = offset / element_size, end = (offset + size) / element_size, part;
 
-    look->edited = size < draft_size(look->variable);
-    look->has_before = (look->guard->measure || look->edited) && draft_has_before(look->variable);
     TRY(draft_work(look->guard->run->draft, size, err));
     for (; first < end; first += part) {
         part = end - first < GUARD_TILE_ELEMENTS ? end - first : GUARD_TILE_ELEMENTS;
@@ -116,9 +114,12 @@ look_at_range(void *context, uint64_t offset, uint64_t size, struct err *err)
 static enum err_code
 look_at(struct guard *g, struct draft_variable *variable, struct err *err)
 {
-    struct look look = {
-        .guard = g, .variable = variable, .measure = g->measure && !variable->is_state};
+    struct look look = {.guard = g,
+                        .variable = variable,
+                        .measure = g->measure && !variable->is_state,
+                        .edited = draft_is_edited(variable)};
 
+    look.has_before = (look.measure || look.edited) && draft_has_before(variable);
     return draft_each_change(variable, look_at_range, &look, err);
 }
 

@@ -149,3 +149,71 @@ def test_conditions_of_a_step_are_about_the_optimizer(s):
     s.patch("optimizers/sgd", {"learning_rate": 0.1}).expect(200)
     s.refuses(412, "PRECONDITION_FAILED", "If-Match", "POST", "optimizers/sgd:apply_gradients", {"gradients": {"w": ONES}},
               {"If-Match": current})
+
+
+def test_finite_is_about_what_a_run_changes(s):
+    """Of a small table as of a large one: rows that were not finite before are left to whoever made them so."""
+    for rows in (4, 100000):
+        value = np.zeros((rows, 2), "<f4")
+        value[1] = np.nan
+        s.make(f"t{rows}", value)
+        edit = {"op": "scatter_add", "variable": f"t{rows}", "indices": [2], "updates": [[1, 1]]}
+        s.post(":run", {"ops": [edit, edit], "guards": {"finite": True}}).expect(200)
+        worse = {**edit, "updates": [[1, "Infinity"]]}
+        s.refuses(422, "UNPROCESSABLE", ("finite", "element 5"), "POST", ":run", {"ops": [worse], "guards": {"finite": True}})
+        whole = {"op": "assign_add", "variable": f"t{rows}", "value": {"op": "ones", "shape": [rows, 2]}}
+        s.refuses(422, "UNPROCESSABLE", ("finite", "element 2"), "POST", ":run", {"ops": [whole], "guards": {"finite": True}})
+
+
+KINDS = {
+    "gradient_descent": {}, "momentum": {"momentum": 0.9}, "adagrad": {}, "adadelta": {}, "adam": {}, "adamw": {"weight_decay": 0.01},
+    "rmsprop": {"centered": True, "momentum": 0.5}, "ftrl": {}, "proximal_gradient_descent": {}, "proximal_adagrad": {},
+    "adagrad_da": {"global_step": "step"}, "lamb": {}, "adamax": {}, "addsign": {}, "lars": {}}
+
+
+def train(s, variables, numbers):
+    """Dense and sparse gradients in turn, clipped or not."""
+    for number in numbers:
+        chance, tensors = np.random.default_rng(number), {}
+        for name, shape in variables.items():
+            if number % 2 and shape[0] > 0:
+                tensors[f"{name}.indices"] = chance.integers(0, shape[0], 7)
+                tensors[f"{name}.values"] = chance.standard_normal((7, *shape[1:])).astype("<f4")
+            else:
+                tensors[name] = chance.standard_normal(shape).astype("<f4")
+        clip = "&clip_by_global_norm=3.0" if number % 3 else ""
+        s.post(f"optimizers/o:apply_gradients?global_step=step{clip}", formats.safetensors_of(tensors),
+               {"Content-Type": "application/vnd.safetensors"}).expect(200)
+
+
+def test_training_goes_on_from_a_checkpoint_in_another_model(s):
+    """Bit for bit as without an interruption: slots, powers and the step are all there is."""
+    variables = {"small": [5, 3], "record": [40, 20], "chunks": [300, 300], "parts": [60, 40], "free": [9, 2], "rows": [400, 64],
+                 "made": [200, 100], "none": [0, 4]}
+    declared = {"parts": {"slicing": [5, 1]}, "free": {"validate_shape": False}, "rows": {"row_updates": True},
+                "made": {"virtual": True}}
+    first = s.model
+    for kind, hyper in KINDS.items():
+        optimizer = {"type": kind, "learning_rate": 0.01, **hyper}
+        s.model = f"{first}-{kind}"
+        s.put("", {}).expect(201)
+        for name, shape in variables.items():
+            s.create(name, {"op": "random_normal", "shape": shape, "seed": 5}, **declared.get(name, {}))
+        counter(s, "step", 0)
+        s.initialize()
+        s.put("optimizers/o", optimizer).expect(201)
+        train(s, variables, range(2))
+        s.save("c")
+        train(s, variables, range(2, 4))
+        names = s.names()
+        expected = {name: s.bytes_of(name) for name in names}
+        source, s.model = s.model, f"{s.model}-again"
+        s.put("", {}).expect(201)
+        s.post(":restore", {"checkpoint": {"model": source, "name": "c"}, "create": True}).expect(200)
+        s.put("optimizers/o", optimizer).expect(201)
+        train(s, variables, range(2, 4))
+        assert s.names() == names, kind
+        for name in names:
+            assert s.bytes_of(name) == expected[name], f"{kind}: {name}"
+        assert s.value("step") == 4
+    s.model = first
