@@ -267,7 +267,8 @@ class Bench:
 
     def run(self):
         parts = [(self.reads,)] + [(part, *mode) for part in (self.puts, self.adds, self.counts) for mode in MODES]
-        parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints) for mode, _ in MODES] + [(self.memory,), (self.random,), (self.optimizers,)]
+        parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints) for mode, _ in MODES]
+        parts += [(self.memory,), (self.random,), (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
@@ -292,7 +293,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="about two minutes, less trustworthy")
     parser.add_argument("--rounds", type=int, help="turns per row")
     parser.add_argument("--seconds", type=float, help="of load per turn")
-    parser.add_argument("--only", default="", metavar="PART", help="reads, puts, adds, counts, sparse, steps, checkpoints, memory, random or optimizers")
+    parser.add_argument("--only", default="", metavar="PART",
+                        help="reads, puts, adds, counts, sparse, steps, checkpoints, memory, random or optimizers")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)

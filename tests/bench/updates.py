@@ -1,5 +1,5 @@
-"""Updates over HTTP: counters and compare-and-set beside Redis and etcd, rows of a table beside those of one ten times as large, and
-steps of optimizers beside PyTorch's kernel with a write of the same state. Each function takes run.py's Bench."""
+"""Updates over HTTP: counters and compare-and-set beside Redis and etcd, rows of a table beside those of one ten times as large,
+and steps of optimizers beside PyTorch's kernel with a write of the same state. Each function takes run.py's Bench."""
 
 import contextlib
 import json
@@ -156,7 +156,8 @@ def show_step(bench, kind, form, mode, found, written, bandwidth):
     mine = statistics.median(found["ours"])
     row = {"what": f"{kind} step, {form}", "durability": mode, "bytes_written": written, "memory_bytes_per_second": bandwidth,
            "bytes_per_second": written / mine, **{f"{name}_seconds": seconds for name, seconds in found.items()}}
-    text = f"{row['what']:34} {mode:14} c=1   {mine * 1e3:8.2f} ms  {written / mine / 1e9:5.2f} GB/s of {bandwidth / 1e9:.1f} in memory"
+    text = (f"{row['what']:34} {mode:14} c=1   {mine * 1e3:8.2f} ms  {written / mine / 1e9:5.2f} GB/s of {bandwidth / 1e9:.1f} "
+            "in memory")
     if found["torch"][0] is not None:
         peer = [a + b for a, b in zip(found["torch"], found["write"])]
         row["ratio"] = statistics.median(a / b for a, b in zip(found["ours"], peer))

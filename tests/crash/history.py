@@ -233,7 +233,8 @@ class Search:
                 version = states[variable].version
                 holes = bisect.bisect_left(self.holes, place) - bisect.bisect_right(self.holes, revision)
                 # Those that tell a version would be anchors themselves.
-                known = sum(changes(self.known[between], variable) for between in range(revision + 1, place) if between in self.known)
+                between = (self.known.get(known) for known in range(revision + 1, place))
+                known = sum(changes(call, variable) for call in between if call is not None)
                 if version + known > most or version + known + holes * self.widest < least:
                     return False
         return True

@@ -3,8 +3,8 @@
 
 Every client asks for one thing at a time and writes down when it asked and what it heard. Replies get lost when the server is
 killed, and when a client hangs up before it has read them. Mostly it asks again then, under the same Idempotency-Key, until it
-has heard; at times it never learns. Some requests are sent twice at the same moment. The history of all is then put into one order, or shown to have none
-(history.py): no update is lost, doubled or torn, no read is older than what was known when it began.
+has heard; at times it never learns. Some requests are sent twice at the same moment. The history of all is then put into one
+order, or shown to have none (history.py): no update is lost, doubled or torn, no read is older than what was known when it began.
 """
 
 import argparse
@@ -298,8 +298,8 @@ def report(options, found, done, kills, callers):
     print(", ".join(f"{name} {times}" for name, times in sorted(counts.items())))
     lost = sum(1 for call in found if call.outcome == "lost")
     print(f"seed {options.seed}: {kills} kills, {sum(c.hung_up for c in callers)} hung up, {len(found)} calls, "
-          f"{sum(c.again for c in callers)} sent again ({sum(c.replayed for c in callers)} had been done), {lost} never heard of again "
-          f"({done} had been done), all there in one order, none lost, doubled or torn")
+          f"{sum(c.again for c in callers)} sent again ({sum(c.replayed for c in callers)} had been done), {lost} never heard of "
+          f"again ({done} had been done), all there in one order, none lost, doubled or torn")
 
 
 def main():

@@ -359,5 +359,5 @@ def stamp(worker, _):
 
 
 OPS = [create, create, initialize, assign_raw, assign_raw, assign_chunked, assign_json, assign_part, assign_part, assign_add,
-       assign_add, scatter, scatter, apply_gradients, apply_gradients, put_several, put_several, run_several, run_several, delete, save, save, restore, delete_checkpoint, import_checkpoint, count, count,
-       stamp, stamp]
+       assign_add, scatter, scatter, apply_gradients, apply_gradients, put_several, put_several, run_several, run_several, delete,
+       save, save, restore, delete_checkpoint, import_checkpoint, count, count, stamp, stamp]

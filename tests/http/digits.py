@@ -126,7 +126,8 @@ def in_safetensors(found, more):
     """The same as a file of tensors, the rest as its metadata."""
     return formats.safetensors_write(
         {name: ("float32", list(value.shape), value.tobytes()) for name, value in found.items()},
-        {name: value if isinstance(value, str) else json.dumps(value) for name, value in more.items()}), "application/vnd.safetensors"
+        {name: value if isinstance(value, str) else json.dumps(value) for name, value in more.items()},
+    ), "application/vnd.safetensors"
 
 
 def push(server, options, encode, found, key, more):
@@ -160,7 +161,8 @@ def train_async(server, options, rows, step):
         weights, _, revision = read_weights(server, options.model)
         pushed = gradients(weights, *batch(rows, options, step))
         keep(options, step, pushed)
-        status, reply, replayed = push(server, options, in_json, pushed, f"{step}-{tries}", {"base_revision": revision, "max_staleness": options.stale})
+        status, reply, replayed = push(server, options, in_json, pushed, f"{step}-{tries}",
+                                       {"base_revision": revision, "max_staleness": options.stale})
         if status == 200:
             return {**reply, "replayed": replayed, "stale": tries}
         assert status == 412, reply

@@ -174,7 +174,8 @@ def test_one_compare_and_set_wins_in_every_round(s):
         before = s.info("n")["version"]
 
         def ask(http, index, tag, count=count):
-            return http.request("PUT", s.path("variables/n:value"), np.full(count, index, "<i8").tobytes(), {**RAW, "If-Match": tag})
+            body = np.full(count, index, "<i8").tobytes()
+            return http.request("PUT", s.path("variables/n:value"), body, {**RAW, "If-Match": tag})
 
         values = []
 
