@@ -96,13 +96,15 @@ run_job(struct api_job *job)
     CHECK(rq->magic == API_REQUEST_MAGIC);
     rq->on_worker = true;
     (void)execute(rq);
-    api_outcome_close(rq);
     while (rq->reply.kind == REPLY_NONE) {
         end_upload(rq);
+        if (api_waiting_has_acted(rq))
+            api_outcome_close(rq);
         if (api_waiting_park(rq))
             return; /* another worker may have it by now */
         (void)execute(rq);
     }
+    api_outcome_close(rq);
     api_waiting_leave(rq);
     finish(rq);
 }

@@ -110,7 +110,8 @@ singular_of(struct bytes collection)
                                            {"checkpoints", "checkpoint"},
                                            {"savers", "saver"},
                                            {"optimizers", "optimizer"},
-                                           {"moving_averages", "moving average"}};
+                                           {"moving_averages", "moving average"},
+                                           {"accumulators", "accumulator"}};
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (bytes_equal(collection, bytes_of_text(known[i][0])))

@@ -1,6 +1,7 @@
 /* What a run did, as JSON. */
 #include <inttypes.h>
 
+#include "api/accumulator_json.h"
 #include "api/average_json.h"
 #include "api/describe.h"
 #include "api/gradients_json.h"
@@ -86,6 +87,10 @@ api_describe_result(const struct run_result *result, json_t **out, struct err *e
     }
     if (result->averaged != NULL) {
         TRY(api_describe_averaged(result->averaged, &part, err));
+        TRY(add_members(json, part, err));
+    }
+    if (result->accumulator != NULL) {
+        TRY(api_describe_accumulated(result->accumulator, &part, err));
         TRY(add_members(json, part, err));
     }
     if (result->has_saved) {

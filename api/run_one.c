@@ -21,7 +21,7 @@ open_body(struct api_request *rq, struct api_one *one, struct err *err)
 {
     unsigned fields = one->op.verb->fields;
 
-    if ((fields & (VERB_VALUE | VERB_INDICES | VERB_UPDATES | VERB_GRADIENTS)) == 0)
+    if ((fields & (VERB_VALUE | VERB_INDICES | VERB_UPDATES | VERB_GRADIENTS | VERB_GRADIENT)) == 0)
         return api_request_json(rq, &one->parts.doc, err);
     TRY(api_parts_open(rq, (fields & VERB_GRADIENTS) != 0, &one->parts, err));
     one->run.tensors = &one->parts.tensors;

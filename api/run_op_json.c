@@ -1,5 +1,6 @@
 /* Reading one operation of a run. Which fields it has is its verb's row; each field is read here
  * once, for every verb that has it. */
+#include "api/accumulator_json.h"
 #include "api/average_json.h"
 #include "api/describe.h"
 #include "api/gradients_json.h"
@@ -193,6 +194,18 @@ take_specs(struct api_request *rq, struct api_object *object, struct run_op *op,
     return OK;
 }
 
+static enum err_code
+take_accumulator(struct api_request *rq, struct api_object *object, struct api_run *run,
+                 struct run_op *op, struct err *err)
+{
+    struct accumulator_request *request = arena_alloc(api_request_arena(rq), sizeof *request, err);
+
+    if (request == NULL)
+        return ERR_NO_MEMORY;
+    op->accumulator = request;
+    return api_accumulator_request_take(rq, object, run, op, request, err);
+}
+
 /* A field that no verb has, or not this one, is told before one that is missing: a typo is both. */
 static enum err_code
 check_fields(struct api_object *object, const struct run_op *op, struct err *err)
@@ -240,6 +253,8 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
         TRY(take_gradients(rq, object, run, op, err));
     if (fields & VERB_AVERAGES)
         TRY(take_averages(rq, object, run, op, err));
+    if (fields & VERB_ACCUMULATOR)
+        TRY(take_accumulator(rq, object, run, op, err));
     return api_object_end(object, err);
 }
 

@@ -220,6 +220,7 @@ api_server_start(struct service *service, const struct settings *settings, struc
     server->listener = -1;
     lock_init(&server->registry);
     lock_init(&server->waiting);
+    server->waiters_end = &server->waiters;
     condition_init(&server->watchdog_wake);
     code = start_parts(server, err);
     if (code != OK) {

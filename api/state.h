@@ -105,11 +105,12 @@ struct api_pipe; /* api/body.h */
 
 /* A request that waits for something: api/waiting.h. */
 struct api_wait {
-    struct api_request *previous, *next; /* these four: the server's `waiting` lock */
-    bool parked;                         /* no thread has it */
-    bool woken;                          /* what it waits for may have happened */
-    bool over;                           /* it is to be answered now */
+    struct api_request **link, *next; /* these five: the server's `waiting` lock */
+    bool parked;                      /* no thread has it */
+    bool woken;                       /* what it waits for may have happened */
+    bool over;                        /* it is to be answered now */
     bool listed;
+    bool acts; /* it has not had its effect yet */
     uint64_t topic, deadline_ms;
     api_handler *look; /* NULL: it does not wait */
     const void *context;
@@ -243,8 +244,8 @@ struct api_server {
     _Atomic uint64_t requests; /* under way */
     _Atomic bool draining, stopping;
 
-    struct lock waiting; /* guards the next two; taken before the pool's */
-    struct api_request *waiters;
+    struct lock waiting;                        /* guards the next three; taken before the pool's */
+    struct api_request *waiters, **waiters_end; /* in the order they came */
     bool waiting_ended;
 
     struct lock registry; /* guards the next three */

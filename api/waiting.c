@@ -35,41 +35,81 @@ api_wait_preferred(struct api_request *rq, struct api_reply *rp, uint64_t *secon
 
 /* --- one request --------------------------------------------------------------------------- */
 
+/* What acts says again that its commit is durable. */
 static void
-keep_preferences(struct api_reply *rp)
+keep_preferences(struct api_reply *rp, bool acts)
 {
     struct api_request *rq = rp->request;
     struct api_reply kept = {.request = rq};
 
-    for (size_t i = 0; i < rp->header_count; i++)
-        if (api_chars_equal(bytes_of_text(rp->headers[i].name), "Preference-Applied") ||
-            api_chars_equal(bytes_of_text(rp->headers[i].name), "Idempotency-Replayed"))
+    for (size_t i = 0; i < rp->header_count; i++) {
+        struct bytes name = bytes_of_text(rp->headers[i].name);
+        bool preference = api_chars_equal(name, "Preference-Applied");
+
+        if (preference ? !acts || strncmp(rp->headers[i].value, "wait=", 5) == 0
+                       : api_chars_equal(name, "Idempotency-Replayed"))
             kept.headers[kept.header_count++] = rp->headers[i];
+    }
     api_reply_rewind(rp, &kept);
+}
+
+static enum err_code
+begin(struct api_request *rq, struct api_reply *rp, const struct api_wait *wait, uint64_t seconds,
+      struct err *err)
+{
+    struct api_server *server = rq->server;
+
+    if (!rq->on_worker)
+        return err_set(err, ERR_INTERNAL, "only a request on a worker waits");
+    keep_preferences(rp, wait->acts);
+    rq->wait = *wait;
+    rq->wait.woken = true;
+    rq->wait.deadline_ms = clock_monotonic_ms() + seconds * 1000;
+    rq->wait.listed = true;
+    lock_acquire(&server->waiting);
+    rq->wait.link = server->waiters_end;
+    *server->waiters_end = rq;
+    server->waiters_end = &rq->wait.next;
+    lock_release(&server->waiting);
+    return OK;
 }
 
 enum err_code
 api_wait_for(struct api_request *rq, struct api_reply *rp, uint64_t topic, uint64_t seconds,
              api_handler *look, const void *context, struct err *err)
 {
-    struct api_server *server = rq->server;
+    const struct api_wait wait = {.topic = topic, .look = look, .context = context};
 
-    if (!rq->on_worker)
-        return err_set(err, ERR_INTERNAL, "only a request on a worker waits");
-    keep_preferences(rp);
-    rq->wait = (struct api_wait){.woken = true,
-                                 .topic = topic,
-                                 .deadline_ms = clock_monotonic_ms() + seconds * 1000,
-                                 .look = look,
-                                 .context = context,
-                                 .listed = true};
+    return begin(rq, rp, &wait, seconds, err);
+}
+
+enum err_code
+api_wait_to_act(struct api_request *rq, struct api_reply *rp, uint64_t topic, uint64_t seconds,
+                api_handler *look, struct err *err)
+{
+    const struct api_wait wait = {.topic = topic, .look = look, .acts = true};
+
+    return begin(rq, rp, &wait, seconds, err);
+}
+
+bool
+api_waits(const struct api_request *rq)
+{
+    return rq->wait.look != NULL;
+}
+
+bool
+api_wait_is_turn(const struct api_request *rq)
+{
+    struct api_server *server = rq->server;
+    const struct api_request *each;
+
     lock_acquire(&server->waiting);
-    rq->wait.next = server->waiters;
-    if (server->waiters != NULL)
-        server->waiters->wait.previous = rq;
-    server->waiters = rq;
+    for (each = server->waiters; each != rq; each = each->wait.next)
+        if (each->wait.acts && each->wait.topic == rq->wait.topic)
+            break;
     lock_release(&server->waiting);
-    return OK;
+    return each == rq;
 }
 
 const void *
@@ -91,9 +131,13 @@ api_waiting_park(struct api_request *rq)
     bool parks;
 
     CHECK(rq->wait.listed);
-    api_json_drop(rq->json); /* what was sent has had its effect */
-    rq->json = NULL;
-    buf_drop(&rq->gathered);
+    if (rq->wait.acts) {
+        keep_preferences(&rq->reply, true);
+    } else {
+        api_json_drop(rq->json); /* what was sent has had its effect */
+        rq->json = NULL;
+        buf_drop(&rq->gathered);
+    }
     lock_acquire(&server->waiting);
     rq->wait.over = server->waiting_ended || clock_monotonic_ms() >= rq->wait.deadline_ms;
     parks = !rq->wait.woken && !rq->wait.over;
@@ -102,6 +146,14 @@ api_waiting_park(struct api_request *rq)
     lock_release(&server->waiting);
     return parks;
 }
+
+bool
+api_waiting_has_acted(const struct api_request *rq)
+{
+    return !rq->wait.acts;
+}
+
+static void wake(struct api_server *server, uint64_t topic);
 
 void
 api_waiting_leave(struct api_request *rq)
@@ -112,13 +164,14 @@ api_waiting_leave(struct api_request *rq)
     if (!wait->listed)
         return;
     lock_acquire(&server->waiting);
-    if (wait->previous != NULL)
-        wait->previous->wait.next = wait->next;
-    else
-        server->waiters = wait->next;
+    *wait->link = wait->next;
     if (wait->next != NULL)
-        wait->next->wait.previous = wait->previous;
+        wait->next->wait.link = wait->link;
+    else
+        server->waiters_end = wait->link;
     wait->listed = false;
+    if (wait->acts)
+        wake(server, wait->topic); /* the next one's turn */
     lock_release(&server->waiting);
 }
 
@@ -136,15 +189,22 @@ take_up(struct api_request *rq)
     api_pool_resubmit(rq->server->pool, &rq->job);
 }
 
+static void
+wake(struct api_server *server, uint64_t topic)
+{
+    lock_check_held(&server->waiting);
+    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
+        if (rq->wait.topic == topic)
+            take_up(rq);
+}
+
 void
 api_waiting_wake(void *context, uint64_t topic)
 {
     struct api_server *server = context;
 
     lock_acquire(&server->waiting);
-    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
-        if (topic == 0 || rq->wait.topic == topic)
-            take_up(rq);
+    wake(server, topic);
     lock_release(&server->waiting);
 }
 

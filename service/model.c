@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/accumulation.h"
+#include "service/accumulator.h"
 #include "service/average.h"
 #include "service/checkpoint.h"
 #include "service/commit.h"
@@ -240,6 +241,7 @@ delete_record(struct store_txn *txn, struct bytes key, struct err *err)
 {
     struct variable_record variable;
     struct checkpoint_record checkpoint;
+    struct accumulator_record accumulator;
     AUTO(average_config) average = {0};
     struct bytes value;
 
@@ -257,6 +259,10 @@ delete_record(struct store_txn *txn, struct bytes key, struct err *err)
     if (key.data[0] == STORE_KEY_AVERAGE) {
         TRY(record_decode_average(value, &average, err));
         TRY(average_release(txn, average.id, err));
+    }
+    if (key.data[0] == STORE_KEY_ACCUMULATOR) {
+        TRY(record_decode_accumulator(value, &accumulator, err));
+        TRY(accumulator_release(txn, &accumulator, err));
     }
     return store_delete(txn, key, err);
 }
@@ -284,7 +290,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key under[10], key;
+    struct record_key under[11], key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
@@ -299,6 +305,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     under[7] = record_key_optimizer(record.id, "");
     under[8] = record_key_applies(record.id, "");
     under[9] = record_key_average(record.id, "");
+    under[10] = record_key_accumulator(record.id, "");
     for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
         TRY(delete_under(txn, &under[i], err));
     TRY(accumulation_remove_all(txn, record.id, NULL, err));

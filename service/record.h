@@ -164,6 +164,7 @@ struct record_key record_key_tensor(uint64_t checkpoint_id, struct bytes name);
 struct record_key record_key_optimizer(uint64_t model_id, const char *name);
 struct record_key record_key_average(uint64_t model_id, const char *name);
 struct record_key record_key_member(uint64_t average_id, const char *name);
+struct record_key record_key_accumulator(uint64_t model_id, const char *name);
 struct record_key record_key_accumulation(uint64_t model_id, const char *optimizer,
                                           const char *key);
 struct record_key record_key_accumulations(uint64_t model_id, const char *optimizer); /* prefix */

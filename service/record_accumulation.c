@@ -91,21 +91,43 @@ sum_fits(const struct sum_record *sum)
            sum->counts.size == sum->rows * COUNT_BYTES;
 }
 
+void
+record_sum_decode(struct reader *in, struct sum_record *out)
+{
+    out->variable_id = reader_u64(in);
+    record_type_decode(in, &out->type);
+    out->sparse = reader_u8(in) != 0;
+    out->rows = reader_u64(in);
+    value_ref_decode(in, &out->values);
+    value_ref_decode(in, &out->numbers);
+    value_ref_decode(in, &out->counts);
+    if (!in->failed && !sum_fits(out))
+        in->failed = true;
+}
+
+enum err_code
+record_sum_encode(const struct sum_record *r, struct buf *out, struct err *err)
+{
+    if (!sum_fits(r))
+        return err_set(err, ERR_INTERNAL,
+                       "a sum of gradients was to be recorded that does not "
+                       "fit its type");
+    TRY(buf_append_u64(out, r->variable_id, err));
+    TRY(record_type_encode(&r->type, out, err));
+    TRY(buf_append_byte(out, r->sparse, err));
+    TRY(buf_append_u64(out, r->rows, err));
+    TRY(value_ref_encode(&r->values, out, err));
+    TRY(value_ref_encode(&r->numbers, out, err));
+    return value_ref_encode(&r->counts, out, err);
+}
+
 enum err_code
 record_decode_sum(struct bytes record, struct sum_record *out, struct err *err)
 {
     struct reader in = reader_of(record);
     uint8_t format = reader_u8(&in);
 
-    out->variable_id = reader_u64(&in);
-    record_type_decode(&in, &out->type);
-    out->sparse = reader_u8(&in) != 0;
-    out->rows = reader_u64(&in);
-    value_ref_decode(&in, &out->values);
-    value_ref_decode(&in, &out->numbers);
-    value_ref_decode(&in, &out->counts);
-    if (!in.failed && !sum_fits(out))
-        in.failed = true;
+    record_sum_decode(&in, out);
     return record_decoded(&in, format, "sum of gradients", err);
 }
 
@@ -123,24 +145,14 @@ record_get_sum(const struct store_view *view, uint64_t accumulation_id, const ch
 
 enum err_code
 record_put_sum(struct store_txn *txn, uint64_t accumulation_id, const char *variable,
-               const struct sum_record *r, struct err *err)
+               const struct sum_record *record, struct err *err)
 {
     struct record_key at = record_key_sum(accumulation_id, variable);
     AUTO(buf) out;
 
-    if (!sum_fits(r))
-        return err_set(err, ERR_INTERNAL,
-                       "a sum of gradients was to be recorded that does not "
-                       "fit its variable");
     buf_init(&out, STORE_RECORD_BYTES_MAX);
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
-    TRY(buf_append_u64(&out, r->variable_id, err));
-    TRY(record_type_encode(&r->type, &out, err));
-    TRY(buf_append_byte(&out, r->sparse, err));
-    TRY(buf_append_u64(&out, r->rows, err));
-    TRY(value_ref_encode(&r->values, &out, err));
-    TRY(value_ref_encode(&r->numbers, &out, err));
-    TRY(value_ref_encode(&r->counts, &out, err));
+    TRY(record_sum_encode(record, &out, err));
     return store_put(txn, record_key_bytes(&at), buf_bytes(&out), err);
 }
 

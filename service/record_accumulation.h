@@ -62,6 +62,10 @@ ERR_MUST_CHECK enum err_code record_put_accumulation(struct store_txn *txn, uint
                                                      const struct accumulation_record *record,
                                                      struct err *err);
 
+/* As a part of another record. in->failed when it is damaged. */
+void record_sum_decode(struct reader *in, struct sum_record *out);
+ERR_MUST_CHECK enum err_code record_sum_encode(const struct sum_record *record, struct buf *out,
+                                               struct err *err);
 ERR_MUST_CHECK enum err_code record_decode_sum(struct bytes record, struct sum_record *out,
                                                struct err *err);
 ERR_MUST_CHECK enum err_code record_get_sum(const struct store_view *view, uint64_t accumulation_id,

@@ -122,6 +122,12 @@ record_key_optimizer(uint64_t model_id, const char *name)
     return key_of(STORE_KEY_OPTIMIZER, &model_id, bytes_of_text(name));
 }
 
+struct record_key
+record_key_accumulator(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_ACCUMULATOR, &model_id, bytes_of_text(name));
+}
+
 /* No name of an optimizer holds a colon. */
 struct record_key
 record_key_accumulation(uint64_t model_id, const char *optimizer, const char *key)

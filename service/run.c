@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "service/accumulation.h"
+#include "service/accumulator.h"
 #include "service/average_apply.h"
 #include "service/commit.h"
 #include "service/compute.h"
@@ -34,6 +35,7 @@ run_report_drop(struct run_report *report)
         initialize_report_drop(&report->results[i].initialized);
         optimizer_applied_drop(report->results[i].applied);
         average_applied_drop(report->results[i].averaged);
+        accumulator_result_drop(report->results[i].accumulator);
     }
     for (size_t i = 0; i < report->fetch_count; i++)
         tensor_drop(&report->fetches[i]);
@@ -400,13 +402,16 @@ execute_once(struct run_unit *u, struct err *err)
     return run_ahead(u, err);
 }
 
-/* Whoever waits for the step of an accumulation. */
+/* Whoever waits for the step of an accumulation, or for gradients. */
 static void
 wake_up(const struct run_unit *u)
 {
     for (size_t i = 0; i < u->report->result_count && !u->report->dry_run; i++) {
         const struct optimizer_applied *applied = u->report->results[i].applied;
+        const struct accumulator_result *accumulator = u->report->results[i].accumulator;
 
+        if (accumulator != NULL && accumulator->added)
+            service_wake_up(u->service, accumulator_topic(u->model, accumulator->name));
         if (applied != NULL && applied->contributed == OPTIMIZER_CONTRIBUTED_LAST)
             service_wake_up(u->service,
                             accumulation_topic(u->model, applied->optimizer, applied->key));

@@ -19,6 +19,9 @@ struct draft_variable;
 struct verb;
 struct optimizer_gradients; /* service/optimizer_apply.h */
 struct optimizer_applied;
+struct accumulator_request; /* service/accumulator.h */
+struct accumulator_result;
+struct accumulator_used;
 struct average_selection; /* service/average_apply.h */
 struct average_applied;
 
@@ -35,6 +38,7 @@ struct run_op {
     const struct checkpoint_save_spec *save;
     const struct optimizer_gradients *gradients;
     const struct average_selection *averages;
+    const struct accumulator_request *accumulator;
 };
 
 /* What must hold before the first operation. */
@@ -78,8 +82,9 @@ struct run_result {
     struct initialize_report initialized; /* initialize */
     bool has_saved;
     struct checkpoint_info saved;
-    struct optimizer_applied *applied; /* apply_gradients; owned */
-    struct average_applied *averaged;  /* of moving averages; owned */
+    struct optimizer_applied *applied;      /* apply_gradients; owned */
+    struct average_applied *averaged;       /* of moving averages; owned */
+    struct accumulator_result *accumulator; /* of an accumulator; owned */
     /* until the run is published */
     const struct draft_variable *variable;
     uint64_t change_number;
@@ -119,6 +124,7 @@ struct run {
     const struct write_options *options;
     struct run_rows *rows; /* variables that were asked for by run_want_rows */
     bool accumulates;      /* one of its operations has contributed to an accumulation */
+    const struct accumulator_used *accumulators; /* that its operations have worked with */
 };
 
 /* Before the first edit of an operation that changes rows of a variable. ERR_DEFER: its value will

@@ -1,5 +1,6 @@
 #include "service/run_locks.h"
 
+#include "service/accumulator.h"
 #include "service/average_apply.h"
 #include "service/optimizer_apply.h"
 #include "service/state.h"
@@ -16,6 +17,8 @@ run_locks(const char *model, const struct run_spec *spec)
 
         if (op->variable != NULL)
             set |= service_update_lock_bit(model, op->variable);
+        if (op->accumulator != NULL)
+            set |= service_update_lock_bit(model, op->accumulator->name);
         if (op->gradients != NULL)
             set |= optimizer_gradients_locks(op->gradients, model);
         if (op->averages != NULL) /* one lock for all its shadows */

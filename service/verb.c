@@ -43,10 +43,15 @@ verb_field_names(enum verb_field field)
         {VERB_ZERO_DEBIAS, {"zero_debias"}},
         {VERB_OPTIMIZER, {"optimizer"}},
         {VERB_GRADIENTS,
-         {"gradients", "global_step", "clip_by_global_norm", "base_revision", "max_staleness"}},
+         {"gradients", "global_step", "clip_by_global_norm", "base_revision", "max_staleness",
+          "accumulate"}},
         {VERB_VARIABLES, {"variables"}},
         {VERB_SLICE, {"slice"}},
         {VERB_AVERAGES, {"moving_averages", "variables", "tensors"}},
+        {VERB_ACCUMULATOR, {"accumulator"}},
+        {VERB_GRADIENT, {"gradient", "local_step"}},
+        {VERB_NUM_REQUIRED, {"num_required"}},
+        {VERB_STEP, {"step"}},
     };
     static const char *const none[] = {NULL};
 
@@ -61,9 +66,9 @@ verb_field_name(enum verb_field field)
 {
     const char *const *names = verb_field_names(field);
 
-    /* Where a verb works with an optimizer, the path may say which. */
+    /* Where a verb works with an optimizer or an accumulator, the path may say which. */
     return names[0] != NULL && names[1] == NULL && field != VERB_OPTIMIZER &&
-                   field != VERB_VARIABLES
+                   field != VERB_VARIABLES && field != VERB_ACCUMULATOR
                ? names[0]
                : NULL;
 }

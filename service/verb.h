@@ -22,8 +22,12 @@ enum verb_field {
     VERB_VARIABLES = 1 << 12,     /* likewise, with variables and no gradients */
     VERB_SLICE = 1 << 13,         /* of the variable, as on the wire; none: all of it */
     VERB_AVERAGES = 1 << 14,      /* moving_averages, variables, tensors: run_op.averages */
+    VERB_ACCUMULATOR = 1 << 15,   /* which one: run_op.accumulator */
+    VERB_GRADIENT = 1 << 16,      /* likewise, with a gradient and a local step */
+    VERB_NUM_REQUIRED = 1 << 17,  /* likewise, with an integer */
+    VERB_STEP = 1 << 18,          /* likewise, with an integer */
 };
-enum { VERB_FIELD_COUNT = 15 };
+enum { VERB_FIELD_COUNT = 19 };
 
 struct verb {
     const char *name;

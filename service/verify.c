@@ -1,6 +1,6 @@
 #include "service/verify.h"
 
-#include "service/record_accumulation.h"
+#include "service/accumulator.h"
 #include "service/state.h"
 #include "service/verify_domain.h"
 #include "store/base/scope.h"
@@ -65,6 +65,20 @@ visit_outcome(struct bytes key, struct bytes bytes, found_ref *found, void *cont
 }
 
 static enum err_code
+visit_accumulator(struct bytes key, struct bytes bytes, found_ref *found, void *context,
+                  struct err *err)
+{
+    struct accumulator_record record;
+
+    (void)key;
+    TRY(record_decode_accumulator(bytes, &record, err));
+    found_if_any(&record.sum.values, found, context);
+    found_if_any(&record.sum.numbers, found, context);
+    found_if_any(&record.sum.counts, found, context);
+    return OK;
+}
+
+static enum err_code
 visit_sum(struct bytes key, struct bytes bytes, found_ref *found, void *context, struct err *err)
 {
     struct sum_record record;
@@ -83,13 +97,14 @@ service_verify(struct service *service, bool payloads, struct store_verify_repor
 {
     static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR,
                          checkpoint = STORE_KEY_CHECKPOINT, outcome = STORE_KEY_OUTCOME,
-                         sum = STORE_KEY_SUM;
+                         sum = STORE_KEY_SUM, accumulator = STORE_KEY_ACCUMULATOR;
     const struct store_verify_owner owners[] = {
         {.prefix = bytes_of(&variable, 1), .visit = visit_variable},
         {.prefix = bytes_of(&tensor, 1), .visit = visit_tensor},
         {.prefix = bytes_of(&checkpoint, 1), .visit = visit_checkpoint},
         {.prefix = bytes_of(&outcome, 1), .visit = visit_outcome},
         {.prefix = bytes_of(&sum, 1), .visit = visit_sum},
+        {.prefix = bytes_of(&accumulator, 1), .visit = visit_accumulator},
     };
 
     AUTO_SNAPSHOT snapshot = NULL;

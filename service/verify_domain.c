@@ -6,16 +6,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "service/accumulator.h"
 #include "service/average.h"
 #include "service/optimizer_config.h"
-#include "service/record_accumulation.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 #include "store/key.h"
 
 struct totals {
     uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
-        applies, averages, members, accumulations, sums, workers, steps;
+        applies, averages, members, accumulations, sums, workers, steps, accumulators;
 };
 
 struct check {
@@ -275,6 +275,18 @@ visit_accumulation(struct check *c, void *context, struct bytes key, struct byte
     return OK;
 }
 
+static enum err_code
+visit_accumulator(struct check *c, void *context, struct bytes key, struct bytes record,
+                  struct err *err)
+{
+    struct accumulator_record accumulator;
+
+    (void)context;
+    (void)key;
+    c->seen.accumulators++;
+    return record_decode_accumulator(record, &accumulator, err);
+}
+
 /* Steps are of an optimizer that is there, come one after the other, and none is open again. */
 static enum err_code
 visit_steps(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
@@ -315,12 +327,14 @@ scan_training(struct check *c, struct model_check *m, struct err *err)
     struct record_key averages = record_key_average(m->id, "");
     struct record_key accumulations = record_key_model_accumulations(m->id);
     struct record_key steps = record_key_steps(m->id, "");
+    struct record_key accumulators = record_key_accumulator(m->id, "");
 
     TRY(scan(c, &optimizers, visit_optimizer, m, err));
     TRY(scan(c, &applies, visit_applies, m, err));
     TRY(scan(c, &averages, visit_average, m, err));
     TRY(scan(c, &accumulations, visit_accumulation, m, err));
-    return scan(c, &steps, visit_steps, m, err);
+    TRY(scan(c, &steps, visit_steps, m, err));
+    return scan(c, &accumulators, visit_accumulator, m, err);
 }
 
 static void
@@ -452,6 +466,7 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
     TRY(check_total(&c, STORE_KEY_APPLIES, "applies of optimizers", c.seen.applies, err));
     TRY(check_total(&c, STORE_KEY_ACCUMULATION, "accumulations", c.seen.accumulations, err));
+    TRY(check_total(&c, STORE_KEY_ACCUMULATOR, "accumulators", c.seen.accumulators, err));
     TRY(check_total(&c, STORE_KEY_SUM, "sums of accumulations", c.seen.sums, err));
     TRY(check_total(&c, STORE_KEY_WORKER, "workers of accumulations", c.seen.workers, err));
     TRY(check_total(&c, STORE_KEY_STEPS, "steps of optimizers", c.seen.steps, err));

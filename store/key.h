@@ -32,6 +32,7 @@ enum {
     STORE_KEY_ACCUMULATION = 'a', /* model, "optimizer:key": gradients that wait for others */
     STORE_KEY_SUM = 'A',          /* accumulation id, variable: their sum */
     STORE_KEY_WORKER = 'w',       /* accumulation id, worker: that it has contributed; empty */
+    STORE_KEY_ACCUMULATOR = 'b',  /* model, name */
     STORE_KEY_STEPS = 'q',        /* model, optimizer: the accumulations applied last */
     STORE_KEY_OUTCOME = 'i',      /* idempotency key: the outcome of the request that had it */
     STORE_KEY_EXPIRY = 'x',       /* time, idempotency key: oldest outcome first; empty */

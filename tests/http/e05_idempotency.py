@@ -74,6 +74,11 @@ WRITES = {
     "patchOptimizer": ("PATCH", "optimizers/o", {"beta1": 0.5}, {}),
     "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
     "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
+    "putAccumulator": ("PUT", "accumulators/b", {"dtype": "float32"}, {}),
+    "deleteAccumulator": ("DELETE", "accumulators/a", None, {}),
+    "applyGradToAccumulator": ("POST", "accumulators/a:apply_grad", {"gradient": [3, 4]}, {}),
+    "takeGradFromAccumulator": ("POST", "accumulators/a:take_grad", {"num_required": 1}, {}),
+    "setGlobalStepOfAccumulator": ("POST", "accumulators/a:set_global_step", {"step": 7}, {}),
     "deleteAccumulation": ("DELETE", "optimizers/o/accumulations/k", None, {}),
     "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
     "putMovingAverages": ("PUT", "moving_averages/f", {"decay": 0.5}, {}),
@@ -114,6 +119,8 @@ def furnish(s):
     s.put("optimizers/o", {"type": "adam"})
     s.put("moving_averages/e", {"decay": 0.5})
     s.post("optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}, "accumulate": {"replicas": 2, "key": "k"}})
+    s.put("accumulators/a", {"dtype": "float32"})
+    s.post("accumulators/a:apply_grad", {"gradient": [1, 2]})
 
 
 def test_every_write_is_told_again(s):

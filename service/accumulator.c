@@ -1,0 +1,278 @@
+/* Accumulators made, looked at and deleted. */
+#include "service/accumulator.h"
+
+#include <stdio.h>
+
+#include "service/commit.h"
+#include "service/state.h"
+#include "store/base/alloc.h"
+#include "store/base/clock.h"
+#include "store/base/scope.h"
+
+void
+accumulator_result_drop(struct accumulator_result *result)
+{
+    if (result == NULL)
+        return;
+    tensor_drop(&result->values);
+    tensor_drop(&result->numbers);
+    mem_free(result);
+}
+
+/* FNV-1a over the names, which hold no byte 0. */
+uint64_t
+accumulator_topic(const char *model, const char *name)
+{
+    const char *const parts[] = {"accumulator", model, name};
+    uint64_t hash = 0xCBF29CE484222325u;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        for (const char *c = parts[i]; *c != '\0'; c++)
+            hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
+        hash *= 0x100000001B3u;
+    }
+    return hash | 1;
+}
+
+static enum err_code
+find(const struct store_view *view, uint64_t model_id, const char *name,
+     struct accumulator_record *out, struct err *err)
+{
+    bool found = false;
+
+    TRY(record_get_accumulator(view, model_id, name, &found, out, err));
+    if (found)
+        return OK;
+    (void)err_set(err, ERR_NOT_FOUND, "there is no accumulator '%s'", name);
+    err_about(err, "accumulator", name);
+    return ERR_NOT_FOUND;
+}
+
+enum err_code
+accumulator_release(struct store_txn *txn, const struct accumulator_record *record, struct err *err)
+{
+    if (record->num_accumulated == 0)
+        return OK;
+    TRY(value_release(txn, &record->sum.values, err));
+    TRY(value_release(txn, &record->sum.numbers, err));
+    return value_release(txn, &record->sum.counts, err);
+}
+
+/* --- making -------------------------------------------------------------------------------- */
+
+struct create_unit {
+    struct service *service;
+    const char *model, *name;
+    const struct accumulator_spec *spec;
+    const struct write_options *options;
+    bool *created;
+    struct accumulator_record *out;
+};
+
+static enum err_code
+check_spec(const struct accumulator_spec *spec, struct err *err)
+{
+    if (!dtype_is_float(spec->dtype))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "an accumulator is of float16, bfloat16, float32 or float64, not of %s",
+                       dtype_name(spec->dtype));
+    if (spec->sparse && spec->shape != NULL && spec->shape->rank == 0)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a sparse accumulator is of tensors that have rows, its shape is []");
+    return OK;
+}
+
+static enum err_code
+confirm(const struct create_unit *u, const struct accumulator_record *record, struct err *err)
+{
+    const struct accumulator_spec *spec = u->spec;
+    char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
+    const char *their_shape = record->shape_known ? shape_text(&record->shape, theirs) : "null";
+    const char *our_shape = spec->shape != NULL ? shape_text(spec->shape, ours) : "null";
+
+    if (record->dtype == spec->dtype && record->sparse == spec->sparse &&
+        strcmp(their_shape, our_shape) == 0)
+        return OK;
+    return err_set(err, ERR_ALREADY_EXISTS,
+                   "accumulator '%s' exists: %s of %s, shape %s; not %s of %s, shape %s", u->name,
+                   record->sparse ? "sparse" : "dense", dtype_name(record->dtype), their_shape,
+                   spec->sparse ? "sparse" : "dense", dtype_name(spec->dtype), our_shape);
+}
+
+static enum err_code
+check_count(const struct store_view *view, uint64_t model_id, struct err *err)
+{
+    struct record_key prefix = record_key_accumulator(model_id, "");
+    AUTO_CURSOR cursor = NULL;
+    struct bytes key, record;
+    bool found = true;
+
+    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    for (int count = 0; found; count++) {
+        TRY(store_cursor_next(cursor, &found, &key, &record, err));
+        if (found && count == ACCUMULATORS_MAX - 1)
+            return err_set(err, ERR_FAILED_PRECONDITION,
+                           "the model has %d accumulators, more are not kept", ACCUMULATORS_MAX);
+    }
+    return OK;
+}
+
+static enum err_code
+create_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    struct create_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct model_record model;
+    bool found = false;
+
+    TRY(service_find_model(view, u->model, &model, err));
+    TRY(record_get_accumulator(view, model.id, u->name, &found, u->out, err));
+    TRY(service_check_conditions(u->options, "accumulator", u->name, found,
+                                 found ? u->out->revision : 0, err));
+    *u->created = !found;
+    if (found)
+        return confirm(u, u->out, err);
+    TRY(check_count(view, model.id, err));
+    *u->out = (struct accumulator_record){
+        .id = store_new_id(u->service->store),
+        .revision = store_txn_revision(txn),
+        .dtype = u->spec->dtype,
+        .sparse = u->spec->sparse,
+        .shape_known = u->spec->shape != NULL,
+        .created_ms = clock_wall_ms(),
+        .created_revision = store_txn_revision(txn),
+    };
+    if (u->spec->shape != NULL)
+        u->out->shape = *u->spec->shape;
+    u->out->updated_ms = u->out->created_ms;
+    TRY(record_put_accumulator(txn, model.id, u->name, u->out, err));
+    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+}
+
+enum err_code
+accumulator_create(struct service *service, const char *model, const char *name,
+                   const struct accumulator_spec *spec, const struct write_options *options,
+                   bool *created, struct accumulator_record *out, uint64_t *revision,
+                   struct err *err)
+{
+    struct create_unit u = {.service = service,
+                            .model = model,
+                            .name = name,
+                            .spec = spec,
+                            .options = options,
+                            .created = created,
+                            .out = out};
+    enum err_code code;
+
+    TRY(name_check("accumulator", name, err));
+    TRY(check_spec(spec, err));
+    code = service_commit(service, create_unit, &u, options, NULL, revision, err);
+    if (code != OK)
+        err_about(err, "accumulator", name);
+    return code;
+}
+
+/* --- deleting ------------------------------------------------------------------------------ */
+
+struct delete_unit {
+    const char *model, *name;
+    const struct write_options *options;
+};
+
+static enum err_code
+delete_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct delete_unit *u = context;
+    const struct store_view *view = store_txn_view(txn);
+    struct accumulator_record record;
+    struct model_record model;
+    struct record_key key;
+
+    TRY(service_find_model(view, u->model, &model, err));
+    TRY(find(view, model.id, u->name, &record, err));
+    TRY(service_check_conditions(u->options, "accumulator", u->name, true, record.revision, err));
+    TRY(accumulator_release(txn, &record, err));
+    key = record_key_accumulator(model.id, u->name);
+    TRY(store_delete(txn, record_key_bytes(&key), err));
+    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+}
+
+enum err_code
+accumulator_delete(struct service *service, const char *model, const char *name,
+                   const struct write_options *options, uint64_t *revision, struct err *err)
+{
+    struct delete_unit u = {.model = model, .name = name, .options = options};
+
+    TRY(name_check("accumulator", name, err));
+    TRY(service_commit(service, delete_unit, &u, options, NULL, revision, err));
+    service_wake_up(service, accumulator_topic(model, name));
+    return OK;
+}
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+enum err_code
+accumulator_get(struct service *service, const char *model, const char *name,
+                struct accumulator_record *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    const struct store_view *view;
+    struct model_record record;
+
+    TRY(name_check("accumulator", name, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &record, err));
+    return find(view, record.id, name, out, err);
+}
+
+static enum err_code
+visit_record(struct bytes key, struct bytes bytes, accumulator_visit *visit, void *context,
+             struct err *err)
+{
+    struct bytes text = record_key_name(key);
+    struct accumulator_record record;
+    char name[NAME_BYTES_MAX + 1];
+
+    TRY(record_decode_accumulator(bytes, &record, err));
+    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
+    return visit(context, name, &record, err);
+}
+
+enum err_code
+accumulator_list(struct service *service, const char *model, const char *after, size_t count_max,
+                 accumulator_visit *visit, void *context, bool *more, uint64_t *revision,
+                 struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    AUTO_CURSOR cursor = NULL;
+    struct record_key prefix, start;
+    const struct store_view *view;
+    struct model_record record;
+    struct usage_record usage;
+    bool found = true;
+
+    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
+                       strlen(after), NAME_BYTES_MAX);
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &record, err));
+    TRY(record_get_usage(view, record.id, &usage, err));
+    *revision = usage.revision;
+    *more = false;
+    prefix = record_key_accumulator(record.id, "");
+    start = record_key_accumulator(record.id, after != NULL ? after : "");
+    TRY(store_cursor_open(view, record_key_bytes(&prefix),
+                          after != NULL ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor,
+                          err));
+    for (size_t count = 0;; count++) {
+        struct bytes key, bytes;
+
+        TRY(store_cursor_next(cursor, &found, &key, &bytes, err));
+        *more = found && count == count_max;
+        if (!found || *more)
+            return OK;
+        TRY(visit_record(key, bytes, visit, context, err));
+    }
+}
