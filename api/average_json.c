@@ -2,6 +2,7 @@
 
 #include "api/describe.h"
 #include "api/expr_json.h"
+#include "api/variable_names.h"
 #include "service/variable.h"
 #include "store/base/scope.h"
 
@@ -55,15 +56,15 @@ api_describe_average(const struct average_config *config, json_t **out, struct e
 
     if (config->has_num_updates)
         TRY(api_expr_encode(&config->num_updates, &num_updates, err));
-    TRY(api_json_made(json_pack("{s:s, s:s, s:f, s:o*, s:b, s:s, s:s, s:I}", "moving_averages",
+    else
+        TRY(api_json_made(json_null(), &num_updates, err));
+    TRY(api_json_made(json_pack("{s:s, s:s, s:f, s:o, s:b, s:s, s:s, s:I}", "moving_averages",
                                 config->name, "name", config->suffix, "decay", config->decay,
                                 "num_updates", num_updates, "zero_debias", config->zero_debias,
                                 "created", api_describe_time(config->created_ms, created),
                                 "updated", api_describe_time(config->updated_ms, updated),
                                 "revision", (json_int_t)config->revision),
                       &json, err));
-    if (!config->has_num_updates)
-        TRY(api_json_set(json, "num_updates", json_null(), err));
     *out = TAKE(json);
     return OK;
 }
@@ -78,12 +79,8 @@ take_variables(struct api_request *rq, struct api_object *object, struct average
     const char **names = NULL;
     bool given = false;
 
-    TRY(api_object_texts(object, "variables", arena, &names, &out->variable_count, &given, err));
-    for (size_t i = 0; given && i < out->variable_count; i++) {
-        names[i] = arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
-        if (names[i] == NULL)
-            return ERR_NO_MEMORY;
-    }
+    TRY(api_object_variables(object, "variables", arena, &names, &out->variable_count, &given,
+                             err));
     out->variables = names;
     out->named = out->named || given;
     return OK;
@@ -105,9 +102,7 @@ take_tensors(struct api_request *rq, struct api_object *object, struct api_run *
     if (tensors == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < out->tensor_count; i++) {
-        tensors[i].name = arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
-        if (tensors[i].name == NULL)
-            return ERR_NO_MEMORY;
+        TRY(api_variable_name(arena, names[i], &tensors[i].name, err));
         TRY(api_run_take_tree(rq, run, &values[i], DTYPE_UNSET, &tensors[i].value, err));
     }
     out->tensors = tensors;

@@ -6,6 +6,7 @@
 
 #include "api/attr_json.h"
 #include "api/describe.h"
+#include "api/variable_names.h"
 #include "service/name.h"
 #include "service/op.h"
 #include "store/base/alloc.h"
@@ -54,11 +55,9 @@ decode_name(struct decoder *d, struct api_object *o, const char *field, enum exp
 {
     const char *name = NULL;
 
-    TRY(api_object_text(o, field, &d->tree->arena, &name, NULL, err));
+    TRY(api_object_variable(o, field, &d->tree->arena, &name, NULL, err));
     TRY(new_node(d, kind, NULL, 0, out, err));
-    (*out)->variable = arena_text(&d->tree->arena, bytes_of(name, name_without_output(name)), err);
-    if ((*out)->variable == NULL)
-        return ERR_NO_MEMORY;
+    (*out)->variable = name;
     return name_check("variable", (*out)->variable, err);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "api/describe.h"
+#include "api/variable_names.h"
 #include "service/record.h"
 #include "store/base/scope.h"
 
@@ -54,10 +55,7 @@ take_map(struct api_request *rq, struct api_object *object, struct api_run *run,
     if (gradients == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < out->count; i++) {
-        gradients[i].variable =
-            arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
-        if (gradients[i].variable == NULL)
-            return ERR_NO_MEMORY;
+        TRY(api_variable_name(arena, names[i], &gradients[i].variable, err));
         TRY(take_gradient(rq, &values[i], run, &gradients[i], err));
     }
     out->gradients = gradients;
@@ -111,7 +109,8 @@ api_gradients_take(struct api_request *rq, struct api_object *object, struct api
     bool given = false;
 
     TRY(take_map(rq, object, run, out, err));
-    TRY(api_run_take_variable(rq, object, "global_step", &out->global_step, &given, err));
+    TRY(api_object_variable(object, "global_step", api_request_arena(rq), &out->global_step, &given,
+                            err));
     out->has_clip_norm = api_object_has(object, "clip_by_global_norm", &clip);
     if (out->has_clip_norm) {
         TRY(api_value_f64(&clip, &out->clip_norm, err));
@@ -141,16 +140,12 @@ api_gradient_variables_take(struct api_request *rq, struct api_object *object,
     struct optimizer_gradient *gradients;
     const char **names = NULL;
 
-    TRY(api_object_texts(object, "variables", arena, &names, &out->count, NULL, err));
+    TRY(api_object_variables(object, "variables", arena, &names, &out->count, NULL, err));
     gradients = arena_array(arena, out->count + 1, sizeof *gradients, err);
     if (gradients == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < out->count; i++) {
-        gradients[i].variable =
-            arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
-        if (gradients[i].variable == NULL)
-            return ERR_NO_MEMORY;
-    }
+    for (size_t i = 0; i < out->count; i++)
+        gradients[i].variable = names[i];
     out->gradients = gradients;
     return OK;
 }

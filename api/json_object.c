@@ -1,4 +1,6 @@
 /* Taking an object apart field by field, and naming what nobody asked for. */
+#include <stdio.h>
+
 #include "api/json_doc.h"
 #include "api/text.h"
 #include "store/base/check.h"
@@ -35,12 +37,16 @@ unknown_field(const struct api_object *o, const char *field, struct err *err)
 {
     const char *near = api_nearest_name(field, o->asked, o->asked_count);
     struct api_value value = {.parent = &o->value, .key = field};
-    char where[API_WHERE_BYTES_MAX];
+    char where[API_WHERE_BYTES_MAX], known[512] = "none are taken here";
+    size_t used = 0;
 
     api_value_where(&value, where);
-    if (near == NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT, "unknown %s", where);
-    return err_set(err, ERR_INVALID_ARGUMENT, "unknown %s: did you mean '%s'?", where, near);
+    if (near != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "unknown %s: did you mean '%s'?", where, near);
+    for (size_t i = 0; i < o->asked_count && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                 i > 0 ? ", " : "known here: ", o->asked[i]);
+    return err_set(err, ERR_INVALID_ARGUMENT, "unknown %s; %s", where, known);
 }
 
 enum err_code

@@ -6,6 +6,7 @@
 #include "api/attr_rows.h"
 #include "api/describe.h"
 #include "api/expr_json.h"
+#include "api/variable_names.h"
 #include "service/variable.h"
 #include "store/base/scope.h"
 
@@ -75,8 +76,7 @@ take_global_step(struct api_request *rq, struct api_object *body, struct api_opt
     } else {
         TRY(api_value_text(&value, arena, &name, err));
     }
-    out->spec.global_step = arena_text(arena, bytes_of(name, name_without_output(name)), err);
-    return out->spec.global_step == NULL ? ERR_NO_MEMORY : OK;
+    return api_variable_name(arena, name, &out->spec.global_step, err);
 }
 
 /* Texts that are read go to the request's memory: of the tree nothing is kept. */

@@ -2,14 +2,7 @@
 
 #include <string.h>
 
-#include "service/name.h"
-
-static enum err_code
-without_output(struct arena *arena, const char *text, const char **out, struct err *err)
-{
-    *out = arena_text(arena, bytes_of(text, name_without_output(text)), err);
-    return *out == NULL ? ERR_NO_MEMORY : OK;
-}
+#include "api/variable_names.h"
 
 enum err_code
 api_picks_take(struct api_request *rq, const struct api_value *value,
@@ -33,7 +26,7 @@ api_picks_take(struct api_request *rq, const struct api_value *value,
 
         if (map)
             TRY(api_value_text(&values[i], arena, &variable, err));
-        TRY(without_output(arena, variable, &picks[i].variable, err));
+        TRY(api_variable_name(arena, variable, &picks[i].variable, err));
         picks[i].tensor = map ? names[i] : picks[i].variable;
     }
     *out = picks;

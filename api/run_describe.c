@@ -31,8 +31,8 @@ describe_seeds(const struct initialize_report *report, json_t **out, struct err 
     return OK;
 }
 
-enum err_code
-api_describe_initialized(const struct initialize_report *report, json_t **out, struct err *err)
+static enum err_code
+describe_initialized(const struct initialize_report *report, json_t **out, struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *json = NULL;
     json_t *part = NULL;
@@ -78,7 +78,7 @@ api_describe_result(const struct run_result *result, json_t **out, struct err *e
     if (result->converted)
         TRY(api_json_set(json, "converted", json_true(), err));
     if (result->verb->fields & VERB_INITIALIZE) {
-        TRY(api_describe_initialized(&result->initialized, &part, err));
+        TRY(describe_initialized(&result->initialized, &part, err));
         TRY(add_members(json, part, err));
     }
     if (result->applied != NULL) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/expr_json.h"
+#include "api/variable_names.h"
 #include "service/variable.h"
 #include "service/verb.h"
 #include "store/base/scope.h"
@@ -41,14 +42,14 @@ api_run_take_tree(struct api_request *rq, struct api_run *run, const struct api_
 static enum err_code
 unknown_verb(const char *name, struct err *err)
 {
-    char known[800] = "";
-    size_t used = 0;
+    const char *near = verb_nearest(bytes_of_text(name));
 
-    for (size_t i = 0; verb_at(i) != NULL && used < sizeof known; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
-                                 verb_at(i)->name);
+    if (near == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'op': there is no operation '%.64s' (GET /v1/verbs lists them)",
+                       name);
     return err_set(err, ERR_INVALID_ARGUMENT,
-                   "field 'op': there is no operation '%.64s', there are %s", name, known);
+                   "field 'op': there is no operation '%.64s': did you mean '%s'?", name, near);
 }
 
 static enum err_code
@@ -77,7 +78,7 @@ take_requirement(struct api_request *rq, const struct api_value *value, struct r
     int64_t version = 0, revision = 0;
 
     TRY(api_object_of(value, &object, err));
-    TRY(api_run_take_variable(rq, &object, "variable", &out->variable, NULL, err));
+    TRY(api_object_variable(&object, "variable", api_request_arena(rq), &out->variable, NULL, err));
     TRY(api_object_i64(&object, "version", &version, &out->has_version, err));
     TRY(api_object_i64(&object, "revision", &revision, &out->has_revision, err));
     TRY(api_object_end(&object, err));

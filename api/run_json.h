@@ -36,21 +36,8 @@ ERR_MUST_CHECK enum err_code api_run_take_tree(struct api_request *rq, struct ap
  * float64 keep every digit. DTYPE_UNSET when there is no such variable. */
 ERR_MUST_CHECK enum err_code api_run_literal_dtype(struct api_request *rq, const char *variable,
                                                    enum dtype *out, struct err *err);
-/* A variable's name without its output: "w:0" is w. */
-ERR_MUST_CHECK enum err_code api_run_take_variable(struct api_request *rq,
-                                                   struct api_object *object, const char *field,
-                                                   const char **out, bool *given, struct err *err);
 
-/* The fields of "initialize" and of "save", for the requests of their own too; neither ends the
- * object. Borrows from the request's arena. */
-ERR_MUST_CHECK enum err_code api_initialize_take(struct api_request *rq, struct api_object *object,
-                                                 struct initialize_spec *out, struct err *err);
-ERR_MUST_CHECK enum err_code api_save_take(struct api_request *rq, struct api_object *object,
-                                           struct checkpoint_save_spec *out, struct err *err);
-
-/* A new reference: what an initialization, or any operation, did. */
-ERR_MUST_CHECK enum err_code api_describe_initialized(const struct initialize_report *report,
-                                                      json_t **out, struct err *err);
+/* A new reference: what an operation did. */
 ERR_MUST_CHECK enum err_code api_describe_result(const struct run_result *result, json_t **out,
                                                  struct err *err);
 /* A new reference: the catalogue of verbs, with the fields that each takes. */

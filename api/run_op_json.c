@@ -6,6 +6,7 @@
 #include "api/gradients_json.h"
 #include "api/picks.h"
 #include "api/run_json.h"
+#include "api/variable_names.h"
 #include "service/variable.h"
 #include "service/verb.h"
 #include "store/base/scope.h"
@@ -20,19 +21,6 @@ take_expression(struct api_request *rq, struct api_object *object, const char *f
 
     TRY(api_object_value(object, field, &value, err));
     return api_run_take_tree(rq, run, &value, hint, out, err);
-}
-
-enum err_code
-api_run_take_variable(struct api_request *rq, struct api_object *object, const char *field,
-                      const char **out, bool *given, struct err *err)
-{
-    struct arena *arena = api_request_arena(rq);
-
-    TRY(api_object_text(object, field, arena, out, given, err));
-    if (given != NULL && !*given)
-        return OK;
-    *out = arena_text(arena, bytes_of(*out, name_without_output(*out)), err);
-    return *out == NULL ? ERR_NO_MEMORY : OK;
 }
 
 enum err_code
@@ -51,26 +39,21 @@ api_run_literal_dtype(struct api_request *rq, const char *variable, enum dtype *
     return err_set(err, code, "%s", own.text);
 }
 
-enum err_code
-api_initialize_take(struct api_request *rq, struct api_object *object, struct initialize_spec *out,
-                    struct err *err)
+static enum err_code
+take_initialize(struct api_request *rq, struct api_object *object, struct initialize_spec *out,
+                struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
     const char **names = NULL;
     bool named = false, given = false, prefixed = false;
 
-    TRY(api_object_texts(object, "variables", arena, &names, &out->name_count, &named, err));
+    TRY(api_object_variables(object, "variables", arena, &names, &out->name_count, &named, err));
     TRY(api_object_text(object, "collection", arena, &out->collection, &given, err));
     TRY(api_object_text(object, "prefix", arena, &out->prefix, &prefixed, err));
     if (named && (given || prefixed))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "give 'variables', or 'collection' and 'prefix', not both");
     TRY(api_object_bool(object, "only_uninitialized", &out->only_uninitialized, &given, err));
-    for (size_t i = 0; named && i < out->name_count; i++) {
-        names[i] = arena_text(arena, bytes_of(names[i], name_without_output(names[i])), err);
-        if (names[i] == NULL)
-            return ERR_NO_MEMORY;
-    }
     out->names = named ? names : NULL;
     return OK;
 }
@@ -90,13 +73,14 @@ take_step(struct api_request *rq, struct api_object *object, struct checkpoint_s
         return api_value_i64(&value, &spec->global_step, err);
     }
     TRY(api_object_of(&value, &step, err));
-    TRY(api_run_take_variable(rq, &step, "variable", &spec->global_step_variable, NULL, err));
+    TRY(api_object_variable(&step, "variable", api_request_arena(rq), &spec->global_step_variable,
+                            NULL, err));
     return api_object_end(&step, err);
 }
 
-enum err_code
-api_save_take(struct api_request *rq, struct api_object *object, struct checkpoint_save_spec *out,
-              struct err *err)
+static enum err_code
+take_save(struct api_request *rq, struct api_object *object, struct checkpoint_save_spec *out,
+          struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
     struct api_value picks;
@@ -180,7 +164,7 @@ take_specs(struct api_request *rq, struct api_object *object, struct run_op *op,
 
         if (spec == NULL)
             return ERR_NO_MEMORY;
-        TRY(api_initialize_take(rq, object, spec, err));
+        TRY(take_initialize(rq, object, spec, err));
         op->initialize = spec;
     }
     if (op->verb->fields & VERB_SAVE) {
@@ -188,7 +172,7 @@ take_specs(struct api_request *rq, struct api_object *object, struct run_op *op,
 
         if (spec == NULL)
             return ERR_NO_MEMORY;
-        TRY(api_save_take(rq, object, spec, err));
+        TRY(take_save(rq, object, spec, err));
         op->save = spec;
     }
     return OK;
@@ -238,7 +222,8 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
     op->zero_debias = true;
     TRY(check_fields(object, op, err));
     if ((fields & VERB_VARIABLE) && op->variable == NULL)
-        TRY(api_run_take_variable(rq, object, "variable", &op->variable, NULL, err));
+        TRY(api_object_variable(object, "variable", api_request_arena(rq), &op->variable, NULL,
+                                err));
     TRY(take_trees(rq, object, run, op, err));
     if (fields & VERB_VALIDATE_SHAPE)
         TRY(api_object_bool(object, "validate_shape", &op->validate_shape, &given, err));

@@ -3,7 +3,9 @@
 
 #include <nettle/base64.h>
 
-enum { NEAREST_NAME_BYTES_MAX = 63, BASE64_CHUNK_BYTES = 3 * 4096 };
+#include "service/name.h"
+
+enum { BASE64_CHUNK_BYTES = 3 * 4096 };
 
 /* --- UTF-8 --------------------------------------------------------------------------------- */
 
@@ -304,53 +306,23 @@ api_base64_decode(struct bytes text, uint8_t *out)
 
 /* --- names --------------------------------------------------------------------------------- */
 
-static size_t
-least(size_t a, size_t b)
+struct names {
+    const char *const *names;
+    size_t count;
+};
+
+static const char *
+name_at(const void *context, size_t index)
 {
-    return a < b ? a : b;
-}
+    const struct names *known = context;
 
-/* Levenshtein's distance, two neighbours swapped counting as one edit (optimal string alignment).
- * Row by row; the two rows above the current one are kept. */
-static size_t
-edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-    size_t rows[3][NEAREST_NAME_BYTES_MAX + 1];
-
-    for (size_t j = 0; j <= b_size; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= a_size; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_size; j++) {
-            row[j] = least(least(above[j], row[j - 1]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], two_above[j - 2] + 1);
-        }
-    }
-    return rows[a_size % 3][b_size];
+    return index < known->count ? known->names[index] : NULL;
 }
 
 const char *
 api_nearest_name(const char *name, const char *const *names, size_t count)
 {
-    size_t size = strlen(name);
-    size_t best = size / 3 + 2; /* farther away it is another word */
-    const char *nearest = NULL;
+    const struct names known = {names, count};
 
-    if (size == 0 || size > NEAREST_NAME_BYTES_MAX)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        size_t other = strlen(names[i]), distance;
-
-        if (other > NEAREST_NAME_BYTES_MAX)
-            continue;
-        distance = edit_distance(name, size, names[i], other);
-        if (distance < best && distance < other) {
-            best = distance;
-            nearest = names[i];
-        }
-    }
-    return nearest;
+    return name_nearest(bytes_of_text(name), name_at, &known);
 }

@@ -35,7 +35,7 @@ bool api_base64_size(struct bytes text, size_t *out);
  * zero. Writes api_base64_size bytes. False: something else is in the text. */
 bool api_base64_decode(struct bytes text, uint8_t *out);
 
-/* The name that was probably meant: the nearest by edit distance, NULL when none is near. */
+/* The name that was probably meant, NULL when none is near (service/name.h). */
 const char *api_nearest_name(const char *name, const char *const *names, size_t count);
 
 #endif

@@ -17,8 +17,9 @@ ERR_MUST_CHECK enum err_code name_check_model(const char *name, struct err *err)
 ERR_MUST_CHECK enum err_code name_check_tensor(struct bytes name, struct err *err);
 /* TensorFlow's output suffix: "w:0" means w. Returns the length without it. */
 size_t name_without_output(const char *name);
-/* Of a table of known names (known_at: NULL past the end), the one few letters away from `name`,
- * for messages; NULL when none is near. */
-const char *name_nearest(struct bytes name, const char *(*known_at)(size_t index));
+/* One of the names that are known after the other, NULL past the end. */
+typedef const char *name_known_at(const void *context, size_t index);
+/* Of the known names the one few letters away from `name`, for messages; NULL when none is near. */
+const char *name_nearest(struct bytes name, name_known_at *known_at, const void *context);
 
 #endif

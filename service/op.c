@@ -33,13 +33,14 @@ op_arg_name_count(const struct op *op)
 }
 
 static const char *
-name_at(size_t index)
+name_at(const void *context, size_t index)
 {
+    (void)context;
     return index < OP_COUNT ? ops[index]->name : NULL;
 }
 
 const char *
 op_nearest(struct bytes name)
 {
-    return name_nearest(name, name_at);
+    return name_nearest(name, name_at, NULL);
 }

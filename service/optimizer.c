@@ -30,15 +30,16 @@ optimizer_find(struct bytes name)
 }
 
 static const char *
-name_at(size_t index)
+name_at(const void *context, size_t index)
 {
+    (void)context;
     return index < OPTIMIZER_COUNT ? optimizers[index]->name : NULL;
 }
 
 const char *
 optimizer_nearest(struct bytes name)
 {
-    return name_nearest(name, name_at);
+    return name_nearest(name, name_at, NULL);
 }
 
 double

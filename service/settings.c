@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/name.h"
 #include "store/base/check.h"
 
 enum kind { TEXT, FLAG, NUMBER, BYTES, MILLISECONDS };
@@ -38,8 +39,8 @@ static const struct row rows[] = {
 
 enum {
     ROW_COUNT = sizeof rows / sizeof *rows,
-    NAME_BYTES_MAX = 64,
-    LINE_BYTES_MAX = SETTING_TEXT_BYTES_MAX + 2 * NAME_BYTES_MAX,
+    ROW_NAME_BYTES_MAX = 64,
+    LINE_BYTES_MAX = SETTING_TEXT_BYTES_MAX + 2 * ROW_NAME_BYTES_MAX,
     VALUE_SHOWN_MAX = 100,
 };
 
@@ -61,46 +62,28 @@ find(const char *name, size_t length)
     return -1;
 }
 
-/* Edit distance; names are short. */
-static size_t
-distance(const char *a, const char *b, size_t b_length)
+static const char *
+name_at(const void *context, size_t index)
 {
-    size_t line[NAME_BYTES_MAX + 1];
-
-    if (b_length > NAME_BYTES_MAX)
-        return NAME_BYTES_MAX;
-    for (size_t k = 0; k <= b_length; k++)
-        line[k] = k;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t corner = line[0]++;
-
-        for (size_t k = 0; k < b_length; k++) {
-            char c = b[k] == '-' ? '_' : b[k];
-            size_t change = corner + (a[i] != c);
-
-            corner = line[k + 1];
-            line[k + 1] = line[k + 1] < line[k] ? line[k + 1] + 1 : line[k] + 1;
-            if (change < line[k + 1])
-                line[k + 1] = change;
-        }
-    }
-    return line[b_length];
+    (void)context;
+    return index < ROW_COUNT ? rows[index].name : NULL;
 }
 
 static enum err_code
 unknown(const char *name, size_t length, const char *where, struct err *err)
 {
     int shown = length < VALUE_SHOWN_MAX ? (int)length : VALUE_SHOWN_MAX;
-    size_t nearest = 0;
+    char underscored[VALUE_SHOWN_MAX];
+    const char *near;
 
-    for (size_t i = 1; i < ROW_COUNT; i++)
-        if (distance(rows[i].name, name, length) < distance(rows[nearest].name, name, length))
-            nearest = i;
-    if (distance(rows[nearest].name, name, length) > length / 2)
+    for (int i = 0; i < shown; i++)
+        underscored[i] = (char)(name[i] == '-' ? '_' : name[i]);
+    near = name_nearest(bytes_of(underscored, (size_t)shown), name_at, NULL);
+    if (near == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: there is no setting '%.*s'", where, shown,
                        name);
-    return err_set(err, ERR_INVALID_ARGUMENT, "%s: there is no setting '%.*s', the nearest is '%s'",
-                   where, shown, name, rows[nearest].name);
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s: there is no setting '%.*s': did you mean '%s'?",
+                   where, shown, name, near);
 }
 
 /* --- values -------------------------------------------------------------------------------- */
@@ -289,9 +272,9 @@ read_file(struct settings *settings, const char *path, struct err *err)
 }
 
 static void
-environment_name(const char *name, char out[static 2 * NAME_BYTES_MAX])
+environment_name(const char *name, char out[static 2 * ROW_NAME_BYTES_MAX])
 {
-    size_t length = (size_t)snprintf(out, 2 * NAME_BYTES_MAX, "TENSORKEEP_%s", name);
+    size_t length = (size_t)snprintf(out, 2 * ROW_NAME_BYTES_MAX, "TENSORKEEP_%s", name);
 
     for (size_t i = 0; i < length; i++)
         if (out[i] >= 'a' && out[i] <= 'z')
@@ -302,7 +285,7 @@ static enum err_code
 read_environment(struct settings *settings, struct err *err)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        char name[2 * NAME_BYTES_MAX];
+        char name[2 * ROW_NAME_BYTES_MAX];
         const char *value;
 
         environment_name(rows[i].name, name);
@@ -316,7 +299,7 @@ read_environment(struct settings *settings, struct err *err)
 struct flag {
     const struct row *row; /* NULL: --help, --version */
     const char *value;
-    char where[2 * NAME_BYTES_MAX];
+    char where[2 * ROW_NAME_BYTES_MAX];
 };
 
 /* The flag at argv[*i]; *i moves past it and its value. */
@@ -343,7 +326,7 @@ read_flag(int argc, char **argv, int *i, struct flag *out, bool *help, bool *ver
     if (row < 0)
         return unknown(name, length, "command line", err);
     out->row = &rows[row];
-    snprintf(out->where, sizeof out->where, "--%.*s", NAME_BYTES_MAX, rows[row].name);
+    snprintf(out->where, sizeof out->where, "--%.*s", ROW_NAME_BYTES_MAX, rows[row].name);
     if (sign != NULL)
         out->value = sign + 1;
     else if (rows[row].kind == FLAG)
@@ -433,7 +416,7 @@ settings_print_help(FILE *out)
         "of the --config file; a flag beats the environment, the environment beats the file.\n\n",
         out);
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        char flag[2 * NAME_BYTES_MAX], value[SETTING_TEXT_BYTES_MAX];
+        char flag[2 * ROW_NAME_BYTES_MAX], value[SETTING_TEXT_BYTES_MAX];
 
         snprintf(flag, sizeof flag, "--%s%s", rows[i].name, forms[rows[i].kind]);
         for (char *c = flag + 2; *c != '\0' && *c != ' '; c++)

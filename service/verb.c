@@ -1,6 +1,8 @@
 /* The table of verbs. */
 #include "service/verb.h"
 
+#include "service/name.h"
+
 static const struct verb *const verbs[] = {
 #define VERB(name) &verb_##name,
 #include "service/verbs/list.def"
@@ -20,6 +22,19 @@ verb_find(struct bytes name)
         if (bytes_equal(name, bytes_of_text(verbs[i]->name)))
             return verbs[i];
     return NULL;
+}
+
+static const char *
+name_at(const void *context, size_t index)
+{
+    (void)context;
+    return verb_at(index) != NULL ? verb_at(index)->name : NULL;
+}
+
+const char *
+verb_nearest(struct bytes name)
+{
+    return name_nearest(name, name_at, NULL);
 }
 
 enum { NAMES_MAX = 8 };

@@ -47,6 +47,8 @@ struct verb {
 /* NULL when there is none. */
 const struct verb *verb_find(struct bytes name);
 const struct verb *verb_at(size_t index); /* NULL past the end */
+/* The known name nearest to `name`, for messages; NULL when none is near. Static. */
+const char *verb_nearest(struct bytes name);
 /* What a field is called in a request: NULL at the end. */
 const char *const *verb_field_names(enum verb_field field);
 /* Of one that has a single name; NULL: it has several. */

@@ -10,6 +10,7 @@
 #include "api/paging.h"
 #include "api/reply.h"
 #include "api/run_one.h"
+#include "api/variable_names.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
@@ -111,35 +112,18 @@ show_restored(void *context, const char *tensor, const char *variable, struct er
     return api_json_set(shown->restore, tensor, json_string(variable), err);
 }
 
-/* "a,b": names, as lists of them are in queries. */
+/* Given and empty, it is a list of none. */
 static enum err_code
 take_averaged(struct api_request *rq, struct average_looks *looks, struct err *err)
 {
     struct bytes text = api_request_query(rq, "moving_avg_variables");
-    struct arena *arena = api_request_arena(rq);
-    const char **names;
+    const char **names = NULL;
 
     if (text.data == NULL)
         return OK;
-    names = arena_array(arena, text.size + 1, sizeof *names, err);
-    if (names == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t begin = 0, end = 0; end <= text.size; end++) {
-        const char *name;
-
-        if (end < text.size && text.data[end] != ',')
-            continue;
-        name = arena_text(arena, bytes_of(text.data + begin, end - begin), err);
-        if (name == NULL)
-            return ERR_NO_MEMORY;
-        if (name[0] != '\0') {
-            name = arena_text(arena, bytes_of(name, name_without_output(name)), err);
-            if (name == NULL)
-                return ERR_NO_MEMORY;
-            names[looks->averaged_count++] = name;
-        }
-        begin = end + 1;
-    }
+    TRY(api_variable_names_split(api_request_arena(rq), text, &names, &looks->averaged_count, err));
+    if (text.size == 0)
+        looks->averaged_count = 0;
     looks->averaged = names;
     return OK;
 }

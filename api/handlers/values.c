@@ -7,6 +7,7 @@
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/tensor_io.h"
+#include "api/variable_names.h"
 #include "service/tensor/slice.h"
 #include "service/variable.h"
 #include "store/base/scope.h"
@@ -92,35 +93,6 @@ api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
     return api_reply_tensor(rq, rp, format, &set, err);
 }
 
-/* "a,b,layer/c" -> names in the arena. */
-static enum err_code
-split_names(struct api_request *rq, struct bytes text, const char ***out, size_t *count,
-            struct err *err)
-{
-    struct arena *arena = api_request_arena(rq);
-    size_t commas = 0, first = 0;
-
-    for (size_t i = 0; i < text.size; i++)
-        commas += text.data[i] == ',';
-    *out = arena_array(arena, commas + 1, sizeof **out, err);
-    if (*out == NULL)
-        return ERR_NO_MEMORY;
-    *count = 0;
-    for (size_t i = 0; i <= text.size; i++) {
-        char *name;
-
-        if (i < text.size && text.data[i] != ',')
-            continue;
-        name = arena_text(arena, bytes_of(text.data + first, i - first), err);
-        if (name == NULL)
-            return ERR_NO_MEMORY;
-        name[name_without_output(name)] = '\0'; /* w:0 is w */
-        (*out)[(*count)++] = name;
-        first = i + 1;
-    }
-    return OK;
-}
-
 enum err_code
 api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
@@ -138,7 +110,7 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     if (names_text.data != NULL && prefix_text.data != NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "give 'names' or 'prefix', not both");
     if (names_text.data != NULL)
-        TRY(split_names(rq, names_text, &names, &name_count, err));
+        TRY(api_variable_names_split(api_request_arena(rq), names_text, &names, &name_count, err));
     if (prefix_text.data != NULL)
         prefix = arena_text(api_request_arena(rq), prefix_text, err);
     if (prefix == NULL)

@@ -98,7 +98,8 @@ prepare_targets(struct optimizer_apply *apply, bool slots, struct err *err)
     const struct optimizer_gradients *spec = apply->spec;
 
     if (spec->count == 0)
-        return err_set(err, ERR_INVALID_ARGUMENT, "No variables provided.");
+        return err_set(err, ERR_INVALID_ARGUMENT, "optimizer '%s': No variables provided.",
+                       spec->optimizer);
     apply->targets = mem_zeroed(spec->count, sizeof *apply->targets, err);
     if (apply->targets == NULL)
         return ERR_NO_MEMORY;
@@ -202,10 +203,11 @@ judge_staleness(const struct applied_record *a, const struct applies_record *rec
     if (!a->has_max_staleness || staleness <= a->max_staleness)
         return OK;
     (void)err_set(err, ERR_PRECONDITION_FAILED,
-                  "the gradients were computed at revision %" PRIu64 ", %" PRIu64
+                  "the gradients were computed at revision %" PRIu64 ", %s%" PRIu64
                   " applies of optimizer '%s' ago, at most %" PRIu64
                   " are allowed (max_staleness): read the variables again",
-                  a->base_revision, staleness, a->optimizer, a->max_staleness);
+                  a->base_revision, staleness == RECORD_APPLIES_MAX ? "at least " : "", staleness,
+                  a->optimizer, a->max_staleness);
     err_about(err, "optimizer", a->optimizer);
     return ERR_PRECONDITION_FAILED;
 }

@@ -129,12 +129,15 @@ def test_a_run_without_operations_is_a_look_at_one_revision(s):
 def test_bad_requests(s):
     furnish(s)
     for word, body in (
-            ("there is no operation 'asign'", {"ops": [{"op": "asign", "variable": "a"}]}),
+            ("there is no operation 'asign': did you mean 'assign'?", {"ops": [{"op": "asign", "variable": "a"}]}),
+            ("there is no operation 'transpose' (GET /v1/verbs lists them)", {"ops": [{"op": "transpose"}]}),
             ("'ops[0].op' is required", {"ops": [{"variable": "a", "value": 1}]}),
             ("unknown field", {"ops": [op("assign", "a", [1, 1], vlaue=3)]}),
             ("'ops[0].value' is required", {"ops": [op("assign", "a")]}),
             ("'ops[0].variable' is required", {"ops": [{"op": "assign", "value": 1}]}),
             ("unknown field 'opps'", {"opps": []}),
+            ("unknown field 'ops[0].name'; known here: op, variable, value, validate_shape, slice", {"ops": [op("assign", "a", 1, name="a")]}),
+            ("unknown field 'actions'; known here: require, guards, dry_run, ops, fetches", {"actions": []}),
             ("'ops'", {"ops": {"op": "assign"}}),
             ("'ops[0]'", {"ops": [1]}),
             ("'fetches'", {"fetches": [1]}),
@@ -162,4 +165,6 @@ def test_the_catalogue_names_every_operation(s):
     assert {"assign", "scatter_nd_add", "count_up_to", "initialize", "save", "apply_gradients",
             "apply_moving_averages"} <= set(verbs)
     assert verbs["assign"]["fields"] == ["variable", "value", "validate_shape", "slice"]
+    assert verbs["apply_gradients"]["fields"] == ["optimizer", "gradients", "global_step", "clip_by_global_norm",
+                                                  "base_revision", "max_staleness", "accumulate"]
     assert all(verb["summary"].endswith(".") for verb in verbs.values())

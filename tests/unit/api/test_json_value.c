@@ -215,7 +215,7 @@ unknown_fields_are_named_with_the_nearest_known(void **state)
     open_object(&f, "{\"zzz\": 1}");
     assert_false(api_object_has(&f.object, "trainable", &value));
     assert_int_equal(api_object_end(&f.object, &f.err), ERR_INVALID_ARGUMENT);
-    assert_string_equal(f.err.text, "unknown field 'zzz'");
+    assert_string_equal(f.err.text, "unknown field 'zzz'; known here: trainable");
     close_object(&f);
 }
 

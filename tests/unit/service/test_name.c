@@ -147,6 +147,40 @@ the_output_suffix_is_dropped_once(void **state)
     assert_int_equal(name_without_output(""), 0);
 }
 
+static const char *
+known_at(const void *context, size_t index)
+{
+    static const char *const names[] = {"learning_rate", "beta1", "beta2", "lr"};
+
+    assert_string_equal(context, "context");
+    return index < sizeof names / sizeof names[0] ? names[index] : NULL;
+}
+
+static const char *
+nearest(const char *name)
+{
+    return name_nearest(bytes_of_text(name), known_at, "context");
+}
+
+static void
+the_name_that_was_meant_is_few_letters_away(void **state)
+{
+    char long_name[100];
+
+    (void)state;
+    assert_string_equal(nearest("learnin_rate"), "learning_rate");
+    assert_string_equal(nearest("lerning_rates"), "learning_rate");
+    assert_string_equal(nearest("beta"), "beta1"); /* the first of those that are as near */
+    assert_string_equal(nearest("btea2"), "beta2");
+    assert_string_equal(nearest("rl"), "lr");
+    assert_string_equal(nearest("lr"), "lr");
+    assert_null(nearest("xy"));
+    assert_null(nearest("momentum"));
+    assert_null(nearest(""));
+    memset(long_name, 'a', sizeof long_name);
+    assert_null(name_nearest(bytes_of(long_name, sizeof long_name), known_at, "context"));
+}
+
 int
 main(void)
 {
@@ -158,6 +192,7 @@ main(void)
         cmocka_unit_test(tensor_names_are_any_utf8_without_nul),
         cmocka_unit_test(tensor_names_fit_a_key),
         cmocka_unit_test(the_output_suffix_is_dropped_once),
+        cmocka_unit_test(the_name_that_was_meant_is_few_letters_away),
     };
 
     return cmocka_run_group_tests_name("name", tests, NULL, NULL);
