@@ -111,6 +111,7 @@ an_empty_run_changes_nothing(void **state)
     script_works(s);
     assert_int_equal(s->report.revision, revision);
     assert_int_equal(service_revision(d->service), revision);
+    run_report_drop(&s->report);
     REFUSES(run_execute(d->service, "absent", &s->spec, NULL, &s->report, &d->f->err),
             ERR_NOT_FOUND, "'absent'", &d->f->err);
     script_drop(s);
