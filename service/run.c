@@ -20,6 +20,9 @@
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
+/* An operation takes a commit about the time of so many bytes of work, however small it is. */
+enum { RUN_OP_WORK_BYTES = 8 << 10 };
+
 struct run_spec
 run_spec_default(void)
 {
@@ -163,7 +166,9 @@ apply_operations(struct run *run, struct run_report *report, struct err *err)
 
         report->results[i].verb = op->verb;
         report->result_count = i + 1;
-        code = op->verb->apply(run, op, &report->results[i], err);
+        code = draft_work(run->draft, RUN_OP_WORK_BYTES, err);
+        if (code == OK)
+            code = op->verb->apply(run, op, &report->results[i], err);
         if (code == OK)
             continue;
         if (run->spec->numbered && err != NULL)

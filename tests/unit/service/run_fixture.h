@@ -7,7 +7,7 @@
 #include "service/verb.h"
 #include "tests/unit/service/service_fixture.h"
 
-enum { SCRIPT_OPS_MAX = 520, SCRIPT_FETCHES_MAX = 8 };
+enum { SCRIPT_OPS_MAX = 1200, SCRIPT_FETCHES_MAX = 8 };
 
 struct script {
     struct domain *d;

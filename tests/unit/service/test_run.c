@@ -220,6 +220,27 @@ the_five_hundredth_operation_may_fail(void **state)
     script_drop(s);
 }
 
+/* A commit is not held up by them: they are made ahead of it. */
+static void
+a_thousand_operations_are_one_commit(void **state)
+{
+    enum { MANY = 1200 };
+    struct domain *d = *state;
+    struct script *s = script_new(d);
+    uint64_t revision;
+
+    make_int(d, "step", 0);
+    revision = service_revision(d->service);
+    for (int i = 0; i < MANY; i++)
+        then_count(s, "step", MANY);
+    script_works(s);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(s->report.results[i].before, i);
+    assert_int_equal(service_revision(d->service), revision + 1);
+    SCRIPT_REFUSES(s, NULL, ERR_OUT_OF_RANGE, 0, "Reached limit of 1200");
+    script_drop(s);
+}
+
 /* --- requirements and conditions ----------------------------------------------------------- */
 
 static void
@@ -375,6 +396,7 @@ main(void)
         DOMAIN_TEST(an_empty_run_changes_nothing),
         DOMAIN_TEST(nothing_is_left_of_a_run_of_which_one_operation_fails),
         DOMAIN_TEST(the_five_hundredth_operation_may_fail),
+        DOMAIN_TEST(a_thousand_operations_are_one_commit),
         DOMAIN_TEST(requirements_hold_before_the_first_operation),
         DOMAIN_TEST(a_failed_requirement_tells_the_revision_there_is),
         DOMAIN_TEST(if_match_is_about_what_the_run_says),
