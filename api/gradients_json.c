@@ -114,9 +114,10 @@ api_gradients_take(struct api_request *rq, struct api_object *object, struct api
     out->has_clip_norm = api_object_has(object, "clip_by_global_norm", &clip);
     if (out->has_clip_norm) {
         TRY(api_value_f64(&clip, &out->clip_norm, err));
-        if (!(out->clip_norm > 0) || isinf(out->clip_norm))
+        if (!((float)out->clip_norm > 0) || isinf((float)out->clip_norm))
             return err_set(err, ERR_INVALID_ARGUMENT,
-                           "field 'clip_by_global_norm' must be a finite number above 0");
+                           "field 'clip_by_global_norm' must be a finite number above 0, in "
+                           "float32");
     }
     TRY(take_count(object, "base_revision", &out->base_revision, &out->has_base_revision, err));
     TRY(take_count(object, "max_staleness", &out->max_staleness, &out->has_max_staleness, err));

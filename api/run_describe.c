@@ -117,22 +117,6 @@ print_results(const struct run_report *report, struct buf *out, struct err *err)
 }
 
 static enum err_code
-check_elements(const struct run_report *report, uint64_t elements_max, struct err *err)
-{
-    uint64_t total = 0;
-
-    for (size_t i = 0; i < report->fetch_count; i++)
-        total += shape_count(&report->fetches[i].type.shape);
-    if (total <= elements_max)
-        return OK;
-    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                   "the fetches have %" PRIu64 " elements, JSON takes %" PRIu64
-                   " (setting max_json_elements): fetch less, or read the variables as "
-                   "safetensors",
-                   total, elements_max);
-}
-
-static enum err_code
 print_fetches(const struct run_spec *spec, const struct run_report *report, struct buf *out,
               struct err *err)
 {
@@ -162,10 +146,9 @@ print_real(const char *field, double value, struct buf *out, struct err *err)
 }
 
 enum err_code
-api_run_print(const struct run_spec *spec, const struct run_report *report, uint64_t elements_max,
-              struct buf *out, struct err *err)
+api_run_print(const struct run_spec *spec, const struct run_report *report, struct buf *out,
+              struct err *err)
 {
-    TRY(check_elements(report, elements_max, err));
     TRY(buf_printf(out, err, "{\"revision\":%" PRIu64, report->revision));
     if (report->dry_run)
         TRY(buf_append_text(out, ",\"dry_run\":true", err));

@@ -190,6 +190,7 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
 
     out->spec = run_spec_default();
     out->spec.numbered = true;
+    out->spec.fetch_elements_max = api_request_settings(rq)->max_json_elements;
     TRY(api_object_of(body, &object, err));
     if (api_object_has(&object, "require", &value))
         TRY(take_requirements(rq, &value, &out->spec, err));

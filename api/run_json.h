@@ -42,10 +42,10 @@ ERR_MUST_CHECK enum err_code api_describe_result(const struct run_result *result
                                                  struct err *err);
 /* A new reference: the catalogue of verbs, with the fields that each takes. */
 ERR_MUST_CHECK enum err_code api_verbs_json(json_t **out, struct err *err);
-/* The whole reply, fetches included, appended to `out`. ERR_PAYLOAD_TOO_LARGE when the fetches have
- * more than `elements_max` elements (max_json_elements). */
+/* The whole reply, fetches included, appended to `out`. ERR_PAYLOAD_TOO_LARGE when it is
+ * too long. */
 ERR_MUST_CHECK enum err_code api_run_print(const struct run_spec *spec,
-                                           const struct run_report *report, uint64_t elements_max,
-                                           struct buf *out, struct err *err);
+                                           const struct run_report *report, struct buf *out,
+                                           struct err *err);
 
 #endif

@@ -161,6 +161,7 @@ look(struct draft *draft, const char *name, struct draft_variable **out, struct 
     *out = draft_known(draft, name);
     if (*out != NULL)
         return OK;
+    TRY(draft_work(draft, DRAFT_STEP_WORK_BYTES, err));
     TRY(record_get_variable(draft->view, draft->model.id, name, &found, &record, err));
     TRY(draft_add_variable(draft, name, out, err));
     return found ? take_record(draft, *out, &record, err) : OK;

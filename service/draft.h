@@ -19,6 +19,9 @@
 #include "store/base/buf.h"
 
 enum {
+    /* What a variable looked up or initialized, a tensor saved or a fetch cost a commit that waits
+     * for them, beside their bytes: as much as working through so many. */
+    DRAFT_STEP_WORK_BYTES = 4096,
     /* Edits of a value go by blocks of so many bytes: what of it they read and keep. Chunks of
      * either class are whole numbers of them, so that a block lies in one chunk. */
     DRAFT_BLOCK_BYTES = 960,
@@ -71,10 +74,12 @@ struct draft {
     struct draft_value *values; /* all that were ever made; owned */
     struct draft_save *saves;   /* in the order made; owned by the arena */
     struct draft_save **saves_end;
+    size_t saved_count;                          /* tensors of all of them */
     bool saves_again;                            /* one of them replaces another */
     struct draft_record *records, **records_end; /* in the arena */
     struct draft_new *made;                      /* variables to make, in order */
     struct draft_new **made_end;
+    size_t initialized_count; /* variables, by all initializations */
     uint64_t commit_bytes, commit_work_bytes,
         edit_bytes; /* inside a commit: used of what there is */
     /* Nodes of the graph taken by variables that are made, and by updates whose seeds are places in

@@ -2,6 +2,8 @@
  * written by the publishing unit. */
 #include "service/draft_parts.h"
 
+#include <inttypes.h>
+
 #include "service/compute.h"
 #include "store/base/scope.h"
 
@@ -33,9 +35,15 @@ draft_save_open(struct draft *draft, const struct draft_save_spec *spec, struct 
                 struct err *err)
 {
     struct draft_save *save = arena_alloc(&draft->arena, sizeof *save, err);
+    uint32_t limit = draft->service->limits.variables_per_request_max;
 
     if (save == NULL)
         return ERR_NO_MEMORY;
+    if (draft->saved_count > limit) /* one checkpoint may hold any number */
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the checkpoints that the request has saved before this one hold %zu "
+                       "tensors, the limit is %" PRIu32 " (variables_per_request_max)",
+                       draft->saved_count, limit);
     save->spec = *spec;
     TRY(check_replaced(draft, save, err));
     save->spec.name = arena_text(&draft->arena, bytes_of_text(spec->name), err);
@@ -58,6 +66,7 @@ draft_save_add(struct draft *draft, struct draft_save *save, struct bytes tensor
     draft_rely(variable);
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
+    TRY(draft_work(draft, DRAFT_STEP_WORK_BYTES, err));
     entry = arena_alloc(&draft->arena, sizeof *entry, err);
     name = arena_text(&draft->arena, tensor, err);
     if (entry == NULL || name == NULL)
@@ -69,6 +78,7 @@ draft_save_add(struct draft *draft, struct draft_save *save, struct bytes tensor
     entry->type = variable->form.type;
     *save->tensors_end = entry;
     save->tensors_end = &entry->next;
+    draft->saved_count++;
     return OK;
 }
 

@@ -16,31 +16,38 @@
 /* Chains of initialized_value are walked by recursion; longer ones are refused. */
 enum { INITIALIZE_CHAIN_MAX = 256 };
 
-struct initialize_step *
-initialize_plan_find(const struct initialize_plan *plan, const char *name)
+/* Where `name` is among the steps, which are sorted by name, or would be. */
+static size_t
+place_of(const struct initialize_plan *plan, const char *name)
 {
     size_t low = 0, high = plan->step_count;
 
-    /* steps are kept sorted by name */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(plan->steps[middle]->variable->name, name);
 
-        if (order == 0)
-            return plan->steps[middle];
-        if (order < 0)
+        if (strcmp(plan->steps[middle]->variable->name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return NULL;
+    return low;
+}
+
+struct initialize_step *
+initialize_plan_find(const struct initialize_plan *plan, const char *name)
+{
+    size_t at = place_of(plan, name);
+
+    return at < plan->step_count && strcmp(plan->steps[at]->variable->name, name) == 0
+               ? plan->steps[at]
+               : NULL;
 }
 
 static enum err_code
 insert_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)
 {
     uint32_t limit = plan->draft->service->limits.variables_per_request_max;
-    size_t at = plan->step_count;
+    size_t at = place_of(plan, step->variable->name);
 
     if (plan->step_count >= limit)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -57,10 +64,8 @@ insert_step(struct initialize_plan *plan, struct initialize_step *step, struct e
         plan->steps = grown;
         plan->step_capacity = capacity;
     }
-    while (at > 0 && strcmp(plan->steps[at - 1]->variable->name, step->variable->name) > 0) {
-        plan->steps[at] = plan->steps[at - 1];
-        at--;
-    }
+    memmove(plan->steps + at + 1, plan->steps + at,
+            (plan->step_count - at) * sizeof(struct initialize_step *));
     plan->steps[at] = step;
     plan->step_count++;
     return OK;
@@ -70,9 +75,11 @@ static enum err_code
 add_step(struct initialize_plan *plan, struct draft_variable *variable, bool in_run,
          struct initialize_step **out, struct err *err)
 {
-    struct initialize_step *step = mem_zeroed(1, sizeof *step, err);
+    struct initialize_step *step;
     enum err_code code;
 
+    TRY(draft_work(plan->draft, DRAFT_STEP_WORK_BYTES, err));
+    step = mem_zeroed(1, sizeof *step, err);
     if (step == NULL)
         return ERR_NO_MEMORY;
     step->variable = variable;
@@ -437,14 +444,22 @@ initialize_plan_make(struct draft *draft, const struct initialize_spec *spec,
                      const struct write_options *options, struct initialize_plan *out,
                      struct err *err)
 {
+    uint32_t limit = draft->service->limits.variables_per_request_max;
+
     *out =
         (struct initialize_plan){.draft = draft, .options = spec->names != NULL ? options : NULL};
+    if (draft->initialized_count > limit)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the initializations of the request before this one are of %zu variables, "
+                       "the limit is %" PRIu32 " (variables_per_request_max)",
+                       draft->initialized_count, limit);
     if (spec->names != NULL)
         TRY(select_named(out, spec, err));
     else
         TRY(select_all(out, spec, err));
     drop_out(out, spec);
     TRY(order_steps(out, err));
+    draft->initialized_count += out->step_count;
     for (size_t i = 0; i < out->order_count; i++) {
         enum err_code code = infer_step(out, out->order[i], err);
 

@@ -271,10 +271,13 @@ join_dense(struct optimizer_apply *apply, struct optimizer_target *target,
     struct draft *draft = apply->run->draft;
     struct reading reading = {.apply = apply, .target = target};
 
-    if (!c->last)
-        return accumulation_add_dense(draft, target->variable->name, &sum->after.type,
-                                      sum->found ? &sum->before.values : NULL, read_gradient,
-                                      &reading, &sum->values[0], err);
+    if (!c->last) {
+        TRY(accumulation_add_dense(draft, target->variable->name, &sum->after.type,
+                                   sum->found ? &sum->before.values : NULL, read_gradient, &reading,
+                                   &sum->values[0], err));
+        optimizer_close_gradient(target);
+        return OK;
+    }
     if (!sum->found)
         return OK;
     TRY(draft_work(draft, sum->before.values.size, err));
@@ -316,6 +319,7 @@ join_sparse(struct optimizer_apply *apply, struct optimizer_target *target,
 
     if (sum->found) {
         TRY(draft_work(draft, sum->before.values.size, err));
+        TRY(optimizer_hold(apply, target->variable, sum->before.values.size, err));
         TRY(accumulation_rows_load(draft->view, &sum->before, &before, err));
     }
     TRY(accumulation_rows_add(&before, &target->rows, target->order, target->values, dtype,

@@ -1,5 +1,6 @@
 /* A model's optimizers made, changed and deleted. What is checked here holds for every step: only
  * what depends on the variables is left to those. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,6 +43,26 @@ wanted_count(const struct optimizer_config *config)
     return (uint32_t)__builtin_popcount(wanted_slots(config->optimizer, config->params));
 }
 
+/* Formulas take them as float32, as TensorFlow's do, and most of all numbers are none there. */
+static enum err_code
+check_narrow(const struct optimizer_config *config, struct err *err)
+{
+    const struct attr_spec *specs = config->optimizer->attrs;
+
+    for (size_t i = 0; specs[i].name != NULL; i++) {
+        double value;
+
+        if (specs[i].kind != ATTR_KIND_F64)
+            continue;
+        value = *(const double *)attr_in(&specs[i], config->params);
+        if (!isfinite((float)value))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "%s: attribute '%s' is %.17g, float32 has no number over %.9g",
+                           config->optimizer->name, specs[i].name, value, (double)FLT_MAX);
+    }
+    return OK;
+}
+
 /* Those stated over what is there. */
 static enum err_code
 take_params(const struct change_unit *u, bool found, struct optimizer_config *config,
@@ -58,6 +79,7 @@ take_params(const struct change_unit *u, bool found, struct optimizer_config *co
         config->given[i] |= u->spec->given[i];
     }
     TRY(attr_check(config->optimizer->name, specs, config->given, config->params, err));
+    TRY(check_narrow(config, err));
     if (config->optimizer->check != NULL)
         TRY(config->optimizer->check(config->params, err));
     if (!found || wanted_slots(config->optimizer, config->params) == slots)
@@ -107,9 +129,11 @@ check_learning_rate(const struct expr *root, struct err *err)
     if (root->kind != EXPR_LITERAL)
         return OK;
     tensor_cast(root->literal.type.dtype, root->literal.data, DTYPE_FLOAT64, &number, 1);
-    if (isfinite(number))
+    if (isfinite((float)number))
         return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "learning_rate must be a finite number");
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "learning_rate must be a finite number that float32 has, at most %.9g",
+                   (double)FLT_MAX);
 }
 
 /* The variables it reads must be there, with or without a value. */

@@ -219,14 +219,6 @@ run_part(void *context, uint32_t lane, uint64_t part, struct err *err)
     return OK;
 }
 
-static enum err_code
-interrupted(const struct service *service, struct err *err)
-{
-    if (!service->interrupted)
-        return OK;
-    return err_set(err, ERR_UNAVAILABLE, "the server is stopping; this was given up unfinished");
-}
-
 /* In the order of the parts, whoever made them. */
 static void
 add_sums(struct whole *w, uint64_t parts)
@@ -248,7 +240,7 @@ go_through(struct whole *w, struct err *err)
     for (w->first = 0; w->first < total; w->first += w->count) {
         uint64_t parts;
 
-        TRY(interrupted(service, err));
+        TRY(service_check_interrupt(service, err));
         TRY(reserve(w, total - w->first, err));
         TRY(read_piece(w, err));
         parts = (w->count + PART_ELEMENTS - 1) / PART_ELEMENTS;

@@ -14,12 +14,28 @@
 
 enum { NORM_ELEMENTS = 4096, NORM_LANES = 8 };
 
+enum err_code
+optimizer_hold(struct optimizer_apply *apply, const struct draft_variable *variable, uint64_t size,
+               struct err *err)
+{
+    uint64_t limit = apply->run->service->limits.expression_bytes_max;
+
+    if (size <= limit - apply->held_bytes) {
+        apply->held_bytes += size;
+        return OK;
+    }
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "the gradient of '%s' takes %" PRIu64 " bytes of memory, %" PRIu64
+                   " are left of %" PRIu64 " for all gradients that are sparse or read what is "
+                   "applied before them (expression_max_bytes)",
+                   variable->name, size, limit - apply->held_bytes, limit);
+}
+
 /* --- dense --------------------------------------------------------------------------------- */
 
 static enum err_code
 prepare_dense(struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(apply->run->service);
     const struct draft_variable *variable = target->variable;
     struct expr_tree *tree = target->gradient->dense;
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
@@ -40,8 +56,31 @@ prepare_dense(struct optimizer_apply *apply, struct optimizer_target *target, st
         target->literal = tree->root->settled.data;
         return OK;
     }
-    TRY(draft_work(apply->run->draft, compute_work_bytes(tree), err));
-    return evaluator_open(tree, &apply->run->source, &options, &target->evaluator, err);
+    return draft_work(apply->run->draft, compute_work_bytes(tree), err);
+}
+
+/* When its elements are first wanted: what evaluators keep in memory is of one gradient at a time.
+ */
+static enum err_code
+open_dense(const struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
+{
+    const struct evaluator_options options = service_evaluator_options(apply->run->service);
+    enum err_code code;
+
+    if (target->evaluator != NULL)
+        return OK;
+    code = evaluator_open(target->gradient->dense, &apply->run->source, &options,
+                          &target->evaluator, err);
+    if (code != OK)
+        err_prefix(err, "gradient of '%s'", target->variable->name);
+    return code;
+}
+
+void
+optimizer_close_gradient(struct optimizer_target *target)
+{
+    evaluator_drop(target->evaluator);
+    target->evaluator = NULL;
 }
 
 /* gradient * scale, in the variable's dtype. */
@@ -64,10 +103,12 @@ optimizer_read_gradient(const struct optimizer_apply *apply, struct optimizer_ta
     enum dtype dtype = target->variable->form.type.dtype;
 
     *out = room;
-    if (target->literal != NULL)
+    if (target->literal != NULL) {
         *out = target->literal + first * dtype_size(dtype);
-    else
+    } else {
+        TRY(open_dense(apply, target, err));
         TRY(evaluator_read(target->evaluator, first, count, room, err));
+    }
     if (target->average.open) {
         TRY(accumulation_average_read(&target->average, first, count, *out, room, err));
         *out = room;
@@ -103,11 +144,7 @@ check_sparse(struct optimizer_apply *apply, struct optimizer_target *target,
     TRY(expr_infer(values, &apply->run->source, variable->form.type.dtype, err));
     TRY(sparse_check_gradient(about, &indices->root->type, &values->root->type, err));
     TRY(sparse_check_memory(about, &indices->root->type.shape, limit, err));
-    if (tensor_type_bytes(&values->root->type) > limit)
-        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "the gradient of '%s' has %" PRIu64 " bytes, the limit is %" PRIu64
-                       " (expression_max_bytes)",
-                       variable->name, tensor_type_bytes(&values->root->type), limit);
+    TRY(optimizer_hold(apply, variable, tensor_type_bytes(&values->root->type), err));
     TRY(draft_draw(apply->run->draft, variable->name, indices, err));
     return draft_draw(apply->run->draft, variable->name, values, err);
 }
@@ -235,18 +272,14 @@ static enum err_code
 evaluate_whole(struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
 {
     const struct tensor_type *type = &target->variable->form.type;
-    uint64_t limit = apply->run->service->limits.expression_bytes_max;
 
-    if (tensor_type_bytes(type) > limit)
-        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "gradient of '%s': it reads what is applied before it, and takes %" PRIu64
-                       " bytes of memory therefore, over the limit of %" PRIu64
-                       " (expression_max_bytes)",
-                       target->variable->name, tensor_type_bytes(type), limit);
+    TRY(optimizer_hold(apply, target->variable, tensor_type_bytes(type), err));
     target->whole = mem_aligned(tensor_type_bytes(type), err);
     if (target->whole == NULL)
         return ERR_NO_MEMORY;
+    TRY(open_dense(apply, target, err));
     TRY(evaluator_read(target->evaluator, 0, shape_count(&type->shape), target->whole, err));
+    optimizer_close_gradient(target);
     target->literal = target->whole;
     return OK;
 }
@@ -259,7 +292,8 @@ optimizer_settle_gradients(struct optimizer_apply *apply, struct err *err)
         struct optimizer_target *target = &apply->targets[i];
         struct dependence d = {.apply = apply, .target = target};
 
-        if (target->evaluator == NULL || draft_size(target->variable) == 0)
+        if (target->gradient->dense == NULL || target->literal != NULL ||
+            draft_size(target->variable) == 0)
             continue;
         TRY(expr_each_variable(target->gradient->dense, look_for_applied, &d, err));
         if (d.found)
@@ -310,6 +344,7 @@ squares_of_dense(struct optimizer_apply *apply, struct optimizer_target *target,
         TRY(optimizer_read_gradient(apply, target, first, part, room, &elements, err));
         *out += optimizer_sum_of_squares(dtype, elements, part);
     }
+    optimizer_close_gradient(target);
     return OK;
 }
 

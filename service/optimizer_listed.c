@@ -1,12 +1,12 @@
-/* Rows that a sparse gradient lists: gathered into memory, applied together, put back. No other row
- * is read or changed. */
+/* Rows that a sparse gradient lists: gathered into memory, applied together, put back; of a row
+ * that is long, one part after the other. No other row is read or changed. */
 #include "service/optimizer_parts.h"
 
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 enum {
-    BATCH_ELEMENTS = 16384, /* applied at a time, or a row when one has more */
+    BATCH_ELEMENTS = 16384, /* applied at a time */
     STREAMS = 1 + OPTIMIZER_SLOTS_MAX,
 };
 
@@ -16,7 +16,9 @@ struct batch {
     struct draft_variable *streams[STREAMS]; /* the variable, then its slots; NULL: not wanted */
     uint8_t *in[STREAMS], *out[STREAMS];     /* rows of each; owned */
     uint8_t *gradient;                       /* owned */
-    uint64_t row_bytes, rows_max;
+    uint64_t row_bytes;                      /* of the variable */
+    uint64_t rows_max;                       /* at a time */
+    uint64_t begin, part_bytes;              /* of each row: what is under way */
 };
 
 static void
@@ -32,7 +34,7 @@ batch_drop(struct batch *b)
 static enum err_code
 batch_room(struct batch *b, struct err *err)
 {
-    uint64_t size = b->rows_max * b->row_bytes;
+    uint64_t size = b->rows_max * b->part_bytes;
 
     b->gradient = mem_aligned(size, err);
     if (b->gradient == NULL)
@@ -56,11 +58,12 @@ gather(struct batch *b, uint64_t first, uint64_t count, struct err *err)
     for (uint64_t k = 0; k < count; k++) {
         uint64_t at = target->order[first + k], row = target->rows.rows[at];
 
-        memcpy(b->gradient + k * b->row_bytes, target->values + at * b->row_bytes, b->row_bytes);
+        memcpy(b->gradient + k * b->part_bytes, target->values + at * b->row_bytes + b->begin,
+               b->part_bytes);
         for (uint32_t i = 0; i < STREAMS; i++)
             if (b->streams[i] != NULL)
-                TRY(draft_read(b->apply->run->draft, b->streams[i], row * b->row_bytes,
-                               b->row_bytes, b->in[i] + k * b->row_bytes, err));
+                TRY(draft_read(b->apply->run->draft, b->streams[i], row * b->row_bytes + b->begin,
+                               b->part_bytes, b->in[i] + k * b->part_bytes, err));
     }
     return OK;
 }
@@ -91,8 +94,8 @@ put_back(struct batch *b, uint64_t first, uint64_t count, struct err *err)
         for (uint64_t k = 0; b->streams[i] != NULL && k < count; k++) {
             uint64_t row = target->rows.rows[target->order[first + k]];
 
-            TRY(put_row(b->apply->run->draft, b->streams[i], row * b->row_bytes,
-                        b->out[i] + k * b->row_bytes, b->row_bytes, err));
+            TRY(put_row(b->apply->run->draft, b->streams[i], row * b->row_bytes + b->begin,
+                        b->out[i] + k * b->part_bytes, b->part_bytes, err));
         }
     }
     return OK;
@@ -101,7 +104,8 @@ put_back(struct batch *b, uint64_t first, uint64_t count, struct err *err)
 static void
 apply_batch(struct batch *b, uint64_t count)
 {
-    struct optimizer_tile tile = {.count = count * b->target->rows.width,
+    uint32_t element_size = dtype_size(b->target->variable->form.type.dtype);
+    struct optimizer_tile tile = {.count = count * b->part_bytes / element_size,
                                   .variable = b->in[0],
                                   .gradient = b->gradient,
                                   .variable_out = b->out[0]};
@@ -144,25 +148,43 @@ optimizer_want_rows(struct optimizer_apply *apply, bool *converted, struct err *
     return deferred ? ERR_DEFER : OK;
 }
 
+/* `count` listed rows from the `first` on, from their beginning to their end. */
+static enum err_code
+apply_rows(struct batch *b, uint64_t first, uint64_t count, uint64_t part_bytes_max,
+           struct err *err)
+{
+    for (b->begin = 0; b->begin < b->row_bytes; b->begin += b->part_bytes) {
+        uint64_t left = b->row_bytes - b->begin;
+
+        TRY(service_check_interrupt(b->apply->run->service, err));
+        b->part_bytes = left < part_bytes_max ? left : part_bytes_max;
+        TRY(gather(b, first, count, err));
+        apply_batch(b, count);
+        TRY(put_back(b, first, count, err));
+    }
+    return OK;
+}
+
 enum err_code
 optimizer_apply_listed(struct optimizer_apply *apply, struct optimizer_target *target,
                        struct err *err)
 {
     AUTO_CALL(batch_drop) struct batch b = {.apply = apply, .target = target};
     uint64_t width = target->rows.width, count = target->rows.count;
+    uint32_t element_size = dtype_size(target->variable->form.type.dtype);
+    uint64_t part = width < BATCH_ELEMENTS ? width : BATCH_ELEMENTS;
 
     b.streams[0] = target->variable;
     memcpy(b.streams + 1, target->slots, sizeof target->slots);
-    b.row_bytes = width * dtype_size(target->variable->form.type.dtype);
-    b.rows_max = width < BATCH_ELEMENTS ? BATCH_ELEMENTS / width : 1;
+    b.row_bytes = width * element_size;
+    b.part_bytes = part * element_size;
+    b.rows_max = BATCH_ELEMENTS / part;
     TRY(draft_work(apply->run->draft, count * b.row_bytes * STREAMS, err));
     TRY(batch_room(&b, err));
     for (uint64_t first = 0; first < count; first += b.rows_max) {
-        uint64_t part = count - first < b.rows_max ? count - first : b.rows_max;
+        uint64_t rows = count - first < b.rows_max ? count - first : b.rows_max;
 
-        TRY(gather(&b, first, part, err));
-        apply_batch(&b, part);
-        TRY(put_back(&b, first, part, err));
+        TRY(apply_rows(&b, first, rows, part * element_size, err));
     }
     for (uint32_t i = 0; i < STREAMS; i++)
         if (b.streams[i] != NULL)

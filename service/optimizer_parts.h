@@ -20,7 +20,7 @@ struct optimizer_target {
     double squares;
     double scale; /* of the gradient, in the variable's dtype; with apply->scaled */
     /* dense */
-    struct evaluator *evaluator;         /* NULL: a literal; owned */
+    struct evaluator *evaluator;         /* NULL: a literal, or not opened; owned */
     const uint8_t *literal;              /* its elements; borrowed from the tree, or `whole` */
     uint8_t *whole;                      /* owned; elements that were evaluated at once */
     struct accumulation_average average; /* open: its elements are averaged with these; owned */
@@ -42,7 +42,8 @@ struct optimizer_apply {
     int64_t global_step;                     /* of read_variable, before */
     struct optimizer_target *targets;        /* owned */
     size_t target_count;
-    bool scaled;                                 /* gradients are clipped */
+    uint64_t held_bytes; /* by gradients that are computed before anything is applied */
+    bool scaled;         /* gradients are clipped */
     struct optimizer_contribution *contribution; /* in the draft's arena; NULL: applied at once */
 };
 
@@ -82,6 +83,12 @@ ERR_MUST_CHECK enum err_code optimizer_write_scalar(struct draft *draft,
 
 /* --- gradients (optimizer_gradient.c) --- */
 
+/* Counts memory that is held until all is applied: gradients that are sparse, sums of such, and
+ * dense ones that read what is applied before them. ERR_PAYLOAD_TOO_LARGE when it is over the limit
+ * of an expression. */
+ERR_MUST_CHECK enum err_code optimizer_hold(struct optimizer_apply *apply,
+                                            const struct draft_variable *variable, uint64_t size,
+                                            struct err *err);
 /* Trainable, and of a dtype the optimizer takes. */
 ERR_MUST_CHECK enum err_code optimizer_check_variable(const struct optimizer_config *config,
                                                       const struct draft_variable *variable,
@@ -101,6 +108,8 @@ ERR_MUST_CHECK enum err_code optimizer_read_gradient(const struct optimizer_appl
                                                      struct optimizer_target *target,
                                                      uint64_t first, uint64_t count, uint8_t *room,
                                                      const void **out, struct err *err);
+/* No more of it is read; it may be read again from its beginning. */
+void optimizer_close_gradient(struct optimizer_target *target);
 /* In float64, in an order that nothing but the count decides. */
 double optimizer_sum_of_squares(enum dtype dtype, const void *elements, uint64_t count);
 /* With a clip norm: the norm of all gradients, and every target's scale; what is sparse is scaled

@@ -12,6 +12,7 @@
 #include "service/compute.h"
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
+#include "service/run_fetch.h"
 #include "service/run_guard.h"
 #include "service/run_locks.h"
 #include "service/run_rows.h"
@@ -26,7 +27,7 @@ enum { RUN_OP_WORK_BYTES = 8 << 10 };
 struct run_spec
 run_spec_default(void)
 {
-    return (struct run_spec){.update_norm_max = INFINITY};
+    return (struct run_spec){.update_norm_max = INFINITY, .fetch_elements_max = UINT64_MAX};
 }
 
 /* --- the report ---------------------------------------------------------------------------- */
@@ -178,54 +179,6 @@ apply_operations(struct run *run, struct run_report *report, struct err *err)
     return OK;
 }
 
-/* All fetches together take as much memory as an expression may: *left of it. */
-static enum err_code
-fetch(struct run *run, const struct run_fetch *fetch, uint64_t *left, struct tensor *out,
-      struct err *err)
-{
-    const struct evaluator_options options = service_evaluator_options(run->service);
-    struct expr_tree *tree = fetch->value;
-    AUTO(buf) strings;
-    uint64_t size = 0;
-
-    buf_init(&strings, run->service->limits.expression_bytes_max);
-    TRY(expr_infer(tree, &run->source, DTYPE_UNSET, err));
-    TRY(draft_draw(run->draft, fetch->name, tree, err));
-    TRY(draft_size_of(run->draft, tree, &run->source, &strings, &size, err));
-    if (size > *left)
-        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "%" PRIu64 " bytes, of %" PRIu64 " for all fetches together %" PRIu64
-                       " are left (expression_max_bytes)",
-                       size, run->service->limits.expression_bytes_max, *left);
-    *left -= size;
-    TRY(draft_work(run->draft, compute_work_bytes(tree), err));
-    TRY(tensor_init(out, &tree->root->type, size, err));
-    if (tree->root->type.dtype != DTYPE_STRING)
-        return compute_read_all(tree, &run->source, &options, out->data, err);
-    if (size > 0)
-        memcpy(out->data, strings.data, size);
-    return OK;
-}
-
-static enum err_code
-take_fetches(struct run *run, struct run_report *report, struct err *err)
-{
-    uint64_t left = run->service->limits.expression_bytes_max;
-
-    for (size_t i = 0; i < run->spec->fetch_count; i++) {
-        const struct run_fetch *each = &run->spec->fetches[i];
-        enum err_code code = fetch(run, each, &left, &report->fetches[i], err);
-
-        report->fetch_count = i + 1;
-        if (code == OK)
-            continue;
-        if (code != ERR_DEFER)
-            err_prefix(err, "fetch '%s'", each->name);
-        return code;
-    }
-    return OK;
-}
-
 struct run_unit {
     struct service *service;
     const char *model;
@@ -252,7 +205,7 @@ make(struct run_unit *u, struct draft *draft, struct err *err)
     TRY(check_conditions(&run, err));
     TRY(apply_operations(&run, report, err));
     TRY(run_guard(&run, report, err));
-    return take_fetches(&run, report, err);
+    return run_fetch_all(&run, report, err);
 }
 
 /* --- inside the commit --------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct run_spec {
     size_t op_count;
     const struct run_fetch *fetches;
     size_t fetch_count;
+    uint64_t fetch_elements_max; /* of all fetches together */
     /* Guards: a run that breaks one is ERR_UNPROCESSABLE. */
     bool finite;                      /* no new value holds NaN or infinity */
     double update_norm_max;           /* of all changes together; INFINITY: any */

@@ -105,6 +105,7 @@ look_at_range(void *context, uint64_t offset, uint64_t size, struct err *err)
 
     TRY(draft_work(look->guard->run->draft, size, err));
     for (; first < end; first += part) {
+        TRY(service_check_interrupt(look->guard->run->service, err));
         part = end - first < GUARD_TILE_ELEMENTS ? end - first : GUARD_TILE_ELEMENTS;
         TRY(look_at_tile(look, first, part, err));
     }

@@ -152,6 +152,14 @@ service_wake_up(const struct service *service, uint64_t topic)
 }
 
 enum err_code
+service_check_interrupt(const struct service *service, struct err *err)
+{
+    if (!service->interrupted)
+        return OK;
+    return err_set(err, ERR_UNAVAILABLE, "the server is stopping; this was given up unfinished");
+}
+
+enum err_code
 service_find_model(const struct store_view *view, const char *model, struct model_record *out,
                    struct err *err)
 {

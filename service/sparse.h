@@ -62,6 +62,12 @@ ERR_MUST_CHECK enum err_code sparse_check_memory(const struct sparse_target *tar
                                                  const struct shape *indices, uint64_t bytes_max,
                                                  struct err *err);
 
+/* ERR_PAYLOAD_TOO_LARGE when the rows, each as often as it is named, have more than elements_max
+ * elements (expression_operations_max). */
+ERR_MUST_CHECK enum err_code sparse_check_work(const struct sparse_target *target,
+                                               const struct sparse *rows, uint64_t elements_max,
+                                               struct err *err);
+
 /* --- values; the types have been checked --------------------------------------------------- */
 
 /* Of scatter and gather: "indices[1,0] = 5 is not in [0, 5)". Owned by the caller: sparse_drop. */

@@ -233,3 +233,18 @@ sparse_check_memory(const struct sparse_target *target, const struct shape *indi
                    target->verb, target->name, shape_text(indices, text), count * INDEX_BYTES,
                    bytes_max);
 }
+
+enum err_code
+sparse_check_work(const struct sparse_target *target, const struct sparse *rows,
+                  uint64_t elements_max, struct err *err)
+{
+    uint64_t elements;
+
+    if (!__builtin_mul_overflow(rows->count, rows->width, &elements) && elements <= elements_max)
+        return OK;
+    err_about(err, "variable", target->name);
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "%s '%s': %" PRIu64 " rows of %" PRIu64 " elements are to be changed one after "
+                   "the other, the limit is %" PRIu64 " elements (expression_operations_max)",
+                   target->verb, target->name, rows->count, rows->width, elements_max);
+}

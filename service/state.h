@@ -43,6 +43,9 @@ struct service {
     struct outcome_use *uses[SERVICE_USE_LISTS];
 };
 
+/* Between parts of long work: ERR_UNAVAILABLE once the service was interrupted. */
+ERR_MUST_CHECK enum err_code service_check_interrupt(const struct service *service,
+                                                     struct err *err);
 /* What evaluation may use. */
 struct evaluator_options service_evaluator_options(const struct service *service);
 /* Something that may be waited for has happened, and is committed. */

@@ -39,13 +39,13 @@ render_run(struct api_request *rq, struct api_reply *rp, const void *result, uin
            struct err *err)
 {
     const struct made_run *made = result;
-    uint64_t elements_max = api_request_settings(rq)->max_json_elements;
     AUTO(buf) body;
 
+    (void)rq;
     buf_init(&body, RUN_REPLY_BYTES_MAX);
     TRY(api_outcome_check_size(rq, least_size(&made->report), err));
     TRY(api_reply_revision(rp, revision, err));
-    TRY(api_run_print(&made->run.spec, &made->report, elements_max, &body, err));
+    TRY(api_run_print(&made->run.spec, &made->report, &body, err));
     return api_reply_buf(rp, 200, "application/json", &body, err);
 }
 

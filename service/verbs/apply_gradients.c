@@ -48,6 +48,7 @@ read_learning_rate(struct optimizer_apply *apply, struct err *err)
         return OK;
     }
     TRY(draft_draw(apply->run->draft, apply->config.name, tree, err));
+    TRY(draft_work(apply->run->draft, compute_work_bytes(tree), err));
     TRY(compute_read_all(tree, &apply->run->source, &options, element, err));
     apply->learning_rate = tensor_element_as_double(tree->root->type.dtype, element);
     return OK;
@@ -145,6 +146,7 @@ apply_target(struct optimizer_apply *apply, struct optimizer_target *target, str
         code = optimizer_apply_listed(apply, target, err);
     else
         code = optimizer_apply_whole(apply, target, err);
+    optimizer_close_gradient(target);
     if (code != OK && code != ERR_DEFER)
         err_about(err, "variable", target->variable->name);
     return code;
@@ -262,7 +264,7 @@ optimizer_apply_drop(struct optimizer_apply *apply)
     for (size_t i = 0; i < apply->target_count; i++) {
         struct optimizer_target *target = &apply->targets[i];
 
-        evaluator_drop(target->evaluator);
+        optimizer_close_gradient(target);
         sparse_drop(&target->rows);
         mem_free(target->whole);
         mem_free(target->values);

@@ -34,6 +34,7 @@ read_rest(struct run *run, const struct run_op *op, enum dtype dtype,
                        tensor_type_text(&root->type, text));
     }
     TRY(draft_draw(run->draft, op->variable, op->decay, err));
+    TRY(draft_work(run->draft, compute_work_bytes(op->decay), err));
     TRY(compute_read_all(op->decay, &run->source, &options, decay, err));
     tensor_element_of_double(t, 1, one);
     TRY(kernel_binary(KERNEL_SUBTRACT, t, (struct kernel_operand){one, 1},

@@ -57,6 +57,7 @@ read_decay(struct averaging *a, struct err *err)
         return err_set(err, ERR_INVALID_ARGUMENT, "num_updates must be one number, it is %s",
                        tensor_type_text(&tree->root->type, text));
     TRY(draft_draw(a->run->draft, a->config.name, tree, err));
+    TRY(draft_work(a->run->draft, compute_work_bytes(tree), err));
     TRY(compute_read_all(tree, &a->run->source, &options, element, err));
     tensor_cast(tree->root->type.dtype, element, DTYPE_FLOAT32, &n, 1);
     early = (1.0F + n) / (10.0F + n);

@@ -80,6 +80,20 @@ prepare(struct run *run, const struct run_op *op, struct scatter *s, struct err 
     return draft_draw(draft, s->target.name, op->value, err);
 }
 
+/* A row that is named often is changed often, by an update that need not be written out as often.
+ */
+static enum err_code
+count_work(struct run *run, const struct scatter *s, struct err *err)
+{
+    uint64_t limit = run->service->limits.expression_operations_max, bytes;
+
+    TRY(sparse_check_work(&s->target, &s->rows, limit, err));
+    if (__builtin_mul_overflow(s->rows.count * s->rows.width, dtype_size(s->target.type->dtype),
+                               &bytes))
+        bytes = UINT64_MAX;
+    return draft_work(run->draft, bytes, err);
+}
+
 /* Indices and updates, evaluated and checked. */
 static enum err_code
 compute(struct run *run, const struct run_op *op, struct scatter *s, struct err *err)
@@ -96,6 +110,7 @@ compute(struct run *run, const struct run_op *op, struct scatter *s, struct err 
         TRY(sparse_read_nd(&s->target, &view, &s->rows, err));
     else
         TRY(sparse_read_rows(&s->target, &view, &s->rows, err));
+    TRY(count_work(run, s, err));
     TRY(compute_tensor(op->value, "updates", &run->source, &options, &s->updates, err));
     view = tensor_view_of(&s->updates);
     return sparse_check_divisors(&s->target, kernel_of(op->verb), &view, err);
@@ -132,6 +147,7 @@ change_rows(struct run *run, const struct scatter *s, enum kernel_scatter kernel
 
     TRY(sparse_order(&s->rows, &order, err));
     for (uint64_t i = 0; i < s->rows.count; i++) {
+        TRY(service_check_interrupt(run->service, err));
         update.data = s->updates.data + order[i] * update.step * row_bytes;
         TRY(change_row(run, s, kernel, s->rows.rows[order[i]], update, err));
     }
