@@ -138,6 +138,16 @@ look_at(struct domain *d, const char *key)
     return info;
 }
 
+static inline uint32_t
+count_at(struct domain *d, const char *key)
+{
+    struct accumulation_info info = look_at(d, key);
+    uint32_t count = info.count;
+
+    accumulation_info_drop(&info);
+    return count;
+}
+
 static inline void
 is_gone(struct domain *d, const char *key)
 {

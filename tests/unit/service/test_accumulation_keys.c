@@ -53,7 +53,7 @@ keys_and_workers_have_a_grammar(void **state_)
     longest[ACCUMULATION_KEY_BYTES_MAX] = '\0';
     contributes(d, small_by(longest, 2, longest), OPTIMIZER_CONTRIBUTED, 1);
     contributes(d, small(longest, 2), OPTIMIZER_CONTRIBUTED_LAST, 2);
-    assert_int_equal(look_at(d, longest).count, 2);
+    assert_int_equal(count_at(d, longest), 2);
 }
 
 static void
@@ -228,7 +228,7 @@ contributions_must_agree(void **state_)
         REFUSES(try_contribute(d, small("n", replicas)), ERR_INVALID_ARGUMENT, "1 to", &d->f->err);
     REFUSES(try_contribute(d, small("n", ACCUMULATION_REPLICAS_MAX + 1)), ERR_INVALID_ARGUMENT,
             "100001", &d->f->err);
-    assert_int_equal(look_at(d, "k").count, 1);
+    assert_int_equal(count_at(d, "k"), 1);
 }
 
 /* Two gradients of one variable would be counted as two variables. */
