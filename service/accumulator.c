@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/commit.h"
+#include "service/model_kind.h"
 #include "service/state.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
@@ -99,23 +100,8 @@ confirm(const struct create_unit *u, const struct accumulator_record *record, st
                    spec->sparse ? "sparse" : "dense", dtype_name(spec->dtype), our_shape);
 }
 
-static enum err_code
-check_count(const struct store_view *view, uint64_t model_id, struct err *err)
-{
-    struct record_key prefix = record_key_accumulator(model_id, "");
-    AUTO_CURSOR cursor = NULL;
-    struct bytes key, record;
-    bool found = true;
-
-    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
-    for (int count = 0; found; count++) {
-        TRY(store_cursor_next(cursor, &found, &key, &record, err));
-        if (found && count == ACCUMULATORS_MAX - 1)
-            return err_set(err, ERR_FAILED_PRECONDITION,
-                           "the model has %d accumulators, more are not kept", ACCUMULATORS_MAX);
-    }
-    return OK;
-}
+static const struct model_kind kind = {
+    .plural = "accumulators", .count_max = ACCUMULATORS_MAX, .key = record_key_accumulator};
 
 static enum err_code
 create_unit(struct store_txn *txn, void *context, struct err *err)
@@ -132,7 +118,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     *u->created = !found;
     if (found)
         return confirm(u, u->out, err);
-    TRY(check_count(view, model.id, err));
+    TRY(model_kind_check_count(view, model.id, &kind, err));
     *u->out = (struct accumulator_record){
         .id = store_new_id(u->service->store),
         .revision = store_txn_revision(txn),
@@ -226,17 +212,19 @@ accumulator_get(struct service *service, const char *model, const char *name,
     return find(view, record.id, name, out, err);
 }
 
+struct listing {
+    accumulator_visit *visit;
+    void *context;
+};
+
 static enum err_code
-visit_record(struct bytes key, struct bytes bytes, accumulator_visit *visit, void *context,
-             struct err *err)
+visit_record(void *context, const char *name, struct bytes bytes, struct err *err)
 {
-    struct bytes text = record_key_name(key);
+    const struct listing *listing = context;
     struct accumulator_record record;
-    char name[NAME_BYTES_MAX + 1];
 
     TRY(record_decode_accumulator(bytes, &record, err));
-    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
-    return visit(context, name, &record, err);
+    return listing->visit(listing->context, name, &record, err);
 }
 
 enum err_code
@@ -244,35 +232,8 @@ accumulator_list(struct service *service, const char *model, const char *after, 
                  accumulator_visit *visit, void *context, bool *more, uint64_t *revision,
                  struct err *err)
 {
-    AUTO_SNAPSHOT snapshot = NULL;
-    AUTO_CURSOR cursor = NULL;
-    struct record_key prefix, start;
-    const struct store_view *view;
-    struct model_record record;
-    struct usage_record usage;
-    bool found = true;
+    struct listing listing = {visit, context};
 
-    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
-                       strlen(after), NAME_BYTES_MAX);
-    TRY(store_snapshot_open(service->store, &snapshot, err));
-    view = store_snapshot_view(snapshot);
-    TRY(service_find_model(view, model, &record, err));
-    TRY(record_get_usage(view, record.id, &usage, err));
-    *revision = usage.revision;
-    *more = false;
-    prefix = record_key_accumulator(record.id, "");
-    start = record_key_accumulator(record.id, after != NULL ? after : "");
-    TRY(store_cursor_open(view, record_key_bytes(&prefix),
-                          after != NULL ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor,
-                          err));
-    for (size_t count = 0;; count++) {
-        struct bytes key, bytes;
-
-        TRY(store_cursor_next(cursor, &found, &key, &bytes, err));
-        *more = found && count == count_max;
-        if (!found || *more)
-            return OK;
-        TRY(visit_record(key, bytes, visit, context, err));
-    }
+    return model_kind_page(service, model, &kind, after, count_max, visit_record, &listing, more,
+                           revision, err);
 }

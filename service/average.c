@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "service/model_kind.h"
 #include "service/state.h"
 #include "service/variable.h"
 #include "store/base/scope.h"
@@ -63,52 +64,33 @@ name_of_key(struct bytes key, char out[static NAME_BYTES_MAX + 1])
 
 /* --- lists --------------------------------------------------------------------------------- */
 
+const struct model_kind average_kind = {
+    .plural = "moving averages", .count_max = AVERAGES_MAX, .key = record_key_average};
+
+struct listing {
+    average_visit *visit;
+    void *context;
+};
+
 static enum err_code
-visit_config(struct bytes key, struct bytes record, average_visit *visit, void *context,
-             struct err *err)
+visit_config(void *context, const char *name, struct bytes record, struct err *err)
 {
+    const struct listing *listing = context;
     AUTO(average_config) config = {0};
 
     TRY(record_decode_average(record, &config, err));
-    name_of_key(key, config.name);
-    return visit(context, &config, err);
+    snprintf(config.name, sizeof config.name, "%s", name);
+    return listing->visit(listing->context, &config, err);
 }
 
 enum err_code
 average_list(struct service *service, const char *model, const char *after, size_t count_max,
              average_visit *visit, void *context, bool *more, uint64_t *revision, struct err *err)
 {
-    AUTO_SNAPSHOT snapshot = NULL;
-    AUTO_CURSOR cursor = NULL;
-    struct record_key prefix, start;
-    struct usage_record usage;
-    struct model_record record;
-    const struct store_view *view;
-    bool found = true;
+    struct listing listing = {visit, context};
 
-    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
-                       strlen(after), NAME_BYTES_MAX);
-    TRY(store_snapshot_open(service->store, &snapshot, err));
-    view = store_snapshot_view(snapshot);
-    TRY(service_find_model(view, model, &record, err));
-    TRY(record_get_usage(view, record.id, &usage, err));
-    *revision = usage.revision;
-    *more = false;
-    prefix = record_key_average(record.id, "");
-    start = record_key_average(record.id, after != NULL ? after : "");
-    TRY(store_cursor_open(view, record_key_bytes(&prefix),
-                          after != NULL ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor,
-                          err));
-    for (size_t count = 0;; count++) {
-        struct bytes key, value;
-
-        TRY(store_cursor_next(cursor, &found, &key, &value, err));
-        *more = found && count == count_max;
-        if (!found || *more)
-            return OK;
-        TRY(visit_config(key, value, visit, context, err));
-    }
+    return model_kind_page(service, model, &average_kind, after, count_max, visit_config, &listing,
+                           more, revision, err);
 }
 
 static enum err_code

@@ -11,6 +11,7 @@
 #include "service/service.h"
 
 struct draft;
+struct model_kind;
 struct model_record;
 struct store_txn;
 struct store_view;
@@ -107,6 +108,8 @@ ERR_MUST_CHECK enum err_code average_get(struct service *service, const char *mo
                                          struct err *err);
 
 /* --- for service/ -------------------------------------------------------------------------- */
+
+extern const struct model_kind average_kind;
 
 typedef enum err_code average_visit_member(void *context, const struct average_member *member,
                                            struct err *err);

@@ -7,6 +7,7 @@
 #include "service/commit.h"
 #include "service/compute.h"
 #include "service/key_walk.h"
+#include "service/model_kind.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -76,21 +77,7 @@ static enum err_code
 begin_new(const struct change_unit *u, struct store_txn *txn, uint64_t model_id,
           struct average_config *config, struct err *err)
 {
-    struct record_key prefix = record_key_average(model_id, "");
-    AUTO_CURSOR cursor = NULL;
-    struct bytes key, record;
-    bool found = true;
-
-    TRY(store_cursor_open(store_txn_view(txn), record_key_bytes(&prefix), bytes_of(NULL, 0),
-                          &cursor, err));
-    for (int count = 0;; count++) {
-        TRY(store_cursor_next(cursor, &found, &key, &record, err));
-        if (!found)
-            break;
-        if (count == AVERAGES_MAX - 1)
-            return err_set(err, ERR_FAILED_PRECONDITION,
-                           "the model has %d moving averages, more are not kept", AVERAGES_MAX);
-    }
+    TRY(model_kind_check_count(store_txn_view(txn), model_id, &average_kind, err));
     config->id = store_new_id(u->service->store);
     config->created_ms = clock_wall_ms();
     config->created_revision = store_txn_revision(txn);

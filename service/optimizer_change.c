@@ -8,6 +8,7 @@
 #include "service/accumulation.h"
 #include "service/commit.h"
 #include "service/compute.h"
+#include "service/model_kind.h"
 #include "service/optimizer_config.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
@@ -228,12 +229,6 @@ take_suffix(const struct change_unit *u, bool found, struct optimizer_config *co
     return OK;
 }
 
-/* Where a new optimizer's slots and powers are counted from: behind those that are there. */
-struct numbering {
-    struct optimizer_config *config;
-    uint32_t count; /* of optimizers */
-};
-
 static bool
 shares_power(const struct optimizer *a, const struct optimizer *b)
 {
@@ -244,19 +239,19 @@ shares_power(const struct optimizer *a, const struct optimizer *b)
     return false;
 }
 
+/* A new optimizer's slots and powers are counted from behind those that are there. */
 static enum err_code
 count_on(void *context, const struct optimizer_config *other, struct err *err)
 {
-    struct numbering *n = context;
+    struct optimizer_config *config = context;
     uint32_t end = other->slot_base + wanted_count(other);
 
     (void)err;
-    n->count++;
-    if (strcmp(n->config->suffix, other->suffix) == 0 && end > n->config->slot_base)
-        n->config->slot_base = end;
-    if (shares_power(n->config->optimizer, other->optimizer) &&
-        other->power_base >= n->config->power_base)
-        n->config->power_base = other->power_base + 1;
+    if (strcmp(config->suffix, other->suffix) == 0 && end > config->slot_base)
+        config->slot_base = end;
+    if (shares_power(config->optimizer, other->optimizer) &&
+        other->power_base >= config->power_base)
+        config->power_base = other->power_base + 1;
     return OK;
 }
 
@@ -264,13 +259,13 @@ count_on(void *context, const struct optimizer_config *other, struct err *err)
 static enum err_code
 check_apart(void *context, const struct optimizer_config *other, struct err *err)
 {
-    const struct numbering *n = context;
+    const struct optimizer_config *config = context;
     char ours[NAME_BYTES_MAX + 1], theirs[NAME_BYTES_MAX + 1];
 
-    for (uint32_t i = 0; i < optimizer_slot_count(n->config->optimizer); i++) {
-        if (!optimizer_slot_wanted(n->config->optimizer, i, n->config->params))
+    for (uint32_t i = 0; i < optimizer_slot_count(config->optimizer); i++) {
+        if (!optimizer_slot_wanted(config->optimizer, i, config->params))
             continue;
-        optimizer_config_slot_suffix(n->config, i, ours);
+        optimizer_config_slot_suffix(config, i, ours);
         for (uint32_t k = 0; k < optimizer_slot_count(other->optimizer); k++) {
             if (!optimizer_slot_wanted(other->optimizer, k, other->params))
                 continue;
@@ -288,17 +283,9 @@ static enum err_code
 number_slots(const struct store_view *view, uint64_t model_id, struct optimizer_config *config,
              struct err *err)
 {
-    struct numbering n = {.config = config};
-    bool more = false;
-
-    TRY(optimizer_config_each(view, model_id, NULL, OPTIMIZER_CONFIGS_MAX, count_on, &n, &more,
-                              err));
-    if (n.count >= OPTIMIZER_CONFIGS_MAX)
-        return err_set(err, ERR_FAILED_PRECONDITION,
-                       "the model has %" PRIu32 " optimizers, at most %d are kept", n.count,
-                       OPTIMIZER_CONFIGS_MAX);
-    return optimizer_config_each(view, model_id, NULL, OPTIMIZER_CONFIGS_MAX, check_apart, &n,
-                                 &more, err);
+    TRY(model_kind_check_count(view, model_id, &optimizer_config_kind, err));
+    TRY(optimizer_config_each(view, model_id, count_on, config, err));
+    return optimizer_config_each(view, model_id, check_apart, config, err);
 }
 
 /* --- creating and changing ----------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/model_kind.h"
 #include "service/state.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -110,41 +111,34 @@ optimizer_get(struct service *service, const char *model, const char *name,
     return optimizer_config_load(view, record.id, name, out, err);
 }
 
+const struct model_kind optimizer_config_kind = {
+    .plural = "optimizers", .count_max = OPTIMIZER_CONFIGS_MAX, .key = record_key_optimizer};
+
+struct listing {
+    optimizer_visit *visit;
+    void *context;
+};
+
 static enum err_code
-visit_record(struct bytes key, struct bytes record, optimizer_visit *visit, void *context,
-             struct err *err)
+visit_record(void *context, const char *name, struct bytes record, struct err *err)
 {
-    struct bytes name = record_key_name(key);
+    const struct listing *listing = context;
     AUTO(optimizer_config) config = {0};
 
     TRY(record_decode_optimizer(record, &config, err));
-    snprintf(config.name, sizeof config.name, "%.*s", (int)name.size, (const char *)name.data);
-    return visit(context, &config, err);
+    snprintf(config.name, sizeof config.name, "%s", name);
+    return listing->visit(listing->context, &config, err);
 }
 
 enum err_code
-optimizer_config_each(const struct store_view *view, uint64_t model_id, const char *after,
-                      size_t count_max, optimizer_visit *visit, void *context, bool *more,
-                      struct err *err)
+optimizer_config_each(const struct store_view *view, uint64_t model_id, optimizer_visit *visit,
+                      void *context, struct err *err)
 {
-    struct record_key prefix = record_key_optimizer(model_id, ""), start;
-    AUTO_CURSOR cursor = NULL;
-    bool found = true;
+    struct listing listing = {visit, context};
+    bool more = false;
 
-    *more = false;
-    start = record_key_optimizer(model_id, after != NULL ? after : "");
-    TRY(store_cursor_open(view, record_key_bytes(&prefix),
-                          after != NULL ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor,
-                          err));
-    for (size_t count = 0;; count++) {
-        struct bytes key, record;
-
-        TRY(store_cursor_next(cursor, &found, &key, &record, err));
-        *more = found && count == count_max;
-        if (!found || *more)
-            return OK;
-        TRY(visit_record(key, record, visit, context, err));
-    }
+    return model_kind_each(view, model_id, &optimizer_config_kind, NULL, OPTIMIZER_CONFIGS_MAX,
+                           visit_record, &listing, &more, err);
 }
 
 enum err_code
@@ -152,18 +146,8 @@ optimizer_list(struct service *service, const char *model, const char *after, si
                optimizer_visit *visit, void *context, bool *more, uint64_t *revision,
                struct err *err)
 {
-    AUTO_SNAPSHOT snapshot = NULL;
-    struct model_record record;
-    struct usage_record usage;
-    const struct store_view *view;
+    struct listing listing = {visit, context};
 
-    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
-                       strlen(after), NAME_BYTES_MAX);
-    TRY(store_snapshot_open(service->store, &snapshot, err));
-    view = store_snapshot_view(snapshot);
-    TRY(service_find_model(view, model, &record, err));
-    TRY(record_get_usage(view, record.id, &usage, err));
-    *revision = usage.revision;
-    return optimizer_config_each(view, record.id, after, count_max, visit, context, more, err);
+    return model_kind_page(service, model, &optimizer_config_kind, after, count_max, visit_record,
+                           &listing, more, revision, err);
 }

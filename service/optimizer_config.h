@@ -13,6 +13,7 @@
 #include "service/optimizer.h"
 #include "service/service.h"
 
+struct model_kind;
 struct store_view;
 
 enum {
@@ -99,10 +100,10 @@ ERR_MUST_CHECK enum err_code optimizer_list(struct service *service, const char 
                                             optimizer_visit *visit, void *context, bool *more,
                                             uint64_t *revision, struct err *err);
 
-/* For service/: the same in a view. */
+/* For service/: all of them, in a view. */
 ERR_MUST_CHECK enum err_code optimizer_config_each(const struct store_view *view, uint64_t model_id,
-                                                   const char *after, size_t count_max,
                                                    optimizer_visit *visit, void *context,
-                                                   bool *more, struct err *err);
+                                                   struct err *err);
+extern const struct model_kind optimizer_config_kind;
 
 #endif

@@ -65,7 +65,7 @@ a_model_keeps_so_many(void **state_)
     s = state("gradient_descent");
     state_rate(s, 1);
     REFUSES(try_put(d, "more", s, NULL, NULL, NULL), ERR_FAILED_PRECONDITION,
-            "the model has 1000 optimizers, at most 1000", &d->f->err);
+            "the model has 1000 optimizers, more are not kept", &d->f->err);
     s = state("gradient_descent");
     state_rate(s, 2);
     WORKS(try_put(d, "o7", s, NULL, NULL, NULL), &d->f->err);

@@ -1,0 +1,81 @@
+#include "service/model_kind.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "service/state.h"
+#include "store/base/scope.h"
+
+enum err_code
+model_kind_each(const struct store_view *view, uint64_t model_id, const struct model_kind *kind,
+                const char *after, size_t count_max, model_kind_visit *visit, void *context,
+                bool *more, struct err *err)
+{
+    struct record_key prefix = kind->key(model_id, ""), start;
+    AUTO_CURSOR cursor = NULL;
+    bool found = true;
+
+    *more = false;
+    start = kind->key(model_id, after != NULL ? after : "");
+    TRY(store_cursor_open(view, record_key_bytes(&prefix),
+                          after != NULL ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor,
+                          err));
+    for (size_t count = 0;; count++) {
+        struct bytes key, record, text;
+        char name[NAME_BYTES_MAX + 1];
+
+        TRY(store_cursor_next(cursor, &found, &key, &record, err));
+        *more = found && count == count_max;
+        if (!found || *more)
+            return OK;
+        text = record_key_name(key);
+        snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
+        TRY(visit(context, name, record, err));
+    }
+}
+
+enum err_code
+model_kind_page(struct service *service, const char *model, const struct model_kind *kind,
+                const char *after, size_t count_max, model_kind_visit *visit, void *context,
+                bool *more, uint64_t *revision, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    const struct store_view *view;
+    struct model_record record;
+    struct usage_record usage;
+
+    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
+                       strlen(after), NAME_BYTES_MAX);
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &record, err));
+    TRY(record_get_usage(view, record.id, &usage, err));
+    *revision = usage.revision;
+    return model_kind_each(view, record.id, kind, after, count_max, visit, context, more, err);
+}
+
+static enum err_code
+pass_by(void *context, const char *name, struct bytes record, struct err *err)
+{
+    (void)context;
+    (void)name;
+    (void)record;
+    (void)err;
+    return OK;
+}
+
+enum err_code
+model_kind_check_count(const struct store_view *view, uint64_t model_id,
+                       const struct model_kind *kind, struct err *err)
+{
+    bool more = false;
+
+    TRY(model_kind_each(view, model_id, kind, NULL, kind->count_max - 1, pass_by, NULL, &more,
+                        err));
+    if (!more)
+        return OK;
+    return err_set(err, ERR_FAILED_PRECONDITION,
+                   "the model has %" PRIu32 " %s, more are not kept", kind->count_max,
+                   kind->plural);
+}
