@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "api/describe.h"
 #include "api/etag.h"
 #include "api/json_write.h"
 #include "api/problem.h"
@@ -157,6 +158,18 @@ api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
     TRY(code);
     rp->media_type = "application/json";
     return begin(rp, REPLY_BUF, status, rp->body.size);
+}
+
+enum err_code
+api_reply_written(struct api_request *rq, struct api_reply *rp, bool created,
+                  const char *collection, const char *name, json_t *json, struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *taken = json;
+
+    if (created)
+        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/%s/%s", api_request_model(rq),
+                             collection, name));
+    return api_reply_json(rp, created ? 201 : 200, TAKE(taken), err);
 }
 
 enum err_code

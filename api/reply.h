@@ -36,6 +36,11 @@ ERR_MUST_CHECK enum err_code api_reply_on_failure(struct api_reply *rp, const js
 /* Takes `body` (one reference), also on failure. */
 ERR_MUST_CHECK enum err_code api_reply_json(struct api_reply *rp, int status, json_t *body,
                                             struct err *err);
+/* What a write of a thing of the model in the path left, `name` of `collection`: 201 with its
+ * Location when it was created, else 200. Takes `json`. */
+ERR_MUST_CHECK enum err_code api_reply_written(struct api_request *rq, struct api_reply *rp,
+                                               bool created, const char *collection,
+                                               const char *name, json_t *json, struct err *err);
 /* {"deleted": name, "revision": …} */
 ERR_MUST_CHECK enum err_code api_reply_deleted(struct api_reply *rp, const char *name,
                                                uint64_t revision, struct err *err);

@@ -75,7 +75,6 @@ model_kind_check_count(const struct store_view *view, uint64_t model_id,
                         err));
     if (!more)
         return OK;
-    return err_set(err, ERR_FAILED_PRECONDITION,
-                   "the model has %" PRIu32 " %s, more are not kept", kind->count_max,
-                   kind->plural);
+    return err_set(err, ERR_FAILED_PRECONDITION, "the model has %" PRIu32 " %s, more are not kept",
+                   kind->count_max, kind->plural);
 }

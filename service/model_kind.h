@@ -16,7 +16,8 @@ struct model_kind {
 typedef enum err_code model_kind_visit(void *context, const char *name, struct bytes record,
                                        struct err *err);
 
-/* In name order after `after` (NULL: from the first), at most count_max. *more: there are others. */
+/* In name order after `after` (NULL: from the first), at most count_max. *more: there are others.
+ */
 ERR_MUST_CHECK enum err_code model_kind_each(const struct store_view *view, uint64_t model_id,
                                              const struct model_kind *kind, const char *after,
                                              size_t count_max, model_kind_visit *visit,
@@ -31,7 +32,6 @@ ERR_MUST_CHECK enum err_code model_kind_page(struct service *service, const char
 /* ERR_FAILED_PRECONDITION when the model has as many as it may have. */
 ERR_MUST_CHECK enum err_code model_kind_check_count(const struct store_view *view,
                                                     uint64_t model_id,
-                                                    const struct model_kind *kind,
-                                                    struct err *err);
+                                                    const struct model_kind *kind, struct err *err);
 
 #endif

@@ -9,7 +9,7 @@
 #include "api/waiting.h"
 #include "store/base/scope.h"
 
-enum { STATUS_OK = 200, STATUS_CREATED = 201 };
+enum { STATUS_OK = 200 };
 
 struct put_result {
     bool created;
@@ -24,12 +24,10 @@ render_put(struct api_request *rq, struct api_reply *rp, const void *put, uint64
     json_t *json = NULL;
 
     TRY(api_reply_revision(rp, revision, err));
-    if (result->created)
-        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/accumulators/%s",
-                             api_request_model(rq), api_request_name(rq)));
     TRY(api_describe_accumulator(api_request_name(rq), &result->record, &json, err));
     TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
-    return api_reply_json(rp, result->created ? STATUS_CREATED : STATUS_OK, json, err);
+    return api_reply_written(rq, rp, result->created, "accumulators", api_request_name(rq), json,
+                             err);
 }
 
 enum err_code

@@ -14,7 +14,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
-enum { STATUS_OK = 200, STATUS_CREATED = 201 };
+enum { STATUS_OK = 200 };
 
 struct put_result {
     bool created;
@@ -35,11 +35,9 @@ render_put(struct api_request *rq, struct api_reply *rp, const void *put, uint64
     json_t *json = NULL;
 
     TRY(api_reply_revision(rp, revision, err));
-    if (result->created)
-        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/moving_averages/%s",
-                             api_request_model(rq), result->config.name));
     TRY(api_describe_average(&result->config, &json, err));
-    return api_reply_json(rp, result->created ? STATUS_CREATED : STATUS_OK, json, err);
+    return api_reply_written(rq, rp, result->created, "moving_averages", result->config.name, json,
+                             err);
 }
 
 enum err_code

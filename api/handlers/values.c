@@ -150,11 +150,8 @@ render_change(struct api_request *rq, struct api_reply *rp, const void *result, 
     (void)revision; /* the change's own */
     TRY(api_reply_revision(rp, change->revision, err));
     TRY(api_reply_header(rp, "ETag", err, "\"r%" PRIu64 "-variable\"", change->revision));
-    if (change->created)
-        TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/variables/%s",
-                             api_request_model(rq), change->name));
     TRY(api_describe_change(change, &json, err));
-    return api_reply_json(rp, change->created ? 201 : 200, json, err);
+    return api_reply_written(rq, rp, change->created, "variables", change->name, json, err);
 }
 
 static enum err_code
