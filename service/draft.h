@@ -25,6 +25,8 @@ enum {
     /* Edits of a value go by blocks of so many bytes: what of it they read and keep. Chunks of
      * either class are whole numbers of them, so that a block lies in one chunk. */
     DRAFT_BLOCK_BYTES = 960,
+    /* An edit takes a commit about the time of so many bytes of work. */
+    DRAFT_EDIT_WORK_BYTES = 64,
     /* A value of up to so many bytes is edited as a whole. */
     DRAFT_WHOLE_BYTES_MAX = 64 << 10,
     /* Chunks that edits may rewrite inside a commit; beyond it they are staged ahead of it. */

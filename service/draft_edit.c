@@ -179,6 +179,7 @@ draft_edit(struct draft *draft, struct draft_variable *variable, uint64_t offset
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
     CHECK(offset < variable->value->size && size_max > 0);
+    TRY(draft_work(draft, DRAFT_EDIT_WORK_BYTES, err));
     TRY(make_editable(draft, variable, err));
     value = variable->value;
     if (value->kind == DRAFT_MEMORY) {
@@ -283,13 +284,16 @@ rebuild(struct draft *draft, struct draft_value *value, struct err *err)
     return OK;
 }
 
-/* One chunk: what it holds, with the blocks that lie in it. */
+/* One chunk: what it holds, with the blocks that lie in it. Whatever edits lie below, they are
+ * published as values of the same family, whose chunks have the same places. */
 static enum err_code
 stage_chunk(struct draft *draft, struct draft_value *value, uint64_t offset, struct err *err)
 {
     struct value_staged *staged = &value->staged[value->staged_count];
+    struct draft_value *ground = draft_value_ground(value);
 
-    TRY(value_stage(&value->base->reader, draft->stage, offset, staged, err));
+    TRY(draft_value_open(draft, ground, err));
+    TRY(value_stage(&ground->reader, draft->stage, offset, staged, err));
     TRY(draft_value_read(draft, value, staged->offset, staged->chunk.length, staged->chunk.bytes,
                          err));
     store_chunk_seal(&staged->chunk);
@@ -351,7 +355,7 @@ draft_settle(struct draft *draft, struct err *err)
             continue;
         if (touched <= left)
             left -= touched;
-        else if (value->base->kind == DRAFT_STORED)
+        else if (draft_value_ground(value)->kind == DRAFT_STORED)
             TRY(stage_chunks(draft, value, err));
         else
             TRY(rebuild(draft, value, err));

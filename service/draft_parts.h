@@ -99,6 +99,11 @@ void draft_value_free(struct draft_value *value);
 /* One holder less. Without any a value gives up what it has, but for what the store must be told:
  * its staged chunks. What it lay over has a holder less then. */
 void draft_value_release(struct draft_value *value);
+/* What edits over edits lie over in the end: not EDITED. */
+struct draft_value *draft_value_ground(struct draft_value *value);
+/* The reader of what is STORED. */
+ERR_MUST_CHECK enum err_code draft_value_open(struct draft *draft, struct draft_value *value,
+                                              struct err *err);
 /* Any value of the draft, whatever holds it. */
 ERR_MUST_CHECK enum err_code draft_value_read(struct draft *draft, struct draft_value *value,
                                               uint64_t offset, uint64_t size, void *out,

@@ -57,8 +57,8 @@ draft_value_release(struct draft_value *value)
 /* --- reading ------------------------------------------------------------------------------- */
 
 /* Readers are opened when first needed: most variables of a run are written without being read. */
-static enum err_code
-open_stored(struct draft *draft, struct draft_value *value, struct err *err)
+enum err_code
+draft_value_open(struct draft *draft, struct draft_value *value, struct err *err)
 {
     struct variable_record record;
 
@@ -70,23 +70,46 @@ open_stored(struct draft *draft, struct draft_value *value, struct err *err)
     return OK;
 }
 
-/* The base's bytes, and over them the blocks that lie in the range. */
+struct draft_value *
+draft_value_ground(struct draft_value *value)
+{
+    while (value->kind == DRAFT_EDITED)
+        value = value->base;
+    return value;
+}
+
+/* The block as the newest edits have left it; NULL: none has reached it. */
+static const uint8_t *
+find_edited(const struct draft_value *value, uint64_t index)
+{
+    const uint8_t *block = NULL;
+
+    for (; value->kind == DRAFT_EDITED && block == NULL; value = value->base)
+        block = draft_block_find(&value->blocks, index);
+    return block;
+}
+
+/* Edits may lie over edits, as many as a run has operations: neither this nor what calls it goes
+ * down by calling itself. Runs of bytes that nothing has edited are read at once. */
 static enum err_code
 read_edited(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
             uint8_t *out, struct err *err)
 {
-    uint64_t end = offset + size;
+    struct draft_value *ground = draft_value_ground(value);
+    uint64_t end = offset + size, read = offset; /* what lies before `read` is there */
 
-    TRY(draft_value_read(draft, value->base, offset, size, out, err));
     for (uint64_t index = offset / DRAFT_BLOCK_BYTES; index * DRAFT_BLOCK_BYTES < end; index++) {
-        const uint8_t *block = draft_block_find(&value->blocks, index);
+        const uint8_t *block = find_edited(value, index);
         uint64_t from = index * DRAFT_BLOCK_BYTES, to = from + DRAFT_BLOCK_BYTES;
         uint64_t first = from < offset ? offset : from, last = to > end ? end : to;
 
-        if (block != NULL)
-            memcpy(out + (first - offset), block + (first - from), (size_t)(last - first));
+        if (block == NULL)
+            continue;
+        TRY(draft_value_read(draft, ground, read, first - read, out + (read - offset), err));
+        memcpy(out + (first - offset), block + (first - from), (size_t)(last - first));
+        read = last;
     }
-    return OK;
+    return draft_value_read(draft, ground, read, end - read, out + (read - offset), err);
 }
 
 enum err_code
@@ -97,7 +120,7 @@ draft_value_read(struct draft *draft, struct draft_value *value, uint64_t offset
         return OK;
     switch (value->kind) {
     case DRAFT_STORED:
-        TRY(open_stored(draft, value, err));
+        TRY(draft_value_open(draft, value, err));
         return value_copy(&value->reader, offset, size, out, err);
     case DRAFT_MEMORY:
         CHECK(offset <= value->size && size <= value->size - offset);
@@ -129,7 +152,7 @@ draft_value_lend(struct draft *draft, struct draft_value *value, uint64_t offset
     }
     if (value->kind != DRAFT_STORED)
         return OK;
-    TRY(open_stored(draft, value, err));
+    TRY(draft_value_open(draft, value, err));
     if (value->reader.has_recipe)
         return OK;
     TRY(value_run(&value->reader, offset, size, &run, NULL, err));
@@ -173,15 +196,13 @@ draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset
 enum err_code
 draft_in_rows(struct draft *draft, struct draft_variable *variable, bool *out, struct err *err)
 {
-    struct draft_value *value = variable->value;
+    struct draft_value *value = draft_value_ground(variable->value);
 
-    while (value->kind == DRAFT_EDITED)
-        value = value->base;
     *out = value->kind != DRAFT_STORED || value->size <= DRAFT_WHOLE_BYTES_MAX;
     if (*out)
         return OK;
     variable->relied_on = true;
-    TRY(open_stored(draft, value, err));
+    TRY(draft_value_open(draft, value, err));
     *out = value_reader_in_rows(&value->reader);
     return OK;
 }

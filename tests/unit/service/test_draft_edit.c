@@ -225,6 +225,39 @@ a_checkpoint_keeps_what_is_edited_in_place_later(void **state)
     }
 }
 
+static enum err_code
+edit_nothing(struct draft *draft, void *context, struct err *err)
+{
+    struct draft_variable *variable = NULL;
+
+    (void)context;
+    TRY(draft_find_initialized(draft, "v", &variable, err));
+    draft_edited(variable);
+    return OK;
+}
+
+/* An update of no rows is an update. */
+static void
+an_edit_of_nothing_counts(void **state)
+{
+    const size_t sizes[] = {10, 5000, LARGE};
+    struct domain *d = *state;
+
+    for (int i = 0; i < 6; i++) {
+        uint8_t *bytes = some_bytes(sizes[i / 2], 1);
+        uint64_t before;
+
+        make_bytes(d, "v", bytes, sizes[i / 2], false);
+        before = chunks(d);
+        draft_works(d, i % 2 == 1, edit_nothing, NULL);
+        assert_int_equal(info_of_variable(d, "v").record.version, 2);
+        bytes_must_be(d, "v", bytes, sizes[i / 2]);
+        assert_int_equal(chunks(d), before);
+        delete_variable(d, "v");
+        free(bytes);
+    }
+}
+
 /* --- how much ------------------------------------------------------------------------------ */
 
 /* One byte of every `step` of the value. */
@@ -436,6 +469,7 @@ main(void)
         DOMAIN_TEST(edits_lie_over_fills),
         DOMAIN_TEST(edits_lie_over_recipes),
         DOMAIN_TEST(a_checkpoint_keeps_what_is_edited_in_place_later),
+        DOMAIN_TEST(an_edit_of_nothing_counts),
         DOMAIN_TEST(a_row_of_a_huge_value_costs_its_chunk),
         DOMAIN_TEST(edits_of_too_many_chunks_are_made_ahead_and_staged),
         DOMAIN_TEST(edits_that_go_to_and_fro_do_not_rewrite_the_rest),
