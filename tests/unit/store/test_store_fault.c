@@ -1,68 +1,16 @@
 /* Writes, syncs and allocations that fail: the caller learns the truth, what was acknowledged
- * stays, and after a failed sync nothing is written any more. The system calls are replaced by ones
- * that fail when asked to. */
+ * stays, and after a failed sync nothing is written any more. */
 #include "tests/unit/store/chunk_fixture.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "store/base/alloc.h"
-
-/* --- faults -------------------------------------------------------------------------------- */
-
-enum fault { FAULT_NONE, FAULT_SYNC, FAULT_WRITE, FAULT_META_WRITE };
-
-static struct {
-    _Atomic int fault; /* enum fault */
-    _Atomic int error;
-    _Atomic int left; /* calls that fail before things work again */
-} faults;
-
-enum { META_WRITE_BYTES = 120 }; /* LMDB writes the changing part of a meta page by itself */
-
-static bool
-must_fail(enum fault fault)
-{
-    if (atomic_load(&faults.fault) != (int)fault || atomic_fetch_sub(&faults.left, 1) <= 0)
-        return false;
-    errno = atomic_load(&faults.error);
-    return true;
-}
-
-static void
-fail_next(enum fault fault, int error, int count)
-{
-    atomic_store(&faults.error, error);
-    atomic_store(&faults.left, count);
-    atomic_store(&faults.fault, (int)fault);
-}
-
-int
-fdatasync(int file)
-{
-    return must_fail(FAULT_SYNC) ? -1 : (int)syscall(SYS_fdatasync, file);
-}
-
-ssize_t
-pwrite(int file, const void *bytes, size_t size, off_t offset)
-{
-    if (must_fail(size == META_WRITE_BYTES ? FAULT_META_WRITE : FAULT_WRITE))
-        return -1;
-    return syscall(SYS_pwrite64, file, bytes, size, offset);
-}
-
-ssize_t
-writev(int file, const struct iovec *pieces, int count)
-{
-    return must_fail(FAULT_WRITE) ? -1 : syscall(SYS_writev, file, pieces, count);
-}
+#include "tests/support/faults.h"
 
 static int
 fault_close(void **state)
 {
-    fail_next(FAULT_NONE, 0, 0);
+    faults_next(FAULT_NONE, 0, 0);
     return fixture_close(state);
 }
 
@@ -95,7 +43,7 @@ after_a_failed_sync_the_outcome_is_unknown_and_writing_ends(void **state)
     struct named_chunk chunks[8];
 
     (void)put(f, "before", "acknowledged");
-    fail_next(FAULT_SYNC, EIO, 1);
+    faults_next(FAULT_SYNC, EIO, 1);
     FAILS(try_put(f, "k", "v"), ERR_UNKNOWN, &f->err);
     assert_true(has_failed(f));
     FAILS(try_put(f, "k", "v"), ERR_UNAVAILABLE, &f->err); /* although syncs would work again */
@@ -127,11 +75,11 @@ a_full_disk_fails_the_unit_and_nothing_else(void **state)
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         uint64_t revision = store_revision(f->store);
 
-        fail_next(FAULT_WRITE, errors[i], 1000);
+        faults_next(FAULT_WRITE, errors[i], 1000);
         FAILS(try_put(f, "k", "new"), ERR_FULL, &f->err);
-        fail_next(FAULT_WRITE, errors[i], 1000);
+        faults_next(FAULT_WRITE, errors[i], 1000);
         FAILS(store_update(f->store, replace_chunk, &r, NULL, NULL, &f->err), ERR_FULL, &f->err);
-        fail_next(FAULT_NONE, 0, 0);
+        faults_next(FAULT_NONE, 0, 0);
         assert_false(has_failed(f));
         must_hold(f, "k", "old");
         assert_int_equal(store_revision(f->store), revision);
@@ -147,7 +95,7 @@ a_failed_write_that_the_disk_does_not_explain_ends_writing(void **state)
     struct fixture *f = *state;
 
     (void)put(f, "k", "old");
-    fail_next(FAULT_WRITE, EIO, 1);
+    faults_next(FAULT_WRITE, EIO, 1);
     FAILS(try_put(f, "k", "new"), ERR_UNKNOWN, &f->err);
     assert_true(has_failed(f));
     fixture_reopen(f);
@@ -160,10 +108,10 @@ a_failed_write_of_a_meta_page_is_unknown(void **state)
     struct fixture *f = *state;
 
     (void)put(f, "before", "acknowledged");
-    fail_next(FAULT_META_WRITE, ENOSPC, 1);
+    faults_next(FAULT_META_WRITE, ENOSPC, 1);
     FAILS(try_put(f, "k", "v"), ERR_UNKNOWN, &f->err);
     assert_true(has_failed(f));
-    fail_next(FAULT_NONE, 0, 0);
+    faults_next(FAULT_NONE, 0, 0);
     fixture_reopen(f);
     must_hold(f, "before", "acknowledged");
     (void)put(f, "k", "again");
@@ -179,7 +127,7 @@ a_failed_sync_while_staging_ends_writing(void **state)
 
     (void)put(f, "before", "acknowledged");
     WORKS(store_stage_open(f->store, &stage, &f->err), &f->err);
-    fail_next(FAULT_SYNC, EIO, 1);
+    faults_next(FAULT_SYNC, EIO, 1);
     for (uint32_t i = 0; i < 20 && code == OK; i++) {
         struct store_chunk_place place = {1, i};
         struct store_chunk chunk;
@@ -208,7 +156,7 @@ a_failed_sync_point_ends_writing(void **state)
     f->config.interval_ms = 100000;
     fixture_reopen(f);
     (void)put(f, "before", "acknowledged");
-    fail_next(FAULT_SYNC, EIO, 1);
+    faults_next(FAULT_SYNC, EIO, 1);
     FAILS(store_update(f->store, put_pair, &pair, &options, NULL, &f->err), ERR_UNKNOWN, &f->err);
     assert_true(has_failed(f));
     FAILS(try_put(f, "k", "v"), ERR_UNAVAILABLE, &f->err);
