@@ -33,19 +33,12 @@ accumulation_check_key(const char *kind, const char *key, struct err *err)
     return OK;
 }
 
-/* FNV-1a over the three, which hold no byte 0. Never 0. */
 uint64_t
 accumulation_topic(const char *model, const char *optimizer, const char *key)
 {
-    const char *const parts[] = {"accumulation", model, optimizer, key};
-    uint64_t hash = 0xCBF29CE484222325u;
+    const char *const names[] = {"accumulation", model, optimizer, key, NULL};
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        for (const char *c = parts[i]; *c != '\0'; c++)
-            hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
-        hash *= 0x100000001B3u;
-    }
-    return hash | 1;
+    return service_topic(names);
 }
 
 bool
@@ -80,31 +73,13 @@ release_sum(struct store_txn *txn, struct bytes key, struct err *err)
     return value_release(txn, &sum.counts, err);
 }
 
-static enum err_code
-release_under(struct store_txn *txn, const struct record_key *prefix, struct err *err)
-{
-    AUTO(key_walk) walk;
-    struct bytes key;
-    bool found = true;
-
-    key_walk_init(&walk, store_txn_view(txn), prefix);
-    for (;;) {
-        TRY(key_walk_next(&walk, &found, &key, err));
-        if (!found)
-            return OK;
-        if (key.data[0] == STORE_KEY_SUM)
-            TRY(release_sum(txn, key, err));
-        TRY(store_delete(txn, key, err));
-    }
-}
-
 enum err_code
 accumulation_release(struct store_txn *txn, uint64_t id, struct err *err)
 {
     struct record_key sums = record_key_sum(id, ""), workers = record_key_worker(id, "");
 
-    TRY(release_under(txn, &sums, err));
-    return release_under(txn, &workers, err);
+    TRY(key_walk_delete(txn, &sums, release_sum, err));
+    return key_walk_delete(txn, &workers, NULL, err);
 }
 
 static enum err_code
@@ -176,7 +151,7 @@ accumulation_remove_all(struct store_txn *txn, uint64_t model_id, const char *op
 
     TRY(remove_under(txn, &open, err));
     return optimizer != NULL ? store_delete(txn, record_key_bytes(&steps), err)
-                             : release_under(txn, &steps, err);
+                             : key_walk_delete(txn, &steps, NULL, err);
 }
 
 struct delete_unit {

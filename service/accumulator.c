@@ -20,19 +20,12 @@ accumulator_result_drop(struct accumulator_result *result)
     mem_free(result);
 }
 
-/* FNV-1a over the names, which hold no byte 0. */
 uint64_t
 accumulator_topic(const char *model, const char *name)
 {
-    const char *const parts[] = {"accumulator", model, name};
-    uint64_t hash = 0xCBF29CE484222325u;
+    const char *const names[] = {"accumulator", model, name, NULL};
 
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        for (const char *c = parts[i]; *c != '\0'; c++)
-            hash = (hash ^ (uint8_t)*c) * 0x100000001B3u;
-        hash *= 0x100000001B3u;
-    }
-    return hash | 1;
+    return service_topic(names);
 }
 
 static enum err_code

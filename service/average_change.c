@@ -162,17 +162,8 @@ enum err_code
 average_release(struct store_txn *txn, uint64_t average_id, struct err *err)
 {
     struct record_key prefix = record_key_member(average_id, "");
-    AUTO(key_walk) walk;
-    struct bytes key;
-    bool found = true;
 
-    key_walk_init(&walk, store_txn_view(txn), &prefix);
-    for (;;) {
-        TRY(key_walk_next(&walk, &found, &key, err));
-        if (!found)
-            return OK;
-        TRY(store_delete(txn, key, err));
-    }
+    return key_walk_delete(txn, &prefix, NULL, err);
 }
 
 struct delete_unit {

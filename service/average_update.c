@@ -42,21 +42,6 @@ all(const void *element)
 
 /* --- elements ------------------------------------------------------------------------------ */
 
-/* The variable's bytes: lent where they lie together, else copied to `copy`. */
-static enum err_code
-old_bytes(struct run *run, struct draft_variable *variable, uint64_t offset, uint64_t size,
-          uint8_t *copy, const void **out, struct err *err)
-{
-    struct bytes lent = {0};
-
-    TRY(draft_lend(run->draft, variable, offset, size, &lent, err));
-    *out = lent.data;
-    if (lent.data != NULL && (uintptr_t)lent.data % 16 == 0)
-        return OK;
-    *out = copy;
-    return draft_read(run->draft, variable, offset, size, copy, err);
-}
-
 /* A tile of the new value is made in the writer's room. `context` is make's. */
 typedef enum err_code make_tile(void *context, uint64_t first, uint64_t count, const void *old,
                                 void *room, struct err *err);
@@ -86,7 +71,8 @@ rewrite(struct run *run, struct draft_variable *variable, struct draft_variable 
         if (size > STORE_BULK_BYTES)
             size = STORE_BULK_BYTES;
         count = size / element_size < left ? size / element_size : left;
-        TRY(old_bytes(run, from, first * element_size, count * element_size, copy, &old, err));
+        TRY(draft_view_bytes(run->draft, from, first * element_size, count * element_size, copy,
+                             &old, err));
         TRY(make(context, first, count, old, room, err));
         TRY(draft_write_commit(w, count * element_size, err));
         first += count;

@@ -20,25 +20,16 @@ release_tensor(struct store_txn *txn, struct bytes key, struct err *err)
 
     TRY(store_get(store_txn_view(txn), key, &value, err));
     TRY(record_decode_tensor(value, &tensor, err));
-    TRY(value_release(txn, &tensor.value, err));
-    return store_delete(txn, key, err);
+    return value_release(txn, &tensor.value, err);
 }
 
 enum err_code
 checkpoint_release(struct store_txn *txn, const struct checkpoint_record *record, struct err *err)
 {
     struct record_key prefix = record_key_tensor(record->id, bytes_of("", 0));
-    AUTO(key_walk) walk;
-    struct bytes key;
-    bool found = true;
 
-    key_walk_init(&walk, store_txn_view(txn), &prefix);
-    for (;;) {
-        TRY(key_walk_next(&walk, &found, &key, err));
-        if (!found)
-            return value_release(txn, &record->metadata, err);
-        TRY(release_tensor(txn, key, err));
-    }
+    TRY(key_walk_delete(txn, &prefix, release_tensor, err));
+    return value_release(txn, &record->metadata, err);
 }
 
 static enum err_code

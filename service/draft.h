@@ -176,6 +176,10 @@ ERR_MUST_CHECK enum err_code draft_read(struct draft *draft, struct draft_variab
 ERR_MUST_CHECK enum err_code draft_lend(struct draft *draft, struct draft_variable *variable,
                                         uint64_t offset, uint64_t size, struct bytes *out,
                                         struct err *err);
+/* In one run on a 16-byte boundary: lent where they lie so, else copied to `copy`. */
+ERR_MUST_CHECK enum err_code draft_view_bytes(struct draft *draft, struct draft_variable *variable,
+                                              uint64_t offset, uint64_t size, uint8_t *copy,
+                                              const void **out, struct err *err);
 
 /* The same of what it had in the view; and whether it had a value there, of today's shape. The
  * publishing unit then expects it. */

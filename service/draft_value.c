@@ -194,6 +194,20 @@ draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset
 }
 
 enum err_code
+draft_view_bytes(struct draft *draft, struct draft_variable *variable, uint64_t offset,
+                 uint64_t size, uint8_t *copy, const void **out, struct err *err)
+{
+    struct bytes lent = {0};
+
+    TRY(draft_lend(draft, variable, offset, size, &lent, err));
+    *out = lent.data;
+    if (lent.data != NULL && (uintptr_t)lent.data % 16 == 0)
+        return OK;
+    *out = copy;
+    return draft_read(draft, variable, offset, size, copy, err);
+}
+
+enum err_code
 draft_in_rows(struct draft *draft, struct draft_variable *variable, bool *out, struct err *err)
 {
     struct draft_value *value = draft_value_ground(variable->value);

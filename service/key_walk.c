@@ -58,3 +58,22 @@ key_walk_next(struct key_walk *walk, bool *found, struct bytes *key, struct err 
     memcpy(walk->last.bytes, key->data, key->size);
     return OK;
 }
+
+enum err_code
+key_walk_delete(struct store_txn *txn, const struct record_key *prefix, key_walk_release *release,
+                struct err *err)
+{
+    AUTO(key_walk) walk;
+    struct bytes key;
+    bool found = true;
+
+    key_walk_init(&walk, store_txn_view(txn), prefix);
+    for (;;) {
+        TRY(key_walk_next(&walk, &found, &key, err));
+        if (!found)
+            return OK;
+        if (release != NULL)
+            TRY(release(txn, key, err));
+        TRY(store_delete(txn, key, err));
+    }
+}

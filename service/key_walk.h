@@ -24,4 +24,10 @@ void key_walk_drop(struct key_walk *walk);
 ERR_MUST_CHECK enum err_code key_walk_next(struct key_walk *walk, bool *found, struct bytes *key,
                                            struct err *err);
 
+/* Deletes every record under the prefix. `release`: gives up what the record at `key` holds, before
+ * it goes; NULL: it holds nothing. */
+typedef enum err_code key_walk_release(struct store_txn *txn, struct bytes key, struct err *err);
+ERR_MUST_CHECK enum err_code key_walk_delete(struct store_txn *txn, const struct record_key *prefix,
+                                             key_walk_release *release, struct err *err);
+
 #endif

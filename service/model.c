@@ -235,52 +235,76 @@ struct delete_unit {
     const struct write_options *options;
 };
 
-/* What the record at `key` owns, then the record. */
 static enum err_code
-delete_record(struct store_txn *txn, struct bytes key, struct err *err)
+release_variable(struct store_txn *txn, struct bytes key, struct err *err)
 {
     struct variable_record variable;
-    struct checkpoint_record checkpoint;
-    struct accumulator_record accumulator;
-    AUTO(average_config) average = {0};
-    struct bytes value;
+    struct bytes record;
 
-    TRY(store_get(store_txn_view(txn), key, &value, err));
-    if (key.data[0] == STORE_KEY_VARIABLE) {
-        TRY(record_decode_variable(value, &variable, err));
-        TRY(value_release(txn, &variable.initial_value, err));
-        TRY(value_release(txn, &variable.initialized_with, err));
-        TRY(value_release(txn, &variable.value, err));
-    }
-    if (key.data[0] == STORE_KEY_CHECKPOINT) {
-        TRY(record_decode_checkpoint(value, &checkpoint, err));
-        TRY(checkpoint_release(txn, &checkpoint, err));
-    }
-    if (key.data[0] == STORE_KEY_AVERAGE) {
-        TRY(record_decode_average(value, &average, err));
-        TRY(average_release(txn, average.id, err));
-    }
-    if (key.data[0] == STORE_KEY_ACCUMULATOR) {
-        TRY(record_decode_accumulator(value, &accumulator, err));
-        TRY(accumulator_release(txn, &accumulator, err));
-    }
-    return store_delete(txn, key, err);
+    TRY(store_get(store_txn_view(txn), key, &record, err));
+    TRY(record_decode_variable(record, &variable, err));
+    TRY(value_release(txn, &variable.initial_value, err));
+    TRY(value_release(txn, &variable.initialized_with, err));
+    return value_release(txn, &variable.value, err);
 }
 
 static enum err_code
-delete_under(struct store_txn *txn, const struct record_key *prefix, struct err *err)
+release_checkpoint(struct store_txn *txn, struct bytes key, struct err *err)
 {
-    AUTO(key_walk) walk;
-    struct bytes key;
-    bool found = true;
+    struct checkpoint_record checkpoint;
+    struct bytes record;
 
-    key_walk_init(&walk, store_txn_view(txn), prefix);
-    for (;;) {
-        TRY(key_walk_next(&walk, &found, &key, err));
-        if (!found)
-            return OK;
-        TRY(delete_record(txn, key, err));
-    }
+    TRY(store_get(store_txn_view(txn), key, &record, err));
+    TRY(record_decode_checkpoint(record, &checkpoint, err));
+    return checkpoint_release(txn, &checkpoint, err);
+}
+
+static enum err_code
+release_average(struct store_txn *txn, struct bytes key, struct err *err)
+{
+    AUTO(average_config) average = {0};
+    struct bytes record;
+
+    TRY(store_get(store_txn_view(txn), key, &record, err));
+    TRY(record_decode_average(record, &average, err));
+    return average_release(txn, average.id, err);
+}
+
+static enum err_code
+release_accumulator(struct store_txn *txn, struct bytes key, struct err *err)
+{
+    struct accumulator_record accumulator;
+    struct bytes record;
+
+    TRY(store_get(store_txn_view(txn), key, &record, err));
+    TRY(record_decode_accumulator(record, &accumulator, err));
+    return accumulator_release(txn, &accumulator, err);
+}
+
+/* All that a model has, and what its records hold. */
+static enum err_code
+delete_contents(struct store_txn *txn, uint64_t model_id, struct err *err)
+{
+    const struct {
+        struct record_key prefix;
+        key_walk_release *release;
+    } contents[] = {
+        {record_key_variable(model_id, ""), release_variable},
+        {record_key_checkpoint(model_id, ""), release_checkpoint},
+        {record_key_average(model_id, ""), release_average},
+        {record_key_accumulator(model_id, ""), release_accumulator},
+        {record_key_optimizer(model_id, ""), NULL},
+        {record_key_applies(model_id, ""), NULL},
+        {record_key_name_counter(model_id, ""), NULL},
+        {record_key_scope_counter(model_id, ""), NULL},
+        {record_key_orders(model_id), NULL},
+        {record_key_places(model_id), NULL},
+        {record_key_usage(model_id), NULL},
+    };
+
+    for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++)
+        TRY(key_walk_delete(txn, &contents[i].prefix, contents[i].release, err));
+    return accumulation_remove_all(txn, model_id, NULL, err);
 }
 
 static enum err_code
@@ -290,25 +314,12 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     const struct store_view *view = store_txn_view(txn);
     struct model_record record;
     struct usage_record usage;
-    struct record_key under[11], key;
+    struct record_key key;
 
     TRY(service_find_model(view, u->model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
     TRY(service_check_conditions(u->options, "model", u->model, true, usage.revision, err));
-    under[0] = record_key_variable(record.id, "");
-    under[1] = record_key_checkpoint(record.id, "");
-    under[2] = record_key_name_counter(record.id, "");
-    under[3] = record_key_orders(record.id);
-    under[4] = record_key_usage(record.id);
-    under[5] = record_key_places(record.id);
-    under[6] = record_key_scope_counter(record.id, "");
-    under[7] = record_key_optimizer(record.id, "");
-    under[8] = record_key_applies(record.id, "");
-    under[9] = record_key_average(record.id, "");
-    under[10] = record_key_accumulator(record.id, "");
-    for (size_t i = 0; i < sizeof under / sizeof under[0]; i++)
-        TRY(delete_under(txn, &under[i], err));
-    TRY(accumulation_remove_all(txn, record.id, NULL, err));
+    TRY(delete_contents(txn, record.id, err));
     key = record_key_model(u->model); /* found, hence short enough */
     return store_delete(txn, record_key_bytes(&key), err);
 }

@@ -30,11 +30,7 @@ check_key(struct bytes key, struct err *err)
 static struct outcome_use **
 list_of(struct service *service, struct bytes key)
 {
-    uint64_t hash = 0xCBF29CE484222325u;
-
-    for (size_t i = 0; i < key.size; i++)
-        hash = (hash ^ key.data[i]) * 0x100000001B3u; /* FNV-1a */
-    return &service->uses[(hash >> 32) % SERVICE_USE_LISTS];
+    return &service->uses[(bytes_hash(BYTES_HASH_BEGIN, key) >> 32) % SERVICE_USE_LISTS];
 }
 
 enum err_code

@@ -151,6 +151,16 @@ service_wake_up(const struct service *service, uint64_t topic)
         service->wake(service->wake_context, topic);
 }
 
+uint64_t
+service_topic(const char *const *names)
+{
+    uint64_t hash = BYTES_HASH_BEGIN;
+
+    for (; *names != NULL; names++)
+        hash = bytes_hash(hash, bytes_of(*names, strlen(*names) + 1)); /* no name has a NUL */
+    return hash | 1;
+}
+
 enum err_code
 service_check_interrupt(const struct service *service, struct err *err)
 {

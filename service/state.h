@@ -50,6 +50,8 @@ ERR_MUST_CHECK enum err_code service_check_interrupt(const struct service *servi
 struct evaluator_options service_evaluator_options(const struct service *service);
 /* Something that may be waited for has happened, and is committed. */
 void service_wake_up(const struct service *service, uint64_t topic);
+/* The topic of what has these names; NULL at their end. Never 0. */
+uint64_t service_topic(const char *const *names);
 /* The model, or ERR_NOT_FOUND naming it. */
 ERR_MUST_CHECK enum err_code service_find_model(const struct store_view *view, const char *model,
                                                 struct model_record *out, struct err *err);

@@ -5,21 +5,12 @@
 #include "service/state.h"
 #include "store/base/check.h"
 
-static uint64_t
-hash_text(uint64_t hash, const char *text)
-{
-    do
-        hash = (hash ^ (uint8_t)*text) * 0x100000001B3u; /* FNV-1a, the NUL with it */
-    while (*text++ != '\0');
-    return hash;
-}
-
 uint32_t
 service_update_lock_bit(const char *model, const char *name)
 {
-    uint64_t hash = hash_text(hash_text(0xCBF29CE484222325u, model), name);
+    const char *const names[] = {model, name, NULL};
 
-    return UINT32_C(1) << ((hash >> 32) % SERVICE_UPDATE_LOCKS);
+    return UINT32_C(1) << ((service_topic(names) >> 32) % SERVICE_UPDATE_LOCKS);
 }
 
 void

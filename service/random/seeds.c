@@ -32,27 +32,12 @@ random_seeds_of(bool has_graph_seed, int64_t graph_seed, bool has_op_seed, int64
     return seeds;
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t
-hash_byte(uint64_t hash, uint8_t byte)
-{
-    return (hash ^ byte) * 0x100000001B3u;
-}
-
-static uint64_t
-hash_bytes(uint64_t hash, struct bytes bytes)
-{
-    for (size_t i = 0; i < bytes.size; i++)
-        hash = hash_byte(hash, bytes.data[i]);
-    return hash;
-}
-
 int64_t
 random_derived_op_seed(struct bytes variable_name, struct bytes path)
 {
-    uint64_t hash = hash_bytes(0xCBF29CE484222325u, variable_name);
+    uint64_t hash = bytes_hash(BYTES_HASH_BEGIN, variable_name);
 
-    hash = hash_bytes(hash_byte(hash, 0), path);
+    hash = bytes_hash(bytes_hash(hash, bytes_of("", 1)), path);
     return (int64_t)(hash % SEED_MODULUS);
 }
 

@@ -91,21 +91,6 @@ write_strings(struct run *run, const struct run_op *op, struct draft_variable *v
     return draft_write_close(TAKE(w), &op->value->root->type.shape, err);
 }
 
-/* The variable's bytes: lent where they lie together, else copied to `copy`. */
-static enum err_code
-old_bytes(struct run *run, struct draft_variable *variable, uint64_t offset, uint64_t size,
-          uint8_t *copy, const void **out, struct err *err)
-{
-    struct bytes lent = {0};
-
-    TRY(draft_lend(run->draft, variable, offset, size, &lent, err));
-    *out = lent.data;
-    if (lent.data != NULL && (uintptr_t)lent.data % 16 == 0)
-        return OK;
-    *out = copy;
-    return draft_read(run->draft, variable, offset, size, copy, err);
-}
-
 /* old op value, run by run, into the writer. */
 static enum err_code
 write_combined(struct run *run, const struct run_op *op, struct draft_variable *variable,
@@ -133,7 +118,8 @@ write_combined(struct run *run, const struct run_op *op, struct draft_variable *
             size = STORE_BULK_BYTES;
         count = size / element_size < left ? size / element_size : left;
         TRY(evaluator_read(evaluator, first, count, room, err));
-        TRY(old_bytes(run, variable, first * element_size, count * element_size, copy, &old, err));
+        TRY(draft_view_bytes(run->draft, variable, first * element_size, count * element_size, copy,
+                             &old, err));
         TRY(kernel_binary((enum kernel_binary)op->verb->kernel, dtype,
                           (struct kernel_operand){old, 1}, (struct kernel_operand){room, 1}, room,
                           count, err));

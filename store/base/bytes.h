@@ -38,6 +38,17 @@ bytes_start_with(struct bytes whole, struct bytes prefix)
            (prefix.size == 0 || memcmp(whole.data, prefix.data, prefix.size) == 0);
 }
 
+/* FNV-1a, 64 bits: spreads names over tables, and is the same everywhere and for ever. What is
+ * hashed later goes on from the hash of what was before; the first from BYTES_HASH_BEGIN. */
+#define BYTES_HASH_BEGIN 0xCBF29CE484222325u
+static inline uint64_t
+bytes_hash(uint64_t hash, struct bytes bytes)
+{
+    for (size_t i = 0; i < bytes.size; i++)
+        hash = (hash ^ bytes.data[i]) * 0x100000001B3u;
+    return hash;
+}
+
 /* Order as unsigned bytes, a prefix first; the order of keys and of name lists. */
 static inline int
 bytes_compare(struct bytes a, struct bytes b)
