@@ -34,7 +34,7 @@ take_gradient(struct api_request *rq, const struct api_value *value, struct api_
     if (!is_sparse(value, &object))
         return api_run_take_tree(rq, run, value, dtype, &out->dense, err);
     (void)api_object_has(&object, "indices", &part);
-    TRY(api_run_take_tree(rq, run, &part, DTYPE_UNSET, &out->indices, err));
+    TRY(api_run_take_tree(rq, run, &part, DTYPE_INT64, &out->indices, err));
     TRY(api_object_value(&object, "values", &part, err));
     TRY(api_run_take_tree(rq, run, &part, dtype, &out->values, err));
     return api_object_end(&object, err);

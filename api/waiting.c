@@ -194,7 +194,7 @@ wake(struct api_server *server, uint64_t topic)
 {
     lock_check_held(&server->waiting);
     for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
-        if (rq->wait.topic == topic)
+        if (topic == SERVICE_TOPIC_ALL || rq->wait.topic == topic)
             take_up(rq);
 }
 

@@ -331,7 +331,9 @@ model_delete(struct service *service, const char *model, const struct write_opti
     struct delete_unit u = {.model = model, .options = options};
     enum err_code code = service_commit(service, delete_unit, &u, options, NULL, revision, err);
 
-    if (code != OK)
+    if (code == OK)
+        service_wake_up(service, SERVICE_TOPIC_ALL); /* who waits for what was in it */
+    else
         err_about(err, "model", model);
     return code;
 }

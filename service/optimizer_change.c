@@ -451,5 +451,7 @@ optimizer_delete(struct service *service, const char *model, const char *name,
     struct delete_unit u = {.model = model, .name = name, .options = options};
 
     TRY(name_check("optimizer", name, err));
-    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
+    TRY(service_commit(service, delete_unit, &u, options, NULL, revision, err));
+    service_wake_up(service, SERVICE_TOPIC_ALL); /* who waits for its steps waits in vain */
+    return OK;
 }

@@ -140,7 +140,7 @@ check_sparse(struct optimizer_apply *apply, struct optimizer_target *target,
     const struct draft_variable *variable = target->variable;
     uint64_t limit = apply->run->service->limits.expression_bytes_max;
 
-    TRY(expr_infer(indices, &apply->run->source, DTYPE_UNSET, err));
+    TRY(expr_infer(indices, &apply->run->source, DTYPE_INT64, err));
     TRY(expr_infer(values, &apply->run->source, variable->form.type.dtype, err));
     TRY(sparse_check_gradient(about, &indices->root->type, &values->root->type, err));
     TRY(sparse_check_memory(about, &indices->root->type.shape, limit, err));

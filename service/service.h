@@ -46,6 +46,7 @@ void service_interrupt(struct service *service);
 /* Calls `wake` each time something has happened that somebody may be waiting for; which thing is a
  * topic: accumulation_topic, accumulator_topic. On the thread that did it, without locks, after its
  * commit. Set before the first request and NULL after the last. */
+#define SERVICE_TOPIC_ALL UINT64_C(0) /* what goes with an optimizer or a model: any number */
 typedef void service_wake(void *context, uint64_t topic);
 void service_on_wake(struct service *service, service_wake *wake, void *context);
 

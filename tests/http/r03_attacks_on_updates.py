@@ -112,6 +112,40 @@ def test_long_rows_are_applied_in_parts(s):
                 s.delete(f"variables/{each}{slot}")
 
 
+def test_who_waits_for_what_is_deleted_is_told(s):
+    """They waited for as long as they had said they would."""
+    s.make("w", [1.0])
+    for gone in ("optimizers/sgd", "accumulators/a", ""):
+        s.put("", {})
+        s.put("optimizers/sgd", {"type": "gradient_descent", "learning_rate": 0.5})
+        s.put("accumulators/a", {"dtype": "float32", "shape": [1]})
+        s.put_npy("w", np.ones([1], "float32"))
+        asked = [("accumulators/a:take_grad", {"num_required": 1})] if gone != "optimizers/sgd" else []
+        if gone != "accumulators/a":
+            asked.append(("optimizers/sgd:apply_gradients", {"gradients": {"w": [1.0]}, "accumulate": {"replicas": 2, "key": "k"}}))
+        told = []
+        waiting = [threading.Thread(target=lambda path=path, body=body: told.append(s.another_client().request(
+            "POST", s.path(path), body, {"Prefer": "wait=60"}))) for path, body in asked]
+        begun = time.monotonic()
+        for each in waiting:
+            each.start()
+        time.sleep(0.3)
+        s.delete(gone).expect(200)
+        for each in waiting:
+            each.join()
+        assert time.monotonic() - begun < 10 * s.patience
+        assert len(told) == len(asked) and all(reply.status in (404, 409) for reply in told), "\n".join(map(str, told))
+
+
+def test_a_sparse_gradient_may_be_empty(s):
+    optimizer(s)
+    s.make("w", [[1.0], [2.0]])
+    none = {"indices": [], "values": {"op": "zeros", "shape": [0, 1]}}
+    for more in ({}, {"accumulate": {"replicas": 1, "key": "k"}}):
+        s.post("optimizers/sgd:apply_gradients", {"gradients": {"w": none}, **more}).expect(200)
+    assert s.value("w") == [[1.0], [2.0]]
+
+
 class Bystander:
     """Somebody else's small writes; the longest that one took."""
 
