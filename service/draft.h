@@ -227,7 +227,7 @@ ERR_MUST_CHECK enum err_code draft_write_loose(struct draft *draft, const char *
                                                enum store_class class, struct draft_writer **out,
                                                struct err *err);
 /* Instead of draft_write_close, for a loose value: takes the writer, also on failure. *out: for
- * draft_put_value, which must then be called. */
+ * draft_put_value; what no publication puts into a record is given up. */
 ERR_MUST_CHECK enum err_code draft_write_keep(struct draft_writer *w, struct draft_value **out,
                                               struct err *err);
 void draft_write_drop(struct draft_writer *w); /* NULL is fine */

@@ -187,17 +187,17 @@ draft_put_value(const struct draft *draft, struct store_txn *txn, struct draft_v
     return draft_value_publish(draft, txn, value, out, err);
 }
 
-/* What is staged and held by nothing in the end would be in the store without a name. And what the
+/* What is staged and has got into no record would be in the store without a name. And what the
  * draft held itself, all others have by now. */
 static enum err_code
-release_unheld(const struct draft *draft, struct store_txn *txn, struct err *err)
+release_unnamed(const struct draft *draft, struct store_txn *txn, struct err *err)
 {
     for (struct draft_value *value = draft->values; value != NULL; value = value->next) {
-        bool unheld = value->kind == DRAFT_BUILT && value->holders == 0;
+        bool unnamed = value->kind == DRAFT_BUILT && !value->published;
 
-        if (unheld)
+        if (unnamed)
             TRY(value_builder_publish(value->builder, txn, &value->ref, err));
-        if (unheld || (value->published && is_kept(draft, value)))
+        if (unnamed || (value->published && is_kept(draft, value)))
             TRY(value_release(txn, &value->ref, err));
     }
     return OK;
@@ -325,7 +325,6 @@ publish_variables(const struct draft *draft, struct store_txn *txn, bool *change
         TRY(publish_variable(draft, txn, variable, &change, err));
         *changed = true;
     }
-    TRY(release_unheld(draft, txn, err));
     return *changed ? service_change_usage(txn, draft->model.id, &change, err) : OK;
 }
 
@@ -353,5 +352,6 @@ draft_publish(struct draft *draft, struct store_txn *txn, bool *changed, struct 
     for (struct draft_save *save = draft->saves; save != NULL; save = save->next)
         TRY(draft_save_publish(draft, txn, save, err));
     TRY(publish_variables(draft, txn, changed, err));
-    return publish_others(draft, txn, changed, err);
+    TRY(publish_others(draft, txn, changed, err));
+    return release_unnamed(draft, txn, err);
 }

@@ -416,16 +416,24 @@ draft_write_read(struct draft_writer *w, uint64_t offset, uint64_t size, void *o
     return draft_value_read(w->draft, w->value, offset, size, out, err);
 }
 
+/* All bytes are there, or there are none. */
+static enum err_code
+writer_end(struct draft_writer *w, struct err *err)
+{
+    TRY(writer_begin(w, w->size, err));
+    if (w->filled == w->size)
+        return OK;
+    return err_set(err, ERR_INTERNAL,
+                   "only %" PRIu64 " of the %" PRIu64 " bytes of '%s' were written", w->filled,
+                   w->size, w->name);
+}
+
 enum err_code
 draft_write_close(struct draft_writer *w, const struct shape *shape, struct err *err)
 {
     struct draft_variable *variable = w->variable;
-    enum err_code code = writer_begin(w, w->size, err); /* a value without bytes */
+    enum err_code code = writer_end(w, err);
 
-    if (code == OK && w->filled < w->size)
-        code = err_set(err, ERR_INTERNAL,
-                       "only %" PRIu64 " of the %" PRIu64 " bytes of '%s' were written", w->filled,
-                       w->size, variable->name);
     if (code == OK) {
         draft_value_release(variable->value);
         variable->value = TAKE(w->value);
@@ -440,7 +448,7 @@ draft_write_close(struct draft_writer *w, const struct shape *shape, struct err 
 enum err_code
 draft_write_keep(struct draft_writer *w, struct draft_value **out, struct err *err)
 {
-    enum err_code code = writer_begin(w, w->size, err);
+    enum err_code code = writer_end(w, err);
 
     if (code == OK)
         *out = TAKE(w->value);
@@ -448,7 +456,8 @@ draft_write_keep(struct draft_writer *w, struct draft_value **out, struct err *e
     return code;
 }
 
-/* The value stays in the draft's list: what is staged of it is dropped with the stage. */
+/* The value stays in the draft's list: what is staged of it is given up with the draft, or by the
+ * unit that publishes it. */
 void
 draft_write_drop(struct draft_writer *w)
 {

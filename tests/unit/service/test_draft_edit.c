@@ -343,6 +343,38 @@ edits_of_too_many_chunks_are_made_ahead_and_staged(void **state)
     assert_int_equal(chunks(d), FITS + 3);
 }
 
+static enum err_code
+fill_then_edit_strided(struct draft *draft, void *context, struct err *err)
+{
+    const struct stride *s = context;
+    struct shape shape = {.rank = 1, .dims = {s->size}};
+    struct draft_variable *variable = NULL;
+    AUTO_WRITER w = NULL;
+
+    TRY(draft_find(draft, "v", &variable, err));
+    TRY(draft_write_open(draft, variable, s->size, &w, err));
+    TRY(draft_write_fill(w, "\7", 1, err));
+    TRY(draft_write_close(TAKE(w), &shape, err));
+    return edit_strided(draft, context, err);
+}
+
+/* Over what the run has made there are no chunks yet that could be replaced: all are made anew. */
+static void
+so_are_edits_of_what_the_run_has_filled(void **state)
+{
+    struct domain *d = *state;
+    struct stride s = {.size = DRAFT_EDIT_BYTES_MAX + STORE_BULK_BYTES * 2,
+                       .step = STORE_BULK_BYTES};
+
+    make_zeros(d, s.size);
+    draft_works(d, true, fill_then_edit_strided, &s);
+    for (uint64_t at = 0; at + 1 < s.size; at += 11 * STORE_BULK_BYTES) {
+        assert_int_equal(byte_at(d, at), 5);
+        assert_int_equal(byte_at(d, at + 1), 7);
+    }
+    assert_int_equal(findings(d), 0);
+}
+
 /* Chunks that edits come back to are rewritten once, so they are counted once. */
 static enum err_code
 edit_two_ends(struct draft *draft, void *context, struct err *err)
@@ -472,6 +504,7 @@ main(void)
         DOMAIN_TEST(an_edit_of_nothing_counts),
         DOMAIN_TEST(a_row_of_a_huge_value_costs_its_chunk),
         DOMAIN_TEST(edits_of_too_many_chunks_are_made_ahead_and_staged),
+        DOMAIN_TEST(so_are_edits_of_what_the_run_has_filled),
         DOMAIN_TEST(edits_that_go_to_and_fro_do_not_rewrite_the_rest),
         DOMAIN_TEST(edits_of_many_values_count_together),
         DOMAIN_TEST(small_values_that_are_many_are_staged),

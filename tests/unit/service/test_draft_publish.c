@@ -339,6 +339,86 @@ a_draft_that_changes_nothing_makes_no_revision(void **state)
     assert_int_equal(service_revision(d->service), revision);
 }
 
+/* --- other records ---------------------------------------------------------------------------- */
+
+/* A run that writes records of its own beside its variables: two values, of which one gets into a
+ * record. */
+struct beside {
+    struct draft_value *named, *unnamed;
+    struct value_ref ref;
+    int times;
+    bool fails;
+};
+
+static enum err_code
+put_beside(struct store_txn *txn, const struct draft *draft, void *context, struct err *err)
+{
+    struct beside *b = context;
+    struct variable_record record;
+
+    b->times++;
+    if (b->fails)
+        return err_set(err, ERR_UNAVAILABLE, "not now");
+    TRY(draft_put_value(draft, txn, b->named, &b->ref, err));
+    /* For want of a record that may hold any value: the variable's seeds. */
+    TRY(service_find_variable(store_txn_view(txn), draft->model.id, "w", &record, err));
+    TRY(value_release(txn, &record.initialized_with, err));
+    record.initialized_with = b->ref;
+    return record_put_variable(txn, draft->model.id, "w", &record, err);
+}
+
+static enum err_code
+write_loose(struct draft *draft, size_t size, struct draft_value **out, struct err *err)
+{
+    AUTO_WRITER w = NULL;
+
+    TRY(draft_write_loose(draft, "beside", size, STORE_CLASS_BULK, &w, err));
+    TRY(draft_write_append(w, mine, size, err));
+    return draft_write_keep(TAKE(w), out, err);
+}
+
+static enum err_code
+publish_beside(struct draft *draft, void *context, struct err *err)
+{
+    struct beside *b = context;
+    struct draft_writer *w = NULL;
+
+    TRY(write_loose(draft, LARGE, &b->named, err));
+    TRY(write_loose(draft, LARGE, &b->unnamed, err));
+    TRY(draft_write_loose(draft, "beside", 10, STORE_CLASS_BULK, &w, err));
+    TRY(draft_write_append(w, mine, 9, err));
+    MUST_FAIL(draft_write_keep(w, &b->unnamed, err), ERR_INTERNAL,
+              "only 9 of the 10 bytes of 'beside'");
+    TRY(draft_also_publish(draft, put_beside, b, err));
+    HOLDS(draft_to_publish(draft, put_beside, 0) == b);
+    HOLDS(draft_to_publish(draft, put_beside, 1) == NULL);
+    return OK;
+}
+
+static void
+records_beside_the_variables_are_published_with_them(void **state)
+{
+    struct domain *d = *state;
+    struct beside b = {.times = 0};
+    uint64_t one;
+
+    make_bytes(d, "v", mine, LARGE, false);
+    one = chunks(d);
+    make_bytes(d, "w", mine, 3, false);
+    for (int i = 0; i < 2; i++) {
+        b = (struct beside){.fails = true};
+        FAILS(try_draft(d, i == 1, publish_beside, &b), ERR_UNAVAILABLE, &d->f->err);
+        assert_int_equal(chunks(d), one + (uint64_t)i * one);
+        b = (struct beside){.fails = false};
+        draft_works(d, i == 1, publish_beside, &b);
+        assert_int_equal(b.times, 3);
+        assert_int_equal(chunks(d), 2 * one); /* what got into no record is gone */
+        assert_int_equal(findings(d), 0);
+    }
+    delete_variable(d, "w");
+    assert_int_equal(chunks(d), one);
+}
+
 /* --- variables that are made ----------------------------------------------------------------- */
 
 static enum err_code
@@ -572,6 +652,7 @@ main(void)
         DOMAIN_TEST(what_is_taken_for_granted_must_hold),
         DOMAIN_TEST(blind_writes_count_what_came_between),
         DOMAIN_TEST(a_draft_that_changes_nothing_makes_no_revision),
+        DOMAIN_TEST(records_beside_the_variables_are_published_with_them),
         DOMAIN_TEST(variables_are_made_with_and_without_a_value),
         DOMAIN_TEST(a_variable_that_somebody_else_makes_is_met_the_next_time),
         DOMAIN_TEST(draws_and_new_variables_take_places_in_order),
