@@ -1,6 +1,5 @@
 /* Checkpoints of a draft hold the values as they were when they were asked for, whatever the run
  * does to the variables before and after. */
-#include "service/draft_parts.h"
 #include "tests/unit/service/draft_fixture.h"
 
 enum { LARGE = 400000, STAGED = 1500000 };
@@ -215,100 +214,6 @@ so_is_one_of_what_was_stored(void **state)
     tell(*state, save_stored_twice, true, (const int[]){SECOND, FIRST, -1});
 }
 
-/* --- edits over edits ----------------------------------------------------------------------- */
-
-/* Layers of edits, each with a checkpoint that holds it, of one byte in ever another chunk. */
-struct layers {
-    int count;
-    size_t size;
-};
-
-static size_t
-layer_place(const struct layers *l, int layer)
-{
-    return ((size_t)layer * (STORE_BULK_BYTES + 1)) % l->size;
-}
-
-static enum err_code
-pile_up(struct draft *draft, void *context, struct err *err)
-{
-    const struct layers *l = context;
-    char name[16];
-
-    for (int i = 0; i < l->count; i++) {
-        const uint8_t byte = (uint8_t)(i % 250 + 1);
-
-        TRY(write_part(draft, "v", layer_place(l, i), &byte, 1, err));
-        snprintf(name, sizeof name, "c%d", i);
-        if (i % 100 == 99)
-            TRY(save_now(draft, "kept", "v", true, err));
-        TRY(save_now(draft, name, "v", false, err));
-    }
-    return OK;
-}
-
-static void
-must_be_piled(struct domain *d, const struct layers *l, uint8_t *bytes)
-{
-    char name[16];
-
-    for (int i = 0; i < l->count; i++) {
-        bytes[layer_place(l, i)] = (uint8_t)(i % 250 + 1);
-        snprintf(name, sizeof name, "c%d", i);
-        if (i % 97 == 0 || i == l->count - 1)
-            saved_must_be(d, name, "v", bytes, l->size);
-    }
-    bytes_must_be(d, "v", bytes, l->size);
-}
-
-/* More chunks than a commit rewrites: those of the older layers are staged, over whatever edits lie
- * below them. */
-static void
-edits_pile_up_as_high_as_a_run_is_long(void **state)
-{
-    struct domain *d = *state;
-    struct layers l = {.count = 300, .size = 10 * STORE_BULK_BYTES};
-    uint8_t *bytes = some_bytes(l.size, 1);
-
-    make_bytes(d, "v", bytes, l.size, false);
-    draft_works(d, true, pile_up, &l);
-    must_be_piled(d, &l, bytes);
-    assert_int_equal(findings(d), 0);
-    /* Each layer has a chunk of its own; only the first layer's was in no checkpoint before. */
-    assert_int_equal(chunks(d), 9 + (uint64_t)l.count);
-    free(bytes);
-}
-
-static enum err_code
-pile_up_high(struct draft *draft, void *context, struct err *err)
-{
-    const struct layers *l = context;
-    struct draft_variable *variable = NULL;
-    uint8_t byte = 0;
-
-    TRY(draft_find(draft, "v", &variable, err));
-    for (int i = 0; i < l->count; i++) {
-        TRY(write_part(draft, "v", 7, &(uint8_t){(uint8_t)i}, 1, err));
-        variable->value->holders++; /* as a checkpoint would */
-    }
-    TRY(draft_read(draft, variable, 7, 1, &byte, err));
-    HOLDS(byte == (uint8_t)(l->count - 1));
-    TRY(draft_read(draft, variable, l->size - 1, 1, &byte, err));
-    return err_set(err, ERR_ABORTED, "enough");
-}
-
-static void
-reading_through_many_edits_takes_no_stack(void **state)
-{
-    struct domain *d = *state;
-    struct layers l = {.count = 20000, .size = 100000};
-    uint8_t *bytes = some_bytes(l.size, 1);
-
-    make_bytes(d, "v", bytes, l.size, false);
-    FAILS(try_draft(d, true, pile_up_high, &l), ERR_ABORTED, &d->f->err);
-    free(bytes);
-}
-
 /* --- what is refused ----------------------------------------------------------------------- */
 
 static enum err_code
@@ -459,8 +364,6 @@ main(void)
         DOMAIN_TEST(an_edited_value_lives_on_in_its_checkpoint_alone),
         DOMAIN_TEST(a_checkpoint_of_the_run_is_replaced_in_the_run),
         DOMAIN_TEST(so_is_one_of_what_was_stored),
-        DOMAIN_TEST(edits_pile_up_as_high_as_a_run_is_long),
-        DOMAIN_TEST(reading_through_many_edits_takes_no_stack),
         DOMAIN_TEST(what_cannot_be_saved_is_refused_when_it_is_asked_for),
         DOMAIN_TEST(what_was_saved_is_told),
         DOMAIN_TEST(a_checkpoint_that_appears_meanwhile_is_met_the_next_time),
