@@ -27,16 +27,8 @@ check_num_updates(const struct store_view *view, const struct model_record *mode
                   struct expr_tree *tree, struct err *err)
 {
     char text[TENSOR_TYPE_TEXT_BYTES_MAX];
-    AUTO(compute_source) source;
-    struct expr_source values;
-    enum err_code code;
 
-    compute_source_init(&source, view, model->id);
-    values = compute_expr_source(&source);
-    code = expr_infer(tree, &values, DTYPE_UNSET, err);
-    if (code != OK)
-        err_prefix(err, "num_updates");
-    TRY(code);
+    TRY(compute_infer(view, model->id, tree, "num_updates", err));
     if (tree->root->type.shape.rank == 0 &&
         (dtype_is_float(tree->root->type.dtype) || dtype_is_integer(tree->root->type.dtype)))
         return OK;

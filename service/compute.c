@@ -1,6 +1,5 @@
-/* A model's variables as an expression's source, and results as values. Each variable met is opened
- * once and remembered with its version: a unit that publishes what was computed ahead of it can
- * tell whether that still holds. */
+/* A model's variables as an expression's source, and results in memory. Each variable met is opened
+ * once. */
 #include "service/compute.h"
 
 #include <inttypes.h>
@@ -95,8 +94,6 @@ new_read(struct compute_source *source, size_t at, const char *name, struct comp
     TRY(insert_read(source, at, &read, err));
     CHECK(read != NULL);
     memcpy(read->name, name, strlen(name) + 1);
-    read->id = variable.id;
-    read->version = variable.version;
     read->type = variable.type;
     *out = read;
     if (variable.value.kind == VALUE_NONE)
@@ -189,19 +186,19 @@ compute_expr_source(struct compute_source *source)
 }
 
 enum err_code
-compute_check_reads(const struct compute_source *source, struct store_txn *txn, struct err *err)
+compute_infer(const struct store_view *view, uint64_t model_id, struct expr_tree *tree,
+              const char *what, struct err *err)
 {
-    for (size_t i = 0; i < source->read_count; i++) {
-        const struct compute_read *read = source->reads[i];
-        struct variable_record now;
-        bool found = false;
+    AUTO(compute_source) reads = {0};
+    struct expr_source source;
+    enum err_code code;
 
-        TRY(record_get_variable(store_txn_view(txn), source->model_id, read->name, &found, &now,
-                                err));
-        if (!found || now.id != read->id || now.version != read->version)
-            return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", read->name);
-    }
-    return OK;
+    compute_source_init(&reads, view, model_id);
+    source = compute_expr_source(&reads);
+    code = expr_infer(tree, &source, DTYPE_UNSET, err);
+    if (code != OK)
+        err_prefix(err, "%s", what);
+    return code;
 }
 
 uint64_t
@@ -251,35 +248,6 @@ compute_size(const struct expr_tree *tree, const struct expr_source *source,
     TRY(evaluator_open(tree, source, options, &evaluator, err));
     TRY(evaluator_strings(evaluator, strings, err));
     *size = strings->size;
-    return OK;
-}
-
-enum err_code
-compute_build(const struct expr_tree *tree, const struct expr_source *source,
-              const struct evaluator_options *options, struct value_builder *builder,
-              struct err *err)
-{
-    AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
-    uint64_t count = shape_count(&tree->root->type.shape), first = 0;
-    uint32_t element_size = dtype_size(tree->root->type.dtype);
-    _Alignas(16) uint8_t element[16];
-
-    if (count > 0 && expr_constant_fill(tree, element))
-        return value_builder_fill(builder, element, element_size, err);
-    TRY(evaluator_open(tree, source, options, &evaluator, err));
-    while (first < count) {
-        uint8_t *room = NULL;
-        size_t size = 0;
-        uint64_t fits;
-
-        TRY(value_builder_reserve(builder, &room, &size, err));
-        fits = size / element_size;
-        if (fits > count - first)
-            fits = count - first;
-        TRY(evaluator_read(evaluator, first, fits, room, err));
-        TRY(value_builder_commit(builder, fits * element_size, err));
-        first += fits;
-    }
     return OK;
 }
 

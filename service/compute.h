@@ -1,14 +1,14 @@
-/* Expressions over the values of a model: where {"variable": …} reads from, and what was read. */
+/* Expressions over the values of a model as they are in one view. (Those of a run read its draft:
+ * draft_source.) */
 #ifndef SERVICE_COMPUTE_H
 #define SERVICE_COMPUTE_H
 
 #include "service/expr.h"
 #include "service/state.h"
 
-/* One variable an expression read, as it was then. */
+/* One variable an expression read. */
 struct compute_read {
     char name[NAME_BYTES_MAX + 1];
-    uint64_t id, version;
     bool initialized;
     struct tensor_type type;
     struct value_reader reader;
@@ -29,19 +29,17 @@ void compute_source_drop(struct compute_source *source);
 /* The functions an expression calls; borrows source. Reading an uninitialized variable is
  * ERR_FAILED_PRECONDITION; an unknown one ERR_NOT_FOUND. */
 struct expr_source compute_expr_source(struct compute_source *source);
-/* ERR_CONFLICT when a variable that was read is not what it was, in the transaction's state. */
-ERR_MUST_CHECK enum err_code compute_check_reads(const struct compute_source *source,
-                                                 struct store_txn *txn, struct err *err);
+/* Infers a tree over a model's variables, with or without values. Errors begin with `what` it is.
+ */
+ERR_MUST_CHECK enum err_code compute_infer(const struct store_view *view, uint64_t model_id,
+                                           struct expr_tree *tree, const char *what,
+                                           struct err *err);
 
 /* "variable 'w' is not initialized: …", naming the variable. */
 enum err_code compute_uninitialized(const char *name, struct err *err);
 
-/* Evaluates the whole of an inferred and drawn tree into the builder: as a fill when it is one. */
-ERR_MUST_CHECK enum err_code compute_build(const struct expr_tree *tree,
-                                           const struct expr_source *source,
-                                           const struct evaluator_options *options,
-                                           struct value_builder *builder, struct err *err);
-/* The same into memory: tensor_type_bytes of the root's type, not for strings. */
+/* Evaluates the whole of an inferred and drawn tree into memory: tensor_type_bytes of the root's
+ * type, not for strings. */
 ERR_MUST_CHECK enum err_code compute_read_all(const struct expr_tree *tree,
                                               const struct expr_source *source,
                                               const struct evaluator_options *options, void *out,

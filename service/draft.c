@@ -74,8 +74,8 @@ place_of(const struct draft *draft, const char *name)
     return low;
 }
 
-struct draft_variable *
-draft_known(const struct draft *draft, const char *name)
+static struct draft_variable *
+known(const struct draft *draft, const char *name)
 {
     size_t at = place_of(draft, name);
 
@@ -100,9 +100,9 @@ reserve_variable(struct draft *draft, struct err *err)
     return OK;
 }
 
-enum err_code
-draft_add_variable(struct draft *draft, const char *name, struct draft_variable **out,
-                   struct err *err)
+/* An entry of that name, empty, in its place. */
+static enum err_code
+add_variable(struct draft *draft, const char *name, struct draft_variable **out, struct err *err)
 {
     size_t at = place_of(draft, name);
     struct draft_variable *variable;
@@ -158,12 +158,12 @@ look(struct draft *draft, const char *name, struct draft_variable **out, struct 
     struct variable_record record;
     bool found = false;
 
-    *out = draft_known(draft, name);
+    *out = known(draft, name);
     if (*out != NULL)
         return OK;
     TRY(draft_work(draft, DRAFT_STEP_WORK_BYTES, err));
     TRY(record_get_variable(draft->view, draft->model.id, name, &found, &record, err));
-    TRY(draft_add_variable(draft, name, out, err));
+    TRY(add_variable(draft, name, out, err));
     return found ? take_record(draft, *out, &record, err) : OK;
 }
 
@@ -188,7 +188,7 @@ draft_look(struct draft *draft, const char *name, struct draft_variable **out, s
     struct draft_variable *variable = NULL;
 
     *out = NULL;
-    if (draft_known(draft, name) == NULL) {
+    if (known(draft, name) == NULL) {
         TRY(name_check("variable", name, err));
         if (draft->named_count == limit)
             return err_set(err, ERR_INVALID_ARGUMENT,
@@ -250,7 +250,7 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
         err_about(err, "variable", spec->name);
         return err_set(err, ERR_ALREADY_EXISTS, "variable '%s' exists already", spec->name);
     }
-    variable = draft_known(draft, spec->name);
+    variable = known(draft, spec->name);
     TRY(graph_count_variable(spec->initial_value, &nodes, err));
     made = arena_alloc(&draft->arena, sizeof *made, err);
     if (made == NULL)

@@ -108,9 +108,6 @@ ERR_MUST_CHECK enum err_code draft_value_open(struct draft *draft, struct draft_
 ERR_MUST_CHECK enum err_code draft_value_read(struct draft *draft, struct draft_value *value,
                                               uint64_t offset, uint64_t size, void *out,
                                               struct err *err);
-ERR_MUST_CHECK enum err_code draft_value_lend(struct draft *draft, struct draft_value *value,
-                                              uint64_t offset, uint64_t size, struct bytes *out,
-                                              struct err *err);
 /* By place: whoever goes through a value finds its neighbours near. *out owned: mem_free. */
 ERR_MUST_CHECK enum err_code draft_blocks_sorted(const struct draft_blocks *blocks,
                                                  struct draft_block **out, struct err *err);
@@ -129,9 +126,5 @@ void draft_rely(struct draft_variable *variable);
 /* Opens the draft's stage when first wanted. */
 ERR_MUST_CHECK enum err_code draft_stage(struct draft *draft, struct err *err);
 enum store_class draft_class_of(const struct draft_variable *variable);
-/* A variable entry of that name, empty, in its place. */
-ERR_MUST_CHECK enum err_code draft_add_variable(struct draft *draft, const char *name,
-                                                struct draft_variable **out, struct err *err);
-struct draft_variable *draft_known(const struct draft *draft, const char *name);
 
 #endif

@@ -136,9 +136,9 @@ draft_value_read(struct draft *draft, struct draft_value *value, uint64_t offset
 
 /* Chunks and records lie where they are as long as the view does; what is made when read does not,
  * and what is staged may be written out while more is staged. */
-enum err_code
-draft_value_lend(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
-                 struct bytes *out, struct err *err)
+static enum err_code
+lend(struct draft *draft, struct draft_value *value, uint64_t offset, uint64_t size,
+     struct bytes *out, struct err *err)
 {
     struct bytes run = {0};
 
@@ -190,7 +190,7 @@ draft_lend(struct draft *draft, struct draft_variable *variable, uint64_t offset
     draft_rely(variable);
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
-    return draft_value_lend(draft, variable->value, offset, size, out, err);
+    return lend(draft, variable->value, offset, size, out, err);
 }
 
 enum err_code

@@ -220,8 +220,9 @@ number_variable(struct store_txn *txn, uint64_t model_id, const char *name, uint
     }
 }
 
-uint64_t *
-graph_numbers_next(struct graph_numbers *numbers, const char *name)
+/* Where the number that follows the last one of this name is kept; UINT64_MAX before the first. */
+static uint64_t *
+next_of(struct graph_numbers *numbers, const char *name)
 {
     uint32_t i = 0;
 
@@ -240,7 +241,7 @@ uint64_t
 graph_numbers_read(struct graph_numbers *numbers, const char *name)
 {
     struct reader ahead = numbers->recorded;
-    uint64_t *next = graph_numbers_next(numbers, name);
+    uint64_t *next = next_of(numbers, name);
 
     if (reader_u32(&ahead) == numbers->index && !ahead.failed) {
         *next = reader_u64(&ahead);
@@ -274,7 +275,7 @@ place_item(void *context, const struct graph_item *item, struct err *err)
     if (item->expr == p->tree->root && graph_is_initializer(p->tree))
         return OK;
     TRY(number_scope(p->txn, p->model_id, graph_scope_name(p->tree, item->expr), &number, err));
-    next = graph_numbers_next(&p->numbers, graph_scope_name(p->tree, item->expr));
+    next = next_of(&p->numbers, graph_scope_name(p->tree, item->expr));
     if (*next != number) {
         TRY(buf_append_u32(p->out, p->numbers.index, err));
         TRY(buf_append_u64(p->out, number, err));

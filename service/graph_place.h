@@ -27,8 +27,6 @@ struct graph_numbers {
     uint32_t index;         /* of the scope that comes next */
     struct reader recorded; /* when reading: a place_record's numbers */
 };
-/* Where the number that follows the last one of this name is kept; UINT64_MAX before the first. */
-uint64_t *graph_numbers_next(struct graph_numbers *numbers, const char *name);
 /* The number of the next scope, which has this name. */
 uint64_t graph_numbers_read(struct graph_numbers *numbers, const char *name);
 

@@ -33,8 +33,8 @@ place_of(const struct initialize_plan *plan, const char *name)
     return low;
 }
 
-struct initialize_step *
-initialize_plan_find(const struct initialize_plan *plan, const char *name)
+static struct initialize_step *
+find_step(const struct initialize_plan *plan, const char *name)
 {
     size_t at = place_of(plan, name);
 
@@ -133,7 +133,7 @@ static enum err_code
 select_named(struct initialize_plan *plan, const struct initialize_spec *spec, struct err *err)
 {
     for (size_t i = 0; i < spec->name_count; i++) {
-        struct initialize_step *step = initialize_plan_find(plan, spec->names[i]);
+        struct initialize_step *step = find_step(plan, spec->names[i]);
         struct draft_variable *variable = NULL;
 
         if (step != NULL)
@@ -250,7 +250,7 @@ static enum err_code
 visit_name(void *context, const char *name, bool initialized, struct err *err)
 {
     struct walk *walk = context;
-    struct initialize_step *step = initialize_plan_find(walk->plan, name);
+    struct initialize_step *step = find_step(walk->plan, name);
 
     if (!initialized)
         return OK;
@@ -346,7 +346,7 @@ order_steps(struct initialize_plan *plan, struct err *err)
 static struct initialize_step *
 new_value(struct initialize_plan *plan, const char *name, bool initialized)
 {
-    struct initialize_step *step = initialized ? initialize_plan_find(plan, name) : NULL;
+    struct initialize_step *step = initialized ? find_step(plan, name) : NULL;
 
     return step != NULL && step->in_run ? step : NULL;
 }

@@ -119,8 +119,8 @@ as_double(const struct expr *node, const struct op_schedule_number *number)
 }
 
 /* Whole numbers beside a float are floats of its dtype. */
-void
-op_schedule_floor(const struct expr *node, struct op_schedule_number *number)
+static void
+floor_number(const struct expr *node, struct op_schedule_number *number)
 {
     tensor_element_of_double(node->type.dtype, floor(as_double(node, number)), number->bytes);
 }
@@ -153,6 +153,6 @@ op_schedule_progress(struct evaluator *e, const struct expr *node, bool staircas
     TRY(op_schedule_steps(e, node, out, &decay_steps, err));
     TRY(op_schedule_binary(node, KERNEL_DIVIDE, out, &decay_steps, out, err));
     if (staircase)
-        op_schedule_floor(node, out);
+        floor_number(node, out);
     return OK;
 }

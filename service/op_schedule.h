@@ -28,7 +28,6 @@ ERR_MUST_CHECK enum err_code op_schedule_binary(const struct expr *node, enum ke
                                                 const struct op_schedule_number *a,
                                                 const struct op_schedule_number *b,
                                                 struct op_schedule_number *out, struct err *err);
-void op_schedule_floor(const struct expr *node, struct op_schedule_number *number);
 void op_schedule_ceil(const struct expr *node, struct op_schedule_number *number);
 
 /* global_step and decay_steps. ERR_INVALID_ARGUMENT names a negative step, and decay steps that are

@@ -137,23 +137,6 @@ check_learning_rate(const struct expr *root, struct err *err)
                    (double)FLT_MAX);
 }
 
-/* The variables it reads must be there, with or without a value. */
-static enum err_code
-infer_learning_rate(const struct store_view *view, const struct model_record *model,
-                    struct expr_tree *tree, struct err *err)
-{
-    AUTO(compute_source) source;
-    struct expr_source values;
-    enum err_code code;
-
-    compute_source_init(&source, view, model->id);
-    values = compute_expr_source(&source);
-    code = expr_infer(tree, &values, DTYPE_UNSET, err);
-    if (code != OK)
-        err_prefix(err, "learning_rate");
-    return code;
-}
-
 /* A stated one is written from where it is; the default becomes the record's. */
 static enum err_code
 take_learning_rate(const struct change_unit *u, const struct store_view *view,
@@ -163,7 +146,7 @@ take_learning_rate(const struct change_unit *u, const struct store_view *view,
     struct expr_tree *stated = u->spec->learning_rate;
 
     if (stated != NULL) {
-        TRY(infer_learning_rate(view, model, stated, err));
+        TRY(compute_infer(view, model->id, stated, "learning_rate", err));
         TRY(check_learning_rate(stated->root, err));
         return OK;
     }

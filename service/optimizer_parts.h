@@ -47,8 +47,6 @@ struct optimizer_apply {
     struct optimizer_contribution *contribution; /* in the draft's arena; NULL: applied at once */
 };
 
-void optimizer_apply_drop(struct optimizer_apply *apply);
-
 /* --- slots (optimizer_slots.c) --- */
 
 /* Finds the slots of a variable, or makes them all; likewise the powers of the optimizer.

@@ -98,20 +98,6 @@ kernel_scatter_row(enum kernel_scatter op, enum dtype dtype, void *target,
         CHECK(kernel_binary(binaries[op], dtype, old, update, target, count, NULL) == OK);
 }
 
-void
-kernel_scatter(enum kernel_scatter op, enum dtype dtype, void *target, uint64_t width,
-               const uint64_t *rows, uint64_t count, struct kernel_operand updates)
-{
-    const uint64_t row_bytes = width * dtype_size(dtype);
-    const uint8_t *from = updates.data;
-
-    for (uint64_t i = 0; i < count; i++) {
-        struct kernel_operand update = {from + i * updates.step * row_bytes, updates.step};
-
-        kernel_scatter_row(op, dtype, (uint8_t *)target + rows[i] * row_bytes, update, width);
-    }
-}
-
 /* --- the plain twin: one element at a time --------------------------------------------------- */
 
 /* The quotient of magnitudes, then the sign: no value traps. */
@@ -133,27 +119,22 @@ plain_quotient(enum dtype dtype, uint8_t *target, const uint8_t *update)
 }
 
 void
-kernel_scatter_plain(enum kernel_scatter op, enum dtype dtype, void *target, uint64_t width,
-                     const uint64_t *rows, uint64_t count, struct kernel_operand updates)
+kernel_scatter_row_plain(enum kernel_scatter op, enum dtype dtype, void *target,
+                         struct kernel_operand update, uint64_t count)
 {
     const uint32_t size = dtype_size(dtype);
-    const uint8_t *from = updates.data;
-    uint8_t *to = target;
 
     CHECK(kernel_scatter_known(op, dtype));
     for (uint64_t i = 0; i < count; i++) {
-        for (uint64_t k = 0; k < width; k++) {
-            uint8_t *element = to + (rows[i] * width + k) * size;
-            const uint8_t *update = from + (i * width + k) * updates.step * size;
+        const uint8_t *from = (const uint8_t *)update.data + i * update.step * size;
+        uint8_t *element = (uint8_t *)target + i * size;
 
-            if (op == KERNEL_SCATTER_UPDATE)
-                memcpy(element, update, size);
-            else if (op == KERNEL_SCATTER_DIVIDE && dtype_is_integer(dtype))
-                plain_quotient(dtype, element, update);
-            else
-                CHECK(kernel_binary_plain(binaries[op], dtype, (struct kernel_operand){element, 0},
-                                          (struct kernel_operand){update, 0}, element, 1,
-                                          NULL) == OK);
-        }
+        if (op == KERNEL_SCATTER_UPDATE)
+            memcpy(element, from, size);
+        else if (op == KERNEL_SCATTER_DIVIDE && dtype_is_integer(dtype))
+            plain_quotient(dtype, element, from);
+        else
+            CHECK(kernel_binary_plain(binaries[op], dtype, (struct kernel_operand){element, 0},
+                                      (struct kernel_operand){from, 0}, element, 1, NULL) == OK);
     }
 }

@@ -1,7 +1,7 @@
-/* Scatter kernels: rows of one tensor changed by rows of another.
+/* Scatter kernels: a row of one tensor changed by a row of another.
  *
- * Rules (TensorFlow's CPU kernels): rows are taken one after the other, so what stands twice is
- * done twice, in order, and of two updates the last one stays. ADD SUBTRACT MULTIPLY MINIMUM
+ * Rules (TensorFlow's CPU kernels): the caller takes rows one after the other, so what stands twice
+ * is done twice, in order, and of two updates the last one stays. ADD SUBTRACT MULTIPLY MINIMUM
  * MAXIMUM are kernel_binary's with the old element first. DIVIDE is too, but for integers, whose
  * quotient is cut off towards zero; the smallest integer divided by -1 wraps to itself. An integer
  * zero divisor, which ends TensorFlow's process, is to be looked for before (kernel_scatter_zero).
@@ -31,11 +31,7 @@ uint64_t kernel_scatter_zero(enum kernel_scatter op, enum dtype dtype, const voi
 /* target[i] = target[i] op update[i*update.step], i < count. */
 void kernel_scatter_row(enum kernel_scatter op, enum dtype dtype, void *target,
                         struct kernel_operand update, uint64_t count);
-/* For every i < count, in order: the `width` elements of row rows[i] of target by those of row i of
- * updates; with updates.step 0 each by that one element. */
-void kernel_scatter(enum kernel_scatter op, enum dtype dtype, void *target, uint64_t width,
-                    const uint64_t *rows, uint64_t count, struct kernel_operand updates);
-void kernel_scatter_plain(enum kernel_scatter op, enum dtype dtype, void *target, uint64_t width,
-                          const uint64_t *rows, uint64_t count, struct kernel_operand updates);
+void kernel_scatter_row_plain(enum kernel_scatter op, enum dtype dtype, void *target,
+                              struct kernel_operand update, uint64_t count);
 
 #endif

@@ -258,7 +258,7 @@ note_applied(struct optimizer_apply *apply, struct optimizer_applied *out, struc
 
 /* --- the verb ------------------------------------------------------------------------------ */
 
-void
+static void
 optimizer_apply_drop(struct optimizer_apply *apply)
 {
     for (size_t i = 0; i < apply->target_count; i++) {

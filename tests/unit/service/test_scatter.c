@@ -17,6 +17,22 @@ static struct {
     struct memory before, updates, fast, plain;
 } bench;
 
+typedef void change_row(enum kernel_scatter op, enum dtype dtype, void *target,
+                        struct kernel_operand update, uint64_t count);
+
+/* Rows one after the other, as the verbs have it; with updates.step 0 each by that one element. */
+static void
+change_rows(change_row *change, enum kernel_scatter op, enum dtype dtype, void *target,
+            uint64_t width, const uint64_t *rows, uint64_t count, struct kernel_operand updates)
+{
+    const uint64_t row_bytes = width * dtype_size(dtype);
+    const uint8_t *from = updates.data;
+
+    for (uint64_t i = 0; i < count; i++)
+        change(op, dtype, (uint8_t *)target + rows[i] * row_bytes,
+               (struct kernel_operand){from + i * updates.step * row_bytes, updates.step}, width);
+}
+
 static void
 compare_one(enum kernel_scatter op, enum dtype dtype, uint64_t width, uint32_t step, uint32_t *seed)
 {
@@ -29,8 +45,8 @@ compare_one(enum kernel_scatter op, enum dtype dtype, uint64_t width, uint32_t s
         rows[i] = next_word(seed) % ROWS;
     memcpy(&bench.fast, &bench.before, (guard + 1) * size);
     memcpy(&bench.plain, &bench.before, (guard + 1) * size);
-    kernel_scatter(op, dtype, &bench.fast, width, rows, NAMED, updates);
-    kernel_scatter_plain(op, dtype, &bench.plain, width, rows, NAMED, updates);
+    change_rows(kernel_scatter_row, op, dtype, &bench.fast, width, rows, NAMED, updates);
+    change_rows(kernel_scatter_row_plain, op, dtype, &bench.plain, width, rows, NAMED, updates);
     if (dtype_is_number(dtype))
         same_numbers(dtype, bench.fast.bytes, bench.plain.bytes, guard);
     else
@@ -96,7 +112,8 @@ scatter_int32(enum kernel_scatter op, const int32_t updates[6], const int32_t ex
     static const uint64_t rows[6] = {1, 0, 1, 1, 0, 2};
     int32_t target[3] = {-7, 100, INT32_MIN};
 
-    kernel_scatter(op, DTYPE_INT32, target, 1, rows, 6, (struct kernel_operand){updates, 1});
+    change_rows(kernel_scatter_row, op, DTYPE_INT32, target, 1, rows, 6,
+                (struct kernel_operand){updates, 1});
     assert_memory_equal(target, expected, sizeof target);
 }
 
