@@ -93,15 +93,20 @@ variable_lay_rows(struct service *service, const char *model, const char *name, 
                   struct err *err)
 {
     struct laying l = {.service = service, .model = model, .name = name};
-    uint32_t lock = service_update_lock_bit(model, name);
+    uint32_t lock = service_update_lock_bit(model, name), closed = 0;
     enum err_code code = ERR_CONFLICT;
 
     *done = false;
     service_update_locks(service, lock, true);
     for (int i = 0; code == ERR_CONFLICT && i < SERVICE_UPDATE_TRIES_MAX; i++) {
+        if (i == SERVICE_UPDATE_TRIES_OPEN) { /* small updates wait from here on */
+            closed = lock;
+            service_update_close(service, closed);
+        }
         err_clear(err);
         code = try_once(&l, done, err);
     }
+    service_update_open(service, closed);
     service_update_locks(service, lock, false);
     if (code != ERR_CONFLICT)
         return code;
