@@ -130,7 +130,7 @@ api_describe_averaged(const struct average_applied *applied, json_t **out, struc
     TRY(api_json_made(json_object(), &json, err));
     TRY(api_json_set(json, "moving_averages", json_string(applied->averages), err));
     if (applied->has_decay)
-        TRY(api_json_set(json, "decay", json_real(applied->decay), err));
+        TRY(api_json_set(json, "decay", api_json_real(applied->decay), err));
     TRY(api_json_made(json_object(), &versions, err));
     TRY(api_json_set(json, "versions", versions, err));
     for (size_t i = 0; i < applied->shadow_count; i++)

@@ -1,5 +1,6 @@
 #include "api/describe.h"
 
+#include <math.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -19,6 +20,16 @@ static enum err_code
 no_memory(struct err *err)
 {
     return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
+}
+
+json_t *
+api_json_real(double value)
+{
+    if (isnan(value))
+        return json_string("NaN");
+    if (isinf(value))
+        return json_string(value > 0 ? "Infinity" : "-Infinity");
+    return json_real(value);
 }
 
 enum err_code

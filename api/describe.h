@@ -34,6 +34,8 @@ ERR_MUST_CHECK enum err_code api_describe_names(const char *names, size_t stride
 enum { API_TIME_BYTES_MAX = 32 };
 const char *api_describe_time(uint64_t wall_ms, char out[static API_TIME_BYTES_MAX]);
 
+/* json_real, which has none for what is not finite: "NaN", "Infinity" or "-Infinity" then. */
+json_t *api_json_real(double value);
 /* Takes json into *out; NULL means out of memory: *out is unchanged then. */
 ERR_MUST_CHECK enum err_code api_json_made(json_t *json, json_t **out, struct err *err);
 /* Adds to an object; takes value (NULL: out of memory). */

@@ -151,17 +151,6 @@ api_gradient_variables_take(struct api_request *rq, struct api_object *object,
     return OK;
 }
 
-/* What is not finite is text. */
-static json_t *
-real(double value)
-{
-    if (isnan(value))
-        return json_string("NaN");
-    if (isinf(value))
-        return json_string(value > 0 ? "Infinity" : "-Infinity");
-    return json_real(value);
-}
-
 static enum err_code
 describe_contribution(const struct optimizer_applied *applied, json_t *json, struct err *err)
 {
@@ -189,9 +178,9 @@ describe_step(const struct optimizer_applied *applied, json_t *json, struct err 
     AUTO_CALL(api_json_release) json_t *versions = NULL;
 
     TRY(api_json_made(json_object(), &versions, err));
-    TRY(api_json_set(json, "learning_rate", real(applied->learning_rate), err));
-    TRY(api_json_set(json, "gradient_norm", real(applied->gradient_norm), err));
-    TRY(api_json_set(json, "clip_scale", real(applied->clip_scale), err));
+    TRY(api_json_set(json, "learning_rate", api_json_real(applied->learning_rate), err));
+    TRY(api_json_set(json, "gradient_norm", api_json_real(applied->gradient_norm), err));
+    TRY(api_json_set(json, "clip_scale", api_json_real(applied->clip_scale), err));
     for (size_t i = 0; i < applied->variable_count; i++)
         TRY(api_json_set(versions, applied->variables[i].name,
                          json_integer((json_int_t)applied->variables[i].version), err));

@@ -1,4 +1,5 @@
 /* Moving averages made, changed and deleted. Their sets grow by runs. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -117,8 +118,10 @@ change_unit(struct store_txn *txn, void *context, struct err *err)
     if (!found)
         TRY(begin_new(u, txn, model.id, &config, err));
     TRY(take_suffix(u, found, &config, err));
-    if (!isfinite(u->spec->decay))
-        return err_set(err, ERR_INVALID_ARGUMENT, "the decay must be a finite number");
+    if (!isfinite((float)u->spec->decay))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "the decay must be a finite number that float32 has, at most %.9g",
+                       (double)FLT_MAX);
     if (u->spec->num_updates != NULL)
         TRY(check_num_updates(view, &model, u->spec->num_updates, err));
     *u->created = !found;

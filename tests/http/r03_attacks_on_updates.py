@@ -53,6 +53,15 @@ def test_numbers_that_float32_does_not_have(s):
     assert s.value("w") == [1.0]
 
 
+def test_averages_that_are_not_finite_are_told(s):
+    """They were computed and kept, and the reply said that there was no memory."""
+    s.make("w", [1.0])
+    s.refuses(400, "INVALID_ARGUMENT", ("decay", "float32"), "PUT", "moving_averages/bad", {"decay": 1e308})
+    s.put("moving_averages/ema", {"decay": 0.9, "num_updates": -10}).expect(201)
+    told = s.post("moving_averages/ema:apply", {"variables": ["w"]}).expect(200).json
+    assert told["decay"] == "-Infinity" and told["versions"] == {"w/ExponentialMovingAverage": 2}
+
+
 def test_a_variable_has_one_gradient(s):
     optimizer(s)
     s.make("w", np.ones([3, 2]))
