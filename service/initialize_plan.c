@@ -33,8 +33,8 @@ place_of(const struct initialize_plan *plan, const char *name)
     return low;
 }
 
-static struct initialize_step *
-find_step(const struct initialize_plan *plan, const char *name)
+struct initialize_step *
+initialize_plan_find(const struct initialize_plan *plan, const char *name)
 {
     size_t at = place_of(plan, name);
 
@@ -133,7 +133,7 @@ static enum err_code
 select_named(struct initialize_plan *plan, const struct initialize_spec *spec, struct err *err)
 {
     for (size_t i = 0; i < spec->name_count; i++) {
-        struct initialize_step *step = find_step(plan, spec->names[i]);
+        struct initialize_step *step = initialize_plan_find(plan, spec->names[i]);
         struct draft_variable *variable = NULL;
 
         if (step != NULL)
@@ -250,7 +250,7 @@ static enum err_code
 visit_name(void *context, const char *name, bool initialized, struct err *err)
 {
     struct walk *walk = context;
-    struct initialize_step *step = find_step(walk->plan, name);
+    struct initialize_step *step = initialize_plan_find(walk->plan, name);
 
     if (!initialized)
         return OK;
@@ -341,78 +341,6 @@ order_steps(struct initialize_plan *plan, struct err *err)
 }
 
 /* --- types --- */
-
-/* The step whose new value is meant; NULL: the current value. */
-static struct initialize_step *
-new_value(struct initialize_plan *plan, const char *name, bool initialized)
-{
-    struct initialize_step *step = initialized ? find_step(plan, name) : NULL;
-
-    return step != NULL && step->in_run ? step : NULL;
-}
-
-static enum err_code
-source_type(void *context, const char *name, bool initialized, struct tensor_type *out,
-            struct err *err)
-{
-    struct initialize_plan *plan = context;
-    struct initialize_step *step = new_value(plan, name, initialized);
-    struct expr_source current = draft_source(plan->draft);
-
-    if (step == NULL)
-        return current.type(current.context, name, initialized, out, err);
-    *out = step->tree.root->type; /* inferred: dependencies come first */
-    return OK;
-}
-
-static enum err_code
-source_read(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
-            void *out, struct err *err)
-{
-    struct initialize_plan *plan = context;
-    struct initialize_step *step = new_value(plan, name, initialized);
-    struct expr_source current = draft_source(plan->draft);
-
-    if (step == NULL)
-        return current.read(current.context, name, initialized, offset, size, out, err);
-    return draft_write_read(step->writer, offset, size, out, err);
-}
-
-static enum err_code
-source_lend(void *context, const char *name, bool initialized, uint64_t offset, uint64_t size,
-            struct bytes *out, struct err *err)
-{
-    struct initialize_plan *plan = context;
-    struct expr_source current = draft_source(plan->draft);
-
-    *out = (struct bytes){0}; /* what is being written is not lent */
-    if (new_value(plan, name, initialized) == NULL)
-        return current.lend(current.context, name, initialized, offset, size, out, err);
-    return OK;
-}
-
-static enum err_code
-source_size(void *context, const char *name, bool initialized, uint64_t *out, struct err *err)
-{
-    struct initialize_plan *plan = context;
-    struct initialize_step *step = new_value(plan, name, initialized);
-    struct expr_source current = draft_source(plan->draft);
-
-    if (step == NULL)
-        return current.size(current.context, name, initialized, out, err);
-    *out = step->strings.size; /* only asked of strings, which are kept whole */
-    return OK;
-}
-
-struct expr_source
-initialize_plan_source(struct initialize_plan *plan)
-{
-    return (struct expr_source){.context = plan,
-                                .type = source_type,
-                                .read = source_read,
-                                .lend = source_lend,
-                                .size = source_size};
-}
 
 static enum err_code
 infer_step(struct initialize_plan *plan, struct initialize_step *step, struct err *err)

@@ -36,6 +36,8 @@ ERR_MUST_CHECK enum err_code initialize_plan_make(struct draft *draft,
                                                   const struct write_options *options,
                                                   struct initialize_plan *out, struct err *err);
 void initialize_plan_drop(struct initialize_plan *plan);
+/* The step of that name; NULL when the plan has none. */
+struct initialize_step *initialize_plan_find(const struct initialize_plan *plan, const char *name);
 /* Where expressions of the run read from: new values of the run, else the draft. */
 struct expr_source initialize_plan_source(struct initialize_plan *plan);
 

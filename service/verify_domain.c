@@ -6,25 +6,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "service/accumulator.h"
-#include "service/average.h"
-#include "service/optimizer_config.h"
 #include "service/state.h"
+#include "service/verify_domain_parts.h"
 #include "store/base/scope.h"
 #include "store/key.h"
 
-struct totals {
-    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
-        applies, averages, members, accumulations, sums, workers, steps, accumulators;
-};
-
-struct check {
-    const struct store_view *view;
-    struct store_verify_report *report;
-    struct totals seen; /* by way of the models */
-};
-
-static void __attribute__((format(printf, 2, 3))) finding(struct check *c, const char *format, ...)
+void
+verify_domain_finding(struct domain_check *c, const char *format, ...)
 {
     struct store_verify_report *report = c->report;
     va_list args;
@@ -37,13 +25,9 @@ static void __attribute__((format(printf, 2, 3))) finding(struct check *c, const
     va_end(args);
 }
 
-/* Calls visit for each record with the prefix. A damaged one is a finding. */
-typedef enum err_code record_visit(struct check *c, void *context, struct bytes key,
-                                   struct bytes record, struct err *err);
-
-static enum err_code
-scan(struct check *c, const struct record_key *prefix, record_visit *visit, void *context,
-     struct err *err)
+enum err_code
+verify_domain_scan(struct domain_check *c, const struct record_key *prefix,
+                   verify_domain_visit *visit, void *context, struct err *err)
 {
     AUTO_CURSOR cursor = NULL;
     struct bytes key, record;
@@ -58,7 +42,7 @@ scan(struct check *c, const struct record_key *prefix, record_visit *visit, void
         if (code == OK)
             code = visit(c, context, key, record, err);
         if (code == ERR_DATA_LOSS) {
-            finding(c, "%s", err != NULL ? err->text : "a record is damaged");
+            verify_domain_finding(c, "%s", err != NULL ? err->text : "a record is damaged");
             err_clear(err);
             code = OK;
         }
@@ -66,8 +50,9 @@ scan(struct check *c, const struct record_key *prefix, record_visit *visit, void
     }
 }
 
-static enum err_code
-count_record(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+enum err_code
+verify_domain_count(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+                    struct err *err)
 {
     uint64_t *count = context;
 
@@ -89,7 +74,7 @@ struct model_check {
 };
 
 static enum err_code
-visit_variable(struct check *c, void *context, struct bytes key, struct bytes record,
+visit_variable(struct domain_check *c, void *context, struct bytes key, struct bytes record,
                struct err *err)
 {
     struct model_check *m = context;
@@ -106,7 +91,8 @@ visit_variable(struct check *c, void *context, struct bytes key, struct bytes re
 
 /* A place is of a variable that knows of it, and before the end of the graph. */
 static enum err_code
-visit_place(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+visit_place(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+            struct err *err)
 {
     struct model_check *m = context;
     char name[NAME_BYTES_MAX + 1];
@@ -119,13 +105,15 @@ visit_place(struct check *c, void *context, struct bytes key, struct bytes recor
     snprintf(name, sizeof name, "%.*s", (int)place.name.size, (const char *)place.name.data);
     TRY(record_get_variable(c->view, m->id, name, &found, &variable, err));
     if (!found || variable.graph_position != record_key_position(key))
-        finding(c, "place %" PRIu64 " of a graph is given to '%s', which is not there",
-                record_key_position(key), name);
+        verify_domain_finding(c,
+                              "place %" PRIu64 " of a graph is given to '%s', which is not there",
+                              record_key_position(key), name);
     return OK;
 }
 
 static enum err_code
-visit_tensor(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+visit_tensor(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+             struct err *err)
 {
     struct model_check *m = context;
     struct tensor_record tensor;
@@ -139,7 +127,7 @@ visit_tensor(struct check *c, void *context, struct bytes key, struct bytes reco
 }
 
 static enum err_code
-visit_checkpoint(struct check *c, void *context, struct bytes key, struct bytes record,
+visit_checkpoint(struct domain_check *c, void *context, struct bytes key, struct bytes record,
                  struct err *err)
 {
     struct model_check *m = context;
@@ -154,199 +142,33 @@ visit_checkpoint(struct check *c, void *context, struct bytes key, struct bytes 
     order = record_key_order(m->id, checkpoint.id);
     TRY(store_get(c->view, record_key_bytes(&order), &ordered, err));
     if (!bytes_equal(ordered, name))
-        finding(c, "checkpoint '%.*s' is not in the order of its model", (int)name.size,
-                (const char *)name.data);
+        verify_domain_finding(c, "checkpoint '%.*s' is not in the order of its model",
+                              (int)name.size, (const char *)name.data);
     m->checkpoint_tensors = 0;
     m->checkpoint_bytes = 0;
     tensors = record_key_tensor(checkpoint.id, bytes_of("", 0));
-    TRY(scan(c, &tensors, visit_tensor, m, err));
+    TRY(verify_domain_scan(c, &tensors, visit_tensor, m, err));
     if (m->checkpoint_tensors != checkpoint.tensors || m->checkpoint_bytes != checkpoint.bytes)
-        finding(c,
-                "checkpoint '%.*s' has %" PRIu64 " tensors of %" PRIu64
-                " bytes, its record says %" PRIu64 " of %" PRIu64,
-                (int)name.size, (const char *)name.data, m->checkpoint_tensors, m->checkpoint_bytes,
-                checkpoint.tensors, checkpoint.bytes);
+        verify_domain_finding(c,
+                              "checkpoint '%.*s' has %" PRIu64 " tensors of %" PRIu64
+                              " bytes, its record says %" PRIu64 " of %" PRIu64,
+                              (int)name.size, (const char *)name.data, m->checkpoint_tensors,
+                              m->checkpoint_bytes, checkpoint.tensors, checkpoint.bytes);
     return OK;
-}
-
-/* The suffix is what its slots are found by. */
-static enum err_code
-visit_optimizer(struct check *c, void *context, struct bytes key, struct bytes record,
-                struct err *err)
-{
-    AUTO(optimizer_config) config = {0};
-    struct bytes name = record_key_name(key);
-
-    (void)context;
-    c->seen.optimizers++;
-    TRY(record_decode_optimizer(record, &config, err));
-    if (config.suffix[0] == '\0')
-        finding(c, "the slots of optimizer '%.*s' have no name", (int)name.size,
-                (const char *)name.data);
-    return OK;
-}
-
-/* Applies are of an optimizer that is there, and come one after the other; those of one run have
- * one revision. */
-static enum err_code
-visit_applies(struct check *c, void *context, struct bytes key, struct bytes record,
-              struct err *err)
-{
-    const struct model_check *m = context;
-    struct bytes text = record_key_name(key), optimizer;
-    struct applies_record applies;
-    struct record_key owner;
-    char name[NAME_BYTES_MAX + 1];
-    bool in_order = true;
-
-    c->seen.applies++;
-    TRY(record_decode_applies(record, &applies, err));
-    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
-    owner = record_key_optimizer(m->id, name);
-    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
-    for (uint32_t i = 1; i < applies.count; i++)
-        in_order = in_order && applies.revisions[i - 1] <= applies.revisions[i];
-    if (optimizer.data == NULL)
-        finding(c, "there are applies of optimizer '%s', which is not there", name);
-    if (!in_order || applies.count > applies.applies)
-        finding(c, "the applies of optimizer '%s' are out of order", name);
-    return OK;
-}
-
-static enum err_code
-visit_member(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
-{
-    AUTO(average_member) member = {0};
-
-    (void)key;
-    (void)context;
-    c->seen.members++;
-    return record_decode_member(record, &member, err);
-}
-
-static enum err_code
-visit_average(struct check *c, void *context, struct bytes key, struct bytes record,
-              struct err *err)
-{
-    AUTO(average_config) config = {0};
-    struct record_key members;
-
-    (void)key;
-    c->seen.averages++;
-    TRY(record_decode_average(record, &config, err));
-    members = record_key_member(config.id, "");
-    return scan(c, &members, visit_member, context, err);
-}
-
-/* An accumulation is of an optimizer that is there, and has the sums and workers it says. */
-static enum err_code
-visit_accumulation(struct check *c, void *context, struct bytes key, struct bytes record,
-                   struct err *err)
-{
-    const struct model_check *m = context;
-    struct bytes text = record_key_name(key), optimizer;
-    const uint8_t *colon = memchr(text.data, ':', text.size);
-    size_t name_size = colon == NULL ? 0 : (size_t)(colon - text.data);
-    struct record_key owner, sums, workers;
-    struct accumulation_record accumulation;
-    char name[NAME_BYTES_MAX + 1];
-    uint64_t sum_count = 0, worker_count = 0;
-
-    c->seen.accumulations++;
-    TRY(record_decode_accumulation(record, &accumulation, err));
-    snprintf(name, sizeof name, "%.*s", (int)name_size, (const char *)text.data);
-    owner = record_key_optimizer(m->id, name);
-    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
-    if (optimizer.data == NULL)
-        finding(c, "there is an accumulation '%.*s' of an optimizer that is not there",
-                (int)text.size, (const char *)text.data);
-    sums = record_key_sum(accumulation.id, "");
-    workers = record_key_worker(accumulation.id, "");
-    TRY(scan(c, &sums, count_record, &sum_count, err));
-    TRY(scan(c, &workers, count_record, &worker_count, err));
-    c->seen.sums += sum_count;
-    c->seen.workers += worker_count;
-    if (sum_count != accumulation.sums || worker_count != accumulation.workers)
-        finding(c,
-                "accumulation '%.*s' has %" PRIu64 " sums and %" PRIu64
-                " workers, its record says %" PRIu32 " and %" PRIu32,
-                (int)text.size, (const char *)text.data, sum_count, worker_count, accumulation.sums,
-                accumulation.workers);
-    return OK;
-}
-
-static enum err_code
-visit_accumulator(struct check *c, void *context, struct bytes key, struct bytes record,
-                  struct err *err)
-{
-    struct accumulator_record accumulator;
-
-    (void)context;
-    (void)key;
-    c->seen.accumulators++;
-    return record_decode_accumulator(record, &accumulator, err);
-}
-
-/* Steps are of an optimizer that is there, come one after the other, and none is open again. */
-static enum err_code
-visit_steps(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
-{
-    const struct model_check *m = context;
-    struct bytes text = record_key_name(key), optimizer;
-    struct steps_record steps;
-    struct record_key owner;
-    char name[NAME_BYTES_MAX + 1];
-
-    c->seen.steps++;
-    TRY(record_decode_steps(record, &steps, err));
-    snprintf(name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
-    owner = record_key_optimizer(m->id, name);
-    TRY(store_get(c->view, record_key_bytes(&owner), &optimizer, err));
-    if (optimizer.data == NULL)
-        finding(c, "there are steps of optimizer '%s', which is not there", name);
-    for (uint32_t i = 0; i < steps.count; i++) {
-        struct accumulation_record open;
-        bool found = false;
-
-        if (i > 0 && steps.steps[i - 1].revision >= steps.steps[i].revision)
-            finding(c, "the steps of optimizer '%s' are out of order", name);
-        TRY(record_get_accumulation(c->view, m->id, name, steps.steps[i].key, &found, &open, err));
-        if (found)
-            finding(c, "accumulation '%s' of optimizer '%s' was applied and is open",
-                    steps.steps[i].key, name);
-    }
-    return OK;
-}
-
-/* What trains a model. */
-static enum err_code
-scan_training(struct check *c, struct model_check *m, struct err *err)
-{
-    struct record_key optimizers = record_key_optimizer(m->id, "");
-    struct record_key applies = record_key_applies(m->id, "");
-    struct record_key averages = record_key_average(m->id, "");
-    struct record_key accumulations = record_key_model_accumulations(m->id);
-    struct record_key steps = record_key_steps(m->id, "");
-    struct record_key accumulators = record_key_accumulator(m->id, "");
-
-    TRY(scan(c, &optimizers, visit_optimizer, m, err));
-    TRY(scan(c, &applies, visit_applies, m, err));
-    TRY(scan(c, &averages, visit_average, m, err));
-    TRY(scan(c, &accumulations, visit_accumulation, m, err));
-    TRY(scan(c, &steps, visit_steps, m, err));
-    return scan(c, &accumulators, visit_accumulator, m, err);
 }
 
 static void
-compare(struct check *c, struct bytes model, const char *what, uint64_t counted, uint64_t recorded)
+compare(struct domain_check *c, struct bytes model, const char *what, uint64_t counted,
+        uint64_t recorded)
 {
     if (counted != recorded)
-        finding(c, "model '%.*s' has %" PRIu64 " %s, its counter says %" PRIu64, (int)model.size,
-                (const char *)model.data, counted, what, recorded);
+        verify_domain_finding(c, "model '%.*s' has %" PRIu64 " %s, its counter says %" PRIu64,
+                              (int)model.size, (const char *)model.data, counted, what, recorded);
 }
 
 static enum err_code
-visit_model(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+visit_model(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+            struct err *err)
 {
     struct bytes name = record_key_name(key);
     struct record_key variables, checkpoints, orders, counters, usages, places, scopes;
@@ -365,14 +187,14 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
     usages = record_key_usage(m.id);
     places = record_key_places(m.id);
     scopes = record_key_scope_counter(m.id, "");
-    TRY(scan(c, &variables, visit_variable, &m, err));
-    TRY(scan(c, &checkpoints, visit_checkpoint, &m, err));
-    TRY(scan(c, &orders, count_record, &order_count, err));
-    TRY(scan(c, &counters, count_record, &c->seen.counters, err));
-    TRY(scan(c, &scopes, count_record, &c->seen.scopes, err));
-    TRY(scan(c, &usages, count_record, &usage_count, err));
-    TRY(scan(c, &places, visit_place, &m, err));
-    TRY(scan_training(c, &m, err));
+    TRY(verify_domain_scan(c, &variables, visit_variable, &m, err));
+    TRY(verify_domain_scan(c, &checkpoints, visit_checkpoint, &m, err));
+    TRY(verify_domain_scan(c, &orders, verify_domain_count, &order_count, err));
+    TRY(verify_domain_scan(c, &counters, verify_domain_count, &c->seen.counters, err));
+    TRY(verify_domain_scan(c, &scopes, verify_domain_count, &c->seen.scopes, err));
+    TRY(verify_domain_scan(c, &usages, verify_domain_count, &usage_count, err));
+    TRY(verify_domain_scan(c, &places, visit_place, &m, err));
+    TRY(verify_domain_training(c, m.id, err));
     place_count = m.places;
     c->seen.places += place_count;
     c->seen.orders += order_count;
@@ -392,7 +214,7 @@ visit_model(struct check *c, void *context, struct bytes key, struct bytes recor
 
 /* Each outcome has its place in the order of ages. */
 static enum err_code
-visit_outcome(struct check *c, void *context, struct bytes key, struct bytes record,
+visit_outcome(struct domain_check *c, void *context, struct bytes key, struct bytes record,
               struct err *err)
 {
     struct bytes idempotency_key = record_key_name(key), expiry;
@@ -405,13 +227,14 @@ visit_outcome(struct check *c, void *context, struct bytes key, struct bytes rec
     place = record_key_expiry(outcome.created_ms, idempotency_key);
     TRY(store_get(c->view, record_key_bytes(&place), &expiry, err));
     if (expiry.data == NULL)
-        finding(c, "the outcome of '%.*s' has no place in the order of ages",
-                (int)idempotency_key.size, (const char *)idempotency_key.data);
+        verify_domain_finding(c, "the outcome of '%.*s' has no place in the order of ages",
+                              (int)idempotency_key.size, (const char *)idempotency_key.data);
     return OK;
 }
 
 static enum err_code
-visit_kept(struct check *c, void *context, struct bytes key, struct bytes record, struct err *err)
+visit_kept(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+           struct err *err)
 {
     (void)key;
     (void)record;
@@ -419,45 +242,45 @@ visit_kept(struct check *c, void *context, struct bytes key, struct bytes record
 }
 
 static enum err_code
-check_outcomes(struct check *c, struct err *err)
+check_outcomes(struct domain_check *c, struct err *err)
 {
     struct record_key outcomes = record_key_outcome(bytes_of("", 0));
     struct record_key expiries = record_key_expiries(), counter = record_key_kept();
     uint64_t outcome_count = 0, expiry_count = 0, kept = 0;
 
-    TRY(scan(c, &outcomes, visit_outcome, &outcome_count, err));
-    TRY(scan(c, &expiries, count_record, &expiry_count, err));
-    TRY(scan(c, &counter, visit_kept, &kept, err));
+    TRY(verify_domain_scan(c, &outcomes, visit_outcome, &outcome_count, err));
+    TRY(verify_domain_scan(c, &expiries, verify_domain_count, &expiry_count, err));
+    TRY(verify_domain_scan(c, &counter, visit_kept, &kept, err));
     if (expiry_count != outcome_count || kept != outcome_count)
-        finding(c,
-                "there are %" PRIu64 " outcomes of idempotency keys, %" PRIu64
-                " in the order of ages, their counter says %" PRIu64,
-                outcome_count, expiry_count, kept);
+        verify_domain_finding(c,
+                              "there are %" PRIu64 " outcomes of idempotency keys, %" PRIu64
+                              " in the order of ages, their counter says %" PRIu64,
+                              outcome_count, expiry_count, kept);
     return OK;
 }
 
 /* --- what belongs to none ------------------------------------------------------------------ */
 
 static enum err_code
-check_total(struct check *c, uint8_t kind, const char *what, uint64_t seen, struct err *err)
+check_total(struct domain_check *c, uint8_t kind, const char *what, uint64_t seen, struct err *err)
 {
     struct record_key prefix = {.bytes = {kind}, .size = 1};
     uint64_t all = 0;
 
-    TRY(scan(c, &prefix, count_record, &all, err));
+    TRY(verify_domain_scan(c, &prefix, verify_domain_count, &all, err));
     if (all != seen)
-        finding(c, "there are %" PRIu64 " %s, models and checkpoints have %" PRIu64, all, what,
-                seen);
+        verify_domain_finding(c, "there are %" PRIu64 " %s, models and checkpoints have %" PRIu64,
+                              all, what, seen);
     return OK;
 }
 
 enum err_code
 verify_domain(const struct store_view *view, struct store_verify_report *report, struct err *err)
 {
-    struct check c = {.view = view, .report = report};
+    struct domain_check c = {.view = view, .report = report};
     struct record_key models = record_key_model("");
 
-    TRY(scan(&c, &models, visit_model, NULL, err));
+    TRY(verify_domain_scan(&c, &models, visit_model, NULL, err));
     TRY(check_total(&c, STORE_KEY_VARIABLE, "variables", c.seen.variables, err));
     TRY(check_total(&c, STORE_KEY_CHECKPOINT, "checkpoints", c.seen.checkpoints, err));
     TRY(check_total(&c, STORE_KEY_ORDER, "places in orders", c.seen.orders, err));
