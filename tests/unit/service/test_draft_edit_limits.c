@@ -6,7 +6,6 @@
 /* One byte of every `step` of the value. */
 struct stride {
     uint64_t size, step;
-    bool backwards;
 };
 
 static enum err_code
@@ -15,7 +14,7 @@ edit_strided(struct draft *draft, void *context, struct err *err)
     const struct stride *s = context;
 
     for (uint64_t at = 0; at < s->size; at += s->step)
-        TRY(write_part(draft, "v", s->backwards ? s->size - 1 - at : at, "\5", 1, err));
+        TRY(write_part(draft, "v", at, "\5", 1, err));
     return OK;
 }
 
