@@ -56,35 +56,38 @@ describe_open(const struct accumulation_info *info, json_t *json, struct err *er
                            &workers, err));
     TRY(api_json_set(json, "workers", workers, err));
     TRY(api_json_set(json, "variables", TAKE(variables), err));
-    TRY(set_time(json, "started", info->started_ms, err));
+    TRY(set_time(json, "created", info->started_ms, err));
     TRY(set_time(json, "updated", info->updated_ms, err));
     return set_time(json, "expires", info->expires_ms, err);
 }
 
 /* What the replies to contributions say, too. */
 static enum err_code
-describe_briefly(const struct accumulation_info *info, json_t **out, struct err *err)
+describe_briefly(const char *optimizer, const struct accumulation_info *info, json_t **out,
+                 struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *json = NULL;
 
     TRY(api_json_made(json_object(), &json, err));
+    TRY(api_json_set(json, "optimizer", json_string(optimizer), err));
     TRY(api_json_set(json, "key", json_string(info->key), err));
     TRY(api_json_set(json, "accumulated", json_integer(info->count), err));
     TRY(api_json_set(json, "replicas", json_integer(info->replicas), err));
     TRY(api_json_set(json, "applied", json_boolean(info->applied), err));
-    TRY(api_json_set(json, "revision", json_integer((json_int_t)info->revision), err));
     if (info->has_global_step)
         TRY(api_json_set(json, "global_step", json_integer(info->global_step), err));
+    TRY(api_json_set(json, "revision", json_integer((json_int_t)info->revision), err));
     *out = TAKE(json);
     return OK;
 }
 
 enum err_code
-api_describe_accumulation(const struct accumulation_info *info, json_t **out, struct err *err)
+api_describe_accumulation(const char *optimizer, const struct accumulation_info *info, json_t **out,
+                          struct err *err)
 {
     AUTO_CALL(api_json_release) json_t *json = NULL;
 
-    TRY(describe_briefly(info, &json, err));
+    TRY(describe_briefly(optimizer, info, &json, err));
     if (info->applied)
         TRY(set_time(json, "applied_at", info->applied_ms, err));
     else
@@ -128,8 +131,7 @@ reply_state(struct api_request *rq, struct api_reply *rp, const struct accumulat
     AUTO_CALL(api_json_release) json_t *json = NULL;
 
     TRY(api_reply_revision(rp, info->revision, err));
-    TRY(describe_briefly(info, &json, err));
-    TRY(api_json_set(json, "optimizer", json_string(api_request_name(rq)), err));
+    TRY(describe_briefly(api_request_name(rq), info, &json, err));
     if (!info->applied)
         TRY(api_accumulation_location(rq, rp, info->key, err));
     return api_reply_json(rp, info->applied ? STATUS_OK : STATUS_ACCEPTED, TAKE(json), err);

@@ -7,8 +7,11 @@
 #include "api/reply.h"
 #include "service/accumulation.h"
 
-/* A new reference: all that is known of it. */
-ERR_MUST_CHECK enum err_code api_describe_accumulation(const struct accumulation_info *info,
+/* A new reference: {"optimizer", "key", "accumulated", "replicas", "applied", "global_step" (of its
+ * step, where it counts one), "revision"}, and "applied_at", or of an open one "workers",
+ * "variables", "created", "updated", "expires". */
+ERR_MUST_CHECK enum err_code api_describe_accumulation(const char *optimizer,
+                                                       const struct accumulation_info *info,
                                                        json_t **out, struct err *err);
 /* Location: of the accumulation of the optimizer in the path. The key is as the path had it, or has
  * passed accumulation_check_key. */

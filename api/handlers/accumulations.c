@@ -1,5 +1,5 @@
-/* Gradients that are applied, at once or together with those of others; and looking at what waits.
- */
+/* Gradients that are applied, at once or with those of others; and accumulations, where gradients
+ * wait for the others: look, list, delete. */
 #include "api/accumulation_json.h"
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
@@ -33,11 +33,12 @@ api_apply_gradients(struct api_request *rq, struct api_reply *rp, struct err *er
 /* --- looking ------------------------------------------------------------------------------- */
 
 static enum err_code
-reply_accumulation(struct api_reply *rp, const struct accumulation_info *info, struct err *err)
+reply_accumulation(struct api_request *rq, struct api_reply *rp,
+                   const struct accumulation_info *info, struct err *err)
 {
     json_t *json = NULL;
 
-    TRY(api_describe_accumulation(info, &json, err));
+    TRY(api_describe_accumulation(api_request_name(rq), info, &json, err));
     return api_reply_json(rp, STATUS_OK, json, err);
 }
 
@@ -51,7 +52,7 @@ look(struct api_request *rq, struct api_reply *rp, struct err *err)
                          api_request_key(rq), &info, err));
     if (!info.applied && !api_wait_is_over(rq))
         return OK;
-    return reply_accumulation(rp, &info, err);
+    return reply_accumulation(rq, rp, &info, err);
 }
 
 enum err_code
@@ -71,16 +72,22 @@ api_accumulation_get(struct api_request *rq, struct api_reply *rp, struct err *e
             seconds, look, NULL, err);
     TRY(accumulation_get(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                          api_request_key(rq), &info, err));
-    return reply_accumulation(rp, &info, err);
+    return reply_accumulation(rq, rp, &info, err);
 }
+
+struct listing {
+    const char *optimizer;
+    json_t *list;
+};
 
 static enum err_code
 push(void *context, const struct accumulation_info *info, struct err *err)
 {
+    struct listing *listing = context;
     json_t *json = NULL;
 
-    TRY(api_describe_accumulation(info, &json, err));
-    return api_json_push(context, json, err);
+    TRY(api_describe_accumulation(listing->optimizer, info, &json, err));
+    return api_json_push(listing->list, json, err);
 }
 
 enum err_code
@@ -88,11 +95,13 @@ api_accumulation_list(struct api_request *rq, struct api_reply *rp, struct err *
 {
     AUTO_CALL(api_json_release) json_t *list = NULL;
     AUTO_CALL(api_json_release) json_t *json = NULL;
+    struct listing listing = {.optimizer = api_request_name(rq)};
     uint64_t revision = 0;
 
     TRY(api_json_made(json_array(), &list, err));
+    listing.list = list;
     TRY(accumulation_list(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                          push, list, &revision, err));
+                          push, &listing, &revision, err));
     TRY(api_json_made(json_object(), &json, err));
     TRY(api_json_set(json, "accumulations", TAKE(list), err));
     TRY(api_json_set(json, "revision", json_integer((json_int_t)revision), err));
