@@ -34,16 +34,15 @@ api_average_decode(struct api_request *rq, const struct api_value *body, struct 
 {
     struct api_object object;
     struct api_value decay;
-    bool given = false, has_decay;
+    bool given = false;
 
     TRY(api_object_of(body, &object, err));
-    has_decay = api_object_has(&object, "decay", &decay);
+    (void)api_object_has(&object, "decay", &decay);
     TRY(take_num_updates(rq, &object, out, err));
     TRY(api_object_bool(&object, "zero_debias", &out->spec.zero_debias, &given, err));
     TRY(api_object_text(&object, "name", api_request_arena(rq), &out->spec.suffix, &given, err));
     TRY(api_object_end(&object, err));
-    if (!has_decay)
-        return err_set(err, ERR_INVALID_ARGUMENT, "field 'decay' is missing: a number, as 0.999");
+    TRY(api_object_value(&object, "decay", &decay, err));
     return api_value_f64(&decay, &out->spec.decay, err);
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/handlers/handlers.h"
 #include "api/target.h"
+#include "api/text.h"
 #include "service/accumulation.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -204,7 +205,7 @@ api_router_open(const struct api_route *routes, size_t count, struct api_router 
 
 /* --- matching ------------------------------------------------------------------------------ */
 
-enum { PATH_SHOWN_MAX = 300 };
+enum { PATH_SHOWN_MAX = 300, VERBS_MAX = 32 /* of one path */ };
 
 static int
 shown(struct bytes path)
@@ -286,28 +287,45 @@ behind_name(const struct node *name, struct bytes rest, const struct node **out,
     return take_key(tail, match, err);
 }
 
-/* The verbs there are, for somebody who asked for another. */
+/* The verbs there are, each once, in the table's order. */
+static size_t
+verbs_of(const struct node *node, const char *out[static VERBS_MAX])
+{
+    size_t count = 0;
+
+    for (const struct leaf *leaf = node->leaves; leaf != NULL; leaf = leaf->next) {
+        bool again = leaf->verb.size == 0;
+
+        for (size_t i = 0; i < count && !again; i++)
+            again = bytes_equal(bytes_of_text(out[i]), leaf->verb);
+        if (again)
+            continue;
+        CHECK(count < VERBS_MAX);
+        memmove(out + 1, out, count++ * sizeof *out); /* leaves begin with the last route */
+        out[0] = (const char *)leaf->verb.data;
+    }
+    return count;
+}
+
 static enum err_code
 unknown_verb(const struct node *node, struct bytes verb, struct err *err)
 {
-    char known[512] = "";
-    size_t used = 0;
+    char text[PATH_SHOWN_MAX + 1], known[512] = "";
+    const char *verbs[VERBS_MAX], *near;
+    size_t used = 0, count = verbs_of(node, verbs);
 
-    for (const struct leaf *leaf = node->leaves; leaf != NULL; leaf = leaf->next) {
-        char word[64];
-
-        snprintf(word, sizeof word, "%s:%.*s", used > 0 ? ", " : "", (int)leaf->verb.size,
-                 (const char *)leaf->verb.data);
-        if (leaf->verb.size > 0 && strstr(known, word) == NULL &&
-            used + strlen(word) < sizeof known) {
-            memcpy(known + used, word, strlen(word) + 1);
-            used += strlen(word);
-        }
-    }
+    for (size_t i = 0; i < count && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s:%s", i > 0 ? ", " : "",
+                                 verbs[i]);
     if (verb.size == 0)
         return err_set(err, ERR_NOT_FOUND, "this path needs one of the verbs %s", known);
-    return err_set(err, ERR_NOT_FOUND, "there is no verb ':%.*s' here%s%s", shown(verb),
-                   (const char *)verb.data, used > 0 ? ", only " : "", known);
+    snprintf(text, sizeof text, "%.*s", shown(verb), (const char *)verb.data);
+    near = api_nearest_name(text, verbs, count);
+    if (near != NULL)
+        return err_set(err, ERR_NOT_FOUND, "there is no verb ':%s' here: did you mean ':%s'?", text,
+                       near);
+    return err_set(err, ERR_NOT_FOUND, "there is no verb ':%s' here%s%s", text,
+                   used > 0 ? ", only " : "", known);
 }
 
 static void

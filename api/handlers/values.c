@@ -75,17 +75,15 @@ api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct api_json *doc = NULL;
     struct api_value root, expression;
     struct api_object body;
-    bool has_indices;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
     TRY(take_cast(rq, &cast_to, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
-    has_indices = api_object_has(&body, "indices", &expression);
+    (void)api_object_has(&body, "indices", &expression);
     TRY(api_object_end(&body, err));
-    if (!has_indices)
-        return err_set(err, ERR_INVALID_ARGUMENT, "field 'indices' is missing: {\"indices\": …}");
+    TRY(api_object_value(&body, "indices", &expression, err));
     TRY(api_expr_decode(&expression, DTYPE_INT64, &limits, &indices, err));
     TRY(variable_gather(service, api_request_model(rq), api_request_name(rq), &indices, cast_to,
                         &set, err));
