@@ -7,9 +7,9 @@
 #define INDICES ".indices"
 #define VALUES  ".values"
 
-enum { TEXT_BYTES_MAX = 128 << 20, ARGUMENTS = 5, KEY_BYTES_MAX = NAME_BYTES_MAX + 16 };
+enum { TEXT_BYTES_MAX = 128 << 20, KEY_BYTES_MAX = NAME_BYTES_MAX + 16 };
 
-const char *const api_gradients_arguments[ARGUMENTS + 1] = {
+const char *const api_gradients_arguments[API_GRADIENTS_ARGUMENTS + 1] = {
     "global_step", "clip_by_global_norm", "base_revision", "max_staleness", "accumulate"};
 
 /* --- arguments ----------------------------------------------------------------------------- */
@@ -23,7 +23,7 @@ check_metadata(const struct api_tensor_table *tensors, struct err *err)
         const char *near;
 
         api_text_shown(tensors->metadata[2 * i], name);
-        near = api_nearest_name(name, api_gradients_arguments, ARGUMENTS);
+        near = api_nearest_name(name, api_gradients_arguments, API_GRADIENTS_ARGUMENTS);
         if (near != NULL && strcmp(near, name) != 0)
             return err_set(err, ERR_INVALID_ARGUMENT, "__metadata__: '%s': did you mean '%s'?",
                            name, near);
@@ -45,11 +45,12 @@ put_value(struct bytes value, bool is_name, struct buf *out, struct err *err)
 }
 
 static enum err_code
-put_arguments(const struct api_tensor_table *tensors, const struct bytes *arguments,
-              struct buf *out, struct err *err)
+put_arguments(const struct api_tensor_table *tensors,
+              const struct bytes arguments[static API_GRADIENTS_ARGUMENTS], struct buf *out,
+              struct err *err)
 {
     TRY(check_metadata(tensors, err));
-    for (size_t i = 0; i < ARGUMENTS; i++) {
+    for (size_t i = 0; i < API_GRADIENTS_ARGUMENTS; i++) {
         const char *name = api_gradients_arguments[i];
         struct bytes told = api_tensor_table_metadata(tensors, name);
 
@@ -141,7 +142,8 @@ put_gradient(struct api_tensor_table *tensors, struct bytes key, const char *com
 }
 
 enum err_code
-api_gradients_text(struct api_tensor_table *tensors, const struct bytes *arguments, struct buf *out,
+api_gradients_text(struct api_tensor_table *tensors,
+                   const struct bytes arguments[static API_GRADIENTS_ARGUMENTS], struct buf *out,
                    struct err *err)
 {
     size_t begin;
@@ -161,9 +163,9 @@ enum err_code
 api_gradients_alone(struct api_request *rq, struct api_parts *parts, struct err *err)
 {
     const struct api_json_limits limits = {TEXT_BYTES_MAX, TEXT_BYTES_MAX};
-    struct bytes arguments[ARGUMENTS];
+    struct bytes arguments[API_GRADIENTS_ARGUMENTS];
 
-    for (size_t i = 0; i < ARGUMENTS; i++) {
+    for (size_t i = 0; i < API_GRADIENTS_ARGUMENTS; i++) {
         arguments[i] = api_request_query(rq, api_gradients_arguments[i]);
         if (arguments[i].data != NULL && parts->doc != NULL)
             return err_set(err, ERR_INVALID_ARGUMENT,

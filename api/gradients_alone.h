@@ -17,12 +17,14 @@ ERR_MUST_CHECK enum err_code api_gradients_alone(struct api_request *rq, struct 
 /* --- the pure part, for tests -------------------------------------------------------------- */
 
 /* What the query may say, and the metadata: NULL at the end. */
-extern const char *const api_gradients_arguments[];
+enum { API_GRADIENTS_ARGUMENTS = 5 };
+extern const char *const api_gradients_arguments[API_GRADIENTS_ARGUMENTS + 1];
 
 /* `arguments`: values of the query, in that order; data NULL: not given. Appends the JSON.
  * ERR_INVALID_ARGUMENT names the tensor, or the argument that is given twice. */
-ERR_MUST_CHECK enum err_code api_gradients_text(struct api_tensor_table *tensors,
-                                                const struct bytes *arguments, struct buf *out,
-                                                struct err *err);
+ERR_MUST_CHECK enum err_code
+api_gradients_text(struct api_tensor_table *tensors,
+                   const struct bytes arguments[static API_GRADIENTS_ARGUMENTS], struct buf *out,
+                   struct err *err);
 
 #endif

@@ -100,7 +100,7 @@ static void
 say_as_gradients(struct api_tensor_table *tensors)
 {
     const struct api_json_limits limits = {TEXT_BYTES, TEXT_BYTES};
-    const struct bytes none[4] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    const struct bytes none[API_GRADIENTS_ARGUMENTS] = {{NULL, 0}};
     struct api_json *doc = NULL;
     AUTO(buf) out = {0};
 

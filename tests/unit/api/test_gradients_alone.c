@@ -13,7 +13,7 @@
 #include "store/base/scope.h"
 #include "tests/support/pieces.h"
 
-enum { ARENA_BYTES = 1 << 20, TEXT_BYTES = 1 << 20, ARGUMENTS = 5 };
+enum { ARENA_BYTES = 1 << 20, TEXT_BYTES = 1 << 20 };
 
 #define NONE                                                                                       \
     {                                                                                              \
@@ -24,17 +24,18 @@ enum { ARENA_BYTES = 1 << 20, TEXT_BYTES = 1 << 20, ARGUMENTS = 5 };
 
 /* `header`: without its braces. `query`: in the order of api_gradients_arguments. */
 static enum err_code
-say(const char *header, const char *const query[static ARGUMENTS], struct buf *out, struct err *err)
+say(const char *header, const char *const query[static API_GRADIENTS_ARGUMENTS], struct buf *out,
+    struct err *err)
 {
     const struct api_tensor_limits limits = {TEXT_BYTES, 100};
-    struct bytes arguments[ARGUMENTS];
+    struct bytes arguments[API_GRADIENTS_ARGUMENTS];
     AUTO(arena) arena = {0};
     AUTO(api_tensor_table) table = {0};
     AUTO(buf) file = {0};
     struct pieces pieces;
     struct api_byte_source source = {.context = &pieces, .read = pieces_read};
 
-    for (int i = 0; i < ARGUMENTS; i++)
+    for (int i = 0; i < API_GRADIENTS_ARGUMENTS; i++)
         arguments[i] = query[i] == NULL ? bytes_of(NULL, 0) : bytes_of_text(query[i]);
     arena_init(&arena, ARENA_BYTES);
     buf_init(&file, TEXT_BYTES);
@@ -49,7 +50,7 @@ say(const char *header, const char *const query[static ARGUMENTS], struct buf *o
 
 static const struct {
     const char *header;
-    const char *query[ARGUMENTS];
+    const char *query[API_GRADIENTS_ARGUMENTS];
     const char *text;
 } good[] = {
     {"", NONE, "{\"gradients\":{}}"},
@@ -100,7 +101,7 @@ tensors_become_the_json_that_names_them(void **state)
 
 static const struct {
     const char *header;
-    const char *query[ARGUMENTS];
+    const char *query[API_GRADIENTS_ARGUMENTS];
     const char *because;
 } bad[] = {
     {EMPTY("e.values") "," EMPTY("e.indices") "," EMPTY("e"), NONE,
@@ -135,7 +136,7 @@ static void
 long_names_are_refused(void **state)
 {
     static const size_t sizes[] = {NAME_BYTES_MAX, NAME_BYTES_MAX + 1, NAME_BYTES_MAX + 40, 2000};
-    static const char *const none[ARGUMENTS] = NONE;
+    static const char *const none[API_GRADIENTS_ARGUMENTS] = NONE;
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
