@@ -1,9 +1,13 @@
 """Updates that ask for more than they seem to, or that say what no number is: refused by name, and nobody waits."""
 
+import json
+import os
+import random
 import threading
 import time
 
 import formats
+import run_chance
 
 np = formats.np
 ROWS = {"op": "zeros", "dtype": "int64"}
@@ -232,3 +236,34 @@ def test_checkpoints_and_initializations_of_one_run_have_a_limit_together(s):
         reply = other.refuses(400, "INVALID_ARGUMENT", ("124 variables", "100"), "POST", ":run",
                               {"ops": [{"op": "initialize", "prefix": "q1"}] * 9})  # q1, q10 to q19, q100 to q119
         assert reply.json["failed_operation"] == 4
+
+
+def furnish(s):
+    """A model in which most of what Chance says means something."""
+    for name, (dtype, shape) in run_chance.VARIABLES.items():
+        first = {"dtype": dtype, "shape": shape, "data": ["x", "y"]} if dtype == "string" else {"op": "ones", "shape": shape, "dtype": dtype}
+        s.post("variables", {"name": name, "initial_value": first})
+    s.post(":initialize", {"only_uninitialized": True})
+    for name, kind in (("sgd", "gradient_descent"), ("adam", "adam"), ("ada", "adagrad"), ("lamb", "lamb")):
+        s.put(f"optimizers/{name}", {"type": kind, "learning_rate": 0.1})
+    s.put("moving_averages/ema", {"decay": 0.9, "zero_debias": True})
+    s.put("accumulators/dense", {"dtype": "float32", "shape": [4, 3]})
+    s.put("accumulators/sparse", {"dtype": "float32", "shape": [4, 3], "sparse": True})
+
+
+def test_runs_of_anything(s):
+    """Done or refused; never an error of the server's own."""
+    seed = int(os.environ.get("TENSORKEEP_CHANCE", "3"))
+    count = int(os.environ.get("TENSORKEEP_CHANCES", "150" if s.slow else "1500"))
+    chance = run_chance.Chance(random.Random(seed), s.get("/v1/verbs").expect(200).json["verbs"])
+    done = 0
+    for i in range(count):
+        if i % 200 == 0:
+            furnish(s)
+        run = json.dumps(chance.run()).replace("Infinity", "1e999")
+        reply = s.post(":run", run, {"Content-Type": "application/json"})
+        assert reply.status < 500, str(reply)
+        done += reply.status == 200
+    assert done > count / 50, f"{done} of {count} were done"
+    found = s.post("/v1:verify?payloads=true").expect(200).json
+    assert found["ok"] and found["findings"] == 0, found
