@@ -182,7 +182,8 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
                struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
-    struct api_value *ops = NULL, *fetches = NULL, value;
+    struct api_value *ops = NULL, *fetches = NULL;
+    struct api_value value, op_list, fetch_map; /* the latter two say where the others stand */
     const char **fetch_names = NULL;
     size_t op_count = 0, fetch_count = 0;
     struct api_object object;
@@ -197,10 +198,10 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
     if (api_object_has(&object, "guards", &value))
         TRY(take_guards(&value, &out->spec, err));
     TRY(api_object_bool(&object, "dry_run", &out->spec.dry_run, &given, err));
-    if (api_object_has(&object, "ops", &value))
-        TRY(api_value_elements(&value, arena, &ops, &op_count, err));
-    if (api_object_has(&object, "fetches", &value))
-        TRY(api_value_fields(&value, arena, &fetch_names, &fetches, &fetch_count, err));
+    if (api_object_has(&object, "ops", &op_list))
+        TRY(api_value_elements(&op_list, arena, &ops, &op_count, err));
+    if (api_object_has(&object, "fetches", &fetch_map))
+        TRY(api_value_fields(&fetch_map, arena, &fetch_names, &fetches, &fetch_count, err));
     TRY(api_object_end(&object, err));
     TRY(check_counts(rq, op_count, fetch_count, err));
     TRY(take_ops(rq, out, ops, op_count, err));

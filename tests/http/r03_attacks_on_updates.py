@@ -66,6 +66,14 @@ def test_averages_that_are_not_finite_are_told(s):
     assert told["decay"] == "-Infinity" and told["versions"] == {"w/ExponentialMovingAverage": 2}
 
 
+def test_an_operation_is_not_called_a_fetch(s):
+    s.make("w", [1.0])
+    for op, words in (({"op": "assign", "variable": "w", "value": "x"}, "field 'ops[1].value'"),
+                      ({"op": "create_slots", "optimizer": "o"}, "field 'ops[1].variables' is required")):
+        s.refuses(400, "INVALID_ARGUMENT", words, "POST", ":run",
+                  {"ops": [{"op": "assign", "variable": "w", "value": [2.0]}, op], "fetches": {"f": 1}})
+
+
 def test_a_variable_has_one_gradient(s):
     optimizer(s)
     s.make("w", np.ones([3, 2]))
