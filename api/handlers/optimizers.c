@@ -29,8 +29,7 @@ render_put(struct api_request *rq, struct api_reply *rp, const void *put, uint64
 
     TRY(api_reply_revision(rp, revision, err));
     TRY(api_describe_optimizer(&result->config, &json, err));
-    return api_reply_written(rq, rp, result->created, "optimizers", result->config.name, json,
-                             err);
+    return api_reply_written(rq, rp, result->created, "optimizers", result->config.name, json, err);
 }
 
 enum err_code
