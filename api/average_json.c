@@ -130,11 +130,8 @@ api_describe_averaged(const struct average_applied *applied, json_t **out, struc
     TRY(api_json_set(json, "moving_averages", json_string(applied->averages), err));
     if (applied->has_decay)
         TRY(api_json_set(json, "decay", api_json_real(applied->decay), err));
-    TRY(api_json_made(json_object(), &versions, err));
+    TRY(api_describe_versions(applied->shadows, applied->shadow_count, &versions, err));
     TRY(api_json_set(json, "versions", versions, err));
-    for (size_t i = 0; i < applied->shadow_count; i++)
-        TRY(api_json_set(versions, applied->shadows[i].name,
-                         json_integer((json_int_t)applied->shadows[i].version), err));
     *out = TAKE(json);
     return OK;
 }

@@ -175,16 +175,13 @@ describe_contribution(const struct optimizer_applied *applied, json_t *json, str
 static enum err_code
 describe_step(const struct optimizer_applied *applied, json_t *json, struct err *err)
 {
-    AUTO_CALL(api_json_release) json_t *versions = NULL;
+    json_t *versions = NULL;
 
-    TRY(api_json_made(json_object(), &versions, err));
     TRY(api_json_set(json, "learning_rate", api_json_real(applied->learning_rate), err));
     TRY(api_json_set(json, "gradient_norm", api_json_real(applied->gradient_norm), err));
     TRY(api_json_set(json, "clip_scale", api_json_real(applied->clip_scale), err));
-    for (size_t i = 0; i < applied->variable_count; i++)
-        TRY(api_json_set(versions, applied->variables[i].name,
-                         json_integer((json_int_t)applied->variables[i].version), err));
-    return api_json_set(json, "versions", TAKE(versions), err);
+    TRY(api_describe_versions(applied->variables, applied->variable_count, &versions, err));
+    return api_json_set(json, "versions", versions, err);
 }
 
 enum err_code

@@ -50,6 +50,20 @@ describe_initialized(const struct initialize_report *report, json_t **out, struc
     return OK;
 }
 
+enum err_code
+api_describe_versions(const struct run_version *versions, size_t count, json_t **out,
+                      struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    TRY(api_json_made(json_object(), &json, err));
+    for (size_t i = 0; i < count; i++)
+        TRY(api_json_set(json, versions[i].name, json_integer((json_int_t)versions[i].version),
+                         err));
+    *out = TAKE(json);
+    return OK;
+}
+
 /* The members of `part`, taken, go into `json`. */
 static enum err_code
 add_members(json_t *json, json_t *part, struct err *err)

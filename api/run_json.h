@@ -37,6 +37,9 @@ ERR_MUST_CHECK enum err_code api_run_take_tree(struct api_request *rq, struct ap
 ERR_MUST_CHECK enum err_code api_run_literal_dtype(struct api_request *rq, const char *variable,
                                                    enum dtype *out, struct err *err);
 
+/* A new reference: {variable: version}. */
+ERR_MUST_CHECK enum err_code api_describe_versions(const struct run_version *versions, size_t count,
+                                                   json_t **out, struct err *err);
 /* A new reference: what an operation did. */
 ERR_MUST_CHECK enum err_code api_describe_result(const struct run_result *result, json_t **out,
                                                  struct err *err);

@@ -24,18 +24,11 @@ struct average_selection {
 struct average_applied {
     char averages[NAME_BYTES_MAX + 1];
     bool has_decay;
-    double decay; /* that was used */
-    struct average_changed {
-        char name[NAME_BYTES_MAX + 1]; /* of the shadow */
-        uint64_t version;
-        const struct draft_variable *variable; /* until the run is published */
-        uint64_t change_number;
-    } * shadows; /* in name order; owned */
+    double decay;                /* that was used */
+    struct run_version *shadows; /* in name order; owned */
     size_t shadow_count;
 };
 void average_applied_drop(struct average_applied *applied); /* NULL is fine */
-/* Versions, once the run is published. */
-void average_applied_settle(struct average_applied *applied, bool dry_run);
 
 /* What of it came with the request, in bytes. */
 uint64_t average_selection_bytes(const struct average_selection *selection);

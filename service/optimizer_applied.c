@@ -1,7 +1,7 @@
 /* What a step of an optimizer reports, and what its request weighs. */
 #include "service/optimizer_apply.h"
 
-#include "service/draft.h"
+#include "service/state.h"
 #include "store/base/alloc.h"
 
 void
@@ -11,18 +11,6 @@ optimizer_applied_drop(struct optimizer_applied *applied)
         return;
     mem_free(applied->variables);
     mem_free(applied);
-}
-
-void
-optimizer_applied_settle(struct optimizer_applied *applied, bool dry_run)
-{
-    for (size_t i = 0; i < applied->variable_count; i++) {
-        struct optimizer_changed *changed = &applied->variables[i];
-        const struct draft_variable *v = changed->variable;
-        uint64_t before = dry_run ? v->version : v->published_version - v->changes;
-
-        changed->version = before + changed->change_number;
-    }
 }
 
 uint64_t

@@ -58,17 +58,10 @@ struct optimizer_applied {
     char key[ACCUMULATION_KEY_BYTES_MAX + 1];
     uint32_t accumulated, replicas; /* contributions there are, and wanted */
     uint64_t late_revision;         /* of the key's step; global_step is what it was after that */
-    struct optimizer_changed {
-        char name[NAME_BYTES_MAX + 1];
-        uint64_t version;
-        const struct draft_variable *variable; /* until the run is published */
-        uint64_t change_number;
-    } * variables; /* owned */
+    struct run_version *variables;  /* owned */
     size_t variable_count;
 };
 void optimizer_applied_drop(struct optimizer_applied *applied); /* NULL is fine */
-/* Versions, once the run is published. */
-void optimizer_applied_settle(struct optimizer_applied *applied, bool dry_run);
 
 /* What of the gradients came with the request, in bytes. */
 uint64_t optimizer_gradients_bytes(const struct optimizer_gradients *gradients);

@@ -69,6 +69,29 @@ run_changed(struct run_result *result, const struct draft_variable *variable)
     result->change.created = false;
 }
 
+static uint64_t
+version_by(const struct draft_variable *variable, uint64_t change_number, bool dry_run)
+{
+    uint64_t before = dry_run ? variable->version : variable->published_version - variable->changes;
+
+    return before + change_number;
+}
+
+void
+run_version_note(struct run_version *out, const struct draft_variable *variable)
+{
+    memcpy(out->name, variable->name, strlen(variable->name) + 1);
+    out->variable = variable;
+    out->change_number = variable->changes;
+}
+
+void
+run_versions_settle(struct run_version *versions, size_t count, bool dry_run)
+{
+    for (size_t i = 0; i < count; i++)
+        versions[i].version = version_by(versions[i].variable, versions[i].change_number, dry_run);
+}
+
 /* What only the commit tells: versions, the revision, the checkpoint's record. */
 static void
 report_end(struct run_report *report, uint64_t revision)
@@ -76,21 +99,21 @@ report_end(struct run_report *report, uint64_t revision)
     report->revision = revision;
     for (size_t i = 0; i < report->result_count; i++) {
         struct run_result *result = &report->results[i];
-        const struct draft_variable *v = result->variable;
 
-        if (v != NULL) {
-            uint64_t before = report->dry_run ? v->version : v->published_version - v->changes;
-
-            result->change.version = before + result->change_number;
+        if (result->variable != NULL) {
+            result->change.version =
+                version_by(result->variable, result->change_number, report->dry_run);
             result->change.revision = revision;
         }
         if (result->save != NULL && !report->dry_run)
             result->saved.record = *draft_saved(result->save, &result->saved.replaced);
         result->initialized.revision = revision;
         if (result->applied != NULL)
-            optimizer_applied_settle(result->applied, report->dry_run);
+            run_versions_settle(result->applied->variables, result->applied->variable_count,
+                                report->dry_run);
         if (result->averaged != NULL)
-            average_applied_settle(result->averaged, report->dry_run);
+            run_versions_settle(result->averaged->shadows, result->averaged->shadow_count,
+                                report->dry_run);
     }
 }
 

@@ -72,6 +72,15 @@ struct run_spec {
     bool numbered;                    /* errors say which operation failed */
 };
 
+/* A variable that an operation changed beside others, and the version it has by that. */
+struct run_version {
+    char name[NAME_BYTES_MAX + 1];
+    uint64_t version; /* known when the run is published */
+    /* until then */
+    const struct draft_variable *variable;
+    uint64_t change_number;
+};
+
 /* What one operation did. */
 struct run_result {
     const struct verb *verb;
@@ -138,6 +147,10 @@ ERR_MUST_CHECK enum err_code run_want_rows(struct run *run, struct draft_variabl
 ERR_MUST_CHECK enum err_code run_check_resource(const struct run *run, const char *kind,
                                                 const char *name, uint64_t revision,
                                                 struct err *err);
+/* The operation changed this variable among others. After the draft has the change. */
+void run_version_note(struct run_version *out, const struct draft_variable *variable);
+/* Once the run is published, or was a dry one. */
+void run_versions_settle(struct run_version *versions, size_t count, bool dry_run);
 /* The operation changed this variable: to be told by its result. After the draft has the change. */
 void run_changed(struct run_result *result, const struct draft_variable *variable);
 

@@ -287,11 +287,8 @@ report(const struct optimizer_apply *apply, struct optimizer_applied *out, struc
     out->variable_count = apply->target_count;
     for (size_t i = 0; i < apply->target_count; i++) {
         const struct optimizer_target *target = &apply->targets[i];
-        struct optimizer_changed *changed = &out->variables[i];
 
-        memcpy(changed->name, target->variable->name, sizeof changed->name);
-        changed->variable = target->variable;
-        changed->change_number = target->variable->changes;
+        run_version_note(&out->variables[i], target->variable);
         squares += target->squares;
     }
     if (!apply->scaled) {

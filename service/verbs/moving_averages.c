@@ -212,13 +212,8 @@ report(const struct averaging *a, struct average_applied *out, struct err *err)
     if (out->shadows == NULL)
         return ERR_NO_MEMORY;
     out->shadow_count = a->set.count;
-    for (size_t i = 0; i < a->set.count; i++) {
-        const struct draft_variable *shadow = a->set.targets[i].shadow;
-
-        memcpy(out->shadows[i].name, shadow->name, sizeof out->shadows[i].name);
-        out->shadows[i].variable = shadow;
-        out->shadows[i].change_number = shadow->changes;
-    }
+    for (size_t i = 0; i < a->set.count; i++)
+        run_version_note(&out->shadows[i], a->set.targets[i].shadow);
     return OK;
 }
 
