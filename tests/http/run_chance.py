@@ -18,13 +18,13 @@ class Chance:
         return self.random.random() < likely
 
     def number(self):
-        return self.random.randrange(4) if self.often(0.7) else self.one(NUMBERS)
+        return self.random.randrange(4) if self.often(0.95) else self.one(NUMBERS)
 
     def name(self):
-        return self.one(NAMES[:4]) if self.often(0.7) else self.one(NAMES)
+        return self.one(NAMES[:4]) if self.often(0.92) else self.one(NAMES)
 
     def shape(self):
-        return [4, 3] if self.often(0.6) else self.one(SHAPES)
+        return [4, 3] if self.often(0.8) else self.one(SHAPES)
 
     def expression(self, depth=0):
         kind = self.random.randrange(9 if depth < 3 else 5)
@@ -64,16 +64,17 @@ class Chance:
             "name": lambda: self.one(["c", "d", "c/d", "", "c:1"]), "global_step": lambda: self.one(["step", {"variable": "step"}, 5, "a"]),
             "slice": lambda: self.one(["0", "1:3", ":,0", "::-1", "9", "..."]), "decay": lambda: self.one([0.9, 2, self.expression()]),
             "accumulate": lambda: {"replicas": self.one([1, 2, 3, 0]), "key": self.one(["k", "l", "m", ""])},
+            "limit": self.number, "num_required": self.number, "local_step": self.number, "step": self.number,
             "base_revision": self.number, "max_staleness": self.number, "clip_by_global_norm": lambda: self.one([1.0, 1e-30, self.number()]),
         }
-        return made[name]() if name in made and self.often(0.97) else self.one([True, False, self.number()])
+        return made[name]() if name in made and self.often(0.99) else self.one([True, False, self.number()])
 
     def operation(self):
         verb = self.one(self.verbs)
         optional = {"slice", "validate_shape", "zero_debias", "accumulate", "base_revision", "max_staleness", "clip_by_global_norm",
                     "global_step", "prefix", "collection", "only_uninitialized", "overwrite", "allow_empty", "tensors", "variables"}
         fields = [f for f in verb["fields"] if f not in optional or self.often(0.25)]
-        return {"op": verb["name"], **{f: self.field(f) for f in fields if self.often(0.99)}}
+        return {"op": verb["name"], **{f: self.field(f) for f in fields if self.often(0.995)}}
 
     def run(self):
         run = {"ops": [self.operation() for _ in range(self.random.choice([1, 1, 1, 2, 3, 6]))]}
