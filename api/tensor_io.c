@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/wire/npy.h"
 #include "service/tensor/slice.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
@@ -17,6 +16,7 @@ void
 api_tensor_body_drop(struct api_tensor_body *body)
 {
     tensor_drop(&body->decoded);
+    api_npy_reader_drop(&body->npy);
 }
 
 /* Hands out the body's bytes; with the last one it makes sure that nothing follows, so that a body
@@ -31,9 +31,10 @@ body_source(void *context, void *out, size_t size, struct err *err)
         body->offset += size;
         return OK;
     }
-    TRY(api_request_body_exactly(body->rq, out, size, err));
-    if (body->swap)
-        api_wire_swap(body->type.dtype, out, size);
+    if (body->is_npy)
+        TRY(api_npy_reader_read(&body->npy, out, size, err));
+    else
+        TRY(api_request_body_exactly(body->rq, out, size, err));
     body->offset += size;
     return body->offset == body->size ? api_request_body_end(body->rq, err) : OK;
 }
@@ -108,52 +109,32 @@ open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct er
     return OK;
 }
 
-/* A column-major body is turned round in memory, within the limit for working memory. */
 static enum err_code
-load_fortran(struct api_tensor_body *body, struct err *err)
+read_body(void *context, void *out, size_t size, size_t *got, struct err *err)
 {
-    uint64_t limit = service_limits_of(api_request_service(body->rq))->expression_bytes_max;
-    AUTO(tensor) columns = {0};
+    return api_request_body_read(context, out, size, got, err);
+}
 
-    if (body->size > limit / 2)
-        return err_set(err, ERR_PAYLOAD_TOO_LARGE,
-                       "a column-major .npy of %" PRIu64
-                       " bytes is turned round in memory, over half of %" PRIu64
-                       " bytes (expression_max_bytes): save it in C order",
-                       body->size, limit);
-    TRY(tensor_init(&columns, &body->type, body->size, err));
-    TRY(api_request_body_exactly(body->rq, columns.data, body->size, err));
-    TRY(api_request_body_end(body->rq, err));
-    if (body->swap)
-        api_wire_swap(body->type.dtype, columns.data, body->size);
-    TRY(tensor_init(&body->decoded, &body->type, body->size, err));
-    api_npy_to_row_major(&body->type, columns.data, body->decoded.data);
-    return OK;
+struct api_byte_source
+api_body_source(struct api_request *rq)
+{
+    return (struct api_byte_source){.context = rq, .read = read_body};
 }
 
 static enum err_code
 open_npy(struct api_tensor_body *body, struct err *err)
 {
-    uint8_t *header;
-    struct api_npy_header decoded;
     uint64_t length = api_request_body_length(body->rq);
-    size_t size = 0;
 
-    header = arena_alloc(api_request_arena(body->rq), API_NPY_HEADER_BYTES_MAX + 16, err);
-    if (header == NULL)
-        return ERR_NO_MEMORY;
-    TRY(api_request_body_exactly(body->rq, header, API_NPY_PREFIX_BYTES, err));
-    TRY(api_npy_header_size(bytes_of(header, API_NPY_PREFIX_BYTES), &size, err));
-    TRY(api_request_body_exactly(body->rq, header + API_NPY_PREFIX_BYTES,
-                                 size - API_NPY_PREFIX_BYTES, err));
-    TRY(api_npy_header_decode(bytes_of(header, size), &decoded, err));
-    body->type = decoded.type;
-    body->size = tensor_type_bytes(&body->type);
-    body->swap = decoded.big_endian;
-    if (length != UINT64_MAX && length - size != body->size)
-        return wrong_length(body, length - size, err);
-    if (decoded.fortran_order && body->type.shape.rank > 1 && body->size > 0)
-        return load_fortran(body, err);
+    body->bytes = api_body_source(body->rq);
+    TRY(api_npy_reader_open(&body->bytes, "the body",
+                            service_limits_of(api_request_service(body->rq))->expression_bytes_max,
+                            &body->npy, err));
+    body->type = body->npy.type;
+    body->size = body->npy.size;
+    body->is_npy = true;
+    if (length != UINT64_MAX && length - body->npy.header_bytes != body->size)
+        return wrong_length(body, length - body->npy.header_bytes, err);
     return OK;
 }
 

@@ -4,9 +4,13 @@
 
 #include "api/negotiate.h"
 #include "api/reply.h"
+#include "api/wire/npy_read.h"
 #include "api/wire/safetensors.h"
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
+
+/* The body, front to back. Borrows the request. */
+struct api_byte_source api_body_source(struct api_request *rq);
 
 /* A body that holds one tensor: its type and size, and where its bytes come from. Owns what it
  * decoded: api_tensor_body_drop. */
@@ -15,9 +19,11 @@ struct api_tensor_body {
     uint64_t size;
     struct tensor_source source; /* borrows from this struct and the request */
     struct api_request *rq;
-    struct tensor decoded; /* JSON, or a npy that had to be turned round */
-    uint64_t offset;       /* in decoded */
-    bool swap;             /* big-endian: reversed as it comes */
+    struct tensor decoded; /* JSON */
+    struct api_byte_source bytes;
+    struct api_npy_reader npy;
+    bool is_npy;
+    uint64_t offset; /* of what is read next */
 };
 
 /* Opens the body in whatever form its Content-Type or its first bytes say: JSON, raw (dtype and

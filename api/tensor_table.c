@@ -24,23 +24,6 @@ api_tensor_table_drop(struct api_tensor_table *table)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-/* `what` is being read, for the message. */
-static enum err_code
-read_exactly(const struct api_byte_source *source, const char *place, const char *what, void *out,
-             size_t size, struct err *err)
-{
-    size_t done = 0, got = 0;
-
-    while (done < size) {
-        TRY(source->read(source->context, (uint8_t *)out + done, size - done, &got, err));
-        if (got == 0)
-            return err_set(err, ERR_INVALID_ARGUMENT, "%s ends after %zu of %zu bytes of %s", place,
-                           done, size, what);
-        done += got;
-    }
-    return OK;
-}
-
 static enum err_code
 read_header(const struct api_byte_source *source, const char *place, struct arena *arena,
             struct api_safetensors_header *out, struct err *err)
@@ -48,12 +31,13 @@ read_header(const struct api_byte_source *source, const char *place, struct aren
     uint8_t length[API_SAFETENSORS_LENGTH_BYTES], *text;
     size_t size = 0;
 
-    TRY(read_exactly(source, place, "the safetensors header's length", length, sizeof length, err));
+    TRY(api_byte_source_exactly(source, place, "the safetensors header's length", length,
+                                sizeof length, err));
     TRY(api_safetensors_header_size(bytes_of(length, sizeof length), UINT64_MAX, &size, err));
     text = arena_alloc(arena, size, err);
     if (text == NULL)
         return err != NULL ? err->code : ERR_NO_MEMORY;
-    TRY(read_exactly(source, place, "the safetensors header", text, size, err));
+    TRY(api_byte_source_exactly(source, place, "the safetensors header", text, size, err));
     return api_safetensors_decode(bytes_of(text, size), UINT64_MAX, arena, out, err);
 }
 
@@ -83,7 +67,7 @@ read_entry(const struct api_byte_source *source, const char *place,
     out->key = from->name;
     TRY(tensor_init(tensor, &from->type, from->end - from->begin, err));
     snprintf(what, sizeof what, "tensor '%s'", api_text_shown(from->name, name));
-    TRY(read_exactly(source, place, what, tensor->data, (size_t)tensor->size, err));
+    TRY(api_byte_source_exactly(source, place, what, tensor->data, (size_t)tensor->size, err));
     if (tensor->type.dtype == DTYPE_BOOL)
         TRY(tensor_bools_check(name, bytes_of(tensor->data, (size_t)tensor->size), 0, err));
     return OK;
@@ -104,8 +88,7 @@ api_tensor_table_read(const struct api_byte_source *source, const char *place,
 {
     AUTO(api_tensor_table) table = {.place = place};
     struct api_safetensors_header header;
-    uint8_t byte;
-    size_t got = 0;
+    char all[64];
 
     TRY(read_header(source, place, arena, &header, err));
     TRY(check_limits(&header, place, limits, err));
@@ -116,11 +99,8 @@ api_tensor_table_read(const struct api_byte_source *source, const char *place,
         table.count++; /* also what is read in part is dropped */
         TRY(read_entry(source, place, &header.entries[i], &table.entries[i], err));
     }
-    TRY(source->read(source->context, &byte, 1, &got, err));
-    if (got > 0)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "%s goes on after its tensors, which take %" PRIu64 " bytes", place,
-                       header.data_size);
+    snprintf(all, sizeof all, "its tensors, which take %" PRIu64 " bytes", header.data_size);
+    TRY(api_byte_source_end(source, place, all, err));
     qsort(table.entries, table.count, sizeof *table.entries, by_key);
     table.metadata = header.metadata;
     table.metadata_count = header.metadata_count;

@@ -232,6 +232,13 @@ void store_interrupt(struct store *store);
  * its reserve), naming which. Call before work starts. */
 ERR_MUST_CHECK enum err_code store_reserve_check(struct store *store, uint64_t size_bytes,
                                                  struct err *err);
+/* The same of bytes beside the data files: only the disk has to have room for them. */
+ERR_MUST_CHECK enum err_code store_disk_check(struct store *store, uint64_t size_bytes,
+                                              struct err *err);
+/* A file in the data folder that has no name and is gone when it is closed. *descriptor is owned by
+ * the caller. */
+ERR_MUST_CHECK enum err_code store_temporary_file(struct store *store, int *descriptor,
+                                                  struct err *err);
 
 struct store_stats {
     uint64_t revision, records, record_bytes;

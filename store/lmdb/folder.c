@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -126,6 +127,38 @@ store_folder_sync(const struct store_folder *f, struct err *err)
         return err_set(err, ERR_INTERNAL, "cannot sync the data folder '%s': %s", f->path,
                        strerror(errno));
     return OK;
+}
+
+/* Not every file system has files without a name: there it loses its name at once. */
+static int
+open_and_unlink(const struct store_folder *f)
+{
+    char path[STORE_PATH_BYTES_MAX];
+    int descriptor;
+
+    if (!store_folder_path(f, "temporary-XXXXXX", "", path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    descriptor = mkostemp(path, O_CLOEXEC);
+    if (descriptor >= 0)
+        (void)unlink(path);
+    return descriptor;
+}
+
+enum err_code
+store_folder_temporary(const struct store_folder *f, int *descriptor, struct err *err)
+{
+    *descriptor = openat(f->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (*descriptor < 0 &&
+        (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL))
+        *descriptor = open_and_unlink(f);
+    if (*descriptor >= 0)
+        return OK;
+    if (errno == ENOSPC || errno == EDQUOT)
+        return err_set(err, ERR_FULL, "the disk has no room for a temporary file");
+    return err_set(err, ERR_INTERNAL, "cannot make a temporary file in '%s': %s", f->path,
+                   strerror(errno));
 }
 
 uint64_t

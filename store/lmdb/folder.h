@@ -27,6 +27,9 @@ bool store_folder_path(const struct store_folder *f, const char *name, const cha
                        char out[STORE_PATH_BYTES_MAX]);
 /* Makes creations, renames and removals in the folder durable. */
 ERR_MUST_CHECK enum err_code store_folder_sync(const struct store_folder *f, struct err *err);
+/* A new file in the folder, without a name. *descriptor: owned by the caller. */
+ERR_MUST_CHECK enum err_code store_folder_temporary(const struct store_folder *f, int *descriptor,
+                                                    struct err *err);
 /* Bytes the disk still has for us; 0 when it cannot be asked. */
 uint64_t store_folder_room_bytes(const struct store_folder *f);
 

@@ -58,6 +58,19 @@ store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
                       "the disk (less its reserve)", err);
 }
 
+enum err_code
+store_disk_check(struct store *store, uint64_t size_bytes, struct err *err)
+{
+    return check_fits(size_bytes, store_folder_room_bytes(&store->folder),
+                      store->config.disk_reserve_bytes, "the disk (less its reserve)", err);
+}
+
+enum err_code
+store_temporary_file(struct store *store, int *descriptor, struct err *err)
+{
+    return store_folder_temporary(&store->folder, descriptor, err);
+}
+
 static enum err_code
 count_system(struct store *store, uint64_t *count, struct err *err)
 {

@@ -1,0 +1,88 @@
+#include "api/wire/layout.h"
+
+#include "store/base/check.h"
+
+void
+api_layout_init(struct api_layout *layout, struct arena *arena)
+{
+    *layout = (struct api_layout){.arena = arena};
+}
+
+/* Room for one more item of `size` bytes; the items may move. */
+static enum err_code
+make_room(struct arena *arena, void **items, size_t count, size_t *capacity, size_t size,
+          struct err *err)
+{
+    size_t wanted = *capacity > 0 ? *capacity * 2 : 16;
+    void *grown;
+
+    if (count < *capacity)
+        return OK;
+    grown = arena_array(arena, wanted, size, err);
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    if (count > 0)
+        memcpy(grown, *items, count * size);
+    *items = grown;
+    *capacity = wanted;
+    return OK;
+}
+
+enum err_code
+api_layout_file(struct api_layout *layout, const char *name, struct err *err)
+{
+    void *files = layout->files;
+    const char *copy = arena_text(layout->arena, bytes_of_text(name), err);
+
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    TRY(make_room(layout->arena, &files, layout->file_count, &layout->file_capacity,
+                  sizeof *layout->files, err));
+    layout->files = files;
+    layout->files[layout->file_count++] =
+        (struct api_layout_file){.name = copy, .span_first = layout->span_count};
+    return OK;
+}
+
+enum err_code
+api_layout_lend(struct api_layout *layout, struct bytes bytes, struct err *err)
+{
+    void *spans = layout->spans;
+    struct api_layout_file *file;
+
+    CHECK(layout->file_count > 0);
+    if (bytes.size == 0)
+        return OK;
+    TRY(make_room(layout->arena, &spans, layout->span_count, &layout->span_capacity,
+                  sizeof *layout->spans, err));
+    layout->spans = spans;
+    layout->spans[layout->span_count++] = bytes;
+    file = &layout->files[layout->file_count - 1];
+    file->span_count++;
+    file->size += bytes.size;
+    return OK;
+}
+
+enum err_code
+api_layout_copy(struct api_layout *layout, struct bytes bytes, struct err *err)
+{
+    uint8_t *copy;
+
+    if (bytes.size == 0)
+        return OK;
+    copy = arena_alloc(layout->arena, bytes.size, err);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(copy, bytes.data, bytes.size);
+    return api_layout_lend(layout, bytes_of(copy, bytes.size), err);
+}
+
+enum err_code
+api_layout_entry(struct api_layout *layout, const struct tensor_set *set, size_t i, struct err *err)
+{
+    const struct tensor_set_entry *entry = &set->entries[i];
+
+    for (size_t s = 0; s < entry->span_count; s++)
+        TRY(api_layout_lend(layout, set->spans[entry->span_first + s], err));
+    return OK;
+}
