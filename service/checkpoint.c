@@ -73,13 +73,15 @@ checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, boo
         .id = store_new_id(store_of_txn(txn)),
         .created_ms = clock_wall_ms(),
         .revision = store_txn_revision(txn),
+        .changed_revision = store_txn_revision(txn),
+        .shards = 1,
     };
     return OK;
 }
 
 enum err_code
 checkpoint_add(struct store_txn *txn, struct checkpoint_record *record, struct bytes tensor,
-               const struct tensor_record *value, struct err *err)
+               struct tensor_record *value, struct err *err)
 {
     struct record_key key = record_key_tensor(record->id, tensor);
     struct bytes existing;
@@ -89,6 +91,9 @@ checkpoint_add(struct store_txn *txn, struct checkpoint_record *record, struct b
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "at least two tensors have the same name in the checkpoint: '%.*s'",
                        (int)tensor.size, (const char *)tensor.data);
+    value->position = (uint32_t)record->tensors;
+    if (value->shard >= record->shards)
+        record->shards = value->shard + 1;
     record->tensors += 1;
     record->bytes += value->value.size;
     return record_put_tensor(txn, record->id, tensor, value, err);
@@ -180,7 +185,8 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
         TRY(value_write(txn, buf_bytes(&u->metadata_text), STORE_CLASS_ROWS, &record.metadata,
                         err));
     for (size_t i = 0; i < u->count; i++) {
-        struct tensor_record tensor = {.type = u->imports[i].type, .trainable = true};
+        struct tensor_record tensor = {
+            .type = u->imports[i].type, .trainable = true, .shard = u->imports[i].shard};
 
         TRY(incoming_list_publish(&u->values, i, txn, &tensor.value, err));
         TRY(checkpoint_add(txn, &record, u->imports[i].name, &tensor, err));
@@ -207,6 +213,10 @@ import_check_one(struct service *service, const struct checkpoint_import *import
     char name[IMPORT_NAME_SHOWN_BYTES];
 
     TRY(name_check_tensor(import->name, err));
+    if (import->shard > CHECKPOINT_SHARD_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "tensor '%s' lies in shard %" PRIu32 ", at most %d are kept",
+                       import_name(import, name), import->shard, CHECKPOINT_SHARD_MAX + 1);
     TRY(incoming_check_size(import_name(import, name), &import->type, import->size, err));
     if (import->size > service->limits.tensor_bytes_max)
         return err_set(err, ERR_FULL,

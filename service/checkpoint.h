@@ -10,7 +10,7 @@
 
 struct run_report;
 
-enum { CHECKPOINT_METADATA_BYTES_MAX = 1 << 20 };
+enum { CHECKPOINT_METADATA_BYTES_MAX = 1 << 20, CHECKPOINT_SHARD_MAX = 99998 };
 
 /* --- saving -------------------------------------------------------------------------------- */
 
@@ -123,11 +123,13 @@ ERR_MUST_CHECK enum err_code checkpoint_restore(struct service *service, const c
 
 /* --- other --------------------------------------------------------------------------------- */
 
-/* A checkpoint made of tensors that arrive; names of any UTF-8. metadata: pairs. */
+/* A checkpoint made of tensors that arrive, which keeps their order; names of any UTF-8. metadata:
+ * pairs. */
 struct checkpoint_import {
     struct bytes name;
     struct tensor_type type;
     uint64_t size;
+    uint32_t shard; /* of the file that it lies in; 0 where there is one */
 };
 ERR_MUST_CHECK enum err_code
 checkpoint_import(struct service *service, const char *model, const char *name,
@@ -157,8 +159,9 @@ ERR_MUST_CHECK enum err_code checkpoint_begin(struct store_txn *txn, uint64_t mo
                                               const char *name, bool overwrite,
                                               struct checkpoint_record *out,
                                               struct usage_change *change, struct err *err);
+/* The tensors' positions are the order in which they are added; *value's shard counts. */
 ERR_MUST_CHECK enum err_code checkpoint_add(struct store_txn *txn, struct checkpoint_record *record,
-                                            struct bytes tensor, const struct tensor_record *value,
+                                            struct bytes tensor, struct tensor_record *value,
                                             struct err *err);
 ERR_MUST_CHECK enum err_code checkpoint_finish(struct store_txn *txn, uint64_t model_id,
                                                const char *name, struct checkpoint_record *record,

@@ -204,6 +204,7 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
     prefix = record_key_tensor(info->record.id, bytes_of("", 0));
     TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
     for (;;) {
+        struct tensor_set_entry *entry;
         struct tensor_record record;
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
@@ -213,7 +214,10 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
         tensor = record_key_name(key);
         TRY(tensor_set_add(&set, snapshot, (const char *)tensor.data, tensor.size, &record.type,
                            &record.value, bytes_of(NULL, 0), DTYPE_UNSET, err));
-        set.entries[set.entry_count - 1].revision = info->record.revision;
+        entry = &set.entries[set.entry_count - 1];
+        entry->revision = info->record.revision;
+        entry->position = record.position;
+        entry->shard = record.shard;
     }
     *out = TAKE(set);
     return OK;

@@ -79,6 +79,7 @@ struct draft_save {
     bool again;                  /* in place of one of this run */
     uint64_t existing_id;        /* of the checkpoint of that name in the view; 0: none */
     struct draft_tensor *tensors, **tensors_end;
+    size_t tensor_count;
     struct checkpoint_record record; /* set by each run of the publishing unit */
     bool replaced;
 };

@@ -3,8 +3,10 @@
 #include "service/draft_parts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "service/compute.h"
+#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 /* What a save of this name replaces: one of this run, or what the view has. */
@@ -78,6 +80,7 @@ draft_save_add(struct draft *draft, struct draft_save *save, struct bytes tensor
     entry->type = variable->form.type;
     *save->tensors_end = entry;
     save->tensors_end = &entry->next;
+    save->tensor_count++;
     draft->saved_count++;
     return OK;
 }
@@ -103,6 +106,40 @@ expect_checkpoint(const struct draft_save *save, const struct checkpoint_record 
     return err_set(err, ERR_CONFLICT, "checkpoint '%s' changed meanwhile", save->spec.name);
 }
 
+static int
+compare_tensors(const void *a, const void *b)
+{
+    const struct draft_tensor *x = *(const struct draft_tensor *const *)a;
+    const struct draft_tensor *y = *(const struct draft_tensor *const *)b;
+
+    return bytes_compare(x->name, y->name);
+}
+
+/* In the order of names, as TensorFlow's Saver writes them. */
+static enum err_code
+publish_tensors(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
+                struct err *err)
+{
+    AUTO_CALL(mem_free_scope)
+    struct draft_tensor **sorted =
+        mem_zeroed(save->tensor_count, sizeof(struct draft_tensor *), err);
+    size_t count = 0;
+
+    if (sorted == NULL)
+        return ERR_NO_MEMORY;
+    for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next)
+        sorted[count++] = each;
+    qsort(sorted, count, sizeof(struct draft_tensor *), compare_tensors);
+    for (size_t i = 0; i < count; i++) {
+        struct tensor_record tensor = {.type = sorted[i]->type,
+                                       .trainable = sorted[i]->variable->trainable};
+
+        TRY(draft_value_publish(draft, txn, sorted[i]->value, &tensor.value, err));
+        TRY(checkpoint_add(txn, &save->record, sorted[i]->name, &tensor, err));
+    }
+    return OK;
+}
+
 enum err_code
 draft_save_publish(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
                    struct err *err)
@@ -117,11 +154,6 @@ draft_save_publish(const struct draft *draft, struct store_txn *txn, struct draf
                          &change, err));
     save->record.has_global_step = save->spec.has_global_step;
     save->record.global_step = save->spec.global_step;
-    for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next) {
-        struct tensor_record tensor = {.type = each->type, .trainable = each->variable->trainable};
-
-        TRY(draft_value_publish(draft, txn, each->value, &tensor.value, err));
-        TRY(checkpoint_add(txn, &save->record, each->name, &tensor, err));
-    }
+    TRY(publish_tensors(draft, txn, save, err));
     return checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err);
 }

@@ -219,9 +219,16 @@ record_decode_checkpoint(struct bytes record, struct checkpoint_record *out, str
     out->global_step = (int64_t)reader_u64(&in);
     out->created_ms = reader_u64(&in);
     out->revision = reader_u64(&in);
+    out->changed_revision = reader_u64(&in);
     out->tensors = reader_u64(&in);
     out->bytes = reader_u64(&in);
+    out->shards = reader_u32(&in);
+    record_name_decode(&in, sizeof out->saver, out->saver);
+    out->saver_id = reader_u64(&in);
+    record_texts_decode(&in, &out->labels);
     value_ref_decode(&in, &out->metadata);
+    if (out->shards == 0)
+        in.failed = true;
     return record_decoded(&in, format, "checkpoint", err);
 }
 
@@ -242,8 +249,13 @@ record_put_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name
     TRY(buf_append_u64(&out, (uint64_t)r->global_step, err));
     TRY(buf_append_u64(&out, r->created_ms, err));
     TRY(buf_append_u64(&out, r->revision, err));
+    TRY(buf_append_u64(&out, r->changed_revision, err));
     TRY(buf_append_u64(&out, r->tensors, err));
     TRY(buf_append_u64(&out, r->bytes, err));
+    TRY(buf_append_u32(&out, r->shards, err));
+    TRY(buf_append_bytes(&out, bytes_of_text(r->saver), err));
+    TRY(buf_append_u64(&out, r->saver_id, err));
+    TRY(record_texts_encode(&r->labels, &out, err));
     TRY(value_ref_encode(&r->metadata, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
@@ -272,6 +284,8 @@ record_decode_tensor(struct bytes record, struct tensor_record *out, struct err 
 
     record_type_decode(&in, &out->type);
     out->trainable = reader_u8(&in) != 0;
+    out->position = reader_u32(&in);
+    out->shard = reader_u32(&in);
     value_ref_decode(&in, &out->value);
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
@@ -290,6 +304,8 @@ record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id, struct bytes na
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(record_type_encode(&r->type, &out, err));
     TRY(buf_append_byte(&out, r->trainable, err));
+    TRY(buf_append_u32(&out, r->position, err));
+    TRY(buf_append_u32(&out, r->shard, err));
     TRY(value_ref_encode(&r->value, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }

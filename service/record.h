@@ -103,8 +103,13 @@ struct checkpoint_record {
     uint64_t id;
     bool has_global_step, pinned;
     int64_t global_step;
-    uint64_t created_ms, revision;
+    uint64_t created_ms, revision; /* of its making: its tensors stay as they are */
+    uint64_t changed_revision;     /* of the last change of what is said about it */
     uint64_t tensors, bytes;
+    uint32_t shards;                /* its tensors are divided among so many; at least 1 */
+    char saver[NAME_BYTES_MAX + 1]; /* that it was saved through; "": none */
+    uint64_t saver_id;              /* of that one, which may be gone; 0: none */
+    struct record_texts labels;     /* name, value, name, value … */
     struct value_ref metadata; /* name, value …, u32 length + bytes each, as imported; VALUE_NONE */
 };
 
@@ -112,6 +117,8 @@ struct checkpoint_record {
 struct tensor_record {
     struct tensor_type type;
     bool trainable;
+    uint32_t position; /* in the order they were saved in, or lay in the file: from 0 */
+    uint32_t shard;    /* less than the checkpoint's shards */
     struct value_ref value;
 };
 

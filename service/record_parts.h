@@ -5,8 +5,9 @@
 #include "service/record.h"
 #include "store/base/buf.h"
 
-/* 2: what a model says of random numbers, and graphs. */
-enum { RECORD_FORMAT = 2 };
+/* 2: what a model says of random numbers, and graphs. 3: the order and shards of a checkpoint's
+ * tensors, its labels and its saver. */
+enum { RECORD_FORMAT = 3 };
 
 /* in->failed when they are damaged. */
 void record_texts_decode(struct reader *in, struct record_texts *out);

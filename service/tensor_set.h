@@ -17,6 +17,7 @@ struct tensor_set_entry {
     uint64_t size;     /* bytes */
     uint64_t revision; /* of the variable's last change; the set's for a checkpoint's tensors */
     uint64_t version;
+    uint32_t position, shard; /* of a checkpoint's: tensor_record */
     size_t span_first, span_count;
 };
 

@@ -105,6 +105,44 @@ a_list_a_map_or_a_prefix_choose_what_is_saved(void **state)
     assert_int_equal(looked.tensors[0].crc32c, looked.tensors[2].crc32c);
 }
 
+/* Where one lies among the tensors of a checkpoint. */
+static uint32_t
+position_of(struct domain *d, const char *checkpoint, const char *tensor)
+{
+    struct tensor_set set = {0};
+    struct checkpoint_info info;
+    uint32_t position = UINT32_MAX;
+    AUTO(buf) metadata;
+
+    buf_init(&metadata, CHECKPOINT_METADATA_BYTES_MAX);
+    WORKS(checkpoint_read_all(d->service, MODEL, checkpoint, &info, &metadata, &set, &d->f->err),
+          &d->f->err);
+    assert_int_equal(info.record.shards, 1);
+    for (size_t i = 0; i < set.entry_count; i++)
+        if (strcmp(set.entries[i].name, tensor) == 0)
+            position = set.entries[i].position;
+    tensor_set_drop(&set);
+    return position;
+}
+
+static void
+tensors_are_saved_in_the_order_of_their_names(void **state)
+{
+    struct domain *d = *state;
+    const struct checkpoint_pick picks[] = {
+        {"z", "layer/w"}, {"a", "global_step"}, {"b", "layer/b"}};
+
+    make_some(d);
+    WORKS(try_save(d, (struct checkpoint_save_spec){.name = "m", .picks = picks, .pick_count = 3},
+                   NULL),
+          &d->f->err);
+    assert_int_equal(position_of(d, "m", "a"), 0);
+    assert_int_equal(position_of(d, "m", "b"), 1);
+    assert_int_equal(position_of(d, "m", "z"), 2);
+    (void)save(d, "all");
+    assert_int_equal(position_of(d, "all", "layer/w"), 2);
+}
+
 static void
 what_cannot_be_saved_is_refused_and_nothing_is_left(void **state)
 {
@@ -391,6 +429,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(saving_all_takes_the_default_collection_and_copies_nothing),
         DOMAIN_TEST(a_list_a_map_or_a_prefix_choose_what_is_saved),
+        DOMAIN_TEST(tensors_are_saved_in_the_order_of_their_names),
         DOMAIN_TEST(what_cannot_be_saved_is_refused_and_nothing_is_left),
         DOMAIN_TEST(the_global_step_is_given_or_read_in_the_commit),
         DOMAIN_TEST(an_existing_name_needs_overwrite),

@@ -35,12 +35,14 @@ run_import(struct domain *d, const char *name, const struct import *import,
 static struct import
 some_import(int size)
 {
-    return (struct import){
+    struct import import = {
         .tensors = {tensor_of("día:0", DTYPE_UINT8, exprs_shape(1, size)),
                     tensor_of("empty", DTYPE_FLOAT64, exprs_shape(2, 0, 3)),
                     tensor_of("a b", DTYPE_FLOAT32, exprs_shape(1, 7))},
         .count = 3,
     };
+    import.tensors[1].shard = 2;
+    return import;
 }
 
 static void
@@ -67,6 +69,11 @@ imported_tensors_are_read_back(void **state)
             checkpoint_read_all(d->service, MODEL, "imported", &info, &metadata, &set, &d->f->err),
             &d->f->err);
         assert_string_equal(set.entries[1].name, "día:0");
+        /* The file's order is known beside the names'. */
+        assert_int_equal(set.entries[0].position, 2);
+        assert_int_equal(set.entries[1].position, 0);
+        assert_int_equal(set.entries[2].position, 1);
+        assert_true(info.record.shards == 3 && set.entries[2].shard == 2);
         set_must_hold(&set, 0, DTYPE_FLOAT32, exprs_shape(1, 7), data + sizes[i], 28);
         set_must_hold(&set, 1, DTYPE_UINT8, exprs_shape(1, sizes[i]), data, (size_t)sizes[i]);
         set_must_hold(&set, 2, DTYPE_FLOAT64, exprs_shape(2, 0, 3), NULL, 0);
