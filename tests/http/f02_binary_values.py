@@ -100,7 +100,7 @@ def test_npy_files_of_others(s):
 def test_broken_files_are_refused_and_leave_nothing(s):
     """Both kinds of file, through the routes that take one tensor and those that take a set."""
     with open(os.path.join(FIXTURES, "malformed", "manifest.json"), encoding="utf-8") as file:
-        cases = json.load(file)["cases"]
+        cases = [case for case in json.load(file)["cases"] if case["format"] in ("npy", "safetensors")]
     for index, case in enumerate(cases):
         path = os.path.join(FIXTURES, "malformed", case["dir"], case["open"])
         with open(path, "rb") as file:
