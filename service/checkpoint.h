@@ -7,6 +7,7 @@
 #include "service/service.h"
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
+#include "store/base/arena.h"
 
 struct run_report;
 
@@ -91,31 +92,48 @@ struct checkpoint_restore_spec {
         *picks; /* NULL: every name of the checkpoint, through the prefix maps */
     size_t pick_count;
     const struct checkpoint_pick
-        *prefix_map; /* tensor prefix -> variable prefix; first match wins */
+        *prefix_map; /* tensor prefix -> variable prefix; of those that match the longest */
     size_t prefix_map_count;
     enum restore_choice on_missing, on_extra, on_mismatch;
     bool reshape, create, dry_run;
 };
 
-struct restore_name {
-    char tensor[NAME_TENSOR_BYTES_MAX + 1];
-    char variable[NAME_BYTES_MAX + 1];
-    char reason[256]; /* of a mismatch */
+/* Both sides of a mismatch. */
+struct restore_sides {
+    struct tensor_type variable, tensor;
+    bool variable_shape_known; /* else it takes any */
+    const char *reason;        /* in TensorFlow's words */
 };
 
-/* Owned: restore_report_drop. missing: asked for, not in the checkpoint. unexpected: in the
- * checkpoint, no such variable. mismatched: dtype or shape. */
+struct restore_name {
+    const char *tensor; /* its name in the checkpoint; NULL: there is none */
+    const char *variable;
+    bool created;                      /* the variable was made for it */
+    const struct restore_sides *sides; /* of a mismatch, else NULL */
+};
+
+/* What was found; texts and sides borrow from it. Owned: restore_report_drop.
+ *   restored          what went, or would go, from a tensor into a variable
+ *   missing           asked for, not in the checkpoint
+ *   unexpected        in the checkpoint, and there is no such variable
+ *   mismatched        dtype or shape
+ *   not_in_checkpoint variables of the collection "variables" that no tensor is for; of a restore
+ *                     of all names. To be told, never an error. */
 struct restore_report {
     struct restore_list {
         struct restore_name *names;
         size_t count, capacity;
-    } restored, missing, unexpected, mismatched;
+    } restored, missing, unexpected, mismatched, not_in_checkpoint;
+    struct arena arena;
     uint64_t revision;
+    struct err refused; /* of a dry run: why the restore itself would be refused, else OK */
 };
 void restore_report_drop(struct restore_report *report);
 
 /* All or nothing. Strict by default; the report lists everything found also when the call fails,
- * except that NOT_FOUND of model or checkpoint leaves it empty. */
+ * except that it is empty when the restore could not be looked at: a variable named twice, no such
+ * model or checkpoint, a condition that is not met. A dry run succeeds where only what it found
+ * forbids the restore, and says so in `refused`. */
 ERR_MUST_CHECK enum err_code checkpoint_restore(struct service *service, const char *model,
                                                 const struct checkpoint_restore_spec *spec,
                                                 const struct write_options *options,

@@ -11,7 +11,7 @@ info_of(const struct store_view *view, uint64_t model_id, const char *name,
         struct checkpoint_info *out, struct err *err)
 {
     snprintf(out->name, sizeof out->name, "%s", name);
-    return service_find_checkpoint(view, model_id, name, &out->record, err);
+    return service_open_checkpoint(view, model_id, name, &out->record, err);
 }
 
 enum err_code

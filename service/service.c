@@ -211,6 +211,22 @@ service_find_checkpoint(const struct store_view *view, uint64_t model_id, const 
     return ERR_NOT_FOUND;
 }
 
+enum err_code
+service_open_checkpoint(const struct store_view *view, uint64_t model_id, const char *name,
+                        struct checkpoint_record *out, struct err *err)
+{
+    bool found = false;
+
+    TRY(record_get_checkpoint(view, model_id, name, &found, out, err));
+    if (found)
+        return OK;
+    err_about(err, "checkpoint", name);
+    return err_set(err, ERR_NOT_FOUND,
+                   "there is no checkpoint '%s' (Unsuccessful TensorSliceReader constructor: "
+                   "Failed to find any matching files for %s)",
+                   name, name);
+}
+
 static enum err_code
 condition_failed(const char *kind, const char *name, uint64_t revision, struct err *err)
 {

@@ -63,6 +63,11 @@ ERR_MUST_CHECK enum err_code service_find_checkpoint(const struct store_view *vi
                                                      uint64_t model_id, const char *name,
                                                      struct checkpoint_record *out,
                                                      struct err *err);
+/* The same to read what is in it: without one the error has TensorFlow's words, too. */
+ERR_MUST_CHECK enum err_code service_open_checkpoint(const struct store_view *view,
+                                                     uint64_t model_id, const char *name,
+                                                     struct checkpoint_record *out,
+                                                     struct err *err);
 /* If-Match and If-None-Match: `exists`, and the revision it has. */
 ERR_MUST_CHECK enum err_code service_check_conditions(const struct write_options *options,
                                                       const char *kind, const char *name,

@@ -149,6 +149,7 @@ one_variable_is_restored_from_one_tensor(void **state)
 {
     struct domain *d = *state;
     const struct checkpoint_pick picks[] = {{"b", "b"}, {"x", "b"}}, map[] = {{"z/", ""}};
+    const struct checkpoint_pick same[] = {{"b", "b"}, {"b", "b"}};
     struct checkpoint_restore_spec spec = {.name = "two", .picks = picks, .pick_count = 2};
     struct checkpoint_save_spec both = {.name = "two", .picks = picks, .pick_count = 2};
     const struct checkpoint_pick saved[] = {{"b", "b"}, {"x", "b"}, {"z/b", "b"}};
@@ -158,12 +159,17 @@ one_variable_is_restored_from_one_tensor(void **state)
     both.pick_count = 3;
     WORKS(try_save(d, both, NULL), &d->f->err);
     change_all(d);
-    REFUSES(restore(d, spec, NULL), ERR_INVALID_ARGUMENT, "from two tensors", &d->f->err);
+    REFUSES(restore(d, spec, NULL), ERR_INVALID_ARGUMENT,
+            "The same saveable will be restored with two names: x", &d->f->err);
     spec.dry_run = true;
     FAILS(restore(d, spec, NULL), ERR_INVALID_ARGUMENT, &d->f->err);
+    spec.picks = same;
+    REFUSES(restore(d, spec, NULL), ERR_INVALID_ARGUMENT,
+            "At least two variables have the same name: b", &d->f->err);
     spec = (struct checkpoint_restore_spec){
         .name = "two", .prefix_map = map, .prefix_map_count = 1, .on_extra = RESTORE_SKIP};
-    FAILS(restore(d, spec, NULL), ERR_INVALID_ARGUMENT, &d->f->err);
+    REFUSES(restore(d, spec, NULL), ERR_INVALID_ARGUMENT,
+            "variable 'b' would be restored from two tensors, 'b' and 'z/b'", &d->f->err);
     must_be_restored(d, false, false, false);
 }
 
@@ -191,7 +197,9 @@ strictly_anything_amiss_stops_everything(void **state)
             "no variable 'b' to go to", &d->f->err);
     declare(d, "b", DTYPE_FLOAT64, exprs_shape(2, 2, 3));
     REFUSES(restore(d, (struct checkpoint_restore_spec){.name = "c"}, NULL), ERR_INVALID_ARGUMENT,
-            "Expected dtype float64 does not equal restored dtype float32", &d->f->err);
+            "Expected dtype double does not equal restored dtype float: the variable is float64, "
+            "the tensor float32",
+            &d->f->err);
     delete_variable(d, "b");
     declare(d, "b", DTYPE_FLOAT32, exprs_shape(2, 3, 2));
     REFUSES(restore(d, (struct checkpoint_restore_spec){.name = "c"}, NULL), ERR_INVALID_ARGUMENT,
@@ -232,6 +240,8 @@ what_is_amiss_is_skipped_where_asked(void **state)
     WORKS(restore(d, spec, &report), &d->f->err);
     assert_int_equal(report.mismatched.count, 1);
     assert_string_equal(report.mismatched.names[0].variable, "b");
+    assert_int_equal(report.mismatched.names[0].sides->variable.shape.dims[0], 7);
+    assert_int_equal(report.mismatched.names[0].sides->tensor.shape.rank, 2);
     restore_report_drop(&report);
     assert_false(is_initialized(d, "b"));
 }
@@ -334,10 +344,70 @@ a_dry_run_says_what_would_be(void **state)
     assert_int_equal(service_revision(d->service), revision);
     assert_int_equal(usage_of_model(d).variables, 2);
     spec.create = false;
-    assert_int_equal(restore(d, spec, &report), ERR_NOT_FOUND);
+    WORKS(restore(d, spec, &report), &d->f->err);
     assert_int_equal(report.unexpected.count, 1);
+    assert_int_equal(report.restored.count, 2);
+    assert_int_equal(report.refused.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(report.refused.text, "no variable 'b' to go to"));
     restore_report_drop(&report);
-    err_clear(&d->f->err);
+    spec.name = "absent";
+    FAILS(restore(d, spec, NULL), ERR_NOT_FOUND, &d->f->err);
+}
+
+/* Of the prefixes that a name begins with the longest counts, in whatever order they are given. */
+static void
+the_longest_prefix_is_replaced(void **state)
+{
+    static const char *const saved[] = {"a", "a/b", "a/b/c", "a/bc", "b", "b!"};
+    static const char *const restored[] = {"1a", "2b", "3c", "2bc", "1b", "4"};
+    struct domain *d = *state;
+    struct checkpoint_pick picks[6];
+    const struct checkpoint_pick map[] = {{"a/b/", "3"}, {"b!", "4"}, {"", "1"},
+                                          {"zz", "x"},   {"a/", "2"}, {"a0", "x"}};
+    struct checkpoint_save_spec save_spec = {.name = "p", .picks = picks, .pick_count = 6};
+    struct checkpoint_restore_spec spec = {
+        .name = "p", .prefix_map = map, .prefix_map_count = 6, .create = true};
+    struct restore_report report;
+
+    make_saved(d);
+    for (size_t i = 0; i < 6; i++)
+        picks[i] = (struct checkpoint_pick){saved[i], "a"};
+    WORKS(try_save(d, save_spec, NULL), &d->f->err);
+    WORKS(restore(d, spec, &report), &d->f->err);
+    assert_int_equal(report.restored.count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_string_equal(report.restored.names[i].tensor, saved[i]);
+        assert_string_equal(report.restored.names[i].variable, restored[i]);
+        assert_true(report.restored.names[i].created);
+    }
+    assert_int_equal(report.not_in_checkpoint.count, 3);
+    assert_string_equal(report.not_in_checkpoint.names[0].variable, "a");
+    assert_string_equal(report.not_in_checkpoint.names[2].variable, "w");
+    restore_report_drop(&report);
+}
+
+/* Whatever one tensor does to a variable, another is judged by the state before. */
+static void
+what_would_be_made_twice_is_not_made(void **state)
+{
+    struct domain *d = *state;
+    const struct checkpoint_pick map[] = {{"a", "n"}, {"b", "n"}};
+    struct checkpoint_restore_spec spec = {.name = "c",
+                                           .prefix_map = map,
+                                           .prefix_map_count = 2,
+                                           .create = true,
+                                           .on_mismatch = RESTORE_SKIP};
+    struct restore_report report;
+
+    make_saved(d);
+    REFUSES(restore(d, spec, NULL), ERR_INVALID_ARGUMENT, "from two tensors, 'a' and 'b'",
+            &d->f->err);
+    assert_int_equal(usage_of_model(d).variables, 3);
+    spec.dry_run = true;
+    WORKS(restore(d, spec, &report), &d->f->err);
+    assert_int_equal(report.refused.code, ERR_INVALID_ARGUMENT);
+    assert_int_equal(report.restored.count, 3);
+    restore_report_drop(&report);
 }
 
 static void
@@ -408,6 +478,8 @@ main(void)
         DOMAIN_TEST(missing_variables_are_made_where_asked),
         DOMAIN_TEST(tensors_that_no_variable_can_be_named_after),
         DOMAIN_TEST(a_dry_run_says_what_would_be),
+        DOMAIN_TEST(the_longest_prefix_is_replaced),
+        DOMAIN_TEST(what_would_be_made_twice_is_not_made),
         DOMAIN_TEST(another_model_s_checkpoint_is_restored_and_outlives_it),
         DOMAIN_TEST(a_restore_that_runs_out_of_memory_changes_nothing),
     };

@@ -1,0 +1,34 @@
+/* Private to service/: what a restore would do, found out before any of it is done. */
+#ifndef SERVICE_RESTORE_PLAN_H
+#define SERVICE_RESTORE_PLAN_H
+
+#include "service/checkpoint.h"
+#include "store/store.h"
+
+enum { RESTORE_PREFIXES_MAX = 1000 };
+
+struct restore_plan {
+    const struct checkpoint_restore_spec *spec;
+    struct checkpoint_pick *prefixes; /* the spec's, in byte order; owned */
+    /* Of a walk over names in byte order: those of the prefixes that the present name begins with,
+     * each within the next. */
+    size_t *open, open_count; /* owned */
+    size_t next;              /* the first that did not have its turn */
+
+    const struct store_view *view;
+    uint64_t target_id, checkpoint_id;
+    struct restore_report *report;
+};
+
+/* What can be said of the spec alone: names, and none twice. Borrows it. */
+ERR_MUST_CHECK enum err_code restore_plan_init(struct restore_plan *plan,
+                                               const struct checkpoint_restore_spec *spec,
+                                               struct err *err);
+void restore_plan_drop(struct restore_plan *plan);
+/* Fills `report`, empty so far, from the state in the view. */
+ERR_MUST_CHECK enum err_code restore_plan_make(struct restore_plan *plan,
+                                               const struct store_view *view, uint64_t target_id,
+                                               uint64_t checkpoint_id,
+                                               struct restore_report *report, struct err *err);
+
+#endif
