@@ -283,7 +283,8 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
     if (cast_to != DTYPE_UNSET)
         TRY(cast_gathered(s, entry, cast_to, err));
     entry->span_count = set->span_count - entry->span_first;
-    return OK;
+    entry->has_crc32c = !is_part(s) && cast_to == DTYPE_UNSET && !s->reader.has_recipe;
+    return entry->has_crc32c ? value_crc32c(&s->reader, &entry->crc32c, err) : OK;
 }
 
 /* What `s` says of the value becomes the next entry. */

@@ -19,6 +19,8 @@ struct tensor_set_entry {
     uint64_t version;
     uint32_t position, shard; /* of a checkpoint's: tensor_record */
     size_t span_first, span_count;
+    bool has_crc32c; /* known without reading the bytes: a whole value as it is stored */
+    uint32_t crc32c; /* of all of its bytes */
 };
 
 /* Owned: tensor_set_drop, on any thread. */

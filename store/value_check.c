@@ -23,7 +23,8 @@ struct sum {
     const struct store *store;
     const struct value_head *head;
     uint32_t crc;
-    uint64_t done, pattern; /* bytes; the pattern run comes after `done` */
+    uint64_t done, pattern;       /* bytes; the pattern run comes after `done` */
+    uint32_t shift, shift_length; /* of the chunk added last: nearly all are of one length */
 };
 
 /* What a recipe makes, a piece at a time. */
@@ -75,7 +76,11 @@ add_segment(struct sum *sum, const struct value_segment *segment, struct err *er
             continue;
         }
         TRY(add_gap(sum, err));
-        sum->crc = crc32c_combine(sum->crc, entry->crc, entry->length);
+        if (sum->shift_length != entry->length) {
+            sum->shift_length = entry->length;
+            sum->shift = crc32c_shift_of(entry->length);
+        }
+        sum->crc = crc32c_combine_by(sum->crc, entry->crc, sum->shift);
         sum->done += entry->length;
     }
     return OK;

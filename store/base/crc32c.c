@@ -121,19 +121,33 @@ multiply(uint32_t a, uint32_t b)
     uint32_t product = 0;
 
     for (uint32_t bit = UINT32_C(1) << 31; bit != 0; bit >>= 1) {
-        if (a & bit)
-            product ^= b;
+        product ^= a & bit ? b : 0;
         b = b >> 1 ^ (b & 1 ? crc_polynomial : 0);
     }
     return product;
 }
 
 uint32_t
-crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
+crc32c_shift_of(uint64_t size_b)
 {
-    /* The inversions of A's end and B's beginning cancel out. i begins at 3: eight bits a byte. */
+    uint32_t shift = UINT32_C(1) << 31; /* 1 */
+
+    /* i begins at 3: eight bits a byte. */
     for (unsigned i = 3; size_b != 0; size_b >>= 1, i++)
         if (size_b & 1)
-            crc_a = multiply(crc32c_power[i % CRC_POWERS], crc_a);
-    return crc_a ^ crc_b;
+            shift = multiply(crc32c_power[i % CRC_POWERS], shift);
+    return shift;
+}
+
+uint32_t
+crc32c_combine_by(uint32_t crc_a, uint32_t crc_b, uint32_t shift)
+{
+    /* The inversions of A's end and B's beginning cancel out. */
+    return multiply(shift, crc_a) ^ crc_b;
+}
+
+uint32_t
+crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
+{
+    return crc32c_combine_by(crc_a, crc_b, crc32c_shift_of(size_b));
 }

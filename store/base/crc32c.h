@@ -13,5 +13,9 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 uint32_t crc32c_plain(uint32_t crc, const void *data, size_t size);
 /* CRC of A followed by B from crc(A), crc(B) and B's length, without the bytes. O(log size_b). */
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b);
+/* The same in two steps, for many B of one length: what depends on the length is worked out once.
+ */
+uint32_t crc32c_shift_of(uint64_t size_b);
+uint32_t crc32c_combine_by(uint32_t crc_a, uint32_t crc_b, uint32_t shift);
 
 #endif

@@ -136,6 +136,8 @@ combine_equals_concatenation(void **state)
         uint32_t a = crc32c(0, data, cut), b = crc32c(0, data + cut, size - cut);
 
         assert_int_equal(crc32c_combine(a, b, size - cut), crc32c(0, data, size));
+        assert_int_equal(crc32c_combine_by(a, b, crc32c_shift_of(size - cut)),
+                         crc32c(0, data, size));
     }
 }
 

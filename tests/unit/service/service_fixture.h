@@ -14,6 +14,7 @@
 #include "service/variable_write.h"
 #include "service/verify.h"
 #include "store/base/alloc.h"
+#include "store/base/crc32c.h"
 #include "store/base/scope.h"
 #include "tests/unit/service/service_inputs.h"
 #include "tests/unit/service/service_runs.h"
@@ -322,6 +323,8 @@ set_must_hold(const struct tensor_set *set, size_t i, enum dtype dtype, struct s
     tensor_set_copy(set, i, copy);
     if (size > 0)
         assert_int_equal(memcmp(copy, data, size), 0);
+    if (set->entries[i].has_crc32c)
+        assert_int_equal(set->entries[i].crc32c, crc32c(0, data, size));
     free(copy);
 }
 

@@ -301,6 +301,46 @@ a_brief_read_leaves_what_takes_long(void **state)
         ERR_DEFER);
 }
 
+/* That it is right is held by every test that looks at a value. */
+static void
+the_checksum_is_known_of_what_is_stored_and_whole(void **state)
+{
+    static const struct {
+        const char *name, *slice;
+        enum dtype cast;
+        bool known;
+    } reads[] = {
+        {"small", NULL, DTYPE_UNSET, true},    {"big", NULL, DTYPE_UNSET, true},
+        {"big", NULL, DTYPE_FLOAT32, true},    {"fill", NULL, DTYPE_UNSET, true},
+        {"big", "1:", DTYPE_UNSET, false},     {"small", "1:", DTYPE_UNSET, false},
+        {"small", NULL, DTYPE_FLOAT64, false}, {"made", NULL, DTYPE_UNSET, false},
+    };
+    struct domain *d = *state;
+    struct variable_spec spec = spec_named("made");
+    struct expr_tree ones = tree_new(), random = tree_new();
+    uint8_t *data = some_bytes(BIG * 4, 3);
+
+    domain_with_recipes(d);
+    declare(d, "small", DTYPE_FLOAT32, exprs_shape(1, 3));
+    declare(d, "big", DTYPE_FLOAT32, exprs_shape(1, BIG));
+    (void)exprs_set_shape(exprs_op(&ones, "ones", 0), "shape", exprs_shape(1, BIG));
+    create(d, "fill", &ones);
+    (void)exprs_set_shape(exprs_op(&random, "random_uniform", 0), "shape", exprs_shape(1, BIG));
+    spec.is_virtual = true;
+    WORKS(try_create(d, spec, &random), &d->f->err);
+    initialize_all(d);
+    assign(d, "small", DTYPE_FLOAT32, exprs_shape(1, 3), data);
+    assign(d, "big", DTYPE_FLOAT32, exprs_shape(1, BIG), data);
+    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+        struct tensor_set set = {0};
+
+        WORKS(read_value(d, reads[i].name, reads[i].slice, reads[i].cast, &set), &d->f->err);
+        assert_int_equal(set.entries[0].has_crc32c, reads[i].known);
+        tensor_set_drop(&set);
+    }
+    free(data);
+}
+
 static void
 a_read_that_runs_out_of_memory_keeps_nothing(void **state)
 {
@@ -350,6 +390,7 @@ main(void)
         DOMAIN_TEST(values_are_converted_on_the_way_out),
         DOMAIN_TEST(copies_are_bounded_by_the_setting),
         DOMAIN_TEST(a_brief_read_leaves_what_takes_long),
+        DOMAIN_TEST(the_checksum_is_known_of_what_is_stored_and_whole),
         DOMAIN_TEST(a_read_that_runs_out_of_memory_keeps_nothing),
     };
 
