@@ -226,6 +226,18 @@ api_request_body_peek(struct api_request *rq, void *out, size_t size, size_t *go
     return OK;
 }
 
+static enum err_code
+read_source(void *context, void *out, size_t size, size_t *got, struct err *err)
+{
+    return api_request_body_read(context, out, size, got, err);
+}
+
+struct api_byte_source
+api_request_body_source(struct api_request *rq)
+{
+    return (struct api_byte_source){.context = rq, .read = read_source};
+}
+
 enum err_code
 api_request_body_exactly(struct api_request *rq, void *out, size_t size, struct err *err)
 {

@@ -8,15 +8,16 @@
 #include "api/chars.h"
 #include "api/state.h"
 
-static const struct {
-    const char *name, *media_type;
-} formats_known[API_FORMAT_COUNT] = {
-    [API_FORMAT_JSON] = {"json", "application/json"},
-    [API_FORMAT_RAW] = {"raw", "application/octet-stream"},
-    [API_FORMAT_NPY] = {"npy", "application/x-npy"},
-    [API_FORMAT_SAFETENSORS] = {"safetensors", "application/vnd.safetensors"},
-    [API_FORMAT_NPZ] = {"npz", "application/x-npz"},
+static const struct api_choice formats_known[API_FORMAT_COUNT] = {
+    [API_FORMAT_JSON] = {"json", "application/json", NULL},
+    [API_FORMAT_RAW] = {"raw", "application/octet-stream", NULL},
+    [API_FORMAT_NPY] = {"npy", "application/x-npy", NULL},
+    [API_FORMAT_SAFETENSORS] = {"safetensors", "application/vnd.safetensors",
+                                "application/octet-stream"},
+    [API_FORMAT_NPZ] = {"npz", "application/x-npz", NULL},
 };
+
+enum { OFFERED_BYTES_MAX = 320 };
 
 const char *
 api_format_name(enum api_format format)
@@ -42,21 +43,34 @@ api_format_of_name(struct bytes name, enum api_format *out)
     return false;
 }
 
+/* The formats of a set as choices; their places in it. */
+static size_t
+choices_of(unsigned formats, struct api_choice out[static API_FORMAT_COUNT],
+           enum api_format which[static API_FORMAT_COUNT])
+{
+    size_t count = 0;
+
+    for (size_t f = 0; f < API_FORMAT_COUNT; f++) {
+        if ((formats & API_FORMATS(f)) == 0)
+            continue;
+        out[count] = formats_known[f];
+        which[count++] = (enum api_format)f;
+    }
+    return count;
+}
+
 /* "json (application/json), npy (…)" */
 static void
-list_formats(unsigned formats, char *out, size_t out_size)
+list_choices(const struct api_choice *choices, size_t count, char out[static OFFERED_BYTES_MAX])
 {
     size_t used = 0;
 
     out[0] = '\0';
-    for (size_t i = 0; i < API_FORMAT_COUNT; i++) {
-        int length;
+    for (size_t i = 0; i < count; i++) {
+        int length = snprintf(out + used, OFFERED_BYTES_MAX - used, "%s%s (%s)",
+                              used > 0 ? ", " : "", choices[i].name, choices[i].media_type);
 
-        if ((formats & API_FORMATS(i)) == 0)
-            continue;
-        length = snprintf(out + used, out_size - used, "%s%s (%s)", used > 0 ? ", " : "",
-                          formats_known[i].name, formats_known[i].media_type);
-        if (length < 0 || (size_t)length >= out_size - used)
+        if (length < 0 || (size_t)length >= OFFERED_BYTES_MAX - used)
             return;
         used += (size_t)length;
     }
@@ -83,77 +97,114 @@ read_media_range(struct bytes item, unsigned *weight)
     return api_chars_trim(type);
 }
 
-/* How exactly a media range names a format: 3 itself, 2 its main type, 1 anything, 0 not at all. */
+/* How exactly a media range names a choice: 3 itself, 2 its main type, 1 anything, 0 not at all. */
 static unsigned
-match_quality(struct bytes type, enum api_format format, unsigned formats)
+match_quality(struct bytes type, const struct api_choice *choice)
 {
-    if (api_chars_equal(type, formats_known[format].media_type))
-        return 3;
-    if (format == API_FORMAT_SAFETENSORS && (formats & API_FORMATS(API_FORMAT_RAW)) == 0 &&
-        api_chars_equal(type, "application/octet-stream"))
+    if (api_chars_equal(type, choice->media_type) ||
+        (choice->also != NULL && api_chars_equal(type, choice->also)))
         return 3;
     if (api_chars_equal(type, "application/*"))
         return 2;
     return api_chars_equal(type, "*/*") ? 1 : 0;
 }
 
-enum err_code
-api_negotiate_accept(struct bytes accept, unsigned formats, enum api_format *out, struct err *err)
+/* The weight that `accept` gives a choice, by the range that names it most exactly. */
+static unsigned
+weigh(struct bytes accept, const struct api_choice *choice)
+{
+    unsigned quality = 0, weight = 0;
+    struct bytes item;
+
+    while (api_chars_next(&accept, ',', &item)) {
+        unsigned w = 0, q;
+        struct bytes type = read_media_range(item, &w);
+
+        q = match_quality(type, choice);
+        if (q > quality) {
+            quality = q;
+            weight = w;
+        }
+    }
+    return weight;
+}
+
+static enum err_code
+accept_choice(struct bytes accept, const struct api_choice *choices, size_t count, size_t *out,
+              struct err *err)
 {
     unsigned best = 0;
-    char offered[256];
+    char offered[OFFERED_BYTES_MAX];
 
     if (accept.data == NULL || api_chars_trim(accept).size == 0)
         accept = bytes_of_text("*/*");
-    for (size_t f = 0; f < API_FORMAT_COUNT; f++) {
-        struct bytes rest = accept, item;
-        unsigned quality = 0, weight = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned weight = weigh(accept, &choices[i]);
 
-        if ((formats & API_FORMATS(f)) == 0)
-            continue;
-        while (api_chars_next(&rest, ',', &item)) {
-            unsigned w, q;
-            struct bytes type = read_media_range(item, &w);
-
-            q = match_quality(type, (enum api_format)f, formats);
-            if (q > quality) {
-                quality = q;
-                weight = w;
-            }
-        }
-        if (quality > 0 && weight > best) {
+        if (weight > best) {
             best = weight;
-            *out = (enum api_format)f;
+            *out = i;
         }
     }
     if (best > 0)
         return OK;
-    list_formats(formats, offered, sizeof offered);
+    list_choices(choices, count, offered);
     return err_set(err, ERR_NOT_ACCEPTABLE, "this is to be had as %s", offered);
+}
+
+enum err_code
+api_negotiate_accept(struct bytes accept, unsigned formats, enum api_format *out, struct err *err)
+{
+    struct api_choice choices[API_FORMAT_COUNT];
+    enum api_format which[API_FORMAT_COUNT];
+    size_t index = 0, count = choices_of(formats, choices, which);
+
+    TRY(accept_choice(accept, choices, count, &index, err));
+    *out = which[index];
+    return OK;
+}
+
+enum err_code
+api_negotiate_choice(struct api_request *rq, struct api_reply *rp, const struct api_choice *choices,
+                     size_t count, size_t *out, struct err *err)
+{
+    struct bytes wanted = api_request_query(rq, "format");
+    char offered[OFFERED_BYTES_MAX];
+
+    api_reply_vary(rp, "Accept");
+    if (wanted.data == NULL)
+        return accept_choice(api_request_header(rq, "Accept"), choices, count, out, err);
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal(wanted, bytes_of_text(choices[i].name))) {
+            *out = i;
+            return OK;
+        }
+    }
+    list_choices(choices, count, offered);
+    return err_set(err, ERR_NOT_ACCEPTABLE, "format '%.*s' is not offered here, only %s",
+                   (int)(wanted.size < 64 ? wanted.size : 64), (const char *)wanted.data, offered);
 }
 
 enum err_code
 api_negotiate_reply(struct api_request *rq, struct api_reply *rp, unsigned formats,
                     enum api_format *out, struct err *err)
 {
-    struct bytes wanted = api_request_query(rq, "format");
-    char offered[256];
+    struct api_choice choices[API_FORMAT_COUNT];
+    enum api_format which[API_FORMAT_COUNT];
+    size_t index = 0, count = choices_of(formats, choices, which);
 
-    api_reply_vary(rp, "Accept");
-    if (wanted.data == NULL)
-        return api_negotiate_accept(api_request_header(rq, "Accept"), formats, out, err);
-    if (api_format_of_name(wanted, out) && (formats & API_FORMATS(*out)) != 0)
-        return OK;
-    list_formats(formats, offered, sizeof offered);
-    return err_set(err, ERR_NOT_ACCEPTABLE, "format '%.*s' is not offered here, only %s",
-                   (int)(wanted.size < 64 ? wanted.size : 64), (const char *)wanted.data, offered);
+    TRY(api_negotiate_choice(rq, rp, choices, count, &index, err));
+    *out = which[index];
+    return OK;
 }
 
 enum err_code
 api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *out, struct err *err)
 {
     struct bytes header = api_request_header(rq, "Content-Type"), type;
-    char offered[256];
+    struct api_choice choices[API_FORMAT_COUNT];
+    enum api_format which[API_FORMAT_COUNT];
+    char offered[OFFERED_BYTES_MAX];
 
     *out = API_FORMAT_UNKNOWN;
     if (header.data == NULL || !api_chars_next(&header, ';', &type))
@@ -170,7 +221,7 @@ api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *ou
             return OK;
         }
     }
-    list_formats(formats, offered, sizeof offered);
+    list_choices(choices, choices_of(formats, choices, which), offered);
     return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
                    "a body of type '%.*s' is not taken here, only %s",
                    (int)(type.size < 64 ? type.size : 64), (const char *)type.data, offered);

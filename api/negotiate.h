@@ -26,6 +26,14 @@ bool api_format_of_name(struct bytes name, enum api_format *out);
 ERR_MUST_CHECK enum err_code api_negotiate_reply(struct api_request *rq, struct api_reply *rp,
                                                  unsigned formats, enum api_format *out,
                                                  struct err *err);
+/* The same among any choices: *out is an index. `also`: another media type that means it when no
+ * choice before it has that; NULL: none. */
+struct api_choice {
+    const char *name, *media_type, *also;
+};
+ERR_MUST_CHECK enum err_code api_negotiate_choice(struct api_request *rq, struct api_reply *rp,
+                                                  const struct api_choice *choices, size_t count,
+                                                  size_t *out, struct err *err);
 /* The form of the body by its Content-Type; API_FORMAT_UNKNOWN when there is none or curl's default
  * form type. application/octet-stream is raw, or unknown where raw is not on offer.
  * ERR_UNSUPPORTED_MEDIA_TYPE lists what there is. */

@@ -7,6 +7,7 @@
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
+#include "api/byte_source.h"
 #include <jansson.h>
 
 #include "api/jsonio.h"
@@ -65,9 +66,11 @@ ERR_MUST_CHECK enum err_code api_request_body_read(struct api_request *rq, void 
 /* Exactly size bytes, or ERR_INVALID_ARGUMENT "the body ends after N of M bytes". */
 ERR_MUST_CHECK enum err_code api_request_body_exactly(struct api_request *rq, void *out,
                                                       size_t size, struct err *err);
-/* The first bytes (at most 64), without taking them. Before anything is read. */
+/* The first bytes (at most 512), without taking them. Before anything is read. */
 ERR_MUST_CHECK enum err_code api_request_body_peek(struct api_request *rq, void *out, size_t size,
                                                    size_t *got, struct err *err);
+/* What is left of it, front to back. Borrows the request. */
+struct api_byte_source api_request_body_source(struct api_request *rq);
 /* ERR_INVALID_ARGUMENT when bytes are left. */
 ERR_MUST_CHECK enum err_code api_request_body_end(struct api_request *rq, struct err *err);
 /* The whole body as JSON, parsed once; an empty body is `{}`. Borrows from rq. The Content-Type

@@ -110,23 +110,11 @@ open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct er
 }
 
 static enum err_code
-read_body(void *context, void *out, size_t size, size_t *got, struct err *err)
-{
-    return api_request_body_read(context, out, size, got, err);
-}
-
-struct api_byte_source
-api_body_source(struct api_request *rq)
-{
-    return (struct api_byte_source){.context = rq, .read = read_body};
-}
-
-static enum err_code
 open_npy(struct api_tensor_body *body, struct err *err)
 {
     uint64_t length = api_request_body_length(body->rq);
 
-    body->bytes = api_body_source(body->rq);
+    body->bytes = api_request_body_source(body->rq);
     TRY(api_npy_reader_open(&body->bytes, "the body",
                             service_limits_of(api_request_service(body->rq))->expression_bytes_max,
                             &body->npy, err));
@@ -250,10 +238,11 @@ api_set_body_open(struct api_request *rq, struct api_set_body *out, struct err *
 /* --- representation --- */
 
 const char *
-api_representation(struct api_request *rq, enum api_format format,
+api_representation(struct api_request *rq, const char *format,
                    char out[static API_REPRESENTATION_BYTES_MAX])
 {
-    static const char *const arguments[] = {"slice", "dtype", "tensor", "names", "prefix"};
+    static const char *const arguments[] = {"slice",  "dtype",       "tensor",        "names",
+                                            "prefix", "compression", "on_unsupported"};
     uint32_t crc = 0;
 
     /* Not the whole query: ?format=npy and Accept: application/x-npy are the same bytes. */
@@ -266,8 +255,8 @@ api_representation(struct api_request *rq, enum api_format format,
         crc = crc32c(crc, value.data, value.size);
     }
     if (crc == 0)
-        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s", api_format_name(format));
+        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s", format);
     else
-        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, api_format_name(format), crc);
+        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, format, crc);
     return out;
 }

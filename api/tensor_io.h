@@ -9,9 +9,6 @@
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
 
-/* The body, front to back. Borrows the request. */
-struct api_byte_source api_body_source(struct api_request *rq);
-
 /* A body that holds one tensor: its type and size, and where its bytes come from. Owns what it
  * decoded: api_tensor_body_drop. */
 struct api_tensor_body {
@@ -55,10 +52,11 @@ ERR_MUST_CHECK enum err_code api_reply_tensors(struct api_request *rq, struct ap
                                                enum api_format format, struct tensor_set *set,
                                                const struct bytes *metadata, size_t metadata_count,
                                                struct err *err);
-/* What makes one reading of a value differ from another at the same revision: format, dtype, slice.
+/* What makes one reading of a value differ from another at the same revision: format, dtype, slice
+ * … `format`: its name.
  */
 enum { API_REPRESENTATION_BYTES_MAX = 64 };
-const char *api_representation(struct api_request *rq, enum api_format format,
+const char *api_representation(struct api_request *rq, const char *format,
                                char out[static API_REPRESENTATION_BYTES_MAX]);
 
 #endif

@@ -1,14 +1,12 @@
 /* Sets of tensors as replies: lent to the socket for the binary forms, printed for JSON. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "api/export.h"
 #include "api/tensor_io.h"
 #include "api/text.h"
 #include "api/wire/npy.h"
-#include "api/wire/safetensors.h"
 #include "store/base/alloc.h"
-#include "store/base/check.h"
 #include "store/base/scope.h"
 
 enum {
@@ -28,7 +26,7 @@ release_set(void *owner)
 /* The spans of the whole set after `head`; the reply takes the set. */
 static enum err_code
 reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_type, struct bytes head,
-            const size_t *order, struct tensor_set *set, struct err *err)
+            struct tensor_set *set, struct err *err)
 {
     struct tensor_set *owned;
     struct bytes *spans;
@@ -40,7 +38,7 @@ reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_type
     if (head.size > 0)
         spans[count++] = head;
     for (size_t i = 0; i < set->entry_count; i++) {
-        const struct tensor_set_entry *entry = &set->entries[order ? order[i] : i];
+        const struct tensor_set_entry *entry = &set->entries[i];
 
         for (size_t s = 0; s < entry->span_count; s++)
             spans[count++] = set->spans[entry->span_first + s];
@@ -160,64 +158,22 @@ reply_json_many(struct api_request *rq, struct api_reply *rp, const struct tenso
     return api_reply_buf(rp, 200, "application/json", &out, err);
 }
 
-/* --- safetensors --- */
-
-/* The encoder sorts its entries: which tensor of the set each one is, by the name it points at. */
-static int
-compare_names(const void *a, const void *b)
-{
-    const struct bytes *x = a, *y = b;
-
-    return x->data < y->data ? -1 : x->data > y->data;
-}
+/* --- sets --- */
 
 static enum err_code
-order_of(struct api_request *rq, const struct tensor_set *set,
-         const struct api_safetensors_entry *entries, size_t *order, struct err *err)
+reply_set(struct api_request *rq, struct api_reply *rp, enum api_format format,
+          struct tensor_set *set, const struct bytes *metadata, size_t metadata_count,
+          struct err *err)
 {
-    struct name_place {
-        struct bytes name;
-        size_t index;
-    } *places = arena_array(api_request_arena(rq), set->entry_count, sizeof *places, err);
+    struct api_export what = {
+        .options.format = api_wire_format_find(bytes_of_text(api_format_name(format))),
+        .name = api_request_model(rq),
+        .shards = 1,
+        .metadata = metadata,
+        .metadata_count = metadata_count,
+    };
 
-    if (places == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < set->entry_count; i++)
-        places[i] = (struct name_place){bytes_of_text(set->entries[i].name), i};
-    qsort(places, set->entry_count, sizeof *places, compare_names);
-    for (size_t i = 0; i < set->entry_count; i++) {
-        const struct name_place *place =
-            bsearch(&entries[i].name, places, set->entry_count, sizeof *places, compare_names);
-
-        CHECK(place != NULL);
-        order[i] = place->index;
-    }
-    return OK;
-}
-
-static enum err_code
-reply_safetensors(struct api_request *rq, struct api_reply *rp, struct tensor_set *set,
-                  const struct bytes *metadata, size_t metadata_count, struct err *err)
-{
-    struct arena *arena = api_request_arena(rq);
-    struct api_safetensors_entry *entries;
-    struct bytes head;
-    size_t *order;
-    AUTO(buf) header;
-
-    buf_init(&header, HEADER_BYTES_MAX);
-    entries = arena_array(arena, set->entry_count, sizeof *entries, err);
-    order = arena_array(arena, set->entry_count, sizeof *order, err);
-    if (entries == NULL || order == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < set->entry_count; i++) {
-        entries[i].name = bytes_of_text(set->entries[i].name);
-        entries[i].type = set->entries[i].type;
-    }
-    TRY(api_safetensors_encode(entries, set->entry_count, metadata, metadata_count, &header, err));
-    TRY(order_of(rq, set, entries, order, err));
-    TRY(to_arena(rq, &header, &head, err));
-    return reply_spans(rq, rp, "application/vnd.safetensors", head, order, set, err);
+    return api_export_reply(rq, rp, &what, set, err);
 }
 
 /* --- */
@@ -234,13 +190,13 @@ reply_one(struct api_request *rq, struct api_reply *rp, enum api_format format,
     if (format == API_FORMAT_JSON)
         return reply_json_one(rq, rp, set, err);
     if (format == API_FORMAT_SAFETENSORS)
-        return reply_safetensors(rq, rp, set, NULL, 0, err);
+        return reply_set(rq, rp, format, set, NULL, 0, err);
     if (format == API_FORMAT_NPY) {
         TRY(api_npy_header_encode(type, &header, err));
         TRY(to_arena(rq, &header, &head, err));
     }
     TRY(type_headers(rp, type, err));
-    return reply_spans(rq, rp, api_format_media_type(format), head, NULL, set, err);
+    return reply_spans(rq, rp, api_format_media_type(format), head, set, err);
 }
 
 enum err_code
@@ -260,7 +216,7 @@ api_reply_tensors(struct api_request *rq, struct api_reply *rp, enum api_format 
 {
     enum err_code code = format == API_FORMAT_JSON
                              ? reply_json_many(rq, rp, set, err)
-                             : reply_safetensors(rq, rp, set, metadata, metadata_count, err);
+                             : reply_set(rq, rp, format, set, metadata, metadata_count, err);
 
     tensor_set_drop(set);
     return code;

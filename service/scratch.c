@@ -29,26 +29,31 @@ struct scratch {
     uint64_t checked; /* bytes that the disk had room for */
     size_t waiting;
     struct mapping *mappings; /* newest first; owned */
-    uint8_t bytes[WAITING_BYTES_MAX];
+    uint8_t *bytes;           /* what waits; owned; NULL until there is something */
 };
 
 enum err_code
 scratch_open(struct service *service, struct scratch **out, struct err *err)
 {
-    struct scratch *scratch = mem_alloc(sizeof *scratch, err);
-
-    if (scratch == NULL)
+    *out = mem_zeroed(1, sizeof **out, err);
+    if (*out == NULL)
         return ERR_NO_MEMORY;
-    scratch->store = service->store;
-    scratch->size = scratch->checked = 0;
-    scratch->waiting = 0;
-    scratch->mappings = NULL;
-    if (store_temporary_file(service->store, &scratch->descriptor, err) != OK) {
-        mem_free(scratch);
-        return err != NULL ? err->code : ERR_INTERNAL;
-    }
-    *out = scratch;
+    (*out)->store = service->store;
+    (*out)->descriptor = -1;
     return OK;
+}
+
+/* Most requests that could need a file do not: it is made for the first byte. */
+static enum err_code
+make_ready(struct scratch *scratch, struct err *err)
+{
+    if (scratch->bytes == NULL)
+        scratch->bytes = mem_alloc(WAITING_BYTES_MAX, err);
+    if (scratch->bytes == NULL)
+        return ERR_NO_MEMORY;
+    return scratch->descriptor >= 0
+               ? OK
+               : store_temporary_file(scratch->store, &scratch->descriptor, err);
 }
 
 void
@@ -63,7 +68,9 @@ scratch_drop(struct scratch *scratch)
         munmap(mapping->address, mapping->size);
         mem_free(mapping);
     }
-    close(scratch->descriptor);
+    if (scratch->descriptor >= 0)
+        close(scratch->descriptor);
+    mem_free(scratch->bytes);
     mem_free(scratch);
 }
 
@@ -118,6 +125,7 @@ scratch_append(struct scratch *scratch, const void *bytes, size_t size, struct e
 {
     if (size == 0)
         return OK;
+    TRY(make_ready(scratch, err));
     TRY(check_room(scratch, size, err));
     if (size > WAITING_BYTES_MAX - scratch->waiting)
         TRY(flush(scratch, err));
@@ -148,6 +156,7 @@ scratch_size(const struct scratch *scratch)
 enum err_code
 scratch_descriptor(struct scratch *scratch, int *out, struct err *err)
 {
+    TRY(make_ready(scratch, err));
     TRY(flush(scratch, err));
     *out = scratch->descriptor;
     return OK;

@@ -11,21 +11,6 @@
 #include "service/checkpoint.h"
 #include "store/base/scope.h"
 
-/* A checkpoint_info. */
-static enum err_code
-render_imported(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
-                struct err *err)
-{
-    const struct checkpoint_info *info = result;
-    json_t *json = NULL;
-
-    TRY(api_reply_revision(rp, revision, err));
-    TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/checkpoints/%s", api_request_model(rq),
-                         info->name));
-    TRY(api_describe_checkpoint(info, &json, err));
-    return api_reply_json(rp, info->replaced ? 200 : 201, json, err);
-}
-
 static enum err_code
 push_checkpoint(void *context, const struct checkpoint_info *info, struct err *err)
 {
@@ -161,72 +146,11 @@ api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *e
                         api_request_query(rq, "slice"), cast_to, !api_request_on_worker(rq), &set,
                         err));
     TRY(api_reply_etag(rq, rp, set.entries[0].revision,
-                       api_representation(rq, format, representation), &done, err));
+                       api_representation(rq, api_format_name(format), representation), &done,
+                       err));
     if (done)
         return OK;
     return api_reply_tensor(rq, rp, format, &set, err);
-}
-
-enum err_code
-api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *err)
-{
-    AUTO(tensor_set) set = {0};
-    struct checkpoint_info info;
-    enum api_format format = API_FORMAT_SAFETENSORS;
-    char representation[API_REPRESENTATION_BYTES_MAX];
-    struct bytes *metadata;
-    struct reader in;
-    size_t count = 0, room;
-    bool done = false;
-    AUTO(buf) pairs;
-
-    buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
-
-    TRY(api_negotiate_reply(rq, rp, API_FORMATS(API_FORMAT_SAFETENSORS), &format, err));
-    TRY(checkpoint_read_all(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                            &info, &pairs, &set, err));
-    TRY(api_reply_etag(rq, rp, info.record.revision, api_representation(rq, format, representation),
-                       &done, err));
-    if (done)
-        return OK;
-    room = pairs.size / 4 + 1; /* a text has a length of 4 bytes at least */
-    metadata = arena_array(api_request_arena(rq), room, sizeof *metadata, err);
-    if (metadata == NULL)
-        return ERR_NO_MEMORY;
-    in = reader_of(buf_bytes(&pairs));
-    while (in.left.size > 0 && !in.failed)
-        metadata[count++] = reader_bytes(&in);
-    TRY(api_reply_header(rp, "Content-Disposition", err, "attachment; filename=\"%s.safetensors\"",
-                         api_file_name(info.name)));
-    return api_reply_tensors(rq, rp, format, &set, metadata, count / 2, err);
-}
-
-enum err_code
-api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *err)
-{
-    struct api_set_body body;
-    struct checkpoint_import *imports;
-    struct checkpoint_info info = {.replaced = false};
-    struct write_options options;
-    uint64_t revision = 0;
-    bool overwrite = false;
-
-    TRY(api_request_query_bool(rq, "overwrite", false, &overwrite, err));
-    TRY(api_outcome_begin(rq, render_imported, &info, &options, err));
-    TRY(api_set_body_open(rq, &body, err));
-    imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
-    if (imports == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < body.header.count; i++) {
-        imports[i].name = body.header.entries[i].name;
-        imports[i].type = body.header.entries[i].type;
-        imports[i].size = body.header.entries[i].end - body.header.entries[i].begin;
-    }
-    TRY(checkpoint_import(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                          imports, body.header.count, body.header.metadata,
-                          body.header.metadata_count, &body.source, overwrite, &options, &info,
-                          &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code

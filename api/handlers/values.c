@@ -46,7 +46,7 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
     TRY(take_cast(rq, &cast_to, err));
-    api_representation(rq, format, representation);
+    api_representation(rq, api_format_name(format), representation);
     /* A client that has the value already costs a look-up, whatever the value's size. */
     if (api_request_header(rq, "If-None-Match").data != NULL) {
         TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
@@ -113,7 +113,7 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         prefix = arena_text(api_request_arena(rq), prefix_text, err);
     if (prefix == NULL)
         return ERR_NO_MEMORY;
-    api_representation(rq, format, representation);
+    api_representation(rq, api_format_name(format), representation);
     /* A client that has the values already costs a look-up, however many there are. */
     if (api_request_header(rq, "If-None-Match").data != NULL) {
         TRY(variable_list_revision(api_request_service(rq), api_request_model(rq), &revision, err));

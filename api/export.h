@@ -1,0 +1,51 @@
+/* A set of tensors that goes out in one of the formats of api/wire/list.def: as a reply whose bytes
+ * are lent from where they lie. */
+#ifndef API_EXPORT_H
+#define API_EXPORT_H
+
+#include "api/reply.h"
+#include "api/wire/format.h"
+
+/* How a client wants it. */
+struct api_export_options {
+    const struct api_wire_format *format;
+    enum api_wire_compression compression;
+    bool skip_unsupported; /* leave out what the format cannot hold; else it is an error */
+};
+
+/* ?format= (or Accept), ?compression= and ?on_unsupported= of a route that lists them. */
+ERR_MUST_CHECK enum err_code api_export_options_of_query(struct api_request *rq,
+                                                         struct api_reply *rp,
+                                                         struct api_export_options *out,
+                                                         struct err *err);
+
+/* What goes out. */
+struct api_export {
+    struct api_export_options options;
+    const char *name;             /* of the file, without its extension: no slashes */
+    uint32_t shards;              /* at least 1 */
+    const struct bytes *metadata; /* pairs */
+    size_t metadata_count;
+    uint64_t modified_ms;
+};
+
+/* Owned: api_export_made_drop. The layout's bytes lie in the set, the scratch and the arena. */
+struct api_export_made {
+    struct tensor_set set;
+    struct scratch *scratch; /* NULL: nothing had to be made */
+    struct api_layout layout;
+    size_t skipped; /* tensors left out */
+};
+
+/* The files of it, before any archive. Takes the set, also on failure. ERR_NOT_ACCEPTABLE names a
+ * tensor that the format cannot hold. */
+ERR_MUST_CHECK enum err_code api_export_make(struct api_request *rq, const struct api_export *what,
+                                             struct tensor_set *set, struct api_export_made *out,
+                                             struct err *err);
+void api_export_made_drop(struct api_export_made *made);
+/* As a reply: one file, or an archive of several. Takes the set, also on failure. */
+ERR_MUST_CHECK enum err_code api_export_reply(struct api_request *rq, struct api_reply *rp,
+                                              const struct api_export *what, struct tensor_set *set,
+                                              struct err *err);
+
+#endif

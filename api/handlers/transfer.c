@@ -1,0 +1,142 @@
+/* Checkpoints from and to the formats of others. */
+#include <stdio.h>
+
+#include "api/describe.h"
+#include "api/export.h"
+#include "api/handlers/handlers.h"
+#include "api/import.h"
+#include "api/outcome.h"
+#include "api/picks.h"
+#include "api/tensor_io.h"
+#include "api/text.h"
+#include "service/checkpoint.h"
+#include "store/base/scope.h"
+
+/* --- out --- */
+
+/* Name, value … as checkpoints keep them. */
+static enum err_code
+split_pairs(struct api_request *rq, struct bytes pairs, const struct bytes **out, size_t *count,
+            struct err *err)
+{
+    size_t room = pairs.size / 4 + 1, texts = 0; /* a text has a length of 4 bytes at least */
+    struct bytes *metadata = arena_array(api_request_arena(rq), room, sizeof *metadata, err);
+    struct reader in = reader_of(pairs);
+
+    if (metadata == NULL)
+        return ERR_NO_MEMORY;
+    while (in.left.size > 0 && !in.failed)
+        metadata[texts++] = reader_bytes(&in);
+    *out = metadata;
+    *count = texts / 2;
+    return OK;
+}
+
+enum err_code
+api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(tensor_set) set = {0};
+    AUTO(buf) pairs;
+    struct api_export what = {.shards = 1};
+    struct checkpoint_info info;
+    char representation[API_REPRESENTATION_BYTES_MAX];
+    bool done = false;
+
+    buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
+    TRY(api_export_options_of_query(rq, rp, &what.options, err));
+    TRY(checkpoint_read_all(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                            &info, &pairs, &set, err));
+    TRY(api_reply_etag(rq, rp, info.record.revision,
+                       api_representation(rq, what.options.format->name, representation), &done,
+                       err));
+    if (done)
+        return OK;
+    what.name = api_file_name(info.name);
+    what.shards = info.record.shards;
+    what.modified_ms = info.record.created_ms;
+    TRY(split_pairs(rq, buf_bytes(&pairs), &what.metadata, &what.metadata_count, err));
+    return api_export_reply(rq, rp, &what, &set, err);
+}
+
+/* --- in --- */
+
+struct imported {
+    struct checkpoint_info info;
+    const struct api_import *import;
+};
+
+static enum err_code
+set_skipped(json_t *json, const struct api_wire_catalog *catalog, struct err *err)
+{
+    json_t *array = json_array();
+
+    TRY(api_json_set(json, "skipped", array, err));
+    for (size_t i = 0; i < catalog->refused_count; i++) {
+        char name[API_SHOWN_BYTES_MAX + 1];
+
+        TRY(api_json_push(array,
+                          json_pack("{s:s, s:s}", "name",
+                                    api_text_shown(catalog->refused[i].name, name), "reason",
+                                    catalog->refused[i].reason),
+                          err));
+    }
+    return OK;
+}
+
+static enum err_code
+render_imported(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+                struct err *err)
+{
+    const struct imported *imported = result;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_reply_header(rp, "Location", err, "/v1/models/%s/checkpoints/%s", api_request_model(rq),
+                         imported->info.name));
+    TRY(api_describe_checkpoint(&imported->info, &json, err));
+    TRY(api_json_set(json, "format", json_string(imported->import->format->name), err));
+    TRY(set_skipped(json, &imported->import->reader.catalog, err));
+    return api_reply_json(rp, imported->info.replaced ? 200 : 201, TAKE(json), err);
+}
+
+static enum err_code
+commit_import(struct api_request *rq, const char *name, const struct api_import *import,
+              bool overwrite, const struct write_options *options, struct checkpoint_info *info,
+              uint64_t *revision, struct err *err)
+{
+    const struct api_wire_catalog *catalog = &import->reader.catalog;
+    struct checkpoint_import *imports =
+        arena_array(api_request_arena(rq), catalog->count, sizeof *imports, err);
+
+    if (imports == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < catalog->count; i++)
+        imports[i] = (struct checkpoint_import){
+            .name = catalog->tensors[i].name,
+            .type = catalog->tensors[i].type,
+            .size = catalog->tensors[i].size,
+            .shard = catalog->tensors[i].shard,
+        };
+    return checkpoint_import(api_request_service(rq), api_request_model(rq), name, imports,
+                             catalog->count, catalog->metadata, catalog->metadata_count,
+                             &import->reader.source, overwrite, options, info, revision, err);
+}
+
+enum err_code
+api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(api_import) import = {.rq = rq};
+    struct imported imported = {.import = &import};
+    struct api_import_options how;
+    struct write_options options;
+    uint64_t revision = 0;
+    bool overwrite = false;
+
+    TRY(api_request_query_bool(rq, "overwrite", false, &overwrite, err));
+    TRY(api_import_options_of_query(rq, &how, err));
+    TRY(api_outcome_begin(rq, render_imported, &imported, &options, err));
+    TRY(api_import_open_body(rq, &how, &import, err));
+    TRY(commit_import(rq, api_request_name(rq), &import, overwrite, &options, &imported.info,
+                      &revision, err));
+    return api_outcome_reply(rq, rp, revision, err);
+}
