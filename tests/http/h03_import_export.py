@@ -95,3 +95,49 @@ def test_exports_of_an_import_are_stable_by_digest(s):
     second = s.get("checkpoints/b:export?format=safetensors").body
     assert hashlib.sha256(formats.safetensors_read(first)[0]["t29"][2]).digest() == hashlib.sha256(tensors["t29"][2]).digest()
     assert formats.safetensors_read(first)[0] == formats.safetensors_read(second)[0] == tensors
+
+
+def test_a_lone_array_is_a_checkpoint_of_one_tensor(s):
+    array = np.arange(12, dtype="<f8").reshape(3, 4)
+    npy = {"Content-Type": "application/x-npy"}
+    reply = s.put("checkpoints/a", formats.npy_write(array), npy).expect(201)
+    assert reply.json["format"] == "npy" and reply.json["skipped"] == [], reply.json
+    assert [t["name"] for t in s.get("checkpoints/a").json["tensors"]] == ["arr_0"], "numpy's name for it"
+    s.put("checkpoints/b?tensor=layer%2Fw", formats.npy_write(np.asfortranarray(array)), {}).expect(201)
+    assert np.array_equal(np.array(s.get("checkpoints/b:value?tensor=layer/w").json["data"]), array)
+    s.refuses(400, "INVALID_ARGUMENT", "goes on after its array", "PUT", "checkpoints/c", formats.npy_write(array) + b"x", npy)
+    s.refuses(400, "INVALID_ARGUMENT", "ends after", "PUT", "checkpoints/c", formats.npy_write(array)[:-1], npy)
+
+
+def test_a_header_shorter_than_its_prefix_is_read_no_further(s):
+    for length in range(3):
+        body = b"\x93NUMPY\1\0" + bytes([length, 0]) + b"{}" * 50000
+        for path in ("checkpoints/c", "variables/v"):
+            s.refuses(400, "INVALID_ARGUMENT", "npy", "PUT", path, body, {"Content-Type": "application/x-npy"})
+
+
+def test_what_is_of_no_format_is_told_which_there_are(s):
+    for body in (b"", b"?", b"nothing of this kind" * 100, b"{}" * 10):
+        reply = s.refuses(400, "INVALID_ARGUMENT", "safetensors", "PUT", "checkpoints/c", body, {"Content-Type": "application/octet-stream"})
+        assert "npy" in reply.json["detail"], reply.json
+    s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "safetensors", "PUT", "checkpoints/c", b"a,b", {"Content-Type": "text/csv"})
+    s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "safetensors", "PUT", "checkpoints/c?format=onnx", b"a,b")
+    s.refuses(400, "INVALID_ARGUMENT", "on_unsupported", "PUT", "checkpoints/c?on_unsupported=maybe", b"a,b")
+    s.make("w", [1.0])
+    s.save("w")
+    for query, status, words in (("format=onnx", 406, "safetensors"), ("compression=lots", 400, "none or deflate"),
+                                 ("on_unsupported=maybe", 400, "error or skip")):
+        reply = s.get(f"checkpoints/w:export?{query}").expect(status)
+        assert words in reply.json["detail"], reply.json
+
+
+def test_a_format_that_lacks_a_dtype_says_so_or_leaves_it_out(s):
+    s.create("t", {"op": "constant", "value": ["a", "b"], "dtype": "string"})
+    s.make("w", [1.0, 2.0])
+    s.post(":initialize", {}).expect(200)
+    s.save("c")
+    reply = s.get("checkpoints/c:export?format=safetensors").expect(406)
+    assert reply.json["tensor"] == "t" and "string" in reply.json["detail"], reply.json
+    reply = s.get("checkpoints/c:export?format=safetensors&on_unsupported=skip").expect(200)
+    assert set(formats.safetensors_read(reply.body)[0]) == {"w"}
+    assert reply.headers["tensorkeep-skipped"] == "1"
