@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import client
@@ -58,15 +59,20 @@ def peer(command, port, what):
             process.wait()
 
 
+def files_of_sizes(folder):
+    """v0, v1, … of the sizes above."""
+    for index, (_, size) in enumerate(SIZES):
+        with open(f"{folder}/v{index}", "wb") as file:
+            file.write(payload(size))
+
+
 @contextlib.contextmanager
-def nginx():
-    """Its port; files v0, v1, … of the sizes above."""
+def nginx(fill=files_of_sizes):
+    """Its port; it serves the folder that `fill` puts files into."""
     with tempfile.TemporaryDirectory(prefix="tensorkeep-bench-nginx-") as root:
         os.chmod(root, 0o755)  # its workers run as another user
         os.mkdir(f"{root}/files")
-        for index, (_, size) in enumerate(SIZES):
-            with open(f"{root}/files/v{index}", "wb") as file:
-                file.write(payload(size))
+        fill(f"{root}/files")
         port = free_port()
         with open(f"{root}/conf", "w", encoding="ascii") as file:
             file.write(NGINX.format(root=root, port=port))
@@ -86,6 +92,27 @@ def redis(fsync):
 
 
 @contextlib.contextmanager
+def redis_in_memory():
+    """One that writes a file only when it is told to; as it stands in memory, for ours are not compressed either."""
+    with tempfile.TemporaryDirectory(prefix="tensorkeep-bench-redis-") as root:
+        port = free_port()
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", root, "--save", "", "--rdbcompression",
+                   "no", "--daemonize", "no"]
+        with peer(command, port, "redis-server"):
+            yield port
+
+
+def redis_ask(port, *words):
+    """The first line of the reply; of a text all of it."""
+    with socket.create_connection(("127.0.0.1", port), 60) as connection, connection.makefile("rb") as replies:
+        connection.sendall(b"".join([b"*%d\r\n" % len(words)] + [b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words]))
+        line = replies.readline().decode().strip()
+        if line.startswith("-"):
+            raise RuntimeError(f"redis: {line}")
+        return replies.read(int(line[1:])).decode() if line.startswith("$") else line
+
+
+@contextlib.contextmanager
 def etcd():
     """One member; it syncs every commit. Its port, for HTTP."""
     with tempfile.TemporaryDirectory(prefix="tensorkeep-bench-etcd-") as root:
@@ -97,6 +124,25 @@ def etcd():
         with peer(command, port, "etcd"):
             time.sleep(1.5)  # it listens before it has made itself the leader
             yield port
+
+
+@contextlib.contextmanager
+def watched(server):
+    """{"RssAnon": most bytes meanwhile, "VmRSS": …}, and under "before" what they were."""
+    found, done = {"before": server.memory(), "RssAnon": 0, "VmRSS": 0}, threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            now = server.memory()
+            found.update({name: max(found[name], now[name]) for name in ("RssAnon", "VmRSS")})
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        watcher.join()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """How fast, beside peers that serve the same bytes in the same minute on the same machine: nginx for reads, Redis and etcd for
-writes, PyTorch for steps.
+writes, PyTorch for steps and saves.
 
 Every row is measured in several rounds, ours and the peer's turn about; the number to look at is the median of the rounds'
 ratios, because a shared machine makes single figures wander by a factor of two while ratios hold. The table goes to
@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,11 +25,14 @@ ROOT = os.path.join(HERE, "..", "..")
 sys.path.insert(0, os.path.join(HERE, "..", "http"))
 sys.dont_write_bytecode = True
 
+import checkpoint_files  # noqa: E402
+import checkpoint_growth  # noqa: E402
+import checkpoints  # noqa: E402
 import client  # noqa: E402
 import draws  # noqa: E402
 import optimizers  # noqa: E402
 import updates  # noqa: E402
-from peers import MODEL, RAW, SIZES, nginx, ours, payload, put, redis  # noqa: E402
+from peers import MODEL, RAW, SIZES, nginx, ours, payload, put, redis, watched  # noqa: E402
 
 BIG = 64 << 20
 MODES = [("commit", "always"), ("interval=1000", "everysec")]
@@ -192,57 +194,21 @@ class Bench:
                                  "base64": base64.b64encode(payload(size)).decode()}}, file)
         return path
 
-    def checkpoints(self, mode):
-        """1 GiB in 200 variables."""
-        total, count = (1 << 30) if not self.options.quick else (1 << 28), 200
-        size = total // count // 4 * 4
-        with ours(self.options, mode) as (_, http):
-            for index in range(count):
-                put(http, f"layer{index}/w", "float32", [size // 4], b"\0\0\x80\x3f" * (size // 4))
-            timings = {"save": [], "restore": []}
-            for k in range(self.options.rounds * 3):
-                began = time.monotonic()
-                http.request("POST", f"{MODEL}/checkpoints", {"name": f"c{k}"}).expect(201)
-                timings["save"].append((time.monotonic() - began) * 1e3)
-                http.request("PUT", f"{MODEL}/variables/layer{k % count}/w:value?slice=0:10", b"\0" * 40,
-                             {"Content-Type": "application/octet-stream"}).expect(200)
-                began = time.monotonic()
-                http.request("POST", f"{MODEL}/checkpoints/c{k}:restore", {}).expect(200)
-                timings["restore"].append((time.monotonic() - began) * 1e3)
-            for what, times in timings.items():
-                self.rows.append({"what": f"{what} {total >> 20} MiB in {count} variables", "durability": mode, "ms": times})
-                print(f"{what + f' {total >> 20} MiB, {count} variables':34} {mode:14} c=1   median {statistics.median(times):8.2f} ms"
-                      f"   worst {max(times):8.2f} ms   (aim: under 10 ms)", flush=True)
-
     def memory(self):
         """A large variable streamed in and out: how much memory beyond the mapped file."""
         size = (4 << 30) if not self.options.quick else (1 << 30)
         with ours(self.options, "commit") as (server, http):
-            before = server.memory()
-            peaks, done = {"VmRSS": 0, "RssAnon": 0}, threading.Event()
-
-            def watch():
-                while not done.wait(0.02):
-                    for name, value in server.memory().items():
-                        if name in peaks:
-                            peaks[name] = max(peaks[name], value)
-
-            watcher = threading.Thread(target=watch)
-            watcher.start()
+            http.request("POST", f"{MODEL}/variables", {"name": "huge", "dtype": "uint8", "shape": [size]}).expect(201)
             timings = {}
-            try:
-                http.request("POST", f"{MODEL}/variables", {"name": "huge", "dtype": "uint8", "shape": [size]}).expect(201)
+            with watched(server) as peaks:
                 for what, more in (("write", ["PUT", f"{MODEL}/variables/huge:value", "-H", RAW, "-b", str(size)]),
                                    ("overwrite", ["PUT", f"{MODEL}/variables/huge:value", "-H", RAW, "-b", str(size)]),
                                    ("read", ["GET", f"{MODEL}/variables/huge:value?format=raw"])):
                     began = time.monotonic()
                     self.load("http", server.port, 1, *more, "-n", "1", seconds=1)
                     timings[what] = time.monotonic() - began
-            finally:
-                done.set()
-                watcher.join()
-            beyond = peaks["RssAnon"] - before["RssAnon"]
-            self.rows.append({"what": "memory", "bytes": size, "before": before, "peaks": peaks, "seconds": timings})
+            beyond = peaks["RssAnon"] - peaks["before"]["RssAnon"]
+            self.rows.append({"what": "memory", "bytes": size, "peaks": peaks, "seconds": timings})
             rates = ", ".join(f"{what} {size / seconds / 1e9:.2f} GB/s" for what, seconds in timings.items())
             print(f"{f'{size >> 30} GiB variable':34} {'commit':14} c=1   beyond the map: {peaks['RssAnon'] >> 20} MiB "
                   f"({beyond >> 20} MiB more than idle; aim: under 200 MB); with mapped pages {peaks['VmRSS'] >> 20} MiB; {rates}",
@@ -265,10 +231,30 @@ class Bench:
     def steps(self, mode):
         updates.steps(self, mode)
 
+    def checkpoints(self, mode):
+        checkpoints.quiet(self, mode)
+
+    def checkpoints_beside_steps(self, mode):
+        checkpoints.beside_steps(self, mode)
+
+    def checkpoints_beside_peers(self, mode):
+        checkpoints.beside_peers(self, mode)
+
+    def checkpoints_exported(self):
+        checkpoint_files.exported(self)
+
+    def checkpoints_imported(self, mode):
+        checkpoint_files.imported(self, mode)
+
+    def checkpoints_grown(self, mode):
+        checkpoint_growth.grown(self, mode)
+
     def run(self):
         parts = [(self.reads,)] + [(part, *mode) for part in (self.puts, self.adds, self.counts) for mode in MODES]
-        parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints) for mode, _ in MODES]
-        parts += [(self.memory,), (self.random,), (self.optimizers,)]
+        parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints, self.checkpoints_beside_steps,
+                                               self.checkpoints_beside_peers, self.checkpoints_imported, self.checkpoints_grown)
+                  for mode, _ in MODES]
+        parts += [(self.checkpoints_exported,), (self.memory,), (self.random,), (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
@@ -294,7 +280,8 @@ def main():
     parser.add_argument("--rounds", type=int, help="turns per row")
     parser.add_argument("--seconds", type=float, help="of load per turn")
     parser.add_argument("--only", default="", metavar="PART",
-                        help="reads, puts, adds, counts, sparse, steps, checkpoints, memory, random or optimizers")
+                        help="what its name holds: reads, puts, adds, counts, sparse, steps, checkpoints (all, or as "
+                             "checkpoints_exported), memory, random or optimizers")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
