@@ -26,8 +26,10 @@ class Undecided(Exception):
 class Call:
     """What one client asked once (however often it had to send it), and what it heard.
 
-    require: [[variable, "revision" or "version", number]] and below: [[variable, limit]] must hold for it to be done;
-    change: [[variable, "add" or "set", number]], nothing for a read;
+    require: [[variable, "revision" or "version", number]] or [[variable, "until", the last revision it may have]], and below:
+    [[variable, limit]] must hold for it to be done;
+    change: [[variable, "add" or "set", number]] or [[variable, "copy", another variable]], nothing for a read. What a checkpoint
+    holds are variables too: a save copies all that it saves to them, and a restore copies them back;
     outcome: "done", "refused" (a condition did not hold, nothing was changed) or "lost" (no reply was ever got);
     revision: of a done write, its place; at: of a read that tells it, the revision that it shows;
     before, seen: {variable: {"value", "version", "revision"}}, as far as the reply told, before and after the change.
@@ -87,7 +89,10 @@ class State:
 def objection(call, states):
     """Why it would be refused in this state; None when it would not."""
     for variable, field, number in call.require:
-        if getattr(states[variable], field) != number:
+        if field == "until":
+            if states[variable].revision > number:
+                return f"{variable} has revision {states[variable].revision}, none after {number} is allowed"
+        elif getattr(states[variable], field) != number:
             return f"{variable} has {field} {getattr(states[variable], field)}, {number} is required"
     for variable, limit in call.below:
         if states[variable].value >= limit:
@@ -107,9 +112,12 @@ def contradiction(told, states, when):
 def applied(call, states, revision):
     """{variable: State} that the write leaves, of those it changes."""
     after = {}
-    for variable, how, number in call.change:
+    for variable, how, what in call.change:
         old = after.get(variable, states[variable])
-        value = number if how == "set" else old.value + number
+        if how == "copy":
+            value = after.get(what, states[what]).value
+        else:
+            value = what if how == "set" else old.value + what
         after[variable] = State(value, old.version + 1, revision)
     return after
 
@@ -151,6 +159,7 @@ class Search:
         self.bounds = {id(call): bounds for call, bounds in zip(self.lost, self.all_bounds(calls))}
         # Revisions that somebody spoke of; which call has another one makes no difference to what follows.
         self.named = set(self.written) | {n for call in calls for _, field, n in call.require if field == "revision"}
+        self.ordered = {variable for call in calls for variable, field, _ in call.require if field == "until"}
         self.steps = 0
 
     def gather_facts(self, calls):
@@ -240,19 +249,21 @@ class Search:
         return True
 
     def choices(self, states, hole):
-        """Lost calls that may have this revision; of several alike the one that must come first."""
+        """Lost calls that may have this revision; of several alike, which end alike too, the one that began first: whatever was
+        known before it began was known before the others did."""
         found, alike = [], set()
-        for call in sorted(self.lost, key=lambda c: self.bounds[id(c)][1]):
+        for call in sorted(self.lost, key=lambda c: c.begin):
             key = repr((call.change, call.require, call.below, call.end))
             if key not in alike and self.fits(call, hole, states):
                 alike.add(key)
                 found.append(call)
-        return sorted(found, key=lambda c: c.begin)
+        return found
 
     def mark(self, hole, states):
         """Two paths to the same mark go on alike."""
         return hole, frozenset(map(id, self.lost)), tuple(
-            (state.value, state.version, state.revision if state.revision in self.named else 0) for state in states.values())
+            (state.value, state.version, state.revision if variable in self.ordered or state.revision in self.named else 0)
+            for variable, state in states.items())
 
     def orders(self):
         """Every complete trail, with {id of a lost call: its revision}. Depth first, without recursion: a long run has

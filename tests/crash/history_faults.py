@@ -13,17 +13,24 @@ sys.dont_write_bytecode = True
 from history import Broken, Call, INFINITE, State, Undecided, applied, check, objection  # noqa: E402
 
 VARIABLES = ("a", "b", "c", "n")
+SAVED = {name: f"saved {name}" for name in VARIABLES}  # what the one checkpoint has of them
 CLIENTS = 8
+KINDS = ["add", "add", "add twice", "swap", "transfer", "count", "read", "reads"]
 FIRST = 5  # the revision before all calls
 SEEDS = 6  # histories for each fault
 
 
+def first_states():
+    return {name: State(100, 1, FIRST) for name in (*VARIABLES, *SAVED.values())}
+
+
 class Store:
-    """All states there ever were; `fault` is planted once, at the first chance after `planting` calls."""
+    """All states there ever were; `fault` is planted once, at the first chance after `planting` calls. Saves and restores that are
+    broken are so from then on: a good one soon covers the traces."""
 
     def __init__(self, source, fault, planting):
         self.source, self.fault, self.planting = source, fault, planting
-        self.states = {name: State(100, 1, FIRST) for name in VARIABLES}
+        self.states = first_states()
         self.revision = FIRST
         self.past = [(FIRST, self.states)]
         self.calls = 0
@@ -61,7 +68,8 @@ class Store:
         call.outcome, call.revision = "done", self.revision + 1
         call.before = {name: {"value": before[name].value} for name in after if call.below}
         for name, state in after.items():
-            call.sees(name, version=state.version, revision=state.revision)
+            if call.what not in ("save", "restore"):
+                call.sees(name, version=state.version, revision=state.revision)
         return self.break_word(call, after)
 
     def break_word(self, call, after):
@@ -76,35 +84,48 @@ class Store:
             return self.commit({**after, name: State(twice, after[name].version, after[name].revision)})
         if len(after) == 2 and self.plant("torn update"):
             return self.commit({name: after[name]})
+        if self.fault in (f"torn {call.what}", f"{call.what} of nothing") and self.calls >= self.planting:
+            after = self.break_copy(call, after)
         self.commit(after)
         if not call.require and self.plant("doubled update"):
             self.commit(applied(call, self.states, self.revision + 1))
         return None
 
+    def break_copy(self, call, after):
+        """Torn, a save has read half of it a little earlier, and a restore leaves half of it; or either leaves everything."""
+        old = self.past[-8:][0][1]
+        if self.fault == "torn save":
+            left = {name: old[source].value for name, _, source in call.change[1::2]}
+        else:
+            left = {name: self.states[name].value for name, _, _ in call.change[self.fault == "torn restore":]}
+        self.planted |= any(after[name].value != value for name, value in left.items())
+        return {name: State(left.get(name, state.value), state.version, state.revision) for name, state in after.items()}
+
     def mixed(self):
         """Half of it of now and half of a little earlier, where that makes a state that never was."""
         old = self.past[-8:][0][1]
         mixed = {name: (old if index % 2 else self.states)[name] for index, name in enumerate(VARIABLES)}
-        return None if any(mixed == states for _, states in self.past) else mixed
+        return None if any(mixed.items() <= states.items() for _, states in self.past) else mixed
 
     def show(self, call):
         states, call.outcome = self.states, "done"
-        if len(call.seen) > 1 and self.mixed() is not None and self.plant("torn read"):
+        if call.what == "reads" and self.mixed() is not None and self.plant("torn read"):
             states = self.mixed()
-        elif len(self.past) > 60 and self.plant("stale read"):
+        elif call.what != "read checkpoint" and len(self.past) > 60 and self.plant("stale read"):
             states = self.past[-50][1]
         elif self.plant("read of what never was"):
             states = {name: State(state.value + 1, state.version, state.revision) for name, state in states.items()}
         else:
-            call.at = self.revision if len(call.seen) > 1 else None
+            call.at = self.revision if call.what == "reads" else None
         for name in call.seen:
             call.sees(name, value=states[name].value, revision=states[name].revision)
 
 
-def choose(source, client, known):
-    """A call; `known` is what this client has seen last: {variable: State}."""
+def choose(source, client, known, fault):
+    """A call; `known` is what this client has seen last: {variable: State}. A restore may cover the traces of a fault that is not
+    about checkpoints."""
     name, other = source.sample(VARIABLES[:3], 2)
-    kind = source.choice(["add", "add", "add twice", "swap", "transfer", "count", "read", "reads"])
+    kind = source.choice(KINDS + ([] if fault in FAULTS else ["save", "restore", "read checkpoint", "read checkpoint"]))
     if kind == "add":
         return Call(client, kind, [[name, "add", source.randint(1, 9)]])
     if kind == "add twice":
@@ -116,8 +137,16 @@ def choose(source, client, known):
         return Call(client, kind, [[name, "add", -amount], [other, "add", amount]])
     if kind == "count":
         return Call(client, kind, [["n", "add", 1]], below=[["n", 130]])
+    if kind == "save":
+        return Call(client, kind, [[saved, "copy", each] for each, saved in SAVED.items()])
+    if kind == "restore":
+        return Call(client, kind, [[each, "copy", SAVED[each]] for each in source.choice([VARIABLES, (name, other)])])
+    return reading(client, kind, [name] if kind == "read" else VARIABLES if kind == "reads" else SAVED.values())
+
+
+def reading(client, kind, names):
     call = Call(client, kind)
-    for each in [name] if kind == "read" else VARIABLES:
+    for each in names:
         call.sees(each)
     return call
 
@@ -131,7 +160,7 @@ def history(source, fault, losing, count=600):
     while events and len(calls) < count:
         now, client, kind, call = heapq.heappop(events)
         if kind == "call":
-            call = choose(source, client, known[client])
+            call = choose(source, client, known[client], fault)
             call.begin = now
             heapq.heappush(events, (now + source.expovariate(300), client, "perform", call))
         elif kind == "perform":
@@ -157,12 +186,11 @@ def history(source, fault, losing, count=600):
             call.end, call.outcome, call.revision, call.at, call.before, call.seen = INFINITE, "lost", None, None, {}, {}
             calls.append(call)
     exchange_places(source, store, calls)
-    final = Call(CLIENTS, "reads")
-    for name in VARIABLES:
-        final.sees(name)
-    final.begin, final.end = now + 10, now + 11
-    store.show(final)
-    return calls + [final], store
+    finals = [reading(CLIENTS, "reads", VARIABLES), reading(CLIENTS, "read checkpoint", SAVED.values())]
+    for final in finals:
+        final.begin, final.end = now + 10, now + 11
+        store.show(final)
+    return calls + finals, store
 
 
 def exchange_places(source, store, calls):
@@ -179,13 +207,14 @@ def exchange_places(source, store, calls):
 
 FAULTS = ["lost update", "forgotten update", "doubled in one commit", "doubled update", "torn update", "torn read", "stale read",
           "read of what never was", "two winners", "refused for nothing", "done after the end", "out of order"]
+FAULTS_OF_CHECKPOINTS = ["torn save", "save of nothing", "torn restore", "restore of nothing"]
 
 
 def verdict(seed, fault, losing):
     """(whether the history was found good, what was said of it)."""
     calls, store = history(random.Random(seed), fault, losing)
     assert fault is None or store.planted, f"'{fault}' was not planted with seed {seed}"
-    states = {name: State(100, 1, FIRST) for name in VARIABLES}
+    states = first_states()
     again = [Call.read(call.fields()) for call in calls]  # as they are written to a file
     try:
         done = check(again, states, FIRST)
@@ -211,12 +240,12 @@ def case(fault):
 
 def main():
     failed = 0
-    for fault in [None] + FAULTS:
+    for fault in [None] + FAULTS + FAULTS_OF_CHECKPOINTS:
         wrong = case(fault)
         failed += bool(wrong)
         for line in wrong:
             print(f"FAIL history, {fault or 'no fault'}, {line}")
-    print(f"{1 + len(FAULTS) - failed} passed, {failed} failed")
+    print(f"{1 + len(FAULTS) + len(FAULTS_OF_CHECKPOINTS) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -200,9 +200,14 @@ def begin(server):
         http_client.request("POST", f"{calls.MODEL}/variables", {"name": name, "row_updates": True, "initial_value": {
             "op": "fill", "dims": shape, "value": {"dtype": calls.DTYPES[name], "shape": [], "data": start}}}).expect(201)
     http_client.request("PUT", f"{calls.MODEL}/optimizers/descent", {"type": "gradient_descent", "learning_rate": 1.0}).expect(201)
-    first = http_client.request("POST", f"{calls.MODEL}:initialize", {}).expect(200).revision
+    made = http_client.request("POST", f"{calls.MODEL}:initialize", {}).expect(200).revision
+    states = {name: history.State(calls.EACH if name in calls.ACCOUNTS else 0, 1, made) for name in calls.SHAPES}
+    states[calls.APPLIED] = history.State(0, 1, made)
+    for checkpoint in calls.CHECKPOINTS:
+        first = http_client.request("POST", f"{calls.MODEL}/checkpoints", {"name": checkpoint}).expect(201).revision
+        states |= {calls.kept(checkpoint, name): history.State(states[name].value, 1, first) for name in calls.SHAPES}
     http_client.close()
-    return {name: history.State(calls.EACH if name in calls.ACCOUNTS else 0, 1, first) for name in calls.SHAPES}, first
+    return states, first
 
 
 def kill(server, life, stage):
@@ -216,16 +221,17 @@ def kill(server, life, stage):
 
 
 def last_look(server, number):
-    """A call that reads everything."""
-    request = calls.several(number, sorted(calls.SHAPES))
+    """Calls that read everything."""
+    requests = [calls.several(number, sorted(calls.SHAPES))] + [calls.read_saved(number, name) for name in calls.CHECKPOINTS]
     http_client = client.Client(server.host, server.port, 60 * server.patience)
-    request.call.begin = time.monotonic()
-    reply = http_client.request(request.method, request.path)
-    request.call.end = time.monotonic()
-    if not request.hear(reply):
-        raise Wrong(f"cannot be read at the end\n{reply}")
+    for request in requests:
+        request.call.begin = time.monotonic()
+        reply = http_client.request(request.method, request.path)
+        request.call.end = time.monotonic()
+        if not request.hear(reply):
+            raise Wrong(f"cannot be read at the end\n{reply}")
     http_client.close()
-    return request.call
+    return [request.call for request in requests]
 
 
 def check_failures(callers, server):
@@ -257,13 +263,13 @@ def rounds(options, server, callers, stage, source):
         caller.join()
         caller.hang_up()
     check_failures(callers, server)
-    looks = [last_look(server, len(callers))]
+    looks = last_look(server, len(callers))
     status = server.stop()
     life.died = time.monotonic()
     if status != 0 or session.FOUND.search(server.complaints()):
         raise Wrong(f"exit status {status}\n{server.complaints()}")
     server.start("--durability", MODES[0], "--verify")
-    looks.append(last_look(server, len(callers)))
+    looks += last_look(server, len(callers))
     server.stop()
     return gather(callers) + looks, states, first, kills
 

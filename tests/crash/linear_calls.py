@@ -17,6 +17,8 @@ COUNTERS = {"n/0": [], "n/1": [700], "n/2": [20_000]}
 PAIR = {"pair/0": [], "pair/1": [3000]}
 TRAINED = {"weight": [3000], "step": []}  # an optimizer changes both
 SHAPES = {**ACCOUNTS, **COUNTERS, **PAIR, **TRAINED, "ticket": []}
+CHECKPOINTS = ("c0", "c1")  # of all of these
+APPLIED = "applied"  # by the optimizer: no variable of the server's, but what its conditions are about
 DTYPES = {name: "float32" if name == "weight" else "int64" for name in SHAPES}
 EACH = 1000  # what is in every account at first
 SMALL = [name for name, shape in SHAPES.items() if formats.count_of(shape) <= 700]
@@ -64,6 +66,17 @@ def updated(call, name):
     return hear
 
 
+def committed(call):
+    """Hears the reply of a write that always succeeds, and tells no more than when."""
+    def hear(reply):
+        if reply.status != 200:
+            return False
+        call.outcome, call.revision = "done", reply.revision
+        return True
+
+    return hear
+
+
 # --- writes ----------------------------------------------------------------------------------------------------------
 
 def add(client, source, _):
@@ -105,16 +118,15 @@ def scatter(client, source, _):
 
 
 def apply_gradients(client, source, known):
-    """A step of gradient descent, sometimes only if there was no other since the weight was seen. Nothing else changes it, so its
-    revision tells."""
+    """A step of gradient descent, sometimes only if there was no other since the weight was seen."""
     number = source.randint(-9, 9)
-    call = Call(client, "apply", [["weight", "add", number], ["step", "add", 1]])
+    call = Call(client, "apply", [["weight", "add", number], ["step", "add", 1], [APPLIED, "add", 1]])
     gradient = filled("weight", -number)
     if source.random() < 0.5:
         gradient = {"indices": {"op": "range", "args": [0, SHAPES["weight"][0]]}, "values": gradient}
     body = {"gradients": {"weight": gradient}, "global_step": "step"}
     if "weight" in known and source.random() < 0.5:
-        call.require = [["weight", "revision", known["weight"]["revision"]]]
+        call.require = [[APPLIED, "until", known["weight"]["revision"]]]
         body.update(base_revision=known["weight"]["revision"], max_staleness=0)
 
     def hear(reply):
@@ -135,13 +147,61 @@ def put_pair(client, source, _):
     body = formats.safetensors_write({name: ("int64", shape, np.full(formats.count_of(shape), number, "<i8").tobytes())
                                       for name, shape in PAIR.items()})
 
+    return Request(call, "PUT", "/values", body, SAFE, committed(call))
+
+
+# --- checkpoints: a save reads all variables, a restore writes all ----------------------------------------------------
+
+def kept(checkpoint, name):
+    """What stands for this variable in the checkpoint."""
+    return f"{checkpoint}:{name}"
+
+
+def saved(checkpoint):
+    return [[kept(checkpoint, name), "copy", name] for name in SHAPES]
+
+
+def save(client, source, _):
+    checkpoint = source.choice(CHECKPOINTS)
+    call = Call(client, "save", saved(checkpoint))
+    return Request(call, "POST", "/checkpoints", {"name": checkpoint, "overwrite": True}, {}, committed(call))
+
+
+def restore(client, source, _):
+    """All of it, or some: the accounts together, lest what they hold changes."""
+    checkpoint = source.choice(CHECKPOINTS)
+    names = source.choice([sorted(SHAPES), sorted(ACCOUNTS), sorted(PAIR), ["weight", "n/1"]])
+    call = Call(client, "restore", [[name, "copy", kept(checkpoint, name)] for name in names])
+    return Request(call, "POST", f"/checkpoints/{checkpoint}:restore", {"variables": names} if len(names) < len(SHAPES) else {}, {},
+                   committed(call))
+
+
+def transfer_and_save(client, source, _):
+    """The checkpoint has what the operations before it left."""
+    change, ops = moved(source)
+    checkpoint = source.choice(CHECKPOINTS)
+    call = Call(client, "transfer and save", change + saved(checkpoint))
+    return Request(call, "POST", ":run", {"ops": ops + [{"op": "save", "name": checkpoint, "overwrite": True}]}, {}, committed(call))
+
+
+def read_checkpoint(client, source, _):
+    return read_saved(client, source.choice(CHECKPOINTS))
+
+
+def read_saved(client, checkpoint):
+    call = Call(client, "read checkpoint")
+
     def hear(reply):
         if reply.status != 200:
             return False
-        call.outcome, call.revision = "done", reply.revision
+        call.outcome, revision = "done", int(reply.etag.split("-")[0].strip('"r'))
+        tensors, _ = formats.safetensors_read(reply.body)
+        for name in SHAPES:
+            call.sees(kept(checkpoint, name), value=number_of(name, tensors[name][2]), revision=revision)
+        conserved(call, checkpoint)
         return True
 
-    return Request(call, "PUT", "/values", body, SAFE, hear)
+    return Request(call, "GET", f"/checkpoints/{checkpoint}:export?format=safetensors", None, {}, hear)
 
 
 # --- runs: several operations in one commit ---------------------------------------------------------------------------
@@ -296,17 +356,16 @@ def read_several_json(client, source, _):
     return Request(call, "GET", f"/values?names={','.join(names)}&format=json", None, {}, hear)
 
 
-def conserved(call):
-    """Whatever is transferred, all accounts together hold the same."""
-    if set(ACCOUNTS) <= set(call.seen):
-        total = sum(call.seen[name]["value"] for name in ACCOUNTS)
-        if total != EACH * len(ACCOUNTS):
-            raise Wrong(f"the accounts hold {total} together, not {EACH * len(ACCOUNTS)}: {json.dumps(call.seen)}")
-    if set(PAIR) <= set(call.seen) and len({call.seen[name]["value"] for name in PAIR}) != 1:
+def conserved(call, checkpoint=None):
+    """Whatever is transferred, all accounts together hold the same; so do those of a checkpoint."""
+    seen = {name: call.seen.get(kept(checkpoint, name) if checkpoint else name, {}).get("value") for name in SHAPES}
+    if None not in (accounts := [seen[name] for name in ACCOUNTS]) and sum(accounts) != EACH * len(ACCOUNTS):
+        raise Wrong(f"the accounts hold {sum(accounts)} together, not {EACH * len(ACCOUNTS)}: {json.dumps(call.seen)}")
+    if None not in (pair := [seen[name] for name in PAIR]) and len(set(pair)) != 1:
         raise Wrong(f"a write of two variables was half done: {json.dumps(call.seen)}")
 
 
 CALLS = (add, add, add, add, swap, swap, swap, count, count, put_pair, put_pair, scatter, scatter, apply_gradients,
          apply_gradients, apply_gradients, transfer, transfer, transfer, transfer, transfer, transfer, transfer_and_count,
          transfer_and_count, add_twice, dry_run, read, read, read, look, look, read_several, read_several, read_several,
-         read_several_json)
+         read_several_json, save, save, restore, transfer_and_save, read_checkpoint, read_checkpoint)
