@@ -25,23 +25,6 @@ api_tensor_table_drop(struct api_tensor_table *table)
 /* --- reading ------------------------------------------------------------------------------- */
 
 static enum err_code
-read_header(const struct api_byte_source *source, const char *place, struct arena *arena,
-            struct api_safetensors_header *out, struct err *err)
-{
-    uint8_t length[API_SAFETENSORS_LENGTH_BYTES], *text;
-    size_t size = 0;
-
-    TRY(api_byte_source_exactly(source, place, "the safetensors header's length", length,
-                                sizeof length, err));
-    TRY(api_safetensors_header_size(bytes_of(length, sizeof length), UINT64_MAX, &size, err));
-    text = arena_alloc(arena, size, err);
-    if (text == NULL)
-        return err != NULL ? err->code : ERR_NO_MEMORY;
-    TRY(api_byte_source_exactly(source, place, "the safetensors header", text, size, err));
-    return api_safetensors_decode(bytes_of(text, size), UINT64_MAX, arena, out, err);
-}
-
-static enum err_code
 check_limits(const struct api_safetensors_header *header, const char *place,
              const struct api_tensor_limits *limits, struct err *err)
 {
@@ -90,7 +73,7 @@ api_tensor_table_read(const struct api_byte_source *source, const char *place,
     struct api_safetensors_header header;
     char all[64];
 
-    TRY(read_header(source, place, arena, &header, err));
+    TRY(api_safetensors_read_header(source, place, UINT64_MAX, arena, &header, err));
     TRY(check_limits(&header, place, limits, err));
     table.entries = mem_zeroed(header.count, sizeof *table.entries, err);
     if (table.entries == NULL)

@@ -408,3 +408,24 @@ api_safetensors_decode(struct bytes json, uint64_t data_size, struct arena *aren
     *out = header;
     return OK;
 }
+
+enum err_code
+api_safetensors_read_header(const struct api_byte_source *source, const char *place,
+                            uint64_t file_size, struct arena *arena,
+                            struct api_safetensors_header *out, struct err *err)
+{
+    uint8_t length[API_SAFETENSORS_LENGTH_BYTES], *text;
+    uint64_t rest = UINT64_MAX;
+    size_t size = 0;
+
+    TRY(api_byte_source_exactly(source, place, "the safetensors header's length", length,
+                                sizeof length, err));
+    TRY(api_safetensors_header_size(bytes_of(length, sizeof length), file_size, &size, err));
+    if (file_size != UINT64_MAX)
+        rest = file_size - sizeof length - size;
+    text = arena_alloc(arena, size, err);
+    if (text == NULL)
+        return err != NULL ? err->code : ERR_NO_MEMORY;
+    TRY(api_byte_source_exactly(source, place, "the safetensors header", text, size, err));
+    return api_safetensors_decode(bytes_of(text, size), rest, arena, out, err);
+}

@@ -4,6 +4,7 @@
 #ifndef API_WIRE_SAFETENSORS_H
 #define API_WIRE_SAFETENSORS_H
 
+#include "api/byte_source.h"
 #include "service/tensor/tensor.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
@@ -39,6 +40,14 @@ ERR_MUST_CHECK enum err_code api_safetensors_decode(struct bytes json, uint64_t 
                                                     struct arena *arena,
                                                     struct api_safetensors_header *out,
                                                     struct err *err);
+/* Length and header from the front of a file of file_size bytes (UINT64_MAX: unknown), which
+ * messages call `place`. The arena
+ * keeps the text: names borrow from it. */
+ERR_MUST_CHECK enum err_code api_safetensors_read_header(const struct api_byte_source *source,
+                                                         const char *place, uint64_t file_size,
+                                                         struct arena *arena,
+                                                         struct api_safetensors_header *out,
+                                                         struct err *err);
 /* Sorts entries (name and type given) into canonical order, sets begin and end, and appends length
  * and JSON. `metadata`: pairs. ERR_NOT_ACCEPTABLE for a dtype the format has no name for. */
 ERR_MUST_CHECK enum err_code api_safetensors_encode(struct api_safetensors_entry *entries,

@@ -25,27 +25,6 @@ sniff(struct bytes first, uint64_t size)
            (size == UINT64_MAX || length <= size - API_SAFETENSORS_LENGTH_BYTES);
 }
 
-static enum err_code
-read_header(const struct api_wire_input *input, struct api_safetensors_header *out, struct err *err)
-{
-    uint8_t length[API_SAFETENSORS_LENGTH_BYTES], *text;
-    uint64_t rest = UINT64_MAX;
-    size_t size = 0;
-
-    TRY(api_byte_source_exactly(input->stream, "the file", "the safetensors header's length",
-                                length, sizeof length, err));
-    TRY(api_safetensors_header_size(bytes_of(length, sizeof length), input->stream_size, &size,
-                                    err));
-    if (input->stream_size != UINT64_MAX)
-        rest = input->stream_size - sizeof length - size;
-    text = arena_alloc(input->arena, size, err);
-    if (text == NULL)
-        return err != NULL ? err->code : ERR_NO_MEMORY;
-    TRY(api_byte_source_exactly(input->stream, "the file", "the safetensors header", text, size,
-                                err));
-    return api_safetensors_decode(bytes_of(text, size), rest, input->arena, out, err);
-}
-
 struct state {
     const struct api_byte_source *stream;
     uint64_t left;
@@ -72,7 +51,8 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
 
     if (state == NULL)
         return ERR_NO_MEMORY;
-    TRY(read_header(input, &header, err));
+    TRY(api_safetensors_read_header(input->stream, "the file", input->stream_size, input->arena,
+                                    &header, err));
     catalog->tensors = arena_array(input->arena, header.count, sizeof *catalog->tensors, err);
     if (catalog->tensors == NULL)
         return ERR_NO_MEMORY;
