@@ -9,7 +9,9 @@ put_big_endian(uint64_t value, uint8_t fill, uint8_t *out, size_t size)
     for (size_t i = 0; i < size; i++) {
         size_t from_end = size - 1 - i;
 
-        out[i] = from_end < NUMBER_BYTES ? (uint8_t)(value >> 8 * from_end) : fill;
+        out[i] = fill;
+        if (from_end < NUMBER_BYTES)
+            out[i] = (uint8_t)(value >> 8 * from_end);
     }
 }
 
