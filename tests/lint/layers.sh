@@ -35,6 +35,8 @@ function find_fault(file, header, quoted) {
         return "belongs in store/"
     if (header ~ /^(cblas|lapack|openblas)/ && file != "service/tensor/blas.c")
         return "belongs in service/tensor/blas.c"
+    if (header ~ /^snappy/ && file !~ /^api\/file\//)
+        return "belongs in api/file/"
     return ""
 }
 /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
