@@ -179,8 +179,8 @@ answer_options(struct api_request *rq, struct err *err)
         TRY(api_reply_header(
             rp, "Access-Control-Allow-Headers", err,
             "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, X-Request-Id, "
-            "X-Requested-With"));
+            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, "
+            "Want-Content-Digest, Want-Repr-Digest, X-Request-Id, X-Requested-With"));
         TRY(api_reply_header(rp, "Access-Control-Max-Age", err, "600"));
     }
     return api_reply_empty(rp, 204, err);

@@ -65,6 +65,21 @@ api_etag_list_matches(struct bytes list, const char *tag)
 }
 
 bool
+api_etag_list_names(struct bytes list, const char *tag, bool *names)
+{
+    struct bytes ours = bytes_of_text(tag);
+    struct api_etag one;
+    bool malformed = false;
+
+    *names = api_etag_is_any(list);
+    if (*names)
+        return true;
+    while (api_etag_next(&list, &one, &malformed))
+        *names = *names || (!one.weak && bytes_equal(one.tag, ours));
+    return !malformed;
+}
+
+bool
 api_etag_revision(struct bytes tag, uint64_t *out)
 {
     size_t end = 2;

@@ -18,6 +18,8 @@ bool api_etag_next(struct bytes *list, struct api_etag *out, bool *malformed);
 bool api_etag_is_any(struct bytes list);
 /* If-None-Match against our strong `tag`: weak comparison. Any malformed list matches nothing. */
 bool api_etag_list_matches(struct bytes list, const char *tag);
+/* If-Match against it: strong comparison. False: the list is malformed. */
+bool api_etag_list_names(struct bytes list, const char *tag, bool *names);
 /* The revision in one of our tags; false for a tag of somebody else. */
 bool api_etag_revision(struct bytes tag, uint64_t *out);
 

@@ -11,7 +11,6 @@
 #include "api/etag.h"
 #include "api/json_write.h"
 #include "api/problem.h"
-#include "api/range.h"
 #include "api/state.h"
 #include "api/status.h"
 #include "store/base/check.h"
@@ -22,12 +21,11 @@ enum {
     REPLY_JSON_BYTES_MAX = 1 << 30,
     PROBLEM_BYTES_MAX = 17 * 1024 * 1024,
     FAILURE_MEMBERS_BYTES_MAX = 16 * 1024 * 1024,
-    SPANS_COPIED_BYTES_MAX = 4096, /* cheaper copied than lent */
     HEADER_VALUE_BYTES_MAX = 4096,
 };
 
-static void
-release_owner(struct api_reply *rp)
+void
+api_reply_release(struct api_reply *rp)
 {
     void (*release)(void *owner) = rp->release;
 
@@ -41,7 +39,7 @@ api_reply_reset(struct api_reply *rp)
 {
     struct api_request *rq = rp->request;
 
-    release_owner(rp);
+    api_reply_release(rp);
     buf_drop(&rp->body);
     buf_drop(&rp->failure_members);
     *rp = (struct api_reply){.request = rq};
@@ -53,7 +51,7 @@ api_reply_rewind(struct api_reply *rp, const struct api_reply *before)
     struct buf members = rp->failure_members;
 
     CHECK(before->kind == REPLY_NONE);
-    release_owner(rp);
+    api_reply_release(rp);
     buf_drop(&rp->body);
     *rp = *before;
     rp->failure_members = members;
@@ -115,14 +113,35 @@ api_reply_vary(struct api_reply *rp, const char *name)
     snprintf(rp->vary + used, sizeof rp->vary - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
-static enum err_code
-begin(struct api_reply *rp, enum api_reply_kind kind, int status, uint64_t size)
+enum err_code
+api_reply_begin(struct api_reply *rp, enum api_reply_kind kind, int status, uint64_t size)
 {
     CHECK(rp->kind == REPLY_NONE);
     rp->kind = kind;
     rp->status = status;
     rp->size = size;
     return OK;
+}
+
+/* If-Match of a read: the client goes on with what it has begun, or not at all. */
+static enum err_code
+check_if_match(struct api_request *rq, const struct api_reply *rp, uint64_t revision,
+               struct err *err)
+{
+    struct bytes wanted = api_request_header(rq, "If-Match");
+    bool matches = false;
+
+    if (wanted.data == NULL)
+        return OK;
+    if (!api_etag_list_names(wanted, rp->etag, &matches))
+        return err_set(err, ERR_INVALID_ARGUMENT, "If-Match is not a list of quoted entity tags");
+    if (matches)
+        return OK;
+    (void)err_set(err, ERR_PRECONDITION_FAILED,
+                  "If-Match does not name what is here now, which is %s", rp->etag);
+    if (err != NULL)
+        err->current_revision = revision;
+    return ERR_PRECONDITION_FAILED;
 }
 
 enum err_code
@@ -139,10 +158,20 @@ api_reply_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision,
         return err_set(err, ERR_INTERNAL, "the entity tag of '%s' does not fit", representation);
     rp->has_etag = true;
     api_reply_vary(rp, "Accept");
-    if (!reads || known.data == NULL || !api_etag_list_matches(known, rp->etag))
+    if (!reads)
+        return OK;
+    TRY(check_if_match(rq, rp, revision, err));
+    if (known.data == NULL || !api_etag_list_matches(known, rp->etag))
         return OK;
     *done = true;
-    return begin(rp, REPLY_EMPTY, 304, 0);
+    return api_reply_begin(rp, REPLY_EMPTY, 304, 0);
+}
+
+bool
+api_reply_is_conditional(const struct api_request *rq)
+{
+    return api_request_header(rq, "If-None-Match").data != NULL ||
+           api_request_header(rq, "If-Match").data != NULL;
 }
 
 enum err_code
@@ -157,7 +186,7 @@ api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
     json_decref(body);
     TRY(code);
     rp->media_type = "application/json";
-    return begin(rp, REPLY_BUF, status, rp->body.size);
+    return api_reply_begin(rp, REPLY_BUF, status, rp->body.size);
 }
 
 enum err_code
@@ -196,14 +225,14 @@ api_reply_buf(struct api_reply *rp, int status, const char *media_type, struct b
     rp->body = *body;
     *body = (struct buf){0};
     rp->media_type = media_type;
-    return begin(rp, REPLY_BUF, status, rp->body.size);
+    return api_reply_begin(rp, REPLY_BUF, status, rp->body.size);
 }
 
 enum err_code
 api_reply_empty(struct api_reply *rp, int status, struct err *err)
 {
     (void)err;
-    return begin(rp, REPLY_EMPTY, status, 0);
+    return api_reply_begin(rp, REPLY_EMPTY, status, 0);
 }
 
 enum err_code
@@ -213,87 +242,7 @@ api_reply_static(struct api_reply *rp, int status, const char *media_type, struc
     (void)err;
     rp->text = body;
     rp->media_type = media_type;
-    return begin(rp, REPLY_STATIC, status, body.size);
-}
-
-/* --- spans --------------------------------------------------------------------------------- */
-
-/* The range to serve, if If-Range (a tag of ours, compared strongly) does not forbid it. */
-static enum api_range_kind
-wanted_range(struct api_request *rq, const struct api_reply *rp, struct api_range *out)
-{
-    struct bytes header = api_request_header(rq, "Range");
-    struct bytes condition = api_request_header(rq, "If-Range");
-
-    if (rq->method != METHOD_GET)
-        return RANGE_WHOLE;
-    if (condition.data != NULL &&
-        (!rp->has_etag || !bytes_equal(condition, bytes_of_text(rp->etag))))
-        return RANGE_WHOLE;
-    return api_range_parse(header, rp->size, out);
-}
-
-static enum err_code
-cut_to_range(struct api_request *rq, struct api_reply *rp, struct err *err)
-{
-    struct api_range range = {0};
-    uint64_t whole = rp->size;
-
-    switch (wanted_range(rq, rp, &range)) {
-    case RANGE_WHOLE:
-        return OK;
-    case RANGE_UNSATISFIABLE:
-        rp->range_whole = whole;
-        return err_set(err, ERR_RANGE_UNSATISFIABLE, "the range lies beyond the %" PRIu64 " bytes",
-                       whole);
-    case RANGE_PART:
-        break;
-    }
-    rp->span_count = api_range_cut(rp->spans, rp->span_count, range);
-    rp->size = range.end - range.begin;
-    rp->status = 206;
-    return api_reply_header(rp, "Content-Range", err, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-                            range.begin, range.end - 1, whole);
-}
-
-/* A little is copied, and its owner let go at once. */
-static enum err_code
-copy_spans(struct api_request *rq, struct api_reply *rp, struct err *err)
-{
-    uint8_t *copy = api_request_scratch(rq, (size_t)rp->size + 1, err);
-    size_t at = 0;
-
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < rp->span_count; at += rp->spans[i++].size)
-        memcpy(copy + at, rp->spans[i].data, rp->spans[i].size);
-    rp->text = bytes_of(copy, at);
-    rp->kind = REPLY_STATIC;
-    release_owner(rp);
-    return OK;
-}
-
-enum err_code
-api_reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_type,
-                const struct bytes *spans, size_t span_count, void *owner,
-                void (*release)(void *owner), struct err *err)
-{
-    rp->owner = owner;
-    rp->release = release;
-    rp->spans = arena_array(&rq->arena, span_count, sizeof *spans, err);
-    if (rp->spans == NULL)
-        return ERR_NO_MEMORY; /* api_reply_reset lets the owner go */
-    TRY(begin(rp, REPLY_SPANS, 200, 0));
-    rp->media_type = media_type;
-    rp->takes_ranges = rq->method == METHOD_GET || rq->method == METHOD_HEAD;
-    for (size_t i = 0; i < span_count; i++) {
-        if (spans[i].size == 0)
-            continue;
-        rp->spans[rp->span_count++] = spans[i];
-        rp->size += spans[i].size;
-    }
-    TRY(cut_to_range(rq, rp, err));
-    return rp->size <= SPANS_COPIED_BYTES_MAX ? copy_spans(rq, rp, err) : OK;
+    return api_reply_begin(rp, REPLY_STATIC, status, body.size);
 }
 
 /* --- failure ------------------------------------------------------------------------------- */
@@ -309,7 +258,8 @@ add_failure_headers(struct api_request *rq, const struct err *problem, uint64_t 
         TRY(api_reply_header(rp, "Allow", NULL, "%s", rq->match.allow));
     if (problem->code == ERR_RANGE_UNSATISFIABLE)
         TRY(api_reply_header(rp, "Content-Range", NULL, "bytes */%" PRIu64, range_whole));
-    if (problem->code == ERR_PRECONDITION_FAILED && problem->current_revision != 0) {
+    if (problem->code == ERR_PRECONDITION_FAILED && problem->current_revision != 0 &&
+        !rp->has_etag) {
         snprintf(rp->etag, sizeof rp->etag, "\"r%" PRIu64 "\"", problem->current_revision);
         rp->has_etag = true;
     }
@@ -325,23 +275,27 @@ api_reply_fail(struct api_request *rq, const struct err *problem)
         "\"error\":\"out of memory\"}";
     struct api_reply *rp = &rq->reply;
     uint64_t range_whole = rp->range_whole;
-    bool close = rp->close;
+    bool close = rp->close, keeps_etag = problem->code == ERR_PRECONDITION_FAILED && rp->has_etag;
+    char etag[API_ETAG_BYTES_MAX];
     AUTO(buf) members = TAKE(rp->failure_members);
 
     if (api_status_is_ours(problem->code))
         log_failure(rq->match.route != NULL ? rq->match.route->operation_id : "request", problem);
+    memcpy(etag, rp->etag, sizeof etag);
     api_reply_reset(rp);
     rp->close = close;
+    rp->has_etag = keeps_etag;
+    memcpy(rp->etag, etag, sizeof etag);
     buf_init(&rp->body, PROBLEM_BYTES_MAX);
     rp->media_type = API_PROBLEM_TYPE;
     if (add_failure_headers(rq, problem, range_whole) == OK &&
         api_problem_write(problem, buf_bytes(&members), &rp->body, NULL) == OK) {
-        (void)begin(rp, REPLY_BUF, api_status_of(problem->code), rp->body.size);
+        (void)api_reply_begin(rp, REPLY_BUF, api_status_of(problem->code), rp->body.size);
         return;
     }
     api_reply_reset(rp);
     rp->close = close;
     rp->media_type = API_PROBLEM_TYPE;
     rp->text = bytes_of_text(spare);
-    (void)begin(rp, REPLY_STATIC, 507, rp->text.size);
+    (void)api_reply_begin(rp, REPLY_STATIC, 507, rp->text.size);
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "api/digest.h"
 #include "api/request.h"
 #include "store/base/buf.h"
 
@@ -19,12 +20,16 @@ ERR_MUST_CHECK enum err_code api_reply_revision(struct api_reply *rp, uint64_t r
 /* Adds a header name to Vary, once. `name` is a literal. */
 void api_reply_vary(struct api_reply *rp, const char *name);
 
-/* Strong tag `"r<revision>-<representation>"`. Answers 304 by itself when If-None-Match matches and
- * the method is GET or HEAD: *done is then true and the handler returns OK at once. Also sets Vary.
- */
+/* Strong tag `"r<revision>-<representation>"`. Of a GET or HEAD, fails with ERR_PRECONDITION_FAILED
+ * when If-Match names others, and answers 304 by itself when If-None-Match matches: *done is then
+ * true and the handler returns OK at once. Also sets Vary. */
 ERR_MUST_CHECK enum err_code api_reply_etag(struct api_request *rq, struct api_reply *rp,
                                             uint64_t revision, const char *representation,
                                             bool *done, struct err *err);
+
+/* Whether the tag may be all that is needed: it is worth to be known before the rest is looked at.
+ */
+bool api_reply_is_conditional(const struct api_request *rq);
 
 /* Fields for the problem document, should this request fail: what a report found. Borrows members.
  */
@@ -52,9 +57,15 @@ ERR_MUST_CHECK enum err_code api_reply_empty(struct api_reply *rp, int status, s
 ERR_MUST_CHECK enum err_code api_reply_static(struct api_reply *rp, int status,
                                               const char *media_type, struct bytes body,
                                               struct err *err);
+/* What is known of the bytes that api_reply_spans is about to be given, front to back: digests come
+ * from it. Copied. `is_file`: somebody may keep it as a file. */
+ERR_MUST_CHECK enum err_code api_reply_sums(struct api_request *rq, struct api_reply *rp,
+                                            const struct api_sum *sums, size_t count, bool is_file,
+                                            struct err *err);
 /* Status 200 with bytes lent by `owner`: handed to the socket without copying; release(owner) runs
  * once when the reply is over, on any thread, also when this call fails. `spans` is copied. Range
- * requests (single range, If-Range) are answered from it: 206, 416. */
+ * requests (If-Range too) are answered from it: 206, 416. So is Want-Repr-Digest: ERR_DEFER where
+ * that takes long. */
 ERR_MUST_CHECK enum err_code api_reply_spans(struct api_request *rq, struct api_reply *rp,
                                              const char *media_type, const struct bytes *spans,
                                              size_t span_count, void *owner,

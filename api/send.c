@@ -20,7 +20,8 @@ enum {
 
 static const char exposed_headers[] =
     "ETag, Location, Retry-After, Content-Range, Accept-Ranges, Tensorkeep-Revision, Tensor-Dtype, "
-    "Tensor-Shape, Preference-Applied, Idempotency-Replayed, Server-Timing, X-Request-Id";
+    "Tensor-Shape, Repr-Digest, Content-Digest, Content-Disposition, Preference-Applied, "
+    "Idempotency-Replayed, Server-Timing, X-Request-Id";
 
 /* --- long lists of spans ------------------------------------------------------------------- */
 

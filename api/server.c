@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "api/admit.h"
+#include "api/digest_cache.h"
 #include "api/dispatch.h"
 #include "api/state.h"
 #include "api/waiting.h"
@@ -195,6 +196,7 @@ start_parts(struct api_server *server, struct err *err)
 
     if (getrandom(&server->id_seed, sizeof server->id_seed, 0) != sizeof server->id_seed)
         server->id_seed = clock_wall_ms();
+    TRY(api_digest_cache_open(&server->digests, err));
     TRY(api_hosts_open(settings->bind, settings->allowed_hosts, settings->cors_origins,
                        &server->hosts, err));
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
@@ -287,6 +289,7 @@ api_server_stop(struct api_server *server)
         (void)close(server->listener);
     api_router_drop(server->router);
     api_hosts_drop(server->hosts);
+    api_digest_cache_drop(server->digests);
     condition_drop(&server->watchdog_wake);
     lock_drop(&server->registry);
     lock_drop(&server->waiting);

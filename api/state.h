@@ -53,6 +53,9 @@ struct api_reply {
     struct bytes text;   /* REPLY_STATIC: borrowed from the program or the arena */
     struct bytes *spans; /* REPLY_SPANS: in the arena, none empty */
     size_t span_count;
+    struct api_sum *sums; /* what is known of them before they are cut; in the arena */
+    size_t sum_count;
+    bool is_file;               /* gets a digest that reads it unasked, if it is small */
     uint64_t size;              /* of the body, all kinds */
     uint64_t range_whole;       /* 416: what the range was not in */
     struct buf failure_members; /* JSON fields a problem document gets besides its own; owned */
@@ -73,6 +76,11 @@ void api_reply_reset(struct api_reply *rp);
 /* The reply becomes the problem document of `err`. Cannot fail: short of memory it is told in fewer
  * words. */
 void api_reply_fail(struct api_request *rq, const struct err *err);
+/* What every reply begins with, once. OK, so that it can end a handler. */
+enum err_code api_reply_begin(struct api_reply *rp, enum api_reply_kind kind, int status,
+                              uint64_t size);
+/* Lets the owner of lent bytes go, if there is one. */
+void api_reply_release(struct api_reply *rp);
 /* As it was when it was copied to *before, without a body: to be rendered again. */
 void api_reply_rewind(struct api_reply *rp, const struct api_reply *before);
 /* Hands the reply to libmicrohttpd (HTTP thread, in the access callback). MHD_NO ends the
@@ -238,6 +246,7 @@ struct api_server {
     int listener; /* -1 once libmicrohttpd has it */
     uint16_t port;
     char address[64];
+    struct api_digest_cache *digests; /* owned */
     uint64_t id_seed;
     _Atomic uint64_t id_counter;
     _Atomic unsigned uploads;  /* streaming now */

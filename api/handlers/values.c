@@ -48,7 +48,7 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(take_cast(rq, &cast_to, err));
     api_representation(rq, api_format_name(format), representation);
     /* A client that has the value already costs a look-up, whatever the value's size. */
-    if (api_request_header(rq, "If-None-Match").data != NULL) {
+    if (api_reply_is_conditional(rq)) {
         TRY(variable_type(api_request_service(rq), model, name, &type, &revision, err));
         TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
         if (done)
@@ -115,7 +115,7 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         return ERR_NO_MEMORY;
     api_representation(rq, api_format_name(format), representation);
     /* A client that has the values already costs a look-up, however many there are. */
-    if (api_request_header(rq, "If-None-Match").data != NULL) {
+    if (api_reply_is_conditional(rq)) {
         TRY(variable_list_revision(api_request_service(rq), api_request_model(rq), &revision, err));
         TRY(api_reply_etag(rq, rp, revision, representation, &done, err));
         if (done)

@@ -1,6 +1,8 @@
 """HTTP as the tests speak it: a keep-alive client that checks on every reply what the contract promises for all of
 them, and raw sockets for what no proper client would send."""
 
+import base64
+import hashlib
 import http.client
 import json
 import socket
@@ -127,6 +129,46 @@ def check_write(method, path, reply):
             raise ContractBroken(f"the revision in the body is not the header's:\n{reply}")
 
 
+def crc32c(data):
+    """Plainly: a bit at a time, over a table of bytes."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC32C[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def crc32c_table():
+    table = []
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return table
+
+
+CRC32C = crc32c_table()
+CRC32C_BYTES_MAX = 20000  # more take too long here; of those the tests of digests check some themselves
+
+
+def check_digests(method, reply):
+    """RFC 9530: Repr-Digest of the whole, Content-Digest of what came."""
+    names = ("content-digest",) if reply.status == 206 else ("content-digest", "repr-digest")
+    for name in names:
+        for item in filter(None, reply.headers.get(name, "").split(", ")):
+            algorithm, _, encoded = item.partition("=")
+            if encoded[:1] != ":" or encoded[-1:] != ":":
+                raise ContractBroken(f"{name} is no list of byte sequences:\n{reply}")
+            digest = base64.b64decode(encoded[1:-1], validate=True)
+            if algorithm == "sha-256":
+                right = hashlib.sha256(reply.body).digest()
+            elif algorithm == "crc32c":
+                right = crc32c(reply.body).to_bytes(4, "big") if len(reply.body) <= CRC32C_BYTES_MAX else digest
+            else:
+                raise ContractBroken(f"{name} with an algorithm of no name:\n{reply}")
+            if method == "GET" and reply.status in (200, 206) and digest != right:
+                raise ContractBroken(f"{name} is wrong:\n{reply}")
+
+
 def check(method, path, reply):
     """What holds for every reply whatever was asked."""
     if method == "HEAD":
@@ -138,6 +180,7 @@ def check(method, path, reply):
         check_write(method, path, reply)
         if reply.headers.get("content-type", "").startswith("application/json"):
             reply.json  # pylint: disable=pointless-statement
+    check_digests(method, reply)
     if reply.status == 304 and reply.body:
         raise ContractBroken(f"304 with a body:\n{reply}")
 

@@ -166,7 +166,7 @@ def test_ranges_past_the_end_are_416(s):
 
 def test_ranges_that_mean_nothing_are_ignored(s):
     s.put_raw("r", "uint8", [10], b"0123456789")
-    for text in ("bytes=5-2", "bytes=x", "lines=0-1", "bytes=", "bytes=0-1,3-4", "bytes=--1", "0-1"):
+    for text in ("bytes=5-2", "bytes=x", "lines=0-1", "bytes=", "bytes=0-1,x", "bytes=--1", "0-1"):
         reply = s.get("variables/r:value?format=raw", {"Range": text})
         assert reply.status == 200 and reply.body == b"0123456789", (text, str(reply))
 
@@ -178,3 +178,83 @@ def test_if_range(s):
     assert s.get(path, {"Range": "bytes=0-1", "If-Range": tag}).expect(206).body == b"01"
     assert s.get(path, {"Range": "bytes=0-1", "If-Range": '"other"'}).expect(200).body == b"0123456789"
     s.get(path, {"Range": "bytes=0-1", "If-None-Match": tag}).expect(304)
+    for other in (f"W/{tag}", f"{tag}, {tag}", "*", "Sun, 29 Nov 2026 21:00:00 GMT", "Sun, 29 Nov 1970 21:00:00 GMT", "x"):
+        assert s.get(path, {"Range": "bytes=0-1,5-6", "If-Range": other}).expect(200).body == b"0123456789", other
+    s.put("variables/r:value", b"9876543210", RAW).expect(200)
+    assert s.get(path, {"Range": "bytes=0-1", "If-Range": tag}).expect(200).body == b"9876543210"
+
+
+def parts_of(reply):
+    """[(begin, end, whole, bytes)] of a multipart/byteranges body, read as RFC 9110 14.6 says, to its last byte."""
+    kind, _, boundary = reply.headers["content-type"].partition("; boundary=")
+    assert kind == "multipart/byteranges" and len(boundary) >= 24 and "content-range" not in reply.headers, str(reply)
+    assert int(reply.headers["content-length"]) == len(reply.body)
+    mark, end = b"--" + boundary.encode(), f"\r\n--{boundary}--\r\n".encode()
+    assert reply.body.startswith(mark) and reply.body.endswith(end), str(reply)
+    parts = []
+    for part in (b"\r\n" + reply.body[:-len(end)]).split(b"\r\n" + mark)[1:]:
+        head, blank, data = part.partition(b"\r\n\r\n")
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        assert blank and sorted(fields) == [b"Content-Range", b"Content-Type"], fields
+        unit, numbers = fields[b"Content-Range"].decode().split(" ")
+        span, whole = numbers.split("/")
+        begin, last = map(int, span.split("-"))
+        assert unit == "bytes" and len(data) == last + 1 - begin
+        parts.append((begin, last + 1, int(whole), data))
+    return parts
+
+
+def test_several_ranges_come_as_parts(s):
+    for size in (1000, 3_000_000):
+        data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8).tobytes()
+        s.put_raw("r", "uint8", [size], data)
+        path = "variables/r:value?format=raw"
+        whole = s.get(path).expect(200)
+        for text, ranges in (("0-0,2-2", [(0, 1), (2, 3)]), ("900-,0-9", [(900, size), (0, 10)]),
+                             ("-5, 3-4", [(size - 5, size), (3, 5)]), ("5-9,20-29,7-12,100-", [(5, 13), (20, 30), (100, size)]),
+                             (f"{size}-,1-1,{size + 9}-{size + 10},3-3", [(1, 2), (3, 4)]),
+                             (",".join(f"{i}-{i}" for i in range(510, -1, -2)), [(i, i + 1) for i in range(510, -1, -2)])):
+            reply = s.get(path, {"Range": f"bytes={text}"}).expect(206)
+            assert parts_of(reply) == [(begin, end, size, data[begin:end]) for begin, end in ranges], text
+            assert reply.etag == whole.etag
+            assert s.head(path, {"Range": f"bytes={text}"}).expect(200).headers["content-length"] == str(size)
+        boundaries = {s.get(path, {"Range": "bytes=0-0,2-2"}).headers["content-type"] for _ in range(4)}
+        assert len(boundaries) == 4, boundaries
+        for text, begin, end in (("0-4,5-9", 0, 10), ("5-9,0-4", 0, 10), ("0-,0-,-1", 0, size), (f"7-8,{size}-", 7, 9)):
+            reply = s.get(path, {"Range": f"bytes={text}"}).expect(206)
+            assert reply.headers["content-range"] == f"bytes {begin}-{end - 1}/{size}" and reply.body == data[begin:end], text
+        s.delete("variables/r")
+
+
+def test_more_ranges_than_are_served_are_416_and_no_range_costs_more_than_the_whole(s):
+    s.put_raw("r", "uint8", [4000], bytes(4000))
+    path = "variables/r:value?format=raw"
+    reply = s.refuses(416, "OUT_OF_RANGE", ("257", "256"), "GET", path, None,
+                      {"Range": "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 514, 2))})
+    assert reply.headers["content-range"] == "bytes */4000"
+    overlapping = "bytes=" + ",".join(f"{i}-" for i in range(256))
+    assert s.get(path, {"Range": overlapping}).expect(206).body == bytes(4000)
+    # two fields are no range
+    with s.socket() as raw:
+        raw.send(f"GET /v1/models/{s.model}/{path} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-1\r\nRange: bytes=3-4\r\n\r\n".encode())
+        assert raw.reply().expect(200).body == bytes(4000)
+
+
+def test_a_read_may_insist_on_what_it_has_begun(s):
+    fill(s)
+    for path in READABLE:  # what a checkpoint shares is part of its tag, and looking for effects makes commits
+        tag = s.get(path).etag
+        s.get(path, {"If-Match": tag}).expect(200)
+        s.get(path, {"If-Match": "*"}).expect(200)
+        s.get(path, {"If-Match": tag, "If-None-Match": tag}).expect(304)
+        for other in ('"other"', f"W/{tag}"):
+            reply = s.refuses(412, "PRECONDITION_FAILED", "If-Match", "GET", path, None, {"If-Match": other})
+            assert reply.etag == tag or path == "checkpoints/c", (path, str(reply))
+        s.head(path, {"If-Match": '"other"'}).expect(412)
+        s.refuses(400, "INVALID_ARGUMENT", "If-Match", "GET", path, None, {"If-Match": "unquoted"})
+    path = "variables/w:value?format=raw"
+    tag = s.get(path).etag
+    s.put("variables/w:value", [4, 5, 6]).expect(200)
+    reply = s.refuses(412, "PRECONDITION_FAILED", (), "GET", path, None, {"If-Match": tag, "Range": "bytes=0-3"})
+    assert reply.etag == s.get(path).etag != tag
+    assert s.get("variables/none:value", {"If-Match": tag}).status == 404

@@ -1,4 +1,4 @@
-/* Entity tags, byte ranges, and which form a reply takes. */
+/* Entity tags, and which form a reply takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 
 #include "api/etag.h"
 #include "api/negotiate.h"
-#include "api/range.h"
 
 static void
 a_list_is_cut_into_tags(void **state)
@@ -48,6 +47,30 @@ if_none_match_compares_weakly(void **state)
 }
 
 static void
+if_match_compares_strongly(void **state)
+{
+    static const struct {
+        const char *list;
+        bool well_formed, names;
+    } cases[] = {
+        {"\"r7-json\"", true, true}, {"\"x\", \"r7-json\"", true, true},
+        {" * ", true, true},         {"W/\"r7-json\"", true, false},
+        {"\"r7-raw\"", true, false}, {"W/\"r7-json\", \"r7-json\"", true, true},
+        {"", true, false},           {"r7-json", false, false},
+        {"\"r7-json", false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool names = false;
+
+        assert_int_equal(api_etag_list_names(bytes_of_text(cases[i].list), "\"r7-json\"", &names),
+                         cases[i].well_formed);
+        assert_int_equal(names, cases[i].names);
+    }
+}
+
+static void
 revisions_are_read_from_our_tags_only(void **state)
 {
     static const char *const foreign[] = {
@@ -63,75 +86,6 @@ revisions_are_read_from_our_tags_only(void **state)
     assert_true(revision == UINT64_MAX);
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         assert_false(api_etag_revision(bytes_of_text(foreign[i]), &revision));
-}
-
-static void
-single_ranges_are_understood(void **state)
-{
-    static const struct {
-        const char *text;
-        uint64_t size;
-        enum api_range_kind kind;
-        uint64_t begin, end;
-    } cases[] = {
-        {"bytes=0-0", 10, RANGE_PART, 0, 1},
-        {"bytes=2-4", 10, RANGE_PART, 2, 5},
-        {"Bytes= 2-4 ", 10, RANGE_PART, 2, 5},
-        {"bytes=5-", 10, RANGE_PART, 5, 10},
-        {"bytes=5-99", 10, RANGE_PART, 5, 10},
-        {"bytes=5-18446744073709551615", 10, RANGE_PART, 5, 10},
-        {"bytes=-3", 10, RANGE_PART, 7, 10},
-        {"bytes=-99", 10, RANGE_PART, 0, 10},
-        {"bytes=10-", 10, RANGE_UNSATISFIABLE, 0, 0},
-        {"bytes=-0", 10, RANGE_UNSATISFIABLE, 0, 0},
-        {"bytes=0-", 0, RANGE_UNSATISFIABLE, 0, 0},
-        {"bytes=-1", 0, RANGE_UNSATISFIABLE, 0, 0},
-        {"bytes=4-2", 10, RANGE_WHOLE, 0, 0},
-        {"bytes=0-1,3-4", 10, RANGE_WHOLE, 0, 0},
-        {"bytes=", 10, RANGE_WHOLE, 0, 0},
-        {"bytes=-", 10, RANGE_WHOLE, 0, 0},
-        {"bytes=a-b", 10, RANGE_WHOLE, 0, 0},
-        {"bytes=99999999999999999999-", 10, RANGE_UNSATISFIABLE, 0, 0},
-        {"items=0-1", 10, RANGE_WHOLE, 0, 0},
-        {"", 10, RANGE_WHOLE, 0, 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct api_range range = {0};
-
-        if (api_range_parse(bytes_of_text(cases[i].text), cases[i].size, &range) != cases[i].kind)
-            fail_msg("'%s'", cases[i].text);
-        if (cases[i].kind == RANGE_PART)
-            assert_true(range.begin == cases[i].begin && range.end == cases[i].end);
-    }
-    assert_int_equal(api_range_parse(bytes_of(NULL, 0), 10, &(struct api_range){0}), RANGE_WHOLE);
-}
-
-static void
-spans_are_cut_to_every_possible_range(void **state)
-{
-    static const char text[] = "abcdefghij";
-
-    (void)state;
-    for (uint64_t begin = 0; begin < 10; begin++) {
-        for (uint64_t end = begin + 1; end <= 10; end++) {
-            struct bytes spans[] = {{(const uint8_t *)text, 3},
-                                    {(const uint8_t *)text + 3, 1},
-                                    {(const uint8_t *)text + 4, 6}};
-            size_t count = api_range_cut(spans, 3, (struct api_range){begin, end});
-            char out[16] = "";
-            size_t size = 0;
-
-            for (size_t i = 0; i < count; i++) {
-                assert_true(spans[i].size > 0);
-                memcpy(out + size, spans[i].data, spans[i].size);
-                size += spans[i].size;
-            }
-            assert_int_equal(size, end - begin);
-            assert_memory_equal(out, text + begin, size);
-        }
-    }
 }
 
 #define JSON_RAW_NPY                                                                               \
@@ -186,9 +140,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_cut_into_tags),
         cmocka_unit_test(if_none_match_compares_weakly),
+        cmocka_unit_test(if_match_compares_strongly),
         cmocka_unit_test(revisions_are_read_from_our_tags_only),
-        cmocka_unit_test(single_ranges_are_understood),
-        cmocka_unit_test(spans_are_cut_to_every_possible_range),
         cmocka_unit_test(accept_chooses_the_form),
     };
 

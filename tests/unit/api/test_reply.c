@@ -221,8 +221,90 @@ ranges_of_lent_bytes_are_served(void **state)
     assert_int_equal(reply.status, 200);
     expect_header(&reply, "Accept-Ranges", "bytes");
     http_reply_drop(&reply);
-    reply = http_call(serve.port, target, "Range: bytes=0-3,8-11\r\n", NULL);
+}
+
+/* The head of a part, which says what it is. */
+static const char *
+part_must_be(const char *at, const char *boundary, const char *range, int32_t first, size_t count)
+{
+    char head[256];
+    int length = snprintf(head, sizeof head,
+                          "--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes "
+                          "%s/160000\r\n\r\n",
+                          boundary, range);
+
+    assert_memory_equal(at, head, (size_t)length);
+    at += length;
+    for (size_t i = 0; i < count; i++) {
+        int32_t element;
+
+        memcpy(&element, at + 4 * i, sizeof element);
+        assert_int_equal(element, first + (int32_t)i);
+    }
+    assert_memory_equal(at + 4 * count, "\r\n", 2);
+    return at + 4 * count + 2;
+}
+
+static void
+several_ranges_come_as_parts_in_the_order_asked(void **state)
+{
+    static const char type[] = "multipart/byteranges; boundary=";
+    static const char target[] = "GET /v1/models/m/variables/w:value?format=raw";
+    struct http_reply reply =
+        http_call(serve.port, target, "Range: bytes=80000-159999, 0-7, 4-11, 200000-\r\n", NULL);
+    char text[512], last[80];
+    const char *at, *boundary;
+
+    (void)state;
+    assert_int_equal(reply.status, 206);
+    expect_header(&reply, "Content-Range", "");
+    http_header(&reply, "Content-Type", text, sizeof text);
+    assert_memory_equal(text, type, sizeof type - 1);
+    boundary = text + sizeof type - 1;
+    assert_int_equal(strlen(boundary), 32);
+    at = part_must_be((const char *)reply.body, boundary, "80000-159999", 20000, 20000);
+    at = part_must_be(at, boundary, "0-11", 0, 3);
+    snprintf(last, sizeof last, "--%s--\r\n", boundary);
+    assert_string_equal(at, last);
+    assert_int_equal((const uint8_t *)at + strlen(last) - reply.body, reply.body_size);
+    http_reply_drop(&reply);
+    /* one that is left, or one that comes of all of them, is no list of parts */
+    reply = http_call(serve.port, target, "Range: bytes=0-3,160000-\r\n", NULL);
+    assert_int_equal(reply.status, 206);
+    expect_header(&reply, "Content-Range", "bytes 0-3/160000");
+    http_reply_drop(&reply);
+    reply = http_call(serve.port, target, "Range: bytes=0-3,4-7\r\n", NULL);
+    expect_header(&reply, "Content-Range", "bytes 0-7/160000");
+    http_reply_drop(&reply);
+}
+
+static void
+a_read_may_insist_on_a_tag(void **state)
+{
+    static const char target[] = "GET /v1/models/m/variables/w:value?format=raw";
+    struct http_reply reply = http_call(serve.port, target, "Range: bytes=0-3\r\n", NULL);
+    char etag[128], header[512];
+
+    (void)state;
+    http_header(&reply, "ETag", etag, sizeof etag);
+    http_reply_drop(&reply);
+    snprintf(header, sizeof header, "Range: bytes=0-3\r\nIf-Match: \"x\", %s\r\n", etag);
+    reply = http_call(serve.port, target, header, NULL);
+    assert_int_equal(reply.status, 206);
+    http_reply_drop(&reply);
+    snprintf(header, sizeof header, "Range: bytes=0-3\r\nIf-Match: W/%s\r\n", etag);
+    reply = http_call(serve.port, target, header, NULL);
+    assert_int_equal(reply.status, 412);
+    expect_header(&reply, "ETag", etag);
+    http_reply_drop(&reply);
+    reply = http_call(serve.port, target, "If-Match: \"x\"\r\n", NULL);
+    assert_int_equal(reply.status, 412);
+    http_reply_drop(&reply);
+    reply = http_call(serve.port, target, "If-Match: *\r\n", NULL);
     assert_int_equal(reply.status, 200);
+    http_reply_drop(&reply);
+    reply = http_call(serve.port, target, "If-Match: x\r\n", NULL);
+    assert_int_equal(reply.status, 400);
     http_reply_drop(&reply);
 }
 
@@ -414,6 +496,8 @@ main(void)
         cmocka_unit_test(query_arguments_are_checked_against_the_route),
         cmocka_unit_test(a_known_tag_is_answered_without_a_body),
         cmocka_unit_test(ranges_of_lent_bytes_are_served),
+        cmocka_unit_test(several_ranges_come_as_parts_in_the_order_asked),
+        cmocka_unit_test(a_read_may_insist_on_a_tag),
         cmocka_unit_test(a_failed_condition_tells_the_current_tag),
         cmocka_unit_test(only_names_of_this_server_are_answered),
         cmocka_unit_test(pages_of_other_origins_may_change_nothing),
