@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/expr_json.h"
+#include "api/labels.h"
 #include "api/partition_json.h"
 #include "store/base/scope.h"
 
@@ -250,6 +251,7 @@ api_describe_checkpoint(const struct checkpoint_info *info, json_t **out, struct
 {
     const struct checkpoint_record *r = &info->record;
     AUTO_CALL(api_json_release) json_t *json = NULL;
+    json_t *labels = NULL;
     char time[API_TIME_BYTES_MAX];
 
     TRY(api_json_made(json_object(), &json, err));
@@ -258,9 +260,15 @@ api_describe_checkpoint(const struct checkpoint_info *info, json_t **out, struct
                      r->has_global_step ? json_integer(r->global_step) : json_null(), err));
     TRY(api_json_set(json, "tensors", json_u64(r->tensors), err));
     TRY(api_json_set(json, "bytes", json_u64(r->bytes), err));
-    TRY(api_json_set(json, "revision", json_u64(r->revision), err));
-    TRY(api_json_set(json, "created", json_string(api_describe_time(r->created_ms, time)), err));
+    TRY(api_json_set(json, "shards", json_integer(r->shards), err));
+    TRY(api_json_set(json, "saver", r->saver[0] == '\0' ? json_null() : json_string(r->saver),
+                     err));
     TRY(api_json_set(json, "pinned", json_boolean(r->pinned), err));
+    TRY(api_describe_labels(&r->labels, &labels, err));
+    TRY(api_json_set(json, "labels", labels, err));
+    TRY(api_json_set(json, "created", json_string(api_describe_time(r->created_ms, time)), err));
+    TRY(api_json_set(json, "created_revision", json_u64(r->revision), err));
+    TRY(api_json_set(json, "revision", json_u64(r->changed_revision), err));
     *out = TAKE(json);
     return OK;
 }

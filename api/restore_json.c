@@ -186,6 +186,10 @@ render_restored(struct api_request *rq, struct api_reply *rp, const void *result
     TRY(api_json_made(json_object(), &json, err));
     TRY(api_restore_describe(json, &restored->report, err));
     TRY(api_reply_revision(rp, revision, err));
+    TRY(api_json_set(json, "checkpoint",
+                     restored->report.checkpoint == NULL ? json_null()
+                                                         : json_string(restored->report.checkpoint),
+                     err));
     TRY(api_json_set(json, "dry_run", json_boolean(restored->dry_run), err));
     if (restored->dry_run)
         TRY(set_refused(json, &restored->report.refused, err));

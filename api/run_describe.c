@@ -7,6 +7,7 @@
 #include "api/gradients_json.h"
 #include "api/json_write.h"
 #include "api/run_json.h"
+#include "api/saver_json.h"
 #include "api/text.h"
 #include "service/verb.h"
 #include "store/base/scope.h"
@@ -109,6 +110,10 @@ api_describe_result(const struct run_result *result, json_t **out, struct err *e
     }
     if (result->has_saved) {
         TRY(api_describe_checkpoint(&result->saved, &part, err));
+        TRY(add_members(json, part, err));
+    }
+    if (result->saver != NULL) {
+        TRY(api_describe_saver_dropped(result, &part, err));
         TRY(add_members(json, part, err));
     }
     *out = TAKE(json);

@@ -78,14 +78,18 @@ take_step(struct api_request *rq, struct api_object *object, struct checkpoint_s
     return api_object_end(&step, err);
 }
 
+/* `saver`: the path's; NULL: the object may name one. */
 static enum err_code
-take_save(struct api_request *rq, struct api_object *object, struct checkpoint_save_spec *out,
-          struct err *err)
+take_save(struct api_request *rq, struct api_object *object, const char *saver,
+          struct checkpoint_save_spec *out, struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
     struct api_value picks;
     bool given = false;
 
+    out->saver = saver;
+    if (saver == NULL)
+        TRY(api_object_text(object, "saver", arena, &out->saver, &given, err));
     TRY(api_object_text(object, "name", arena, &out->name, NULL, err));
     TRY(take_step(rq, object, out, err));
     if (api_object_has(object, "variables", &picks))
@@ -154,6 +158,13 @@ take_averages(struct api_request *rq, struct api_object *object, struct api_run 
     return api_average_selection_take(rq, object, run, selection, err);
 }
 
+/* NULL: the path names nothing. */
+static const char *
+path_of(const struct run_op *op)
+{
+    return op->resource == NULL || op->resource[0] == '\0' ? NULL : op->resource;
+}
+
 static enum err_code
 take_specs(struct api_request *rq, struct api_object *object, struct run_op *op, struct err *err)
 {
@@ -172,7 +183,7 @@ take_specs(struct api_request *rq, struct api_object *object, struct run_op *op,
 
         if (spec == NULL)
             return ERR_NO_MEMORY;
-        TRY(take_save(rq, object, spec, err));
+        TRY(take_save(rq, object, path_of(op), spec, err));
         op->save = spec;
     }
     return OK;

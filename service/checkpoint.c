@@ -7,6 +7,7 @@
 #include "service/commit.h"
 #include "service/incoming.h"
 #include "service/key_walk.h"
+#include "service/saver_keep.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -32,14 +33,15 @@ checkpoint_release(struct store_txn *txn, const struct checkpoint_record *record
     return value_release(txn, &record->metadata, err);
 }
 
-static enum err_code
-remove_checkpoint(struct store_txn *txn, uint64_t model_id, const char *name,
+enum err_code
+checkpoint_remove(struct store_txn *txn, uint64_t model_id, const char *name,
                   const struct checkpoint_record *record, struct usage_change *change,
                   struct err *err)
 {
     struct record_key key = record_key_checkpoint(model_id, name);
     struct record_key order = record_key_order(model_id, record->id);
 
+    TRY(saver_keep_forget(txn, model_id, name, record, err));
     TRY(checkpoint_release(txn, record, err));
     TRY(store_delete(txn, record_key_bytes(&order), err));
     TRY(store_delete(txn, record_key_bytes(&key), err));
@@ -58,6 +60,18 @@ checkpoint_exists(const char *name, struct err *err)
 }
 
 enum err_code
+checkpoint_check_unpinned(const char *name, const struct checkpoint_record *record, struct err *err)
+{
+    if (!record->pinned)
+        return OK;
+    err_about(err, "checkpoint", name);
+    return err_set(err, ERR_FAILED_PRECONDITION,
+                   "checkpoint '%s' is pinned: it is neither deleted nor replaced until it is not "
+                   "(PATCH …/checkpoints/%s {\"pinned\": false})",
+                   name, name);
+}
+
+enum err_code
 checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, bool overwrite,
                  struct checkpoint_record *out, struct usage_change *change, struct err *err)
 {
@@ -67,8 +81,10 @@ checkpoint_begin(struct store_txn *txn, uint64_t model_id, const char *name, boo
     TRY(record_get_checkpoint(store_txn_view(txn), model_id, name, &found, &existing, err));
     if (found && !overwrite)
         return checkpoint_exists(name, err);
-    if (found)
-        TRY(remove_checkpoint(txn, model_id, name, &existing, change, err));
+    if (found) {
+        TRY(checkpoint_check_unpinned(name, &existing, err));
+        TRY(checkpoint_remove(txn, model_id, name, &existing, change, err));
+    }
     *out = (struct checkpoint_record){
         .id = store_new_id(store_of_txn(txn)),
         .created_ms = clock_wall_ms(),
@@ -130,8 +146,10 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(service_find_checkpoint(view, model.id, u->name, &record, err));
-    TRY(service_check_conditions(u->options, "checkpoint", u->name, true, record.revision, err));
-    TRY(remove_checkpoint(txn, model.id, u->name, &record, &change, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, true, record.changed_revision,
+                                 err));
+    TRY(checkpoint_check_unpinned(u->name, &record, err));
+    TRY(checkpoint_remove(txn, model.id, u->name, &record, &change, err));
     return service_change_usage(txn, model.id, &change, err);
 }
 
@@ -179,7 +197,8 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, u->model, &model, err));
     TRY(record_get_checkpoint(view, model.id, u->name, &found, &existing, err));
-    TRY(service_check_conditions(u->options, "checkpoint", u->name, found, existing.revision, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, found,
+                                 existing.changed_revision, err));
     TRY(checkpoint_begin(txn, model.id, u->name, u->overwrite, &record, &change, err));
     if (u->metadata_text.size > 0)
         TRY(value_write(txn, buf_bytes(&u->metadata_text), STORE_CLASS_ROWS, &record.metadata,
@@ -245,9 +264,12 @@ import_check_ahead(struct service *service, struct import_unit *u, struct err *e
     TRY(service_find_model(store_snapshot_view(snapshot), u->model, &model, err));
     TRY(record_get_checkpoint(store_snapshot_view(snapshot), model.id, u->name, &found, &existing,
                               err));
-    TRY(service_check_conditions(u->options, "checkpoint", u->name, found, existing.revision, err));
+    TRY(service_check_conditions(u->options, "checkpoint", u->name, found,
+                                 existing.changed_revision, err));
     if (found && !u->overwrite)
         return checkpoint_exists(u->name, err);
+    if (found)
+        TRY(checkpoint_check_unpinned(u->name, &existing, err));
     TRY(incoming_list_init(&u->values, service, u->count, err));
     for (size_t i = 0; i < u->count; i++) {
         TRY(import_check_one(service, &u->imports[i], err));

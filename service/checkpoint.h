@@ -31,6 +31,8 @@ struct checkpoint_save_spec {
     const char *prefix; /* NULL: any; with picks NULL */
     bool overwrite;     /* an existing name is replaced; else ERR_ALREADY_EXISTS */
     bool allow_empty;
+    /* Through a saver, which says all but name and step, and overwrites; NULL: none. */
+    const char *saver;
 };
 
 struct checkpoint_info {
@@ -49,9 +51,10 @@ ERR_MUST_CHECK enum err_code checkpoint_list(struct service *service, const char
                                              uint64_t before, size_t count_max,
                                              checkpoint_visit *visit, void *context, bool *more,
                                              uint64_t *revision, struct err *err);
-/* The newest. ERR_NOT_FOUND when there is none. */
+/* The newest; of those saved through `saver` (NULL: of all). ERR_NOT_FOUND when there is none. */
 ERR_MUST_CHECK enum err_code checkpoint_latest(struct service *service, const char *model,
-                                               struct checkpoint_info *out, struct err *err);
+                                               const char *saver, struct checkpoint_info *out,
+                                               struct err *err);
 
 struct checkpoint_tensor {
     struct bytes name; /* borrows for the visit */
@@ -96,6 +99,9 @@ struct checkpoint_restore_spec {
     size_t prefix_map_count;
     enum restore_choice on_missing, on_extra, on_mismatch;
     bool reshape, create, dry_run;
+    /* Through a saver, whose names and `reshape` are taken instead; NULL: none. */
+    const char *saver;
+    bool latest; /* with a saver: its newest checkpoint, whatever `name` says */
 };
 
 /* Both sides of a mismatch. */
@@ -125,6 +131,7 @@ struct restore_report {
         size_t count, capacity;
     } restored, missing, unexpected, mismatched, not_in_checkpoint;
     struct arena arena;
+    const char *checkpoint; /* its name; NULL: a saver of nothing looked for none */
     uint64_t revision;
     struct err refused; /* of a dry run: why the restore itself would be refused, else OK */
 };
@@ -161,16 +168,38 @@ ERR_MUST_CHECK enum err_code checkpoint_delete(struct service *service, const ch
                                                const struct write_options *options,
                                                uint64_t *revision, struct err *err);
 
+/* Changes what is said about one: its pin (one that is pinned is never removed, nor replaced, but
+ * with its model) and its labels. */
+struct checkpoint_patch_spec {
+    bool has_pinned, pinned;
+    bool has_labels;
+    const struct record_label *labels; /* in place of those there are */
+    size_t label_count;
+};
+ERR_MUST_CHECK enum err_code
+checkpoint_patch(struct service *service, const char *model, const char *name,
+                 const struct checkpoint_patch_spec *spec, const struct write_options *options,
+                 struct checkpoint_info *out, uint64_t *revision, struct err *err);
+
 /* --- for service/ -------------------------------------------------------------------------- */
 
 struct store_txn;
 struct usage_change;
 /* ERR_ALREADY_EXISTS naming it. */
 enum err_code checkpoint_exists(const char *name, struct err *err);
+/* ERR_FAILED_PRECONDITION when it may be neither deleted nor replaced. */
+ERR_MUST_CHECK enum err_code checkpoint_check_unpinned(const char *name,
+                                                       const struct checkpoint_record *record,
+                                                       struct err *err);
 /* Inside a unit: every tensor record of the checkpoint, its values and its metadata. Not the
  * checkpoint's own record. */
 ERR_MUST_CHECK enum err_code
 checkpoint_release(struct store_txn *txn, const struct checkpoint_record *record, struct err *err);
+/* Inside a unit: it goes, pinned or not, with its place in its saver's list. Counted in *change. */
+ERR_MUST_CHECK enum err_code checkpoint_remove(struct store_txn *txn, uint64_t model_id,
+                                               const char *name,
+                                               const struct checkpoint_record *record,
+                                               struct usage_change *change, struct err *err);
 /* Inside a unit: a new checkpoint of that name; an existing one goes when `overwrite`. *out is not
  * written yet: checkpoint_finish. */
 ERR_MUST_CHECK enum err_code checkpoint_begin(struct store_txn *txn, uint64_t model_id,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "service/checkpoint.h"
+#include "service/saver_keep.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 
@@ -66,14 +67,38 @@ keep_info(void *context, const struct checkpoint_info *info, struct err *err)
     return OK;
 }
 
+static enum err_code
+latest_of_saver(struct service *service, const char *model, const char *saver,
+                struct checkpoint_info *out, struct err *err)
+{
+    AUTO_SNAPSHOT snapshot = NULL;
+    const struct store_view *view;
+    struct model_record model_record;
+    struct saver_record record;
+    char name[NAME_BYTES_MAX + 1];
+
+    TRY(name_check("saver", saver, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, model, &model_record, err));
+    TRY(saver_find(view, model_record.id, saver, &record, err));
+    TRY(saver_latest(view, model_record.id, &record, name, err));
+    if (name[0] != '\0')
+        return info_of(view, model_record.id, name, out, err);
+    err_about(err, "saver", saver);
+    return err_set(err, ERR_NOT_FOUND, "saver '%s' has no checkpoint", saver);
+}
+
 enum err_code
-checkpoint_latest(struct service *service, const char *model, struct checkpoint_info *out,
-                  struct err *err)
+checkpoint_latest(struct service *service, const char *model, const char *saver,
+                  struct checkpoint_info *out, struct err *err)
 {
     uint64_t revision = 0;
     bool more = false;
 
     out->name[0] = '\0';
+    if (saver != NULL)
+        return latest_of_saver(service, model, saver, out, err);
     TRY(checkpoint_list(service, model, 0, 1, keep_info, out, &more, &revision, err));
     if (out->name[0] == '\0')
         return err_set(err, ERR_NOT_FOUND, "model '%s' has no checkpoint", model);

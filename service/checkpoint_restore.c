@@ -4,6 +4,7 @@
 #include "service/graph_place.h"
 #include "service/restore_plan.h"
 #include "service/restore_report.h"
+#include "service/saver_keep.h"
 #include "service/state.h"
 #include "service/variable.h"
 #include "store/base/clock.h"
@@ -12,7 +13,8 @@
 struct restore {
     struct service *service;
     const char *model;
-    const struct checkpoint_restore_spec *spec;
+    const struct checkpoint_restore_spec *asked;
+    struct checkpoint_restore_spec spec; /* the same, with what a saver says */
     const struct write_options *options;
     struct restore_plan plan;
     struct restore_report *report;
@@ -25,6 +27,66 @@ restore_drop(struct restore *r)
     restore_plan_drop(&r->plan);
 }
 
+/* --- through a saver ----------------------------------------------------------------------- */
+
+struct picking {
+    struct arena *arena;
+    struct checkpoint_pick *picks;
+    size_t count, room;
+};
+
+static enum err_code
+add_pick(void *context, struct bytes tensor, const char *variable, struct err *err)
+{
+    struct picking *p = context;
+    struct checkpoint_pick *pick = &p->picks[p->count];
+
+    if (p->count == p->room)
+        return err_set(err, ERR_DATA_LOSS, "a saver saves more than its record says");
+    pick->tensor = arena_text(p->arena, tensor, err);
+    pick->variable = arena_text(p->arena, bytes_of_text(variable), err);
+    p->count++;
+    return pick->tensor == NULL || pick->variable == NULL ? ERR_NO_MEMORY : OK;
+}
+
+static enum err_code
+find_latest(struct restore *r, const struct store_view *view, uint64_t model_id,
+            const struct saver_record *saver, struct err *err)
+{
+    char latest[NAME_BYTES_MAX + 1];
+
+    TRY(saver_latest(view, model_id, saver, latest, err));
+    if (latest[0] == '\0') {
+        err_about(err, "saver", r->asked->saver);
+        return err_set(err, ERR_NOT_FOUND,
+                       "saver '%s' has no checkpoint: Can't load save_path when it is None.",
+                       r->asked->saver);
+    }
+    r->spec.name = arena_text(&r->report->arena, bytes_of_text(latest), err);
+    return r->spec.name == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* What the saver says, as it is now. Lives as long as the report. */
+static enum err_code
+take_saver(struct restore *r, const struct store_view *view, uint64_t model_id, struct err *err)
+{
+    struct picking p = {.arena = &r->report->arena};
+    struct saver_record saver;
+
+    TRY(saver_find_built(view, model_id, r->asked->saver, &saver, err));
+    r->spec.reshape = saver.settings.reshape;
+    p.room = (size_t)saver.variables;
+    p.picks = arena_array(p.arena, p.room + 1, sizeof *p.picks, err);
+    if (p.picks == NULL)
+        return ERR_NO_MEMORY;
+    TRY(saver_each_variable(view, saver.id, add_pick, &p, err));
+    r->spec.picks = p.picks;
+    r->spec.pick_count = p.count;
+    return r->asked->latest && p.count > 0 ? find_latest(r, view, model_id, &saver, err) : OK;
+}
+
+/* --- planning ------------------------------------------------------------------------------ */
+
 static enum err_code
 make_plan(struct restore *r, const struct store_view *view, struct err *err)
 {
@@ -33,13 +95,21 @@ make_plan(struct restore *r, const struct store_view *view, struct err *err)
     struct checkpoint_record checkpoint;
 
     restore_report_begin(r->report);
+    r->spec = *r->asked;
     TRY(service_find_model(view, r->model, &target, err));
     TRY(record_get_usage(view, target.id, &usage, err));
     TRY(service_check_conditions(r->options, "model", r->model, true, usage.revision, err));
+    if (r->spec.saver != NULL)
+        TRY(take_saver(r, view, target.id, err));
+    if (r->spec.saver != NULL && r->spec.pick_count == 0)
+        return OK; /* TensorFlow's: no file is looked at */
     source = target;
-    if (r->spec->source_model != NULL)
-        TRY(service_find_model(view, r->spec->source_model, &source, err));
-    TRY(service_open_checkpoint(view, source.id, r->spec->name, &checkpoint, err));
+    if (r->spec.source_model != NULL)
+        TRY(service_find_model(view, r->spec.source_model, &source, err));
+    TRY(service_open_checkpoint(view, source.id, r->spec.name, &checkpoint, err));
+    r->report->checkpoint = arena_text(&r->report->arena, bytes_of_text(r->spec.name), err);
+    if (r->report->checkpoint == NULL)
+        return ERR_NO_MEMORY;
     return restore_plan_make(&r->plan, view, target.id, checkpoint.id, r->report, err);
 }
 
@@ -99,7 +169,7 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
 
     r->change = (struct usage_change){0};
     TRY(make_plan(r, store_txn_view(txn), err));
-    TRY(restore_report_judge(r->report, r->spec, err));
+    TRY(restore_report_judge(r->report, &r->spec, err));
     for (size_t i = 0; i < restored->count; i++)
         TRY(apply(r, txn, &restored->names[i], err));
     if (restored->count == 0)
@@ -119,7 +189,7 @@ rehearse(struct restore *r, struct err *err)
     view = store_snapshot_view(snapshot);
     TRY(make_plan(r, view, err));
     r->report->revision = store_view_revision(view);
-    if (restore_report_judge(r->report, r->spec, &r->report->refused) == ERR_NO_MEMORY)
+    if (restore_report_judge(r->report, &r->spec, &r->report->refused) == ERR_NO_MEMORY)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     return OK;
 }
@@ -130,13 +200,19 @@ checkpoint_restore(struct service *service, const char *model,
                    struct restore_report *out, struct err *err)
 {
     AUTO(restore)
-    r = {.service = service, .model = model, .spec = spec, .options = options, .report = out};
+    r = {.service = service,
+         .model = model,
+         .asked = spec,
+         .spec = *spec,
+         .options = options,
+         .report = out};
 
     *out = (struct restore_report){0};
-    TRY(name_check("checkpoint", spec->name, err));
+    if (!spec->latest)
+        TRY(name_check("checkpoint", spec->name, err));
     if (spec->source_model != NULL)
         TRY(name_check_model(spec->source_model, err));
-    TRY(restore_plan_init(&r.plan, spec, err));
+    TRY(restore_plan_init(&r.plan, &r.spec, err));
     if (spec->dry_run)
         return rehearse(&r, err);
     return service_commit(service, restore_unit, &r, options, NULL, &out->revision, err);

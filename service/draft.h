@@ -33,11 +33,12 @@ enum {
     DRAFT_EDIT_BYTES_MAX = 32 << 20,
 };
 
-struct draft_value;  /* bytes, wherever they are */
-struct draft_writer; /* a value being made */
-struct draft_new;    /* a variable that the run makes */
-struct draft_save;   /* a checkpoint that the run makes */
-struct draft_record; /* a record that the run relies on, or writes */
+struct draft_value;   /* bytes, wherever they are */
+struct draft_writer;  /* a value being made */
+struct draft_new;     /* a variable that the run makes */
+struct draft_save;    /* a checkpoint that the run makes */
+struct draft_record;  /* a record that the run relies on, or writes */
+struct saver_dropped; /* service/saver_keep.h */
 
 /* One variable of the run. Read its fields; only draft_* functions change them. */
 struct draft_variable {
@@ -77,7 +78,7 @@ struct draft {
     struct draft_save *saves;   /* in the order made; owned by the arena */
     struct draft_save **saves_end;
     size_t saved_count;                          /* tensors of all of them */
-    bool saves_again;                            /* one of them replaces another */
+    bool saves_again;                            /* one of them may remove another */
     struct draft_record *records, **records_end; /* in the arena */
     struct draft_new *made;                      /* variables to make, in order */
     struct draft_new **made_end;
@@ -277,10 +278,14 @@ struct draft_save_spec {
     bool has_global_step;
     int64_t global_step;
     bool overwrite;
-    const struct write_options *options; /* conditions on it; NULL: none */
+    const struct write_options *options;        /* conditions on it; NULL: none */
+    const char *saver;                          /* that it is saved through; NULL: none */
+    uint64_t saver_id, saver_settings_revision; /* of that one, as the run found it */
+    bool sharded; /* the tensors are divided by the devices of their variables */
 };
 /* ERR_ALREADY_EXISTS when one of that name is there, also of this run, and not to be overwritten;
- * ERR_PRECONDITION_FAILED. */
+ * ERR_FAILED_PRECONDITION when it is pinned; ERR_PRECONDITION_FAILED. The publishing unit expects
+ * the saver's settings to be as they were. */
 ERR_MUST_CHECK enum err_code draft_save_open(struct draft *draft,
                                              const struct draft_save_spec *spec,
                                              struct draft_save **out, struct err *err);
@@ -290,6 +295,8 @@ ERR_MUST_CHECK enum err_code draft_save_add(struct draft *draft, struct draft_sa
                                             struct err *err);
 /* After draft_publish: what was saved. *replaced: one of that name was there. */
 const struct checkpoint_record *draft_saved(const struct draft_save *save, bool *replaced);
+/* Likewise: what the saver's list has lost for it. */
+const struct saver_dropped *draft_save_dropped(const struct draft_save *save);
 
 /* --- other records ------------------------------------------------------------------------- */
 

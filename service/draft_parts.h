@@ -4,6 +4,7 @@
 
 #include "service/checkpoint.h"
 #include "service/draft.h"
+#include "service/saver_keep.h"
 
 enum draft_kind {
     DRAFT_STORED, /* the value a variable has in the view */
@@ -75,13 +76,14 @@ struct draft_tensor {
 
 struct draft_save {
     struct draft_save *next;
-    struct draft_save_spec spec; /* its name in the arena */
+    struct draft_save_spec spec; /* its names in the arena */
     bool again;                  /* in place of one of this run */
     uint64_t existing_id;        /* of the checkpoint of that name in the view; 0: none */
     struct draft_tensor *tensors, **tensors_end;
     size_t tensor_count;
     struct checkpoint_record record; /* set by each run of the publishing unit */
     bool replaced;
+    struct saver_dropped dropped;
 };
 
 /* Either a record that is expected to be as it was, or something to do. */

@@ -3,6 +3,7 @@
 #include "service/draft_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "service/compute.h"
@@ -21,15 +22,17 @@ check_replaced(struct draft *draft, struct draft_save *save, struct err *err)
         save->again |= strcmp(each->spec.name, spec->name) == 0;
         TRY(draft_work(draft, strlen(each->spec.name), err));
     }
-    draft->saves_again |= save->again;
+    draft->saves_again |= save->again || (spec->saver != NULL && draft->saves != NULL);
     if (!save->again) {
         TRY(record_get_checkpoint(draft->view, draft->model.id, spec->name, &found, &existing,
                                   err));
         save->existing_id = existing.id;
         TRY(service_check_conditions(spec->options, "checkpoint", spec->name, found,
-                                     existing.revision, err));
+                                     existing.changed_revision, err));
     }
-    return (found || save->again) && !spec->overwrite ? checkpoint_exists(spec->name, err) : OK;
+    if ((found || save->again) && !spec->overwrite)
+        return checkpoint_exists(spec->name, err);
+    return found ? checkpoint_check_unpinned(spec->name, &existing, err) : OK;
 }
 
 enum err_code
@@ -51,6 +54,11 @@ draft_save_open(struct draft *draft, const struct draft_save_spec *spec, struct 
     save->spec.name = arena_text(&draft->arena, bytes_of_text(spec->name), err);
     if (save->spec.name == NULL)
         return ERR_NO_MEMORY;
+    if (spec->saver != NULL) {
+        save->spec.saver = arena_text(&draft->arena, bytes_of_text(spec->saver), err);
+        if (save->spec.saver == NULL)
+            return ERR_NO_MEMORY;
+    }
     save->tensors_end = &save->tensors;
     *draft->saves_end = save;
     draft->saves_end = &save->next;
@@ -92,6 +100,12 @@ draft_saved(const struct draft_save *save, bool *replaced)
     return &save->record;
 }
 
+const struct saver_dropped *
+draft_save_dropped(const struct draft_save *save)
+{
+    return &save->dropped;
+}
+
 /* --- publishing --- */
 
 /* Of one that may be replaced whatever it is, nothing was taken for granted. */
@@ -115,11 +129,52 @@ compare_tensors(const void *a, const void *b)
     return bytes_compare(x->name, y->name);
 }
 
+static const char *
+device_of(const struct draft_tensor *tensor)
+{
+    return tensor->variable->device == NULL ? "" : tensor->variable->device;
+}
+
+static int
+compare_devices(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* TensorFlow's: one shard for each device that a variable is on, in the order of their names.
+ * devices: room for as many as there are tensors. */
+static void
+list_devices(struct draft_tensor *const *tensors, size_t count, const char **devices,
+             size_t *device_count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        devices[i] = device_of(tensors[i]);
+    qsort(devices, count, sizeof *devices, compare_devices);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || strcmp(devices[kept - 1], devices[i]) != 0)
+            devices[kept++] = devices[i];
+    *device_count = kept;
+}
+
+static uint32_t
+shard_of(const struct draft_tensor *tensor, const char *const *devices, size_t device_count)
+{
+    const char *device = device_of(tensor);
+    const char *const *found =
+        bsearch(&device, devices, device_count, sizeof *devices, compare_devices);
+
+    return found == NULL ? 0 : (uint32_t)(found - devices);
+}
+
 /* In the order of names, as TensorFlow's Saver writes them. */
 static enum err_code
 publish_tensors(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
                 struct err *err)
 {
+    AUTO_CALL(mem_free_scope) const char **devices = NULL;
+    size_t device_count = 0;
     AUTO_CALL(mem_free_scope)
     struct draft_tensor **sorted =
         mem_zeroed(save->tensor_count, sizeof(struct draft_tensor *), err);
@@ -130,14 +185,37 @@ publish_tensors(const struct draft *draft, struct store_txn *txn, struct draft_s
     for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next)
         sorted[count++] = each;
     qsort(sorted, count, sizeof(struct draft_tensor *), compare_tensors);
+    devices = mem_zeroed(save->spec.sharded ? count : 0, sizeof *devices, err);
+    if (devices == NULL)
+        return ERR_NO_MEMORY;
+    if (save->spec.sharded)
+        list_devices(sorted, count, devices, &device_count);
     for (size_t i = 0; i < count; i++) {
         struct tensor_record tensor = {.type = sorted[i]->type,
-                                       .trainable = sorted[i]->variable->trainable};
+                                       .trainable = sorted[i]->variable->trainable,
+                                       .shard = shard_of(sorted[i], devices, device_count)};
 
         TRY(draft_value_publish(draft, txn, sorted[i]->value, &tensor.value, err));
         TRY(checkpoint_add(txn, &save->record, sorted[i]->name, &tensor, err));
     }
     return OK;
+}
+
+/* Its list, and what goes for it. */
+static enum err_code
+tell_saver(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
+           struct err *err)
+{
+    const struct draft_save_spec *spec = &save->spec;
+    struct saver_record saver;
+    bool found = false;
+
+    TRY(record_get_saver(store_txn_view(txn), draft->model.id, spec->saver, &found, &saver, err));
+    if (!found || saver.id != spec->saver_id ||
+        saver.settings_revision != spec->saver_settings_revision)
+        return err_set(err, ERR_CONFLICT, "saver '%s' changed meanwhile", spec->saver);
+    return saver_keep_saved(txn, draft->model.id, spec->saver, &saver, spec->name, save->record.id,
+                            save->record.created_ms, &save->dropped, err);
 }
 
 enum err_code
@@ -155,5 +233,10 @@ draft_save_publish(const struct draft *draft, struct store_txn *txn, struct draf
     save->record.has_global_step = save->spec.has_global_step;
     save->record.global_step = save->spec.global_step;
     TRY(publish_tensors(draft, txn, save, err));
-    return checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err);
+    if (save->spec.saver != NULL) {
+        snprintf(save->record.saver, sizeof save->record.saver, "%s", save->spec.saver);
+        save->record.saver_id = save->spec.saver_id;
+    }
+    TRY(checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err));
+    return save->spec.saver != NULL ? tell_saver(draft, txn, save, err) : OK;
 }

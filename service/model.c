@@ -9,6 +9,7 @@
 #include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/key_walk.h"
+#include "service/saver.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -69,20 +70,6 @@ fill_info(const char *name, size_t name_size, const struct model_record *record,
     out->label_count = texts / 2;
 }
 
-static enum err_code
-set_labels(const struct model_spec *spec, struct model_record *record, struct err *err)
-{
-    record->labels.size = 0;
-    if (spec->label_count > MODEL_LABELS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%zu labels, at most %d are kept",
-                       spec->label_count, MODEL_LABELS_MAX);
-    for (size_t i = 0; i < spec->label_count; i++) {
-        TRY(record_texts_add(&record->labels, "labels", bytes_of_text(spec->labels[i].name), err));
-        TRY(record_texts_add(&record->labels, "labels", bytes_of_text(spec->labels[i].value), err));
-    }
-    return OK;
-}
-
 struct create_unit {
     struct service *service;
     const char *model;
@@ -107,7 +94,7 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
     };
     struct usage_record usage = {.revision = store_txn_revision(txn)};
 
-    TRY(set_labels(u->spec, &record, err));
+    TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
     TRY(record_put_model(txn, u->model, &record, err));
     TRY(record_put_usage(txn, record.id, &usage, err));
     fill_info(u->model, strlen(u->model), &record, &usage, u->info);
@@ -159,7 +146,7 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
         return service_find_model(view, u->model, &record, err);
     TRY(confirm(u, &record, err));
     if (u->spec->has_labels) {
-        TRY(set_labels(u->spec, &record, err));
+        TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
         TRY(record_put_model(txn, u->model, &record, err));
         TRY(service_change_usage(txn, record.id, &(struct usage_change){0}, err));
         TRY(record_get_usage(store_txn_view(txn), record.id, &usage, err));
@@ -281,6 +268,17 @@ release_accumulator(struct store_txn *txn, struct bytes key, struct err *err)
     return accumulator_release(txn, &accumulator, err);
 }
 
+static enum err_code
+release_saver(struct store_txn *txn, struct bytes key, struct err *err)
+{
+    struct saver_record saver;
+    struct bytes record;
+
+    TRY(store_get(store_txn_view(txn), key, &record, err));
+    TRY(record_decode_saver(record, &saver, err));
+    return saver_release(txn, saver.id, err);
+}
+
 /* All that a model has, and what its records hold. */
 static enum err_code
 delete_contents(struct store_txn *txn, uint64_t model_id, struct err *err)
@@ -293,6 +291,7 @@ delete_contents(struct store_txn *txn, uint64_t model_id, struct err *err)
         {record_key_checkpoint(model_id, ""), release_checkpoint},
         {record_key_average(model_id, ""), release_average},
         {record_key_accumulator(model_id, ""), release_accumulator},
+        {record_key_saver(model_id, ""), release_saver},
         {record_key_optimizer(model_id, ""), NULL},
         {record_key_applies(model_id, ""), NULL},
         {record_key_name_counter(model_id, ""), NULL},

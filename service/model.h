@@ -5,18 +5,12 @@
 #include "service/record.h"
 #include "service/service.h"
 
-enum { MODEL_LABELS_MAX = 64 };
-
 /* Labels borrow from the caller. */
-struct model_label {
-    const char *name, *value;
-};
-
 struct model_spec {
     bool has_seed;
     int64_t seed;
     bool has_labels; /* false: none on creation, unchanged on confirmation */
-    const struct model_label *labels;
+    const struct record_label *labels;
     size_t label_count;
     bool has_profile, has_seed_mode; /* false: the default on creation, any on confirmation */
     enum random_profile profile;

@@ -35,6 +35,15 @@ model_kind_each(const struct store_view *view, uint64_t model_id, const struct m
 }
 
 enum err_code
+model_kind_check_after(const char *after, struct err *err)
+{
+    if (after == NULL || strlen(after) <= NAME_BYTES_MAX)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
+                   strlen(after), NAME_BYTES_MAX);
+}
+
+enum err_code
 model_kind_page(struct service *service, const char *model, const struct model_kind *kind,
                 const char *after, size_t count_max, model_kind_visit *visit, void *context,
                 bool *more, uint64_t *revision, struct err *err)
@@ -44,9 +53,7 @@ model_kind_page(struct service *service, const char *model, const struct model_k
     struct model_record record;
     struct usage_record usage;
 
-    if (after != NULL && strlen(after) > NAME_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %d",
-                       strlen(after), NAME_BYTES_MAX);
+    TRY(model_kind_check_after(after, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &record, err));

@@ -1,5 +1,5 @@
 /* Private to service/: kinds of things that a model keeps by name (optimizers, moving averages,
- * accumulators), and what is done with all of them alike. */
+ * accumulators, savers), and what is done with all of them alike. */
 #ifndef SERVICE_MODEL_KIND_H
 #define SERVICE_MODEL_KIND_H
 
@@ -29,6 +29,8 @@ ERR_MUST_CHECK enum err_code model_kind_page(struct service *service, const char
                                              size_t count_max, model_kind_visit *visit,
                                              void *context, bool *more, uint64_t *revision,
                                              struct err *err);
+/* ERR_INVALID_ARGUMENT when `after`, a client's, is longer than any name. */
+ERR_MUST_CHECK enum err_code model_kind_check_after(const char *after, struct err *err);
 /* ERR_FAILED_PRECONDITION when the model has as many as it may have. */
 ERR_MUST_CHECK enum err_code model_kind_check_count(const struct store_view *view,
                                                     uint64_t model_id,

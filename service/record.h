@@ -15,6 +15,7 @@
 
 enum {
     RECORD_LABELS_BYTES_MAX = 4096,
+    RECORD_LABELS_MAX = 64,
     RECORD_COLLECTIONS_BYTES_MAX = 2048,
     RECORD_DEVICE_BYTES_MAX = 255,
     RECORD_FINGERPRINT_BYTES = 32, /* of a request: SHA-256 */
@@ -41,6 +42,12 @@ record_key_bytes(const struct record_key *key)
 struct record_texts {
     uint32_t size;
     uint8_t bytes[RECORD_LABELS_BYTES_MAX];
+};
+
+/* What people note about a model or a checkpoint: kept as texts name, value, name, value … Borrows
+ * from the caller. */
+struct record_label {
+    const char *name, *value;
 };
 
 /* Where the op seed comes from when only the model has one. Stored: the order stays. */
@@ -161,7 +168,7 @@ struct record_key record_key_name_counter(uint64_t model_id, const char *base);
 struct record_key record_key_scope_counter(uint64_t model_id, const char *scope);
 struct record_key record_key_place(uint64_t model_id, uint64_t position);
 struct record_key record_key_places(uint64_t model_id); /* prefix of all of a model */
-/* The position at the end of a place's key. */
+/* The position at the end of a place's key, also of one in a saver's list. */
 uint64_t record_key_position(struct bytes key);
 struct record_key record_key_applies(uint64_t model_id, const char *optimizer);
 struct record_key record_key_checkpoint(uint64_t model_id, const char *name);
@@ -179,6 +186,11 @@ struct record_key record_key_model_accumulations(uint64_t model_id);            
 struct record_key record_key_sum(uint64_t accumulation_id, const char *variable);
 struct record_key record_key_worker(uint64_t accumulation_id, const char *worker);
 struct record_key record_key_steps(uint64_t model_id, const char *optimizer);
+struct record_key record_key_saver(uint64_t model_id, const char *name);
+struct record_key record_key_saved(uint64_t saver_id, struct bytes tensor);
+struct record_key record_key_last(uint64_t saver_id, uint64_t place);
+struct record_key record_key_lasts(uint64_t saver_id); /* prefix of all of a saver */
+struct record_key record_key_listed(uint64_t saver_id, const char *checkpoint);
 struct record_key record_key_outcome(struct bytes idempotency_key);
 struct record_key record_key_expiry(uint64_t created_ms, struct bytes idempotency_key);
 struct record_key record_key_expiries(void); /* prefix of all */
@@ -325,5 +337,10 @@ ERR_MUST_CHECK enum err_code record_texts_add(struct record_texts *texts, const 
 /* Iterate: start with *offset 0; false at the end. Borrows from texts. */
 bool record_texts_next(const struct record_texts *texts, uint32_t *offset, struct bytes *text);
 bool record_texts_hold(const struct record_texts *texts, struct bytes text);
+/* In place of the labels there are. ERR_INVALID_ARGUMENT when there are too many, or they are too
+ * long. */
+ERR_MUST_CHECK enum err_code record_labels_set(struct record_texts *out,
+                                               const struct record_label *labels, size_t count,
+                                               struct err *err);
 
 #endif

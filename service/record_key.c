@@ -176,6 +176,39 @@ record_key_steps(uint64_t model_id, const char *optimizer)
 }
 
 struct record_key
+record_key_saver(uint64_t model_id, const char *name)
+{
+    return key_of(STORE_KEY_SAVER, &model_id, bytes_of_text(name));
+}
+
+struct record_key
+record_key_saved(uint64_t saver_id, struct bytes tensor)
+{
+    return key_of(STORE_KEY_SAVED, &saver_id, tensor);
+}
+
+struct record_key
+record_key_last(uint64_t saver_id, uint64_t place)
+{
+    uint8_t number[8];
+
+    store_key_put_u64(number, place);
+    return key_of(STORE_KEY_LAST, &saver_id, bytes_of(number, sizeof number));
+}
+
+struct record_key
+record_key_lasts(uint64_t saver_id)
+{
+    return key_of(STORE_KEY_LAST, &saver_id, bytes_of("", 0));
+}
+
+struct record_key
+record_key_listed(uint64_t saver_id, const char *checkpoint)
+{
+    return key_of(STORE_KEY_LISTED, &saver_id, bytes_of_text(checkpoint));
+}
+
+struct record_key
 record_key_outcome(struct bytes idempotency_key)
 {
     return key_of(STORE_KEY_OUTCOME, NULL, idempotency_key);

@@ -54,3 +54,18 @@ record_name_decode(struct reader *in, size_t room, char *out)
     else
         snprintf(out, room, "%.*s", (int)name.size, (const char *)name.data);
 }
+
+enum err_code
+record_labels_set(struct record_texts *out, const struct record_label *labels, size_t count,
+                  struct err *err)
+{
+    out->size = 0;
+    if (count > RECORD_LABELS_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "%zu labels, at most %d are kept", count,
+                       RECORD_LABELS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        TRY(record_texts_add(out, "labels", bytes_of_text(labels[i].name), err));
+        TRY(record_texts_add(out, "labels", bytes_of_text(labels[i].value), err));
+    }
+    return OK;
+}

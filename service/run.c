@@ -105,8 +105,10 @@ report_end(struct run_report *report, uint64_t revision)
                 version_by(result->variable, result->change_number, report->dry_run);
             result->change.revision = revision;
         }
-        if (result->save != NULL && !report->dry_run)
+        if (result->save != NULL && !report->dry_run) {
             result->saved.record = *draft_saved(result->save, &result->saved.replaced);
+            result->dropped = *draft_save_dropped(result->save);
+        }
         result->initialized.revision = revision;
         if (result->applied != NULL)
             run_versions_settle(result->applied->variables, result->applied->variable_count,

@@ -10,6 +10,7 @@
 
 #include "service/checkpoint.h"
 #include "service/initialize.h"
+#include "service/saver_keep.h"
 #include "service/service.h"
 #include "service/variable_write.h"
 
@@ -92,8 +93,10 @@ struct run_result {
     struct initialize_report initialized; /* initialize */
     bool has_saved;
     struct checkpoint_info saved;
-    struct optimizer_applied *applied;      /* apply_gradients; owned */
-    struct average_applied *averaged;       /* of moving averages; owned */
+    const char *saver;                 /* that a save went through, also one of nothing; borrowed */
+    struct saver_dropped dropped;      /* what that has pushed out of its list; not of a dry run */
+    struct optimizer_applied *applied; /* apply_gradients; owned */
+    struct average_applied *averaged;  /* of moving averages; owned */
     struct accumulator_result *accumulator; /* of an accumulator; owned */
     /* until the run is published */
     const struct draft_variable *variable;

@@ -14,7 +14,7 @@ enum verb_field {
     VERB_INDICES = 1 << 4,        /* an expression of integers */
     VERB_UPDATES = 1 << 5,        /* an expression: run_op.value */
     VERB_INITIALIZE = 1 << 6,     /* variables | collection, prefix; only_uninitialized */
-    VERB_SAVE = 1 << 7,           /* name, global_step, variables | prefix, overwrite */
+    VERB_SAVE = 1 << 7,           /* name, global_step, saver | variables | prefix, overwrite */
     VERB_DECAY = 1 << 8,          /* an expression of a scalar: run_op.decay */
     VERB_ZERO_DEBIAS = 1 << 9,    /* default true */
     VERB_OPTIMIZER = 1 << 10,     /* which one: run_op.gradients */

@@ -70,7 +70,9 @@ struct model_check {
     uint64_t id;
     struct usage_record found;
     uint64_t places;
-    uint64_t checkpoint_tensors, checkpoint_bytes; /* of the checkpoint being counted */
+    /* Of the checkpoint being counted. */
+    uint64_t checkpoint_tensors, checkpoint_bytes, positions;
+    uint32_t shards;
 };
 
 static enum err_code
@@ -123,6 +125,10 @@ visit_tensor(struct domain_check *c, void *context, struct bytes key, struct byt
     m->checkpoint_tensors++;
     TRY(record_decode_tensor(record, &tensor, err));
     m->checkpoint_bytes += tensor.value.size;
+    m->positions += tensor.position;
+    if (tensor.shard >= m->shards)
+        verify_domain_finding(c, "a tensor lies in shard %" PRIu32 " of a checkpoint of %" PRIu32,
+                              tensor.shard, m->shards);
     return OK;
 }
 
@@ -146,6 +152,8 @@ visit_checkpoint(struct domain_check *c, void *context, struct bytes key, struct
                               (int)name.size, (const char *)name.data);
     m->checkpoint_tensors = 0;
     m->checkpoint_bytes = 0;
+    m->positions = 0;
+    m->shards = checkpoint.shards;
     tensors = record_key_tensor(checkpoint.id, bytes_of("", 0));
     TRY(verify_domain_scan(c, &tensors, visit_tensor, m, err));
     if (m->checkpoint_tensors != checkpoint.tensors || m->checkpoint_bytes != checkpoint.bytes)
@@ -154,6 +162,9 @@ visit_checkpoint(struct domain_check *c, void *context, struct bytes key, struct
                               " bytes, its record says %" PRIu64 " of %" PRIu64,
                               (int)name.size, (const char *)name.data, m->checkpoint_tensors,
                               m->checkpoint_bytes, checkpoint.tensors, checkpoint.bytes);
+    else if (m->positions != m->checkpoint_tensors * (m->checkpoint_tensors - 1) / 2)
+        verify_domain_finding(c, "the tensors of checkpoint '%.*s' are not one after the other",
+                              (int)name.size, (const char *)name.data);
     return OK;
 }
 
@@ -195,6 +206,7 @@ visit_model(struct domain_check *c, void *context, struct bytes key, struct byte
     TRY(verify_domain_scan(c, &usages, verify_domain_count, &usage_count, err));
     TRY(verify_domain_scan(c, &places, visit_place, &m, err));
     TRY(verify_domain_training(c, m.id, err));
+    TRY(verify_domain_savers(c, m.id, err));
     place_count = m.places;
     c->seen.places += place_count;
     c->seen.orders += order_count;
@@ -298,5 +310,9 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_MEMBER, "members of moving averages", c.seen.members, err));
     TRY(check_total(&c, STORE_KEY_USAGE, "usage records", c.seen.usages, err));
     TRY(check_total(&c, STORE_KEY_NAME, "name counters", c.seen.counters, err));
+    TRY(check_total(&c, STORE_KEY_SAVER, "savers", c.seen.savers, err));
+    TRY(check_total(&c, STORE_KEY_SAVED, "variables of savers", c.seen.saved, err));
+    TRY(check_total(&c, STORE_KEY_LAST, "last checkpoints of savers", c.seen.lasts, err));
+    TRY(check_total(&c, STORE_KEY_LISTED, "places in savers' lists", c.seen.listed, err));
     return check_outcomes(&c, err);
 }

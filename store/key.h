@@ -34,6 +34,10 @@ enum {
     STORE_KEY_WORKER = 'w',       /* accumulation id, worker: that it has contributed; empty */
     STORE_KEY_ACCUMULATOR = 'b',  /* model, name */
     STORE_KEY_STEPS = 'q',        /* model, optimizer: the accumulations applied last */
+    STORE_KEY_SAVER = 'S',        /* model, name */
+    STORE_KEY_SAVED = 'y',        /* saver id, name: the variable that is saved under it */
+    STORE_KEY_LAST = 'l',         /* saver id, place: one of its last checkpoints, oldest first */
+    STORE_KEY_LISTED = 'j',       /* saver id, checkpoint: its place among them */
     STORE_KEY_OUTCOME = 'i',      /* idempotency key: the outcome of the request that had it */
     STORE_KEY_EXPIRY = 'x',       /* time, idempotency key: oldest outcome first; empty */
     STORE_KEY_KEPT = 'k',         /* alone: how many outcomes there are */

@@ -4,6 +4,7 @@
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/picks.h"
@@ -40,12 +41,19 @@ api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *er
 enum err_code
 api_checkpoint_latest(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
+    struct bytes saver = api_request_query(rq, "saver");
+    const char *name = NULL;
     struct checkpoint_info info;
     json_t *json = NULL;
     bool done = false;
 
-    TRY(checkpoint_latest(api_request_service(rq), api_request_model(rq), &info, err));
-    TRY(api_reply_etag(rq, rp, info.record.revision, "latest", &done, err));
+    if (saver.data != NULL) {
+        name = arena_text(api_request_arena(rq), saver, err);
+        if (name == NULL)
+            return ERR_NO_MEMORY;
+    }
+    TRY(checkpoint_latest(api_request_service(rq), api_request_model(rq), name, &info, err));
+    TRY(api_reply_etag(rq, rp, info.record.changed_revision, "latest", &done, err));
     if (done)
         return OK;
     TRY(api_describe_checkpoint(&info, &json, err));
@@ -102,7 +110,7 @@ api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err 
     /* What is shared changes with other writes: the store's revision is part of the tag. It was
      * read before, so the tag is never newer than what it names. */
     snprintf(representation, sizeof representation, "inspect-%" PRIu64, now);
-    TRY(api_reply_etag(rq, rp, info.record.revision, representation, &done, err));
+    TRY(api_reply_etag(rq, rp, info.record.changed_revision, representation, &done, err));
     if (done)
         return OK;
     TRY(api_describe_checkpoint(&info, &json, err));
@@ -151,6 +159,44 @@ api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *e
     if (done)
         return OK;
     return api_reply_tensor(rq, rp, format, &set, err);
+}
+
+/* --- changing ------------------------------------------------------------------------------ */
+
+/* A checkpoint_info. */
+static enum err_code
+render_patched(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+               struct err *err)
+{
+    json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_describe_checkpoint(result, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
+
+enum err_code
+api_checkpoint_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct checkpoint_patch_spec spec = {.has_pinned = false};
+    struct checkpoint_info info = {.replaced = false};
+    struct write_options options;
+    struct api_json *doc = NULL;
+    struct api_object body;
+    struct api_value root;
+    uint64_t revision = 0;
+
+    TRY(api_outcome_begin(rq, render_patched, &info, &options, err));
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_object_bool(&body, "pinned", &spec.pinned, &spec.has_pinned, err));
+    TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
+    TRY(api_object_end(&body, err));
+    TRY(checkpoint_patch(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                         &spec, &options, &info, &revision, err));
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code

@@ -4,37 +4,13 @@
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
 #include "api/text.h"
 #include "service/model.h"
 #include "store/base/scope.h"
-
-/* "labels": {"name": "value"}. */
-static enum err_code
-take_labels(struct api_request *rq, struct api_object *body, struct model_spec *spec,
-            struct err *err)
-{
-    struct arena *arena = api_request_arena(rq);
-    struct model_label *labels;
-    struct api_value value, *values = NULL;
-    const char **names = NULL;
-
-    spec->has_labels = api_object_has(body, "labels", &value);
-    if (!spec->has_labels)
-        return OK;
-    TRY(api_value_fields(&value, arena, &names, &values, &spec->label_count, err));
-    labels = arena_array(arena, spec->label_count, sizeof *labels, err);
-    if (labels == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < spec->label_count; i++) {
-        labels[i].name = names[i];
-        TRY(api_value_text(&values[i], arena, &labels[i].value, err));
-    }
-    spec->labels = labels;
-    return OK;
-}
 
 static enum err_code
 no_such_choice(const char *field, const char *text, const char *const *names, size_t count,
@@ -115,7 +91,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_of(&root, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
     TRY(take_choices(rq, &body, &spec, err));
-    TRY(take_labels(rq, &body, &spec, err));
+    TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
     TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options,
                      &written.created, &written.info, &revision, err));
@@ -137,7 +113,7 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
-    TRY(take_labels(rq, &body, &spec, err));
+    TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
     TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &written.info,
                     &revision, err));

@@ -42,3 +42,49 @@ api_model_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_restore_take(rq, &body, &spec, err));
     return api_restore_reply(rq, rp, &spec, err);
 }
+
+/* "checkpoint": "model.ckpt-1000" | "latest" | {"model": …, "name": …}. Of one that is called
+ * "latest" the last form tells. */
+static enum err_code
+take_checkpoint(struct api_request *rq, struct api_object *body,
+                struct checkpoint_restore_spec *spec, struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct api_object checkpoint;
+    struct api_value value;
+    bool given = false;
+
+    if (!api_object_has(body, "checkpoint", &value) || api_value_kind(&value) == API_NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Can't load save_path when it is None. Give 'checkpoint': a name, or "
+                       "\"latest\"");
+    if (api_value_kind(&value) != API_OBJECT) {
+        TRY(api_value_text(&value, arena, &spec->name, err));
+        spec->latest = strcmp(spec->name, "latest") == 0;
+        return OK;
+    }
+    TRY(api_object_of(&value, &checkpoint, err));
+    TRY(api_object_text(&checkpoint, "model", arena, &spec->source_model, &given, err));
+    TRY(api_object_text(&checkpoint, "name", arena, &spec->name, NULL, err));
+    return api_object_end(&checkpoint, err);
+}
+
+enum err_code
+api_saver_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct checkpoint_restore_spec spec = {.saver = api_request_name(rq)};
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(take_checkpoint(rq, &body, &spec, err));
+    TRY(api_restore_take(rq, &body, &spec, err));
+    if (spec.picks != NULL || spec.prefix_map != NULL || spec.reshape)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "'variables', 'prefix_map' and 'reshape' are said by saver '%s'",
+                       spec.saver);
+    return api_restore_reply(rq, rp, &spec, err);
+}

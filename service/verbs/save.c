@@ -5,10 +5,13 @@
 
 #include "service/draft.h"
 #include "service/key_walk.h"
+#include "service/saver.h"
 #include "service/tensor/convert.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
+
+enum { SAVE_PADDED_DIGITS = 8 };
 
 /* The global step: given, or an integer scalar variable's value at this moment of the run. */
 static enum err_code
@@ -123,6 +126,8 @@ static enum err_code
 check_names(const struct checkpoint_save_spec *spec, struct err *err)
 {
     TRY(name_check("checkpoint", spec->name, err));
+    if (spec->saver != NULL)
+        TRY(name_check("saver", spec->saver, err));
     if (spec->prefix != NULL && strlen(spec->prefix) > NAME_BYTES_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "a prefix of %zu bytes, names have at most %d",
                        strlen(spec->prefix), NAME_BYTES_MAX);
@@ -133,18 +138,73 @@ check_names(const struct checkpoint_save_spec *spec, struct err *err)
     return spec->picks != NULL ? check_distinct(spec, err) : OK;
 }
 
+/* `digits`: the step has so many at least. */
 static enum err_code
-full_name(const struct checkpoint_save_spec *spec, const struct draft_save_spec *step,
+full_name(const struct checkpoint_save_spec *spec, const struct draft_save_spec *step, int digits,
           char out[static NAME_BYTES_MAX + 1], struct err *err)
 {
-    int length = step->has_global_step ? snprintf(out, NAME_BYTES_MAX + 1, "%s-%" PRId64,
-                                                  spec->name, step->global_step)
+    int length = step->has_global_step ? snprintf(out, NAME_BYTES_MAX + 1, "%s-%0*" PRId64,
+                                                  spec->name, digits, step->global_step)
                                        : snprintf(out, NAME_BYTES_MAX + 1, "%s", spec->name);
 
     if (length > NAME_BYTES_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "the checkpoint name with its step has %d bytes, at most %d are legal",
                        length, NAME_BYTES_MAX);
+    return OK;
+}
+
+/* --- through a saver ----------------------------------------------------------------------- */
+
+struct saving {
+    struct run *run;
+    struct draft_save *save;
+};
+
+static enum err_code
+add_saved(void *context, struct bytes tensor, const char *variable, struct err *err)
+{
+    const struct saving *saving = context;
+    struct draft_variable *found = NULL;
+
+    TRY(draft_find_listed(saving->run->draft, variable, &found, err));
+    return draft_save_add(saving->run->draft, saving->save, tensor, found, err);
+}
+
+static enum err_code
+check_said_by_saver(const struct checkpoint_save_spec *spec, struct err *err)
+{
+    if (spec->picks == NULL && spec->prefix == NULL && !spec->allow_empty)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "'variables', 'prefix' and 'allow_empty' are said by saver '%s'", spec->saver);
+}
+
+/* Which variables, under which names; TensorFlow's Saver overwrites. */
+static enum err_code
+save_through(struct run *run, const struct checkpoint_save_spec *spec, struct run_result *out,
+             struct draft_save_spec *draft_spec, struct err *err)
+{
+    const struct draft *draft = run->draft;
+    struct saving saving = {.run = run};
+    struct saver_record saver;
+
+    TRY(check_said_by_saver(spec, err));
+    TRY(saver_find_built(draft->view, draft->model.id, spec->saver, &saver, err));
+    TRY(full_name(spec, draft_spec, saver.settings.pad_step_number ? SAVE_PADDED_DIGITS : 0,
+                  out->saved.name, err));
+    out->saver = spec->saver;
+    if (saver.variables == 0)
+        return OK; /* TensorFlow's: None, and no file */
+    draft_spec->overwrite = true;
+    draft_spec->saver = spec->saver;
+    draft_spec->saver_id = saver.id;
+    draft_spec->saver_settings_revision = saver.settings_revision;
+    draft_spec->sharded = saver.settings.sharded;
+    TRY(draft_save_open(run->draft, draft_spec, &saving.save, err));
+    TRY(saver_each_variable(draft->view, saver.id, add_saved, &saving, err));
+    out->save = saving.save;
+    out->has_saved = true;
     return OK;
 }
 
@@ -160,7 +220,9 @@ save_apply(struct run *run, const struct run_op *op, struct run_result *out, str
 
     TRY(check_names(spec, err));
     TRY(find_step(run, spec, &draft_spec, err));
-    TRY(full_name(spec, &draft_spec, out->saved.name, err));
+    if (spec->saver != NULL)
+        return save_through(run, spec, out, &draft_spec, err);
+    TRY(full_name(spec, &draft_spec, 0, out->saved.name, err));
     TRY(draft_save_open(run->draft, &draft_spec, &out->save, err));
     if (spec->picks != NULL)
         TRY(save_picks(run, spec, out->save, err));

@@ -50,8 +50,8 @@ def count(s, limit, name, client=None):
 ARRAY = np.arange(3, dtype="<f4")
 ONE = formats.safetensors_write({"v": ("float32", [3], ARRAY.tobytes())})
 
-# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c, optimizer o and moving averages e,
-# and changes something.
+# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c, savers s and d, optimizer o and moving
+# averages e, and changes something.
 WRITES = {
     "createModel": ("PUT", "/v1/models/{model}-new", {"seed": 1}, {}),
     "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
@@ -92,7 +92,14 @@ WRITES = {
     "putValues": ("PUT", "values?create=true", ONE, SAFE),
     "saveCheckpoint": ("POST", "checkpoints", {"name": "d", "variables": ["v", "n"], "global_step": 5}, {}),
     "importCheckpoint": ("PUT", "checkpoints/e", ONE, SAFE),
+    "patchCheckpoint": ("PATCH", "checkpoints/c", {"pinned": True, "labels": {"a": "b"}}, {}),
     "deleteCheckpoint": ("DELETE", "checkpoints/c", None, {}),
+    "putSaver": ("PUT", "savers/t", {"variables": {"x": "v"}}, {}),
+    "patchSaver": ("PATCH", "savers/s", {"max_to_keep": 1, "last_checkpoints": ["c"]}, {}),
+    "buildSaver": ("POST", "savers/d:build", {}, {}),
+    "deleteSaver": ("DELETE", "savers/s", None, {}),
+    "saveThroughSaver": ("POST", "savers/s:save", {"name": "d", "global_step": 5}, {}),
+    "restoreThroughSaver": ("POST", "savers/s:restore", {"checkpoint": "c"}, {}),
     "restoreCheckpoint": ("POST", "checkpoints/c:restore", {"variables": ["v"]}, {}),
 }
 WITHOUT_EFFECT = {"verifyStore", "gatherValue"}
@@ -115,6 +122,8 @@ def furnish(s):
     s.make("v", [1, 2, 3])
     s.make("n", 3, "int64")
     s.save("c")
+    s.put("savers/s", {})
+    s.put("savers/d", {"defer_build": True})
     s.create("u", {"op": "random_normal", "shape": [2]})
     s.put("optimizers/o", {"type": "adam"})
     s.put("moving_averages/e", {"decay": 0.5})

@@ -281,7 +281,7 @@ checkpoints_are_listed_newest_first(void **state)
     bool more = false;
 
     make_some(d);
-    FAILS(checkpoint_latest(d->service, MODEL, &info, &d->f->err), ERR_NOT_FOUND, &d->f->err);
+    FAILS(checkpoint_latest(d->service, MODEL, NULL, &info, &d->f->err), ERR_NOT_FOUND, &d->f->err);
     (void)save(d, "c");
     (void)save(d, "b");
     (void)save(d, "z");
@@ -301,11 +301,11 @@ checkpoints_are_listed_newest_first(void **state)
     assert_false(more);
     assert_int_equal(order.count, 4);
     assert_string_equal(order.names[3], "c");
-    WORKS(checkpoint_latest(d->service, MODEL, &info, &d->f->err), &d->f->err);
+    WORKS(checkpoint_latest(d->service, MODEL, NULL, &info, &d->f->err), &d->f->err);
     assert_string_equal(info.name, "b");
     gone = info.record.id;
     WORKS(checkpoint_delete(d->service, MODEL, "b", NULL, &revision, &d->f->err), &d->f->err);
-    WORKS(checkpoint_latest(d->service, MODEL, &info, &d->f->err), &d->f->err);
+    WORKS(checkpoint_latest(d->service, MODEL, NULL, &info, &d->f->err), &d->f->err);
     assert_string_equal(info.name, "a");
     /* A page goes on from where it was, also when that checkpoint is gone by then. */
     order.count = 0;

@@ -109,8 +109,8 @@ static void
 labels_are_kept_replaced_and_limited(void **state)
 {
     struct domain *d = *state;
-    const struct model_label labels[] = {{"stage", "prod"}, {"", ""}, {"owner", "día"}};
-    struct model_label many[MODEL_LABELS_MAX + 1];
+    const struct record_label labels[] = {{"stage", "prod"}, {"", ""}, {"owner", "día"}};
+    struct record_label many[RECORD_LABELS_MAX + 1];
     struct model_spec spec = {.has_labels = true, .labels = labels, .label_count = 3}, none = {0};
     struct model_info info;
     char *huge = calloc(1, 4097);
@@ -123,10 +123,10 @@ labels_are_kept_replaced_and_limited(void **state)
     assert_memory_equal(info.labels_text, "stage\0prod\0\0\0owner\0d\303\255a", 24);
     domain_reopen(d);
     assert_int_equal(usage_of_model(d).label_count, 3);
-    for (size_t i = 0; i <= MODEL_LABELS_MAX; i++)
-        many[i] = (struct model_label){"a", "b"};
+    for (size_t i = 0; i <= RECORD_LABELS_MAX; i++)
+        many[i] = (struct record_label){"a", "b"};
     spec = (struct model_spec){
-        .has_labels = true, .labels = many, .label_count = MODEL_LABELS_MAX + 1};
+        .has_labels = true, .labels = many, .label_count = RECORD_LABELS_MAX + 1};
     FAILS(model_patch(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err),
           ERR_INVALID_ARGUMENT, &d->f->err);
     memset(huge, 'x', 4096);
