@@ -4,10 +4,15 @@
 #include <stdio.h>
 
 #include "api/chars.h"
+#include "api/file/unpack.h"
 #include "api/text.h"
 #include "store/base/scope.h"
 
-enum { SPOOL_BYTES = 256 << 10, FORMATS_TEXT_BYTES_MAX = 320 };
+enum {
+    SPOOL_BYTES = 256 << 10,
+    FORMATS_TEXT_BYTES_MAX = 320,
+    FILES_BESIDE_MAX = 1000, /* in an archive, of files that are no tensors */
+};
 
 void
 api_import_drop(struct api_import *import)
@@ -219,6 +224,29 @@ try_single_file(struct api_import *import, bool *done, const struct api_import_o
     return open_stream(import, options, err);
 }
 
+/* The one file may be an archive: what is in it takes its place. An array by name in one is not the
+ * same as an array alone. */
+static enum err_code
+try_archive(struct api_import *import, bool *done, const struct api_import_options *options,
+            struct err *err)
+{
+    const struct api_unpack_limits limits = {
+        .bytes_max = import->limits.bytes_max,
+        .files_max = import->limits.tensors_max + FILES_BESIDE_MAX,
+    };
+    struct api_file_set members;
+    bool unpacked = false;
+
+    TRY(api_unpack(&import->files.entries[0].file, import->scratch, &limits, import->input.arena,
+                   &members, &unpacked, err));
+    if (!unpacked)
+        return OK;
+    import->files = members;
+    if (members.count != 1 || bytes_end_with(members.entries[0].name, bytes_of_text(".npy")))
+        return OK;
+    return try_single_file(import, done, options, err);
+}
+
 static enum err_code
 open_files(struct api_import *import, const struct api_import_options *options, struct err *err)
 {
@@ -231,6 +259,8 @@ open_files(struct api_import *import, const struct api_import_options *options, 
     TRY(api_file_set_sort(&import->files, err));
     if (import->files.count == 1)
         TRY(try_single_file(import, &done, options, err));
+    if (import->files.count == 1 && !done)
+        TRY(try_archive(import, &done, options, err));
     if (done)
         return OK;
     for (size_t i = 0; import->format == NULL && api_wire_format_at(i) != NULL; i++) {

@@ -38,6 +38,13 @@ bytes_start_with(struct bytes whole, struct bytes prefix)
            (prefix.size == 0 || memcmp(whole.data, prefix.data, prefix.size) == 0);
 }
 
+static inline bool
+bytes_end_with(struct bytes whole, struct bytes suffix)
+{
+    return whole.size >= suffix.size &&
+           bytes_equal(bytes_of(whole.data + (whole.size - suffix.size), suffix.size), suffix);
+}
+
 /* FNV-1a, 64 bits: spreads names over tables, and is the same everywhere and for ever. What is
  * hashed later goes on from the hash of what was before; the first from BYTES_HASH_BEGIN. */
 #define BYTES_HASH_BEGIN 0xCBF29CE484222325u

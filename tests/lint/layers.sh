@@ -31,6 +31,8 @@ function find_fault(file, header, quoted) {
         return ""
     if (header ~ /^(microhttpd|jansson)/ && file !~ /^api\//)
         return "belongs in api/"
+    if (header ~ /^(archive|zlib)/ && file !~ /^api\/file\//)
+        return "belongs in api/file/"
     if (header ~ /^lmdb/ && (file !~ /^store\// || file ~ /^store\/base\//))
         return "belongs in store/"
     if (header ~ /^(cblas|lapack|openblas)/ && file != "service/tensor/blas.c")
