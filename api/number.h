@@ -59,4 +59,10 @@ size_t api_number_print_f8_e5m2(uint8_t bits, char out[static API_NUMBER_BYTES_M
 size_t api_number_print_i64(int64_t value, char out[static API_NUMBER_BYTES_MAX]);
 size_t api_number_print_u64(uint64_t value, char out[static API_NUMBER_BYTES_MAX]);
 
+/* The same digits alone, of the value without its sign: 0.<digits> * 10^*point, no zero behind
+ * them. Returns how many; none of 0. Finite values only. */
+int api_number_digits_f64(double value, char out[static API_NUMBER_BYTES_MAX], int *point);
+int api_number_digits_f32(float value, char out[static API_NUMBER_BYTES_MAX], int *point);
+int api_number_digits_f16(uint16_t bits, char out[static API_NUMBER_BYTES_MAX], int *point);
+
 #endif

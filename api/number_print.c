@@ -155,14 +155,33 @@ print_layout(char *p, const char *digits, int count, int point)
     return p + count + 1;
 }
 
+/* The digits of c * 2^q, c > 0, before `end` and without zeros behind them. Returns where they
+ * begin; *count is how many there are, *point the power of ten: 0.d1d2d3... * 10^point. */
+static char *
+print_shortest(uint64_t c, int q, bool lower_is_closer, char *end, int *count, int *point)
+{
+    struct decimal decimal = {c, 0};
+    char *first;
+
+    if (q <= 0 && q > -64 && __builtin_ctzll(c) >= -q)
+        decimal.digits = c >> -q; /* a small integer: every digit counts */
+    else
+        decimal = shortest(c, q, lower_is_closer);
+    first = print_digits(decimal.digits, end);
+    *point = (int)(end - first) + decimal.exponent;
+    while (end - first > 1 && end[-1] == '0')
+        end--;
+    *count = (int)(end - first);
+    return first;
+}
+
 /* (-1)^negative * c * 2^q */
 static size_t
 print_float(bool negative, uint64_t c, int q, bool lower_is_closer, char *out)
 {
     char room[DIGIT_BYTES_MAX];
-    char *end = room + sizeof room, *first, *p = out;
-    struct decimal decimal = {c, 0};
-    int point;
+    char *first, *p = out;
+    int count, point;
 
     if (negative)
         *p++ = '-';
@@ -170,32 +189,82 @@ print_float(bool negative, uint64_t c, int q, bool lower_is_closer, char *out)
         memcpy(p, "0.0", 3);
         return (size_t)(p + 3 - out);
     }
-    if (q <= 0 && q > -64 && __builtin_ctzll(c) >= -q)
-        decimal.digits = c >> -q; /* a small integer: every digit counts */
-    else
-        decimal = shortest(c, q, lower_is_closer);
-    first = print_digits(decimal.digits, end);
-    point = (int)(end - first) + decimal.exponent;
-    while (end - first > 1 && end[-1] == '0')
-        end--;
-    p = print_layout(p, first, (int)(end - first), point);
-    return (size_t)(p - out);
+    first = print_shortest(c, q, lower_is_closer, room + sizeof room, &count, &point);
+    return (size_t)(print_layout(p, first, count, point) - out);
 }
+
+/* A float's bits taken apart: (-1)^negative * c * 2^q. */
+struct binary {
+    bool negative, lower_is_closer;
+    uint64_t c;
+    int q;
+};
 
 /* A float with `fraction_bits` stored bits of fraction, `exponent_bits` of exponent, and an IEEE
  * bias. */
-static size_t
-print_bits(uint64_t bits, int fraction_bits, int exponent_bits, char *out)
+static struct binary
+take_apart(uint64_t bits, int fraction_bits, int exponent_bits)
 {
     uint64_t fraction = bits & ((UINT64_C(1) << fraction_bits) - 1);
     int field = (int)(bits >> fraction_bits & ((UINT64_C(1) << exponent_bits) - 1));
-    bool negative = (bits >> (fraction_bits + exponent_bits) & 1) != 0;
     int q_min = 2 - (1 << (exponent_bits - 1)) - fraction_bits;
+    struct binary b = {
+        .negative = (bits >> (fraction_bits + exponent_bits) & 1) != 0, .c = fraction, .q = q_min};
 
     if (field == 0)
-        return print_float(negative, fraction, q_min, false, out);
-    return print_float(negative, fraction | UINT64_C(1) << fraction_bits, q_min + field - 1,
-                       fraction == 0 && field > 1, out);
+        return b;
+    b.c |= UINT64_C(1) << fraction_bits;
+    b.q += field - 1;
+    b.lower_is_closer = fraction == 0 && field > 1;
+    return b;
+}
+
+static size_t
+print_bits(uint64_t bits, int fraction_bits, int exponent_bits, char *out)
+{
+    struct binary b = take_apart(bits, fraction_bits, exponent_bits);
+
+    return print_float(b.negative, b.c, b.q, b.lower_is_closer, out);
+}
+
+static int
+digits_of_bits(uint64_t bits, int fraction_bits, int exponent_bits, char *out, int *point)
+{
+    struct binary b = take_apart(bits, fraction_bits, exponent_bits);
+    char room[DIGIT_BYTES_MAX];
+    const char *first;
+    int count;
+
+    *point = 0;
+    if (b.c == 0)
+        return 0;
+    first = print_shortest(b.c, b.q, b.lower_is_closer, room + sizeof room, &count, point);
+    memcpy(out, first, (size_t)count);
+    return count;
+}
+
+int
+api_number_digits_f64(double value, char out[static API_NUMBER_BYTES_MAX], int *point)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return digits_of_bits(bits, 52, 11, out, point);
+}
+
+int
+api_number_digits_f32(float value, char out[static API_NUMBER_BYTES_MAX], int *point)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return digits_of_bits(bits, 23, 8, out, point);
+}
+
+int
+api_number_digits_f16(uint16_t bits, char out[static API_NUMBER_BYTES_MAX], int *point)
+{
+    return digits_of_bits(bits, 10, 5, out, point);
 }
 
 size_t

@@ -5,6 +5,7 @@
 
 #include "service/record.h"
 #include "service/service.h"
+#include "service/tensor/corners.h"
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
 #include "store/base/arena.h"
@@ -83,6 +84,29 @@ ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const 
                                                  const char *name, struct checkpoint_info *info,
                                                  struct buf *metadata, struct tensor_set *out,
                                                  struct err *err);
+
+/* A tensor that is being looked at; for the visit. */
+struct checkpoint_look {
+    struct bytes name;
+    struct tensor_type type;
+    struct service *service; /* borrowed, like the rest */
+    const struct store_view *view;
+    const struct value_ref *value;
+};
+typedef enum err_code checkpoint_look_visit(void *context, const struct checkpoint_look *look,
+                                            struct err *err);
+/* The checkpoint, then its tensors in name order, or the one of that name (NULL: all). Nothing of
+ * their values is read unless the visit asks for it. */
+ERR_MUST_CHECK enum err_code checkpoint_look(struct service *service, const char *model,
+                                             const char *name, const char *tensor,
+                                             struct checkpoint_info *out,
+                                             checkpoint_look_visit *visit, void *context,
+                                             struct err *err);
+/* Appends the elements that `corners` keeps, reading no others: of fixed size one after the other,
+ * strings with their lengths. ERR_PAYLOAD_TOO_LARGE past the buffer's maximum. */
+ERR_MUST_CHECK enum err_code checkpoint_look_read(const struct checkpoint_look *look,
+                                                  const struct corners *corners, struct buf *out,
+                                                  struct err *err);
 
 /* --- restoring ----------------------------------------------------------------------------- */
 
