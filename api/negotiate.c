@@ -97,6 +97,20 @@ read_media_range(struct bytes item, unsigned *weight)
     return api_chars_trim(type);
 }
 
+/* Its main type and any subtype. */
+static bool
+is_main_type(struct bytes type, const char *media_type)
+{
+    size_t main_size = strcspn(media_type, "/");
+
+    if (type.size != main_size + 2 || memcmp(type.data + main_size, "/*", 2) != 0)
+        return false;
+    for (size_t i = 0; i < main_size; i++)
+        if ((type.data[i] | 0x20) != media_type[i])
+            return false;
+    return true;
+}
+
 /* How exactly a media range names a choice: 3 itself, 2 its main type, 1 anything, 0 not at all. */
 static unsigned
 match_quality(struct bytes type, const struct api_choice *choice)
@@ -104,7 +118,7 @@ match_quality(struct bytes type, const struct api_choice *choice)
     if (api_chars_equal(type, choice->media_type) ||
         (choice->also != NULL && api_chars_equal(type, choice->also)))
         return 3;
-    if (api_chars_equal(type, "application/*"))
+    if (is_main_type(type, choice->media_type))
         return 2;
     return api_chars_equal(type, "*/*") ? 1 : 0;
 }

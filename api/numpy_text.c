@@ -55,16 +55,25 @@ widest_integer(const struct words *words)
 
 /* --- bytes --------------------------------------------------------------------------------- */
 
-static enum err_code
-append_escaped(uint8_t byte, char quote, struct buf *out, struct err *err)
+/* The text of one byte, at most 4 characters. Returns the length. */
+static size_t
+escape(uint8_t byte, char quote, char out[static 4])
 {
-    if (byte == '\\' || byte == (uint8_t)quote)
-        return buf_printf(out, err, "\\%c", byte);
-    if (byte == '\t' || byte == '\n' || byte == '\r')
-        return buf_append_text(out, byte == '\t' ? "\\t" : byte == '\n' ? "\\n" : "\\r", err);
-    if (byte < 0x20 || byte >= 0x7f)
-        return buf_printf(out, err, "\\x%02x", byte);
-    return buf_append_byte(out, byte, err);
+    static const char digits[] = "0123456789abcdef";
+    char letter = byte == '\t' ? 't' : byte == '\n' ? 'n' : byte == '\r' ? 'r' : (char)byte;
+
+    if (byte >= 0x20 && byte < 0x7f && byte != '\\' && byte != (uint8_t)quote) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    out[0] = '\\';
+    out[1] = letter;
+    if (letter != (char)byte || byte == '\\' || byte == (uint8_t)quote)
+        return 2;
+    out[1] = 'x';
+    out[2] = digits[byte >> 4];
+    out[3] = digits[byte & 15];
+    return 4;
 }
 
 /* b'…', as Python writes bytes. */
@@ -76,8 +85,11 @@ append_bytes(struct bytes bytes, struct buf *out, struct err *err)
     char quote = single && !both ? '"' : '\'';
 
     TRY(buf_printf(out, err, "b%c", quote));
-    for (size_t i = 0; i < bytes.size; i++)
-        TRY(append_escaped(bytes.data[i], quote, out, err));
+    for (size_t i = 0; i < bytes.size; i++) {
+        char text[4];
+
+        TRY(buf_append(out, text, escape(bytes.data[i], quote, text), err));
+    }
     return buf_append_byte(out, (uint8_t)quote, err);
 }
 
@@ -90,7 +102,8 @@ is_float(enum dtype dtype)
 }
 
 static void
-words_init(struct words *words, enum dtype dtype, const struct corners *corners, struct bytes data)
+words_init(struct words *words, enum dtype dtype, const struct tensor_corners *corners,
+           struct bytes data)
 {
     enum dtype real = dtype_real(dtype);
     size_t size = dtype_size(dtype);
@@ -195,7 +208,7 @@ append_word(struct words *words, uint64_t i, struct buf *out, struct err *err)
 /* --- layout -------------------------------------------------------------------------------- */
 
 struct layout {
-    const struct corners *corners;
+    const struct tensor_corners *corners;
     struct words words;
     uint32_t rank;
     uint64_t at[SHAPE_RANK_MAX]; /* of the next row, in all dimensions but the last */
@@ -239,7 +252,7 @@ static enum err_code
 append_row(struct layout *l, uint64_t first, struct err *err)
 {
     uint64_t count = l->corners->kept.dims[l->rank - 1];
-    bool cut = corners_cut(l->corners, l->rank - 1);
+    bool cut = tensor_corners_cut(l->corners, l->rank - 1);
 
     l->column = l->rank;
     for (uint64_t i = 0; i < count; i++) {
@@ -272,7 +285,7 @@ append_gap(struct layout *l, struct err *err)
     newlines = l->rank - 1 - axis;
     TRY(append_times(l->out, ']', newlines, err));
     TRY(append_times(l->out, '\n', newlines, err));
-    if (corners_cut(l->corners, axis) && l->at[axis] == l->corners->edge) {
+    if (tensor_corners_cut(l->corners, axis) && l->at[axis] == l->corners->edge) {
         TRY(append_times(l->out, ' ', axis + 1, err));
         TRY(buf_append_text(l->out, "...", err));
         TRY(append_times(l->out, '\n', newlines, err));
@@ -282,8 +295,8 @@ append_gap(struct layout *l, struct err *err)
 }
 
 enum err_code
-api_numpy_text(enum dtype dtype, const struct corners *corners, struct bytes data, struct buf *out,
-               struct err *err)
+api_numpy_text(enum dtype dtype, const struct tensor_corners *corners, struct bytes data,
+               struct buf *out, struct err *err)
 {
     AUTO(layout) l = {.corners = corners, .rank = corners->whole.rank, .out = out};
     uint64_t count = shape_count(&corners->kept), row;

@@ -105,8 +105,8 @@ ERR_MUST_CHECK enum err_code checkpoint_look(struct service *service, const char
 /* Appends the elements that `corners` keeps, reading no others: of fixed size one after the other,
  * strings with their lengths. ERR_PAYLOAD_TOO_LARGE past the buffer's maximum. */
 ERR_MUST_CHECK enum err_code checkpoint_look_read(const struct checkpoint_look *look,
-                                                  const struct corners *corners, struct buf *out,
-                                                  struct err *err);
+                                                  const struct tensor_corners *corners,
+                                                  struct buf *out, struct err *err);
 
 /* --- restoring ----------------------------------------------------------------------------- */
 

@@ -104,7 +104,7 @@ copy_strings(void *context, uint64_t source_first, uint64_t result_first, uint64
 }
 
 enum err_code
-checkpoint_look_read(const struct checkpoint_look *look, const struct corners *corners,
+checkpoint_look_read(const struct checkpoint_look *look, const struct tensor_corners *corners,
                      struct buf *out, struct err *err)
 {
     AUTO(value_reader) reader = {0};
@@ -113,8 +113,8 @@ checkpoint_look_read(const struct checkpoint_look *look, const struct corners *c
 
     TRY(value_open(look->view, look->value, &reader, err));
     if (look->type.dtype == DTYPE_STRING)
-        return corners_each_run(corners, copy_strings, &walk, err);
-    return corners_each_run(corners, copy_run, &copy, err);
+        return tensor_corners_each_run(corners, copy_strings, &walk, err);
+    return tensor_corners_each_run(corners, copy_run, &copy, err);
 }
 
 /* --- tensors ------------------------------------------------------------------------------- */

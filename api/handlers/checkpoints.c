@@ -4,6 +4,7 @@
 
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/inspect_text.h"
 #include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
@@ -88,8 +89,8 @@ push_tensor(void *context, const struct checkpoint_tensor *tensor, struct err *e
         err);
 }
 
-enum err_code
-api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err *err)
+static enum err_code
+inspect_json(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct checkpoint_info info;
     struct inspection inspection = {0};
@@ -124,6 +125,20 @@ api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err 
         return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
     }
     return api_reply_json(rp, 200, json, err);
+}
+
+enum err_code
+api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    static const struct api_choice choices[] = {{"json", "application/json", NULL},
+                                                {"text", "text/plain", NULL}};
+    size_t choice = 0;
+
+    TRY(api_negotiate_choice(rq, rp, choices, sizeof choices / sizeof *choices, &choice, err));
+    if (choice == 1)
+        return api_inspect_text(rq, rp, err);
+    TRY(api_inspect_text_unasked(rq, err));
+    return inspect_json(rq, rp, err);
 }
 
 enum err_code

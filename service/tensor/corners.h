@@ -5,18 +5,20 @@
 
 #include "service/tensor/slice.h"
 
-struct corners {
+struct tensor_corners {
     struct shape whole;
     struct shape kept; /* the same when nothing is cut */
     uint64_t edge;     /* how many at either end of a dimension that is cut */
 };
 
 /* Arrays of over `count_max` elements are cut in the dimensions of over 2 * edge. */
-struct corners corners_of(const struct shape *shape, uint64_t count_max, uint64_t edge);
+struct tensor_corners tensor_corners_of(const struct shape *shape, uint64_t count_max,
+                                        uint64_t edge);
 /* Whether elements of this dimension are left out. */
-bool corners_cut(const struct corners *corners, uint32_t axis);
+bool tensor_corners_cut(const struct tensor_corners *corners, uint32_t axis);
 /* The kept elements in runs that are contiguous in the whole, in order: as slice_each_run. */
-ERR_MUST_CHECK enum err_code corners_each_run(const struct corners *corners, slice_run *run,
-                                              void *context, struct err *err);
+ERR_MUST_CHECK enum err_code tensor_corners_each_run(const struct tensor_corners *corners,
+                                                     slice_run *run, void *context,
+                                                     struct err *err);
 
 #endif

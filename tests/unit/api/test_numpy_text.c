@@ -26,7 +26,8 @@ static const struct answer {
 static void
 print(const struct answer *answer, struct buf *out, struct err *err)
 {
-    struct corners corners = corners_of(&answer->shape, API_NUMPY_ELEMENTS_MAX, API_NUMPY_EDGE);
+    struct tensor_corners corners =
+        tensor_corners_of(&answer->shape, API_NUMPY_ELEMENTS_MAX, API_NUMPY_EDGE);
 
     assert_int_equal(
         api_numpy_text(answer->dtype, &corners, bytes_of(answer->data, answer->size), out, err),
@@ -72,7 +73,8 @@ a_text_over_the_limit_is_refused_and_a_lack_of_memory_told(void **state)
 {
     static const uint8_t zeros[1000] = {0};
     struct shape shape = {1, {1000}};
-    struct corners corners = corners_of(&shape, API_NUMPY_ELEMENTS_MAX, API_NUMPY_EDGE);
+    struct tensor_corners corners =
+        tensor_corners_of(&shape, API_NUMPY_ELEMENTS_MAX, API_NUMPY_EDGE);
     struct err err = ERR_INIT;
     AUTO(buf) small;
     AUTO(buf) out;

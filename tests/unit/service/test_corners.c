@@ -42,13 +42,13 @@ is_kept(const struct shape *shape, uint64_t place, uint64_t edge)
 static void
 must_be_kept(struct shape shape, uint64_t count_max, uint64_t edge, uint64_t runs)
 {
-    struct corners corners = corners_of(&shape, count_max, edge);
+    struct tensor_corners corners = tensor_corners_of(&shape, count_max, edge);
     bool whole = shape_count(&shape) <= count_max;
     struct told told = {.count = 0};
     struct err err = ERR_INIT;
     uint64_t next = 0;
 
-    assert_int_equal(corners_each_run(&corners, keep_run, &told, &err), OK);
+    assert_int_equal(tensor_corners_each_run(&corners, keep_run, &told, &err), OK);
     assert_int_equal(told.count, shape_count(&corners.kept));
     assert_int_equal(told.runs, runs);
     for (uint64_t place = 0; place < shape_count(&shape); place++)
@@ -95,12 +95,12 @@ static void
 a_visit_that_fails_ends_the_walk(void **state)
 {
     struct shape shape = {2, {100, 100}};
-    struct corners corners = corners_of(&shape, 1000, 3);
+    struct tensor_corners corners = tensor_corners_of(&shape, 1000, 3);
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_true(corners_cut(&corners, 0));
-    assert_int_equal(corners_each_run(&corners, fail_later, NULL, &err), ERR_INTERNAL);
+    assert_true(tensor_corners_cut(&corners, 0));
+    assert_int_equal(tensor_corners_each_run(&corners, fail_later, NULL, &err), ERR_INTERNAL);
 }
 
 int
