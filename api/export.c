@@ -189,6 +189,7 @@ api_export_reply(struct api_request *rq, struct api_reply *rp, const struct api_
                          made.layout.files[0].name));
     if (made.skipped > 0)
         TRY(api_reply_header(rp, "Tensorkeep-Skipped", err, "%zu", made.skipped));
+    TRY(api_reply_sums(rq, rp, made.layout.sums, made.layout.sum_count, true, err));
     owned = mem_alloc(sizeof *owned, err);
     if (owned == NULL)
         return ERR_NO_MEMORY;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/state.h"
 #include "service/tensor/slice.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
@@ -237,26 +238,30 @@ api_set_body_open(struct api_request *rq, struct api_set_body *out, struct err *
 
 /* --- representation --- */
 
+/* Grows when a later version of this program writes the same values as other bytes: tags that
+ * clients have kept are of the old ones. */
+enum { LAYOUT_VERSION = 2 };
+
 const char *
 api_representation(struct api_request *rq, const char *format,
                    char out[static API_REPRESENTATION_BYTES_MAX])
 {
-    static const char *const arguments[] = {"slice",  "dtype",       "tensor",        "names",
-                                            "prefix", "compression", "on_unsupported"};
     uint32_t crc = 0;
+    int used;
 
-    /* Not the whole query: ?format=npy and Accept: application/x-npy are the same bytes. */
-    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
-        struct bytes value = api_request_query(rq, arguments[i]);
+    /* All but one: ?format=npy and Accept: application/x-npy are the same bytes. */
+    for (size_t i = 0; i < rq->argument_count; i++) {
+        const struct api_argument *argument = &rq->arguments[i];
 
-        if (value.data == NULL)
+        if (bytes_equal(argument->name, bytes_of_text("format")))
             continue;
-        crc = crc32c(crc, arguments[i], strlen(arguments[i]) + 1);
-        crc = crc32c(crc, value.data, value.size);
+        crc = crc32c(crc, argument->name.data, argument->name.size);
+        crc = crc32c(crc, "", 1);
+        crc = crc32c(crc, argument->value.data, argument->value.size);
+        crc = crc32c(crc, "", 1);
     }
-    if (crc == 0)
-        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s", format);
-    else
-        snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s-%08" PRIx32, format, crc);
+    used = snprintf(out, API_REPRESENTATION_BYTES_MAX, "%s.%d", format, LAYOUT_VERSION);
+    if (crc != 0)
+        snprintf(out + used, API_REPRESENTATION_BYTES_MAX - (size_t)used, "-%08" PRIx32, crc);
     return out;
 }

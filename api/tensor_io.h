@@ -52,9 +52,8 @@ ERR_MUST_CHECK enum err_code api_reply_tensors(struct api_request *rq, struct ap
                                                enum api_format format, struct tensor_set *set,
                                                const struct bytes *metadata, size_t metadata_count,
                                                struct err *err);
-/* What makes one reading of a value differ from another at the same revision: format, dtype, slice
- * … `format`: its name.
- */
+/* What makes one reading of a value differ from another at the same revision: the format (its
+ * name), and every other query argument. */
 enum { API_REPRESENTATION_BYTES_MAX = 64 };
 const char *api_representation(struct api_request *rq, const char *format,
                                char out[static API_REPRESENTATION_BYTES_MAX]);

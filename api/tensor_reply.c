@@ -23,26 +23,27 @@ release_set(void *owner)
     mem_free(owner);
 }
 
-/* The spans of the whole set after `head`; the reply takes the set. */
+/* The spans of the set's one tensor after `head`; the reply takes the set. */
 static enum err_code
 reply_spans(struct api_request *rq, struct api_reply *rp, const char *media_type, struct bytes head,
             struct tensor_set *set, struct err *err)
 {
+    const struct tensor_set_entry *entry = &set->entries[0];
+    struct api_sum sums[] = {
+        api_sum_of(head),
+        {.size = entry->size, .has_crc32c = entry->has_crc32c, .crc32c = entry->crc32c}};
     struct tensor_set *owned;
     struct bytes *spans;
     size_t count = 0;
 
-    spans = arena_array(api_request_arena(rq), set->span_count + 1, sizeof *spans, err);
+    TRY(api_reply_sums(rq, rp, sums, sizeof sums / sizeof sums[0], false, err));
+    spans = arena_array(api_request_arena(rq), entry->span_count + 1, sizeof *spans, err);
     if (spans == NULL)
         return ERR_NO_MEMORY;
     if (head.size > 0)
         spans[count++] = head;
-    for (size_t i = 0; i < set->entry_count; i++) {
-        const struct tensor_set_entry *entry = &set->entries[i];
-
-        for (size_t s = 0; s < entry->span_count; s++)
-            spans[count++] = set->spans[entry->span_first + s];
-    }
+    for (size_t s = 0; s < entry->span_count; s++)
+        spans[count++] = set->spans[entry->span_first + s];
     owned = mem_alloc(sizeof *owned, err);
     if (owned == NULL)
         return ERR_NO_MEMORY;

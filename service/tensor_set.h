@@ -26,6 +26,8 @@ struct tensor_set_entry {
 /* Owned: tensor_set_drop, on any thread. */
 struct tensor_set {
     uint64_t revision; /* of the state read */
+    bool has_step;     /* the model counts its steps: variable_read_many */
+    int64_t step;
     struct tensor_set_entry *entries;
     size_t entry_count, entry_capacity;
     struct bytes *spans; /* of all entries, in order */

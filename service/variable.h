@@ -104,7 +104,9 @@ ERR_MUST_CHECK enum err_code variable_gather(struct service *service, const char
                                              enum dtype cast_to, struct tensor_set *out,
                                              struct err *err);
 /* Several, of one revision: the names given (in that order; ERR_INVALID_ARGUMENT when one comes
- * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. */
+ * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. The set's
+ * step is the value of the variable global_step at that revision, whether it is in the set or not,
+ * if it is an int32 or int64 scalar. */
 ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,
                                                 const char *const *names, size_t name_count,
                                                 const char *prefix, struct tensor_set *out,

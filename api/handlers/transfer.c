@@ -5,6 +5,7 @@
 #include "api/export.h"
 #include "api/handlers/handlers.h"
 #include "api/import.h"
+#include "api/origin.h"
 #include "api/outcome.h"
 #include "api/picks.h"
 #include "api/tensor_io.h"
@@ -39,6 +40,9 @@ api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *
     AUTO(buf) pairs;
     struct api_export what = {.shards = 1};
     struct checkpoint_info info;
+    struct api_origin origin;
+    const struct bytes *imported = NULL;
+    size_t imported_count = 0;
     char representation[API_REPRESENTATION_BYTES_MAX];
     bool done = false;
 
@@ -54,7 +58,11 @@ api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *
     what.name = api_file_name(info.name);
     what.shards = info.record.shards;
     what.modified_ms = info.record.created_ms;
-    TRY(split_pairs(rq, buf_bytes(&pairs), &what.metadata, &what.metadata_count, err));
+    TRY(split_pairs(rq, buf_bytes(&pairs), &imported, &imported_count, err));
+    origin = (struct api_origin){api_request_model(rq), info.record.revision,
+                                 info.record.has_global_step, info.record.global_step};
+    TRY(api_origin_metadata(&origin, imported, imported_count, api_request_arena(rq),
+                            &what.metadata, &what.metadata_count, err));
     return api_export_reply(rq, rp, &what, &set, err);
 }
 

@@ -5,6 +5,7 @@
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
+#include "api/origin.h"
 #include "api/outcome.h"
 #include "api/tensor_io.h"
 #include "api/variable_names.h"
@@ -97,10 +98,12 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     AUTO(tensor_set) set = {0};
     struct bytes names_text = api_request_query(rq, "names");
     struct bytes prefix_text = api_request_query(rq, "prefix");
-    char representation[API_REPRESENTATION_BYTES_MAX], revision_text[24];
+    char representation[API_REPRESENTATION_BYTES_MAX];
+    const struct bytes *metadata = NULL;
+    struct api_origin origin;
     enum api_format format = API_FORMAT_JSON;
     const char **names = NULL, *prefix = "";
-    size_t name_count = 0;
+    size_t name_count = 0, metadata_count = 0;
     uint64_t revision = 0;
     bool done = false;
 
@@ -126,14 +129,11 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_reply_etag(rq, rp, set.revision, representation, &done, err));
     if (done)
         return OK;
-    snprintf(revision_text, sizeof revision_text, "%" PRIu64, set.revision);
-    {
-        struct bytes metadata[] = {bytes_of_text("model"), bytes_of_text(api_request_model(rq)),
-                                   bytes_of_text("revision"), bytes_of_text(revision_text)};
-
-        TRY(api_reply_revision(rp, set.revision, err));
-        return api_reply_tensors(rq, rp, format, &set, metadata, 2, err);
-    }
+    TRY(api_reply_revision(rp, set.revision, err));
+    origin = (struct api_origin){api_request_model(rq), set.revision, set.has_step, set.step};
+    TRY(api_origin_metadata(&origin, NULL, 0, api_request_arena(rq), &metadata, &metadata_count,
+                            err));
+    return api_reply_tensors(rq, rp, format, &set, metadata, metadata_count, err);
 }
 
 /* --- writing one --- */

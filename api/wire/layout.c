@@ -39,13 +39,13 @@ api_layout_file(struct api_layout *layout, const char *name, struct err *err)
     TRY(make_room(layout->arena, &files, layout->file_count, &layout->file_capacity,
                   sizeof *layout->files, err));
     layout->files = files;
-    layout->files[layout->file_count++] =
-        (struct api_layout_file){.name = copy, .span_first = layout->span_count};
+    layout->files[layout->file_count++] = (struct api_layout_file){
+        .name = copy, .span_first = layout->span_count, .sum_first = layout->sum_count};
     return OK;
 }
 
-enum err_code
-api_layout_lend(struct api_layout *layout, struct bytes bytes, struct err *err)
+static enum err_code
+add_span(struct api_layout *layout, struct bytes bytes, struct err *err)
 {
     void *spans = layout->spans;
     struct api_layout_file *file;
@@ -63,6 +63,28 @@ api_layout_lend(struct api_layout *layout, struct bytes bytes, struct err *err)
     return OK;
 }
 
+static enum err_code
+add_sum(struct api_layout *layout, struct api_sum sum, struct err *err)
+{
+    void *sums = layout->sums;
+
+    if (sum.size == 0)
+        return OK;
+    TRY(make_room(layout->arena, &sums, layout->sum_count, &layout->sum_capacity,
+                  sizeof *layout->sums, err));
+    layout->sums = sums;
+    layout->sums[layout->sum_count++] = sum;
+    layout->files[layout->file_count - 1].sum_count++;
+    return OK;
+}
+
+enum err_code
+api_layout_lend(struct api_layout *layout, struct bytes bytes, struct err *err)
+{
+    TRY(add_span(layout, bytes, err));
+    return add_sum(layout, (struct api_sum){.size = bytes.size}, err);
+}
+
 enum err_code
 api_layout_copy(struct api_layout *layout, struct bytes bytes, struct err *err)
 {
@@ -74,7 +96,21 @@ api_layout_copy(struct api_layout *layout, struct bytes bytes, struct err *err)
     if (copy == NULL)
         return ERR_NO_MEMORY;
     memcpy(copy, bytes.data, bytes.size);
-    return api_layout_lend(layout, bytes_of(copy, bytes.size), err);
+    TRY(add_span(layout, bytes_of(copy, bytes.size), err));
+    return add_sum(layout, api_sum_of(bytes), err);
+}
+
+enum err_code
+api_layout_lend_file(struct api_layout *layout, const struct api_layout *from, size_t file,
+                     struct err *err)
+{
+    const struct api_layout_file *f = &from->files[file];
+
+    for (size_t i = 0; i < f->span_count; i++)
+        TRY(add_span(layout, from->spans[f->span_first + i], err));
+    for (size_t i = 0; i < f->sum_count; i++)
+        TRY(add_sum(layout, from->sums[f->sum_first + i], err));
+    return OK;
 }
 
 enum err_code
@@ -83,6 +119,10 @@ api_layout_entry(struct api_layout *layout, const struct tensor_set *set, size_t
     const struct tensor_set_entry *entry = &set->entries[i];
 
     for (size_t s = 0; s < entry->span_count; s++)
-        TRY(api_layout_lend(layout, set->spans[entry->span_first + s], err));
-    return OK;
+        TRY(add_span(layout, set->spans[entry->span_first + s], err));
+    return add_sum(layout,
+                   (struct api_sum){.size = entry->size,
+                                    .has_crc32c = entry->has_crc32c,
+                                    .crc32c = entry->crc32c},
+                   err);
 }

@@ -128,7 +128,12 @@ write_layout(const struct api_wire_export *what, struct api_layout *out, struct 
                                &header, err));
     snprintf(name, sizeof name, "%s.safetensors", what->name);
     TRY(api_layout_file(out, name, err));
-    TRY(api_layout_copy(out, buf_bytes(&header), err));
+    /* Two runs, as readers fetch them: the length, then what it is the length of. */
+    TRY(api_layout_copy(out, bytes_of(header.data, API_SAFETENSORS_LENGTH_BYTES), err));
+    TRY(api_layout_copy(out,
+                        bytes_of(header.data + API_SAFETENSORS_LENGTH_BYTES,
+                                 header.size - API_SAFETENSORS_LENGTH_BYTES),
+                        err));
     return lend_in_order(what, entries, out, err);
 }
 

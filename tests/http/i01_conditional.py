@@ -1,6 +1,7 @@
 """ETag, If-None-Match, If-Match, Range: RFC 9110."""
 
 import formats
+from ranged import parts_of
 
 np = formats.np
 RAW = {"Content-Type": "application/octet-stream"}
@@ -182,26 +183,6 @@ def test_if_range(s):
         assert s.get(path, {"Range": "bytes=0-1,5-6", "If-Range": other}).expect(200).body == b"0123456789", other
     s.put("variables/r:value", b"9876543210", RAW).expect(200)
     assert s.get(path, {"Range": "bytes=0-1", "If-Range": tag}).expect(200).body == b"9876543210"
-
-
-def parts_of(reply):
-    """[(begin, end, whole, bytes)] of a multipart/byteranges body, read as RFC 9110 14.6 says, to its last byte."""
-    kind, _, boundary = reply.headers["content-type"].partition("; boundary=")
-    assert kind == "multipart/byteranges" and len(boundary) >= 24 and "content-range" not in reply.headers, str(reply)
-    assert int(reply.headers["content-length"]) == len(reply.body)
-    mark, end = b"--" + boundary.encode(), f"\r\n--{boundary}--\r\n".encode()
-    assert reply.body.startswith(mark) and reply.body.endswith(end), str(reply)
-    parts = []
-    for part in (b"\r\n" + reply.body[:-len(end)]).split(b"\r\n" + mark)[1:]:
-        head, blank, data = part.partition(b"\r\n\r\n")
-        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        assert blank and sorted(fields) == [b"Content-Range", b"Content-Type"], fields
-        unit, numbers = fields[b"Content-Range"].decode().split(" ")
-        span, whole = numbers.split("/")
-        begin, last = map(int, span.split("-"))
-        assert unit == "bytes" and len(data) == last + 1 - begin
-        parts.append((begin, last + 1, int(whole), data))
-    return parts
 
 
 def test_several_ranges_come_as_parts(s):

@@ -51,7 +51,7 @@ def report(name, failure, s):
 
 
 def run_test(name, function, s):
-    """None, or what went wrong."""
+    """None, or what went wrong, or session.Skipped."""
     signal.alarm(int(TEST_SECONDS * s.patience))
     try:
         if s.server.process is None:
@@ -62,6 +62,8 @@ def run_test(name, function, s):
         if s.server.process is not None and s.server.process.poll() is not None:
             raise AssertionError(f"the server ended by itself: {s.server.process.poll()}")
         return None
+    except session.Skipped as skipped:
+        return skipped
     except Timeout:
         return report(name, f"not finished after {TEST_SECONDS * s.patience} s\n{traceback.format_exc()}", s)
     except Exception:  # pylint: disable=broad-except
@@ -97,7 +99,9 @@ def run_file(options):
                 continue
             s.model = f"t{index}"
             failure = run_test(name, function, s)
-            if failure:
+            if isinstance(failure, session.Skipped):
+                print(f"skip http/{module.__name__} {name}: {failure}")
+            elif failure:
                 failures.append(failure)
             else:
                 passed += 1

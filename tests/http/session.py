@@ -22,6 +22,10 @@ FOUND = re.compile(r"ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:
 PR_SET_PDEATHSIG = 1
 
 
+class Skipped(Exception):
+    """Raised by a test that has nothing to ask here; the text is the reason."""
+
+
 def die_with_parent():
     """In the child: whatever ends the test run ends the server too."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-/* Runs of bytes of files, sets of them by name, and layouts of what is sent. */
+/* Runs of bytes of files, sets of them by name, layouts of what is sent, and where it is from. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "api/file/file_set.h"
+#include "api/origin.h"
 #include "api/wire/layout.h"
+#include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
 enum { ARENA_BYTES = 1 << 20 };
@@ -144,6 +146,81 @@ a_layout_keeps_its_files_and_spans_in_order(void **state)
     assert_int_equal(layout.span_count, span);
 }
 
+static void
+a_layout_knows_the_sums_of_what_is_copied_or_has_one(void **state)
+{
+    struct bytes spans[] = {bytes_of("abc", 3), bytes_of("defg", 4), bytes_of("hi", 2)};
+    struct tensor_set_entry entries[] = {
+        {.size = 7, .span_count = 2, .has_crc32c = true, .crc32c = crc32c(0, "abcdefg", 7)},
+        {.size = 2, .span_first = 2, .span_count = 1},
+        {.size = 0, .span_first = 3, .has_crc32c = true},
+    };
+    const struct tensor_set set = {
+        .entries = entries, .entry_count = 3, .spans = spans, .span_count = 3};
+    AUTO(arena) arena;
+    struct api_layout layout, wrapped;
+    const struct api_layout_file *file;
+    uint32_t crc = 0;
+
+    (void)state;
+    arena_init(&arena, ARENA_BYTES);
+    api_layout_init(&layout, &arena);
+    assert_int_equal(api_layout_file(&layout, "before", NULL), OK);
+    assert_int_equal(api_layout_lend(&layout, bytes_of_text("lent"), NULL), OK);
+    assert_int_equal(api_layout_file(&layout, "file", NULL), OK);
+    assert_int_equal(api_layout_copy(&layout, bytes_of_text("head"), NULL), OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(api_layout_entry(&layout, &set, i, NULL), OK);
+    api_layout_init(&wrapped, &arena);
+    assert_int_equal(api_layout_file(&wrapped, "archive", NULL), OK);
+    assert_int_equal(api_layout_lend_file(&wrapped, &layout, 1, NULL), OK);
+    file = &wrapped.files[0];
+    assert_int_equal(file->size, 13);
+    assert_int_equal(file->span_count, 4);
+    assert_int_equal(file->sum_count, 3);
+    assert_true(api_sums_crc32c(wrapped.sums, 3, (struct api_range){0, 11}, &crc));
+    assert_int_equal(crc, crc32c(0, "headabcdefg", 11));
+    assert_false(api_sums_crc32c(wrapped.sums, 3, (struct api_range){0, 13}, &crc));
+    assert_int_equal(layout.files[0].sum_count, 1);
+    assert_int_equal(layout.files[1].sum_first, 1);
+    assert_memory_equal(wrapped.spans[2].data, "defg", 4);
+}
+
+static void
+must_be_pairs(const struct bytes *pairs, size_t count, const char *text)
+{
+    char out[512] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < 2 * count; i++)
+        used += (size_t)snprintf(out + used, sizeof out - used, "%.*s%s", (int)pairs[i].size,
+                                 (const char *)pairs[i].data, i % 2 ? " " : "=");
+    assert_string_equal(out, text);
+}
+
+static void
+where_a_set_is_from_goes_before_what_was_imported(void **state)
+{
+    const struct bytes imported[] = {
+        bytes_of_text("step"),  bytes_of_text("9"), bytes_of_text("zeta"), bytes_of_text("z"),
+        bytes_of_text("model"), bytes_of_text("x"), bytes_of_text("a"),    bytes_of_text("b")};
+    struct api_origin origin = {.model = "m", .revision = UINT64_MAX, .step = INT64_MIN};
+    const struct bytes *pairs = NULL;
+    AUTO(arena) arena;
+    size_t count = 0;
+
+    (void)state;
+    arena_init(&arena, ARENA_BYTES);
+    assert_int_equal(api_origin_metadata(&origin, NULL, 0, &arena, &pairs, &count, NULL), OK);
+    must_be_pairs(pairs, count, "model=m revision=18446744073709551615 ");
+    assert_int_equal(api_origin_metadata(&origin, imported, 4, &arena, &pairs, &count, NULL), OK);
+    must_be_pairs(pairs, count, "a=b model=m revision=18446744073709551615 step=9 zeta=z ");
+    origin.has_step = true;
+    assert_int_equal(api_origin_metadata(&origin, imported, 4, &arena, &pairs, &count, NULL), OK);
+    must_be_pairs(pairs, count,
+                  "a=b model=m revision=18446744073709551615 step=-9223372036854775808 zeta=z ");
+}
+
 int
 main(void)
 {
@@ -152,6 +229,8 @@ main(void)
         cmocka_unit_test(a_stream_gives_all_of_it_and_then_nothing),
         cmocka_unit_test(files_are_found_by_name),
         cmocka_unit_test(a_layout_keeps_its_files_and_spans_in_order),
+        cmocka_unit_test(a_layout_knows_the_sums_of_what_is_copied_or_has_one),
+        cmocka_unit_test(where_a_set_is_from_goes_before_what_was_imported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

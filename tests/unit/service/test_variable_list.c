@@ -186,6 +186,48 @@ several_values_come_in_the_order_asked_for(void **state)
     tensor_set_drop(&set);
 }
 
+/* Whether it is among those that are read or not. */
+static void
+values_come_with_the_step_that_the_model_counts(void **state)
+{
+    static const int64_t big = INT64_C(1) << 53 | 1;
+    static const int32_t small = -7;
+    static const int64_t two[] = {1, 2};
+    static const float f = 3;
+    static const struct {
+        enum dtype dtype;
+        uint32_t rank;
+        int dim;
+        const void *data;
+        bool has_step;
+        int64_t step;
+    } cases[] = {{DTYPE_INT64, 0, 0, &big, true, INT64_C(1) << 53 | 1},
+                 {DTYPE_INT32, 0, 0, &small, true, -7},
+                 {DTYPE_INT64, 1, 2, two, false, 0},
+                 {DTYPE_INT64, 1, 1, two, false, 0},
+                 {DTYPE_FLOAT32, 0, 0, &f, false, 0}};
+    struct domain *d = *state;
+    struct tensor_set set = {0};
+
+    create_literal(d, "a", DTYPE_INT32, scalar(), &small);
+    initialize_all(d);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct shape shape = cases[i].rank ? exprs_shape(1, cases[i].dim) : scalar();
+
+        declare(d, "global_step", cases[i].dtype, shape);
+        WORKS(variable_read_many(d->service, MODEL, NULL, 0, "a", &set, &d->f->err), &d->f->err);
+        assert_false(set.has_step); /* it has no value yet */
+        tensor_set_drop(&set);
+        assign(d, "global_step", cases[i].dtype, shape, cases[i].data);
+        WORKS(variable_read_many(d->service, MODEL, NULL, 0, "a", &set, &d->f->err), &d->f->err);
+        assert_int_equal(set.entry_count, 1);
+        assert_int_equal(set.has_step, cases[i].has_step);
+        assert_true(set.step == cases[i].step);
+        tensor_set_drop(&set);
+        delete_variable(d, "global_step");
+    }
+}
+
 static void
 several_values_are_refused_together(void **state)
 {
@@ -227,6 +269,7 @@ main(void)
         DOMAIN_TEST(pages_join_whatever_their_size),
         DOMAIN_TEST(a_list_refuses_what_no_name_can_be_and_stops_when_told),
         DOMAIN_TEST(several_values_come_in_the_order_asked_for),
+        DOMAIN_TEST(values_come_with_the_step_that_the_model_counts),
         DOMAIN_TEST(several_values_are_refused_together),
     };
 
