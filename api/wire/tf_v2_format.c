@@ -1,0 +1,12 @@
+/* TensorFlow's V2 checkpoints as a format of sets. */
+#include "api/wire/tf_v2.h"
+
+const struct api_wire_format api_wire_tf_v2 = {
+    .name = "tf_v2",
+    .media_type = "application/vnd.tensorflow.checkpoint-v2",
+    .extension = "",
+    .many_files = true,
+    .claims = api_tf_v2_claims,
+    .open = api_tf_v2_open,
+    .unfit = api_tf_v2_unfit,
+};
