@@ -66,7 +66,7 @@ look_up(struct value_family *family, const struct store_view *view, const struct
     bool found;
 
     TRY(store_cursor_open(view, store_key_bytes(&prefix), (struct bytes){NULL, 0}, &cursor, err));
-    family->count = 0;
+    family->count = family->older = 0;
     for (;;) {
         TRY(store_cursor_next(cursor, &found, &key, &record, err));
         if (!found)
@@ -74,8 +74,10 @@ look_up(struct value_family *family, const struct store_view *view, const struct
         if (!store_key_parse_family(key, &group, &id) || group != head->family || record.size != 0)
             return err_set(err, ERR_DATA_LOSS, "family %" PRIu64 " has a strange member",
                            head->family);
-        if (id != head->id)
-            TRY(add_sibling(family, id, err));
+        if (id == head->id)
+            continue;
+        family->older += id < head->id;
+        TRY(add_sibling(family, id, err));
     }
     if (family->segment == NULL)
         family->segment = mem_alloc(sizeof *family->segment, err);
@@ -91,13 +93,35 @@ value_family_is_exclusive(const struct value_head *head, const struct value_entr
     return entry->id == 0 || store_chunk_number(entry->id) > head->forked;
 }
 
-static bool
-all_exclusive(const struct value_head *head, const struct value_segment *segment)
+/* Entries whose chunks others may have. */
+static size_t
+count_open(const struct value_head *head, const struct value_segment *segment)
 {
+    size_t count = 0;
+
     for (uint32_t i = 0; i < segment->count; i++)
-        if (!value_family_is_exclusive(head, &segment->entries[i]))
-            return false;
-    return true;
+        count += !value_family_is_exclusive(head, &segment->entries[i]);
+    return count;
+}
+
+/* What the sibling has of the segment; *open counts the entries left that nobody was found for. */
+static enum err_code
+mark_sibling(struct value_family *family, const struct store_view *view,
+             const struct value_head *head, uint64_t id, const struct value_segment *segment,
+             bool *shared, size_t *open, struct err *err)
+{
+    struct value_head sibling = *head;
+
+    sibling.id = id;
+    TRY(value_segment_read(view, &sibling, segment->number, family->segment, err));
+    for (uint32_t i = 0; i < segment->count; i++) {
+        bool same =
+            segment->entries[i].id != 0 && segment->entries[i].id == family->segment->entries[i].id;
+
+        *open -= same && !shared[i] && !value_family_is_exclusive(head, &segment->entries[i]);
+        shared[i] |= same;
+    }
+    return OK;
 }
 
 enum err_code
@@ -105,20 +129,21 @@ value_family_mark(struct value_family *family, const struct store_view *view,
                   const struct value_head *head, const struct value_segment *segment,
                   bool shared[VALUE_SEGMENT_ENTRIES], struct err *err)
 {
-    struct value_head sibling = *head;
+    size_t open = count_open(head, segment), older, younger;
 
     memset(shared, 0, VALUE_SEGMENT_ENTRIES * sizeof shared[0]);
-    if (all_exclusive(head, segment))
-        return OK;
-    if (!family->known)
+    if (open > 0 && !family->known)
         TRY(look_up(family, view, head, err));
-    for (size_t member = 0; member < family->count; member++) {
-        sibling.id = family->ids[member];
-        TRY(value_segment_read(view, &sibling, segment->number, family->segment, err));
-        for (uint32_t i = 0; i < segment->count; i++)
-            if (segment->entries[i].id != 0 &&
-                segment->entries[i].id == family->segment->entries[i].id)
-                shared[i] = true;
+    /* From the nearest outwards: what a list shares it shares most likely with the one that it was
+     * forked from, or with the one that was forked from it. */
+    older = younger = family->older;
+    while (open > 0 && (older > 0 || younger < family->count)) {
+        if (older > 0)
+            TRY(mark_sibling(family, view, head, family->ids[--older], segment, shared, &open,
+                             err));
+        if (open > 0 && younger < family->count)
+            TRY(mark_sibling(family, view, head, family->ids[younger++], segment, shared, &open,
+                             err));
     }
     return OK;
 }

@@ -9,9 +9,10 @@
 
 /* The other members of a family. Owns; release with value_family_drop. */
 struct value_family {
-    bool known; /* siblings were looked up */
-    uint64_t *ids;
+    bool known;    /* siblings were looked up */
+    uint64_t *ids; /* ascending */
     size_t count, capacity;
+    size_t older;                  /* of them made before this list */
     struct value_segment *segment; /* scratch */
 };
 

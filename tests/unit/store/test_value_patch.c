@@ -83,6 +83,38 @@ a_chunk_a_fork_still_has_outlives_a_change_in_place(void **state)
     free(changed);
 }
 
+/* Five forks that all have the first chunk anew lie between the two that share it. */
+static void
+a_chunk_that_only_the_farthest_of_the_family_has_too_stays(void **state)
+{
+    enum { FORKS = 5, FIRST = 1, LAST = FIRST + FORKS + 1, LATER = LAST + 1 };
+    struct fixture *f = *state;
+    uint8_t *bytes = make_bytes(MANY_BYTES, 4), *changed = make_bytes(MANY_BYTES, 4);
+
+    (void)build(f, FIRST, bytes_of(bytes, MANY_BYTES), STORE_CLASS_BULK, MANY_BYTES);
+    for (uint8_t name = FIRST + 1; name < LAST; name++) {
+        copy_owner(f, FIRST, name);
+        patch_owner(f, name, 0, "another", 7);
+    }
+    changed[300000]++;
+    copy_owner(f, FIRST, LAST);
+    patch_owner(f, LAST, 300000, changed + 300000, 1);
+    patch_owner(f, LAST, 0, "another", 7); /* in place: the first one's chunk, farthest back */
+    owner_must_hold(f, FIRST, bytes_of(bytes, MANY_BYTES));
+    verify_must_find_nothing(f);
+    copy_owner(f, FIRST, LATER);
+    patch_owner(f, LATER, 300000, changed + 300000, 1);
+    drop_owner(f, FIRST); /* the latest one's chunk, farthest on */
+    owner_must_hold(f, LATER, bytes_of(changed, MANY_BYTES));
+    assert_int_equal(verify_must_find_nothing(f).chunks, 4 + FORKS + 3);
+    for (uint8_t name = FIRST + 1; name <= LATER; name++)
+        drop_owner(f, name);
+    assert_int_equal(verify_must_find_nothing(f).values, 0);
+    chunks_must_become(f, 0);
+    free(bytes);
+    free(changed);
+}
+
 static void
 small_values_are_changed_and_forked_too(void **state)
 {
@@ -354,6 +386,7 @@ main(void)
         STORE_TEST(a_value_with_one_reference_is_changed_in_place),
         STORE_TEST(a_shared_value_is_forked_and_shares_what_was_not_touched),
         STORE_TEST(a_chunk_a_fork_still_has_outlives_a_change_in_place),
+        STORE_TEST(a_chunk_that_only_the_farthest_of_the_family_has_too_stays),
         STORE_TEST(small_values_are_changed_and_forked_too),
         STORE_TEST(a_constant_fill_of_any_size_has_its_bytes_and_no_chunks),
         STORE_TEST(elements_that_do_not_divide_are_refused),
