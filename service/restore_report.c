@@ -100,8 +100,11 @@ judge_unexpected(const struct restore_report *report, const struct checkpoint_re
                        "tensor '%s' of checkpoint '%s' has no variable '%s' to go to (%zu such): "
                        "name those to restore, or \"on_extra\": \"skip\", or \"create\": true",
                        first->tensor, spec->name, first->variable, unexpected->count);
-    TRY(name_check("variable", first->variable, err));
-    return OK;
+    if (name_check("variable", first->variable, err) == OK)
+        return OK;
+    err_prefix(err, "tensor '%s' of checkpoint '%s' cannot become a variable (%zu such)",
+               first->tensor, spec->name, unexpected->count);
+    return ERR_INVALID_ARGUMENT;
 }
 
 static enum err_code

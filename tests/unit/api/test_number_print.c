@@ -308,10 +308,38 @@ integers_print_as_they_are(void **state)
     assert_memory_equal(text, "18446744073709551615", 20);
 }
 
+static void
+digits_must_be(int count, const char *digits, const int *point, const char *expected,
+               int expected_point)
+{
+    assert_int_equal(count, strlen(expected));
+    assert_memory_equal(digits, expected, strlen(expected));
+    assert_int_equal(*point, expected_point);
+}
+
+/* The digits alone: what the text is made of. */
+static void
+digits_have_no_zeros_at_either_end(void **state)
+{
+    char out[API_NUMBER_BYTES_MAX];
+    int point = 7;
+
+    (void)state;
+    digits_must_be(api_number_digits_f64(0.0, out, &point), out, &point, "", 0);
+    digits_must_be(api_number_digits_f64(-0.00125, out, &point), out, &point, "125", -2);
+    digits_must_be(api_number_digits_f64(1e23, out, &point), out, &point, "1", 24);
+    digits_must_be(api_number_digits_f64(1.0 / 3, out, &point), out, &point, "3333333333333333", 0);
+    digits_must_be(api_number_digits_f32(1200.0f, out, &point), out, &point, "12", 4);
+    digits_must_be(api_number_digits_f32(0.1f, out, &point), out, &point, "1", 0);
+    digits_must_be(api_number_digits_f16(0x7bff, out, &point), out, &point, "655", 5);
+    digits_must_be(api_number_digits_f16(0x8001, out, &point), out, &point, "6", -7);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digits_have_no_zeros_at_either_end),
         cmocka_unit_test(printed_float32_is_the_shortest_that_reads_back),
         cmocka_unit_test(printed_float64_is_the_shortest_that_reads_back),
         cmocka_unit_test(printed_sixteen_bit_floats_are_the_shortest_that_read_back),
