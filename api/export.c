@@ -1,7 +1,10 @@
 #include "api/export.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "api/file/tar_write.h"
+#include "api/file/zip_write.h"
 #include "api/negotiate.h"
 #include "api/text.h"
 #include "store/base/alloc.h"
@@ -51,17 +54,31 @@ take_word(struct api_request *rq, const char *argument, const char *first, const
 }
 
 enum err_code
+api_export_options_take(struct api_request *rq, struct api_export_options *out, struct err *err)
+{
+    bool deflated = false, zip = false;
+
+    TRY(take_word(rq, "compression", "none", "deflate", &deflated, err));
+    TRY(take_word(rq, "container", "tar", "zip", &zip, err));
+    TRY(take_word(rq, "on_unsupported", "error", "skip", &out->skip_unsupported, err));
+    TRY(api_negotiate_npy_v2(rq, &out->npy_v2, err));
+    out->compression = deflated ? API_WIRE_DEFLATED : API_WIRE_STORED;
+    if (api_request_query(rq, "container").data != NULL)
+        out->container = zip ? API_CONTAINER_ZIP : API_CONTAINER_TAR;
+    if (deflated && !out->format->deflates && !zip)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "compression=deflate is for npz and for container=zip, not for %s",
+                       out->format->name);
+    return OK;
+}
+
+enum err_code
 api_export_options_of_query(struct api_request *rq, struct api_reply *rp,
                             struct api_export_options *out, struct err *err)
 {
-    bool deflated = false;
-
     *out = (struct api_export_options){.format = NULL};
     TRY(take_format(rq, rp, &out->format, err));
-    TRY(take_word(rq, "compression", "none", "deflate", &deflated, err));
-    TRY(take_word(rq, "on_unsupported", "error", "skip", &out->skip_unsupported, err));
-    out->compression = deflated ? API_WIRE_DEFLATED : API_WIRE_STORED;
-    return OK;
+    return api_export_options_take(rq, out, err);
 }
 
 /* --- making --- */
@@ -86,6 +103,9 @@ sort_out(const struct api_export_options *options, struct api_export_made *made,
         const struct tensor_set_entry *entry = &set->entries[i];
         const char *reason = options->format->unfit(bytes_of_text(entry->name), &entry->type);
 
+        if (options->npy_v2 == API_NPY_V2_BFLOAT16 && options->format->holds_v2 &&
+            entry->type.dtype == DTYPE_BFLOAT16)
+            reason = NULL;
         if (reason == NULL) {
             set->entries[kept++] = *entry;
             continue;
@@ -150,6 +170,7 @@ api_export_make(struct api_request *rq, const struct api_export *what, struct te
         .metadata_count = what->metadata_count,
         .name = what->name,
         .compression = what->options.compression,
+        .npy_v2 = what->options.npy_v2,
         .modified_ms = what->modified_ms,
     };
 
@@ -176,14 +197,44 @@ release_made(void *owner)
     mem_free(owner);
 }
 
+/* Several files, or one when the client says so, into an archive. */
+static enum err_code
+wrap(struct api_request *rq, const struct api_export *what, struct api_export_made *made,
+     const char **media_type, struct err *err)
+{
+    struct api_zip_options how = {
+        .deflate =
+            what->options.compression == API_WIRE_DEFLATED && !what->options.format->deflates,
+        .modified_ms = what->modified_ms,
+    };
+    bool zip = what->options.container == API_CONTAINER_ZIP;
+    struct api_layout files = made->layout;
+    char name[NAME_BYTES_MAX + 8];
+
+    *media_type = what->options.format->media_type;
+    if (what->options.container == API_CONTAINER_UNSAID && !what->options.format->many_files)
+        return OK;
+    snprintf(name, sizeof name, "%s.%s", what->name, zip ? "zip" : "tar");
+    api_layout_init(&made->layout, api_request_arena(rq));
+    *media_type = zip ? "application/zip" : "application/x-tar";
+    if (!zip)
+        return api_tar_write(&files, what->modified_ms, name, &made->layout, err);
+    if (how.deflate && made->scratch == NULL)
+        TRY(scratch_open(api_request_service(rq), &made->scratch, err));
+    how.scratch = made->scratch;
+    return api_zip_write(&files, &how, name, &made->layout, err);
+}
+
 enum err_code
 api_export_reply(struct api_request *rq, struct api_reply *rp, const struct api_export *what,
                  struct tensor_set *set, struct err *err)
 {
     AUTO(api_export_made) made = {0};
     struct api_export_made *owned;
+    const char *media_type = NULL;
 
     TRY(api_export_make(rq, what, set, &made, err));
+    TRY(wrap(rq, what, &made, &media_type, err));
     CHECK(made.layout.file_count == 1);
     TRY(api_reply_header(rp, "Content-Disposition", err, "attachment; filename=\"%s\"",
                          made.layout.files[0].name));
@@ -194,6 +245,6 @@ api_export_reply(struct api_request *rq, struct api_reply *rp, const struct api_
     if (owned == NULL)
         return ERR_NO_MEMORY;
     *owned = TAKE(made);
-    return api_reply_spans(rq, rp, what->options.format->media_type, owned->layout.spans,
-                           owned->layout.span_count, owned, release_made, err);
+    return api_reply_spans(rq, rp, media_type, owned->layout.spans, owned->layout.span_count, owned,
+                           release_made, err);
 }

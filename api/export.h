@@ -6,18 +6,28 @@
 #include "api/reply.h"
 #include "api/wire/format.h"
 
+/* What several files are sent in: tar, unless the client says. */
+enum api_container { API_CONTAINER_UNSAID, API_CONTAINER_TAR, API_CONTAINER_ZIP };
+
 /* How a client wants it. */
 struct api_export_options {
     const struct api_wire_format *format;
     enum api_wire_compression compression;
+    enum api_container container;
+    enum api_npy_v2 npy_v2;
     bool skip_unsupported; /* leave out what the format cannot hold; else it is an error */
 };
 
-/* ?format= (or Accept), ?compression= and ?on_unsupported= of a route that lists them. */
+/* ?format= (or Accept), ?compression=, ?container=, ?npy_v2= and ?on_unsupported= of a route that
+ * lists them. */
 ERR_MUST_CHECK enum err_code api_export_options_of_query(struct api_request *rq,
                                                          struct api_reply *rp,
                                                          struct api_export_options *out,
                                                          struct err *err);
+
+/* The same but for the format, which is there already. */
+ERR_MUST_CHECK enum err_code
+api_export_options_take(struct api_request *rq, struct api_export_options *out, struct err *err);
 
 /* What goes out. */
 struct api_export {

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "api/chars.h"
+#include "api/describe.h"
 #include "api/file/unpack.h"
+#include "api/negotiate.h"
 #include "api/text.h"
 #include "store/base/scope.h"
 
@@ -76,6 +78,7 @@ api_import_options_of_query(struct api_request *rq, struct api_import_options *o
     TRY(take_format(api_request_query(rq, "format"), &out->format, err));
     TRY(take_text(rq, "prefix", &out->prefix, err));
     TRY(take_text(rq, "tensor", &out->tensor, err));
+    TRY(api_negotiate_npy_v2(rq, &out->npy_v2, err));
     if (choice.data == NULL || bytes_equal(choice, bytes_of_text("error")))
         return OK;
     out->skip_unsupported = bytes_equal(choice, bytes_of_text("skip"));
@@ -162,6 +165,7 @@ begin(struct api_request *rq, const struct api_import_options *options, struct a
         .stream_size = UINT64_MAX,
         .prefix = options->prefix,
         .tensor = options->tensor != NULL ? options->tensor : "arr_0",
+        .npy_v2 = options->npy_v2,
     };
     return out->format == NULL ? format_of_type(rq, &out->format, err) : OK;
 }
@@ -324,4 +328,23 @@ api_import_open_files(struct api_request *rq, const struct api_file_set *files,
     TRY(begin(rq, options, out, err));
     out->files = *files;
     return open_files(out, options, err);
+}
+
+enum err_code
+api_import_tell_skipped(const struct api_import *import, json_t *json, struct err *err)
+{
+    const struct api_wire_catalog *catalog = &import->reader.catalog;
+    json_t *array = json_array();
+
+    TRY(api_json_set(json, "skipped", array, err));
+    for (size_t i = 0; i < catalog->refused_count; i++) {
+        char name[API_SHOWN_BYTES_MAX + 1];
+
+        TRY(api_json_push(array,
+                          json_pack("{s:s, s:s}", "name",
+                                    api_text_shown(catalog->refused[i].name, name), "reason",
+                                    catalog->refused[i].reason),
+                          err));
+    }
+    return OK;
 }

@@ -12,9 +12,10 @@ struct api_import_options {
     const char *prefix;                   /* which of several checkpoints; NULL: there is one */
     const char *tensor;                   /* the name of an array that comes without one */
     bool skip_unsupported; /* leave out tensors that cannot be kept; else they are an error */
+    enum api_npy_v2 npy_v2;
 };
 
-/* ?format=, ?prefix=, ?tensor= and ?on_unsupported= of a route that lists them. */
+/* ?format=, ?prefix=, ?tensor=, ?on_unsupported= and ?npy_v2= of a route that lists them. */
 ERR_MUST_CHECK enum err_code api_import_options_of_query(struct api_request *rq,
                                                          struct api_import_options *out,
                                                          struct err *err);
@@ -42,6 +43,9 @@ ERR_MUST_CHECK enum err_code api_import_open_files(struct api_request *rq,
                                                    const struct api_file_set *files,
                                                    const struct api_import_options *options,
                                                    struct api_import *out, struct err *err);
+/* Puts "skipped": [{"name", "reason"}] into an object. */
+ERR_MUST_CHECK enum err_code api_import_tell_skipped(const struct api_import *import, json_t *json,
+                                                     struct err *err);
 void api_import_drop(struct api_import *import);
 
 #endif

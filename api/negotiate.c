@@ -7,6 +7,7 @@
 
 #include "api/chars.h"
 #include "api/state.h"
+#include "api/text.h"
 
 static const struct api_choice formats_known[API_FORMAT_COUNT] = {
     [API_FORMAT_JSON] = {"json", "application/json", NULL},
@@ -239,4 +240,18 @@ api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *ou
     return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
                    "a body of type '%.*s' is not taken here, only %s",
                    (int)(type.size < 64 ? type.size : 64), (const char *)type.data, offered);
+}
+
+enum err_code
+api_negotiate_npy_v2(struct api_request *rq, enum api_npy_v2 *out, struct err *err)
+{
+    struct bytes value = api_request_query(rq, "npy_v2");
+    char shown[API_SHOWN_BYTES_MAX + 1];
+
+    *out = value.data == NULL ? API_NPY_V2_UNKNOWN : API_NPY_V2_BFLOAT16;
+    if (value.data == NULL || bytes_equal(value, bytes_of_text("bfloat16")))
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "query argument 'npy_v2' can only be bfloat16, not '%s'",
+                   api_text_shown(value, shown));
 }

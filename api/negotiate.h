@@ -3,6 +3,7 @@
 #define API_NEGOTIATE_H
 
 #include "api/request.h"
+#include "api/wire/npy.h"
 
 enum api_format {
     API_FORMAT_JSON,
@@ -39,6 +40,10 @@ ERR_MUST_CHECK enum err_code api_negotiate_choice(struct api_request *rq, struct
  * ERR_UNSUPPORTED_MEDIA_TYPE lists what there is. */
 ERR_MUST_CHECK enum err_code api_negotiate_body(struct api_request *rq, unsigned formats,
                                                 enum api_format *out, struct err *err);
+
+/* ?npy_v2=bfloat16, on routes that list it. */
+ERR_MUST_CHECK enum err_code api_negotiate_npy_v2(struct api_request *rq, enum api_npy_v2 *out,
+                                                  struct err *err);
 
 /* The pure part, for Accept. */
 ERR_MUST_CHECK enum err_code api_negotiate_accept(struct bytes accept, unsigned formats,

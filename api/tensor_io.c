@@ -114,9 +114,11 @@ static enum err_code
 open_npy(struct api_tensor_body *body, struct err *err)
 {
     uint64_t length = api_request_body_length(body->rq);
+    enum api_npy_v2 v2 = API_NPY_V2_UNKNOWN;
 
+    TRY(api_negotiate_npy_v2(body->rq, &v2, err));
     body->bytes = api_request_body_source(body->rq);
-    TRY(api_npy_reader_open(&body->bytes, "the body",
+    TRY(api_npy_reader_open(&body->bytes, "the body", v2,
                             service_limits_of(api_request_service(body->rq))->expression_bytes_max,
                             &body->npy, err));
     body->type = body->npy.type;
@@ -182,58 +184,6 @@ api_tensor_body_open(struct api_request *rq, const struct tensor_type *hint,
     if (format == API_FORMAT_RAW)
         return open_raw(hint, out, err);
     return open_json(hint, out, err);
-}
-
-/* --- sets --- */
-
-enum { SAFETENSORS_PREFIX_BYTES = 8 };
-
-static enum err_code
-set_source(void *context, void *out, size_t size, struct err *err)
-{
-    struct api_set_body *body = context;
-
-    TRY(api_request_body_exactly(body->rq, out, size, err));
-    body->left -= size;
-    /* With the last byte, so that a body that is too long is refused before anything is committed.
-     */
-    return body->left == 0 && size > 0 ? api_request_body_end(body->rq, err) : OK;
-}
-
-enum err_code
-api_set_body_open(struct api_request *rq, struct api_set_body *out, struct err *err)
-{
-    uint64_t length = api_request_body_length(rq), size = 0, rest = UINT64_MAX;
-    uint8_t prefix[SAFETENSORS_PREFIX_BYTES], *header;
-    enum api_format format = API_FORMAT_UNKNOWN;
-
-    *out = (struct api_set_body){.rq = rq};
-    out->source = (struct tensor_source){.context = out, .read = set_source};
-    TRY(api_negotiate_body(rq, API_FORMATS(API_FORMAT_SAFETENSORS), &format, err));
-    TRY(api_request_body_exactly(rq, prefix, sizeof prefix, err));
-    for (int i = SAFETENSORS_PREFIX_BYTES - 1; i >= 0; i--)
-        size = size << 8 | prefix[i];
-    if (size > API_SAFETENSORS_HEADER_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "not a safetensors body: its header would have %" PRIu64
-                       " bytes, at most %d are legal",
-                       size, API_SAFETENSORS_HEADER_BYTES_MAX);
-    if (length != UINT64_MAX) {
-        if (size > length - sizeof prefix)
-            return err_set(err, ERR_INVALID_ARGUMENT,
-                           "not a safetensors body: its header would have %" PRIu64
-                           " bytes, the body has %" PRIu64,
-                           size, length);
-        rest = length - sizeof prefix - size;
-    }
-    header = arena_alloc(api_request_arena(rq), size, err);
-    if (header == NULL)
-        return ERR_NO_MEMORY;
-    TRY(api_request_body_exactly(rq, header, size, err));
-    TRY(api_safetensors_decode(bytes_of(header, size), rest, api_request_arena(rq), &out->header,
-                               err));
-    out->left = out->header.data_size;
-    return OK;
 }
 
 /* --- representation --- */

@@ -5,7 +5,6 @@
 #include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/wire/npy_read.h"
-#include "api/wire/safetensors.h"
 #include "service/tensor_set.h"
 #include "service/variable_write.h"
 
@@ -31,23 +30,11 @@ ERR_MUST_CHECK enum err_code api_tensor_body_open(struct api_request *rq,
                                                   struct api_tensor_body *out, struct err *err);
 void api_tensor_body_drop(struct api_tensor_body *body);
 
-/* A body that holds a set of tensors (safetensors): its header, and its bytes in the header's
- * order. */
-struct api_set_body {
-    struct api_safetensors_header header; /* borrows from the request's arena */
-    struct tensor_source source;          /* borrows from this struct and the request */
-    struct api_request *rq;
-    uint64_t left;
-};
-
-ERR_MUST_CHECK enum err_code api_set_body_open(struct api_request *rq, struct api_set_body *out,
-                                               struct err *err);
-
 /* Replies with the one tensor of `set` in `format`. Takes the set, also on failure. */
 ERR_MUST_CHECK enum err_code api_reply_tensor(struct api_request *rq, struct api_reply *rp,
                                               enum api_format format, struct tensor_set *set,
                                               struct err *err);
-/* All of them, as safetensors or JSON; metadata: pairs for safetensors. Takes the set. */
+/* All of them, as JSON or in a format of sets, which metadata (pairs) is for. Takes the set. */
 ERR_MUST_CHECK enum err_code api_reply_tensors(struct api_request *rq, struct api_reply *rp,
                                                enum api_format format, struct tensor_set *set,
                                                const struct bytes *metadata, size_t metadata_count,

@@ -174,6 +174,7 @@ reply_set(struct api_request *rq, struct api_reply *rp, enum api_format format,
         .metadata_count = metadata_count,
     };
 
+    TRY(api_export_options_take(rq, &what.options, err));
     return api_export_reply(rq, rp, &what, set, err);
 }
 
@@ -185,6 +186,7 @@ reply_one(struct api_request *rq, struct api_reply *rp, enum api_format format,
 {
     const struct tensor_type *type = &set->entries[0].type;
     struct bytes head = bytes_of("", 0);
+    enum api_npy_v2 v2 = API_NPY_V2_UNKNOWN;
     AUTO(buf) header;
 
     buf_init(&header, HEADER_BYTES_MAX);
@@ -193,7 +195,8 @@ reply_one(struct api_request *rq, struct api_reply *rp, enum api_format format,
     if (format == API_FORMAT_SAFETENSORS)
         return reply_set(rq, rp, format, set, NULL, 0, err);
     if (format == API_FORMAT_NPY) {
-        TRY(api_npy_header_encode(type, &header, err));
+        TRY(api_negotiate_npy_v2(rq, &v2, err));
+        TRY(api_npy_header_encode(type, v2, &header, err));
         TRY(to_arena(rq, &header, &head, err));
     }
     TRY(type_headers(rp, type, err));

@@ -74,24 +74,6 @@ struct imported {
 };
 
 static enum err_code
-set_skipped(json_t *json, const struct api_wire_catalog *catalog, struct err *err)
-{
-    json_t *array = json_array();
-
-    TRY(api_json_set(json, "skipped", array, err));
-    for (size_t i = 0; i < catalog->refused_count; i++) {
-        char name[API_SHOWN_BYTES_MAX + 1];
-
-        TRY(api_json_push(array,
-                          json_pack("{s:s, s:s}", "name",
-                                    api_text_shown(catalog->refused[i].name, name), "reason",
-                                    catalog->refused[i].reason),
-                          err));
-    }
-    return OK;
-}
-
-static enum err_code
 render_imported(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
                 struct err *err)
 {
@@ -103,7 +85,7 @@ render_imported(struct api_request *rq, struct api_reply *rp, const void *result
                          imported->info.name));
     TRY(api_describe_checkpoint(&imported->info, &json, err));
     TRY(api_json_set(json, "format", json_string(imported->import->format->name), err));
-    TRY(set_skipped(json, &imported->import->reader.catalog, err));
+    TRY(api_import_tell_skipped(imported->import, json, err));
     return api_reply_json(rp, imported->info.replaced ? 200 : 201, TAKE(json), err);
 }
 

@@ -5,6 +5,7 @@
 #include "api/describe.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
+#include "api/import.h"
 #include "api/origin.h"
 #include "api/outcome.h"
 #include "api/tensor_io.h"
@@ -16,7 +17,9 @@
 #define ONE_TENSOR                                                                                 \
     (API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_RAW) | API_FORMATS(API_FORMAT_NPY) |    \
      API_FORMATS(API_FORMAT_SAFETENSORS))
-#define MANY_TENSORS (API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_SAFETENSORS))
+#define MANY_TENSORS                                                                               \
+    (API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_SAFETENSORS) |                          \
+     API_FORMATS(API_FORMAT_NPZ))
 
 /* --- reading --- */
 
@@ -206,46 +209,62 @@ api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 
 /* --- writing many --- */
 
+struct assigned {
+    json_t *names;
+    const struct api_import *import;
+};
+
 static enum err_code
 render_assigned(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
                 struct err *err)
 {
+    const struct assigned *assigned = result;
+    AUTO_CALL(api_json_release) json_t *json = NULL;
+
     (void)rq;
     TRY(api_reply_revision(rp, revision, err));
-    return api_reply_json(
-        rp, 200, json_pack("{s:O, s:I}", "assigned", result, "revision", (json_int_t)revision),
-        err);
+    TRY(api_json_made(
+        json_pack("{s:O, s:I}", "assigned", assigned->names, "revision", (json_int_t)revision),
+        &json, err));
+    if (assigned->import->reader.catalog.refused_count > 0)
+        TRY(api_import_tell_skipped(assigned->import, json, err));
+    return api_reply_json(rp, 200, TAKE(json), err);
 }
 
 enum err_code
 api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct variable_assign_options how = {.trainable = true, .keep_shape = true};
-    struct api_set_body body;
+    AUTO(api_import) body = {.rq = rq};
+    struct api_import_options as;
     struct write_options options;
     struct variable_import *imports;
+    const struct api_wire_catalog *catalog = &body.reader.catalog;
     AUTO_CALL(api_json_release) json_t *names = NULL;
+    struct assigned assigned = {.import = &body};
     uint64_t revision = 0;
 
     TRY(api_request_query_bool(rq, "create", false, &how.create, err));
+    TRY(api_import_options_of_query(rq, &as, err));
     TRY(api_json_made(json_array(), &names, err));
-    TRY(api_outcome_begin(rq, render_assigned, names, &options, err));
-    TRY(api_set_body_open(rq, &body, err));
-    imports = arena_array(api_request_arena(rq), body.header.count, sizeof *imports, err);
+    assigned.names = names;
+    TRY(api_outcome_begin(rq, render_assigned, &assigned, &options, err));
+    TRY(api_import_open_body(rq, &as, &body, err));
+    imports = arena_array(api_request_arena(rq), catalog->count, sizeof *imports, err);
     if (imports == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < body.header.count; i++) {
-        const struct api_safetensors_entry *entry = &body.header.entries[i];
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct api_wire_tensor *entry = &catalog->tensors[i];
 
         TRY(name_check_tensor(entry->name, err));
         imports[i].name = arena_text(api_request_arena(rq), entry->name, err);
         if (imports[i].name == NULL)
             return ERR_NO_MEMORY;
         imports[i].type = entry->type;
-        imports[i].size = entry->end - entry->begin;
+        imports[i].size = entry->size;
         TRY(api_json_push(names, json_string(imports[i].name), err));
     }
     TRY(variable_assign_many(api_request_service(rq), api_request_model(rq), imports,
-                             body.header.count, &body.source, &how, &options, &revision, err));
+                             catalog->count, &body.reader.source, &how, &options, &revision, err));
     return api_outcome_reply(rq, rp, revision, err);
 }

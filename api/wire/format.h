@@ -10,6 +10,7 @@
 #include "api/byte_source.h"
 #include "api/file/file_set.h"
 #include "api/wire/layout.h"
+#include "api/wire/npy.h"
 #include "service/scratch.h"
 #include "service/tensor/tensor.h"
 #include "service/tensor_set.h"
@@ -61,6 +62,7 @@ struct api_wire_input {
     struct scratch *scratch;
     const char *prefix; /* which of several checkpoints in the files; NULL: there must be one */
     const char *tensor; /* name of a tensor that comes without one; never NULL */
+    enum api_npy_v2 npy_v2;
 };
 
 /* Owned: api_wire_reader_drop. */
@@ -88,6 +90,7 @@ struct api_wire_export {
     size_t metadata_count;
     const char *name; /* of the checkpoint, as a file name: no slashes */
     enum api_wire_compression compression;
+    enum api_npy_v2 npy_v2;
     uint64_t modified_ms;    /* what archives tell of their members' age */
     struct scratch *scratch; /* for bytes that have to be made; borrowed, outlives the layout */
 };
@@ -112,6 +115,8 @@ struct api_wire_format {
                                           struct api_layout *out, struct err *err);
     /* NULL when the format can hold such a tensor, else why not. NULL: as write says. */
     const char *(*unfit)(struct bytes name, const struct tensor_type *type);
+    bool deflates; /* minds `compression` */
+    bool holds_v2; /* can hold bfloat16 as API_NPY_V2_BFLOAT16 says, whatever unfit says */
 };
 
 enum { API_WIRE_SNIFF_BYTES = 64 };

@@ -19,7 +19,8 @@ enum {
     V1_PREFIX_BYTES = 10,
     ALIGNMENT = 64,
     TOKEN_TEXT_BYTES_MAX = 40, /* of a token, in messages */
-    LITERAL_BYTES_MAX = 1024,  /* of a header we write: 32 dimensions of 15 digits */
+    PARTS_DEPTH_MAX = 16,
+    LITERAL_BYTES_MAX = 1024, /* of a header we write: 32 dimensions of 15 digits */
 };
 
 static const char magic[] = "\x93NUMPY";
@@ -67,6 +68,7 @@ struct token {
 
 struct lexer {
     struct bytes left;
+    enum api_npy_v2 v2;
 };
 
 static bool
@@ -174,6 +176,50 @@ unexpected(const struct token *token, const char *wanted, struct err *err)
 
 /* --- values -------------------------------------------------------------------------------- */
 
+/* A dtype of parts: a list or tuple, passed over to its end. `token` is its first bracket. */
+static enum err_code
+skip_parts(struct lexer *lexer, struct token token, struct err *err)
+{
+    char closes[PARTS_DEPTH_MAX];
+    size_t depth = 0;
+
+    for (;; token = next_token(lexer)) {
+        if (token.kind == TOKEN_END || token.kind == TOKEN_BAD)
+            return unexpected(&token, "the end of a dtype", err);
+        if (token.kind != TOKEN_SIGN)
+            continue;
+        if (strchr("([{", token.text.data[0]) != NULL) {
+            if (depth == PARTS_DEPTH_MAX)
+                return err_set(err, ERR_INVALID_ARGUMENT,
+                               "npy: a dtype of more than %d parts inside one another",
+                               PARTS_DEPTH_MAX);
+            closes[depth++] = (char)(token.text.data[0] == '('   ? ')'
+                                     : token.text.data[0] == '[' ? ']'
+                                                                 : '}');
+        } else if (strchr(")]}", token.text.data[0]) != NULL) {
+            if (!is_sign(&token, closes[--depth]))
+                return unexpected(&token, "the bracket that closes", err);
+            if (depth == 0)
+                return OK;
+        }
+    }
+}
+
+/* The dtype of a type code; DTYPE_UNSET: none of ours. */
+static enum dtype
+dtype_of_code(struct bytes code, enum api_npy_v2 v2)
+{
+    for (unsigned i = 0; i < DTYPE_COUNT; i++) {
+        const char *descr = dtype_info((enum dtype)i)->npy_descr;
+
+        if (descr != NULL && bytes_equal(code, bytes_of_text(descr + 1)))
+            return (enum dtype)i;
+    }
+    if (v2 == API_NPY_V2_BFLOAT16 && bytes_equal(code, bytes_of_text("V2")))
+        return DTYPE_BFLOAT16;
+    return DTYPE_UNSET;
+}
+
 /* NumPy's type codes: byte order, kind, size. */
 static enum err_code
 read_descr(struct lexer *lexer, struct api_npy_header *out, struct err *err)
@@ -183,34 +229,28 @@ read_descr(struct lexer *lexer, struct api_npy_header *out, struct err *err)
     struct bytes code = token.text;
     char order = '|';
 
-    if (is_sign(&token, '[') || is_sign(&token, '('))
-        return err_set(err, ERR_INVALID_ARGUMENT, "npy: structured dtypes are not supported");
+    if (is_sign(&token, '[') || is_sign(&token, '(')) {
+        snprintf(out->refused, sizeof out->refused, "structured dtypes are not supported");
+        return skip_parts(lexer, token, err);
+    }
     if (token.kind != TOKEN_STRING)
         return unexpected(&token, "the text of a dtype", err);
     if (code.size > 0 && memchr("<>|=", code.data[0], 4) != NULL) {
         order = (char)code.data[0];
         code = bytes_of(code.data + 1, code.size - 1);
     }
-    for (unsigned i = 0; i < DTYPE_COUNT; i++) {
-        const char *descr = dtype_info((enum dtype)i)->npy_descr;
-
-        if (descr == NULL || !bytes_equal(code, bytes_of_text(descr + 1)))
-            continue;
-        out->type.dtype = (enum dtype)i;
-        out->big_endian = order == '>' && dtype_size((enum dtype)i) > 1;
+    out->type.dtype = dtype_of_code(code, lexer->v2);
+    out->big_endian = order == '>';
+    if (out->type.dtype != DTYPE_UNSET)
         return OK;
-    }
-    if (bytes_equal(code, bytes_of_text("V2")))
-        return err_set(
-            err, ERR_INVALID_ARGUMENT,
-            "npy: dtype '%s' has no meaning of its own; bfloat16 written by NumPy looks so: "
-            "send it as safetensors",
-            token_text(&token, text));
-    return err_set(
-        err, ERR_INVALID_ARGUMENT,
-        "npy: dtype '%s' is not supported: bool, integers to 64 bits, float16 to float64 "
-        "and complex are",
-        token_text(&token, text));
+    snprintf(out->refused, sizeof out->refused,
+             bytes_equal(code, bytes_of_text("V2"))
+                 ? "dtype '%s' has no meaning of its own; if it is bfloat16, which NumPy writes "
+                   "so, say npy_v2=bfloat16"
+                 : "dtype '%s' is not supported: bool, integers to 64 bits, float16 to float64 and "
+                   "complex are",
+             token_text(&token, text));
+    return OK;
 }
 
 static enum err_code
@@ -310,10 +350,11 @@ read_dict(struct lexer *lexer, struct api_npy_header *out, struct err *err)
 }
 
 enum err_code
-api_npy_header_decode(struct bytes header, struct api_npy_header *out, struct err *err)
+api_npy_header_look(struct bytes header, enum api_npy_v2 v2, struct api_npy_header *out,
+                    struct err *err)
 {
     struct api_npy_header decoded = {.big_endian = false};
-    struct lexer lexer;
+    struct lexer lexer = {.v2 = v2};
     size_t size = 0, before;
 
     TRY(api_npy_header_size(header, &size, err));
@@ -323,25 +364,39 @@ api_npy_header_decode(struct bytes header, struct api_npy_header *out, struct er
     before = header.data[6] == 1 ? V1_PREFIX_BYTES : API_NPY_PREFIX_BYTES;
     lexer.left = bytes_of(header.data + before, size - before);
     TRY(read_dict(&lexer, &decoded, err));
+    if (decoded.refused[0] == '\0' && dtype_size(decoded.type.dtype) == 1)
+        decoded.big_endian = false;
     *out = decoded;
     return OK;
+}
+
+enum err_code
+api_npy_header_decode(struct bytes header, enum api_npy_v2 v2, struct api_npy_header *out,
+                      struct err *err)
+{
+    TRY(api_npy_header_look(header, v2, out, err));
+    return out->refused[0] == '\0' ? OK
+                                   : err_set(err, ERR_INVALID_ARGUMENT, "npy: %s", out->refused);
 }
 
 /* --- writing ------------------------------------------------------------------------------- */
 
 enum err_code
-api_npy_header_encode(const struct tensor_type *type, struct buf *out, struct err *err)
+api_npy_header_encode(const struct tensor_type *type, enum api_npy_v2 v2, struct buf *out,
+                      struct err *err)
 {
     const struct dtype_info *info = dtype_info(type->dtype);
+    const char *descr = info->npy_descr;
     AUTO(buf) literal = {0};
     size_t whole;
     uint8_t *room = NULL;
 
-    if (info->npy_descr == NULL)
+    if (type->dtype == DTYPE_BFLOAT16 && v2 == API_NPY_V2_BFLOAT16)
+        descr = "|V2";
+    if (descr == NULL)
         return err_set(err, ERR_NOT_ACCEPTABLE, "npy has no name for %s", info->name);
     buf_init(&literal, LITERAL_BYTES_MAX);
-    TRY(buf_printf(&literal, err, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                   info->npy_descr));
+    TRY(buf_printf(&literal, err, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr));
     for (uint32_t i = 0; i < type->shape.rank; i++)
         TRY(buf_printf(&literal, err, i == 0 ? "%" PRIu64 : ", %" PRIu64, type->shape.dims[i]));
     TRY(buf_append_text(&literal, type->shape.rank == 1 ? ",), }" : "), }", err));

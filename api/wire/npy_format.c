@@ -40,8 +40,8 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
         return ERR_NO_MEMORY;
     out->state = reader;
     out->drop = drop_reader;
-    TRY(api_npy_reader_open(input->stream, "the file", input->limits->memory_bytes_max, reader,
-                            err));
+    TRY(api_npy_reader_open(input->stream, "the file", input->npy_v2,
+                            input->limits->memory_bytes_max, reader, err));
     tensor = arena_array(input->arena, 1, sizeof *tensor, err);
     if (tensor == NULL)
         return ERR_NO_MEMORY;

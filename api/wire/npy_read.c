@@ -40,7 +40,8 @@ turn_round(struct api_npy_reader *reader, uint64_t memory_bytes_max, struct err 
 
 /* Byte for byte what the header needs: what follows is the array's. */
 static enum err_code
-read_header(struct api_npy_reader *reader, struct api_npy_header *header, struct err *err)
+read_header(struct api_npy_reader *reader, enum api_npy_v2 v2, struct api_npy_header *header,
+            struct err *err)
 {
     AUTO(buf) text = {0};
     uint8_t *room = NULL;
@@ -59,17 +60,17 @@ read_header(struct api_npy_reader *reader, struct api_npy_header *header, struct
         buf_commit(&text, size - API_NPY_PREFIX_BYTES);
     }
     reader->header_bytes = size;
-    return api_npy_header_decode(buf_bytes(&text), header, err);
+    return api_npy_header_decode(buf_bytes(&text), v2, header, err);
 }
 
 enum err_code
-api_npy_reader_open(const struct api_byte_source *source, const char *place,
+api_npy_reader_open(const struct api_byte_source *source, const char *place, enum api_npy_v2 v2,
                     uint64_t memory_bytes_max, struct api_npy_reader *out, struct err *err)
 {
     AUTO(api_npy_reader) reader = {.source = source, .place = place};
     struct api_npy_header header;
 
-    TRY(read_header(&reader, &header, err));
+    TRY(read_header(&reader, v2, &header, err));
     reader.type = header.type;
     reader.size = tensor_type_bytes(&header.type);
     reader.swap = header.big_endian;

@@ -20,7 +20,8 @@ struct api_npy_reader {
 /* Reads the header. What is column-major is read whole, and must not be over memory_bytes_max / 2
  * (expression_max_bytes): ERR_PAYLOAD_TOO_LARGE. */
 ERR_MUST_CHECK enum err_code api_npy_reader_open(const struct api_byte_source *source,
-                                                 const char *place, uint64_t memory_bytes_max,
+                                                 const char *place, enum api_npy_v2 v2,
+                                                 uint64_t memory_bytes_max,
                                                  struct api_npy_reader *out, struct err *err);
 void api_npy_reader_drop(struct api_npy_reader *reader);
 /* The next `size` bytes: whole elements, of at most what is left. Row-major little-endian. */

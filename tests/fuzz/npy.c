@@ -17,10 +17,10 @@ encode_again(const struct tensor_type *type)
     size_t size = 0;
 
     buf_init(&out, API_NPY_HEADER_BYTES_MAX);
-    CHECK(api_npy_header_encode(type, &out, NULL) == OK);
+    CHECK(api_npy_header_encode(type, API_NPY_V2_UNKNOWN, &out, NULL) == OK);
     CHECK(out.size % 64 == 0);
     CHECK(api_npy_header_size(buf_bytes(&out), &size, NULL) == OK && size == out.size);
-    CHECK(api_npy_header_decode(buf_bytes(&out), &again, NULL) == OK);
+    CHECK(api_npy_header_decode(buf_bytes(&out), API_NPY_V2_UNKNOWN, &again, NULL) == OK);
     CHECK(tensor_type_equal(&again.type, type) && !again.big_endian && !again.fortran_order);
 }
 
@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t data_size;
     struct err err = ERR_INIT;
 
-    if (api_npy_header_decode(bytes_of(data, size), &header, &err) != OK) {
+    if (api_npy_header_decode(bytes_of(data, size), API_NPY_V2_UNKNOWN, &header, &err) != OK) {
         CHECK(err.code != OK && err.text[0] != '\0');
         return 0;
     }

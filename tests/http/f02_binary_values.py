@@ -150,7 +150,7 @@ def test_unsupported_bodies_are_415_and_say_what_is_supported(s):
     s.make("w", [1.0])
     for method, path, kind in (("PUT", "variables/w:value", "text/csv"), ("PUT", "variables/w", "image/png"),
                                ("POST", "variables/w:assign", "text/plain"), ("POST", "variables", "application/xml"),
-                               ("PUT", "values", "application/x-tar"), ("PUT", "variables/w:value", "nonsense")):
+                               ("PUT", "values", "application/x-cpio"), ("PUT", "variables/w:value", "nonsense")):
         reply = s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", (), method, path, "1", {"Content-Type": kind})
         assert "application/" in reply.body.decode(), str(reply)
 

@@ -26,7 +26,7 @@ load(struct bytes file, struct api_npy_header *header, struct tensor *out, struc
     if (prefix.size > API_NPY_PREFIX_BYTES)
         prefix.size = API_NPY_PREFIX_BYTES;
     if (api_npy_header_size(prefix, &size, err) != OK ||
-        api_npy_header_decode(file, header, err) != OK)
+        api_npy_header_decode(file, API_NPY_V2_UNKNOWN, header, err) != OK)
         return false;
     if (file.size - size != tensor_type_bytes(&header->type)) {
         (void)err_set(err, ERR_INVALID_ARGUMENT, "%zu bytes of data", file.size - size);
@@ -155,7 +155,7 @@ decode_literal(const char *literal, struct api_npy_header *header, struct err *e
     data[8] = (uint8_t)length;
     data[9] = (uint8_t)(length >> 8);
     memcpy(data + 10, literal, length);
-    code = api_npy_header_decode(bytes_of(data, 10 + length), header, err);
+    code = api_npy_header_decode(bytes_of(data, 10 + length), API_NPY_V2_UNKNOWN, header, err);
     free(data);
     return code;
 }
@@ -297,8 +297,9 @@ headers_cut_anywhere_are_refused(void **state)
         assert_int_equal(decode_literal(cut, &header, NULL), ERR_INVALID_ARGUMENT);
     }
     for (size_t size = 0; size < 128; size++)
-        assert_int_equal(api_npy_header_decode(bytes_of(file.data, size), &header, NULL),
-                         ERR_INVALID_ARGUMENT);
+        assert_int_equal(
+            api_npy_header_decode(bytes_of(file.data, size), API_NPY_V2_UNKNOWN, &header, NULL),
+            ERR_INVALID_ARGUMENT);
     free(file.data);
 }
 
@@ -324,14 +325,15 @@ written_headers_are_numpys_own_and_read_back(void **state)
         size_t size = 0;
 
         buf_init(&out, 4096);
-        assert_int_equal(api_npy_header_encode(&rows[i].type, &out, NULL), OK);
+        assert_int_equal(api_npy_header_encode(&rows[i].type, API_NPY_V2_UNKNOWN, &out, NULL), OK);
         assert_int_equal(out.size, 128);
         assert_memory_equal(out.data, "\x93NUMPY\1\0\x76\0", 10);
         assert_memory_equal(out.data + 10, rows[i].literal, strlen(rows[i].literal));
         assert_int_equal(out.data[127], '\n');
         assert_int_equal(api_npy_header_size(buf_bytes(&out), &size, NULL), OK);
         assert_int_equal(size, 128);
-        assert_int_equal(api_npy_header_decode(buf_bytes(&out), &header, NULL), OK);
+        assert_int_equal(api_npy_header_decode(buf_bytes(&out), API_NPY_V2_UNKNOWN, &header, NULL),
+                         OK);
         assert_true(tensor_type_equal(&header.type, &rows[i].type));
         assert_false(header.big_endian || header.fortran_order);
     }
@@ -353,7 +355,7 @@ every_dtype_is_written_or_refused_by_name(void **state)
         for (uint32_t d = 0; d < SHAPE_RANK_MAX; d++)
             type.shape.dims[d] = d == 7 ? 70368744177664 : 1;
         buf_init(&out, 4096);
-        code = api_npy_header_encode(&type, &out, &err);
+        code = api_npy_header_encode(&type, API_NPY_V2_UNKNOWN, &out, &err);
         if (dtype_info(type.dtype)->npy_descr == NULL) {
             assert_int_equal(code, ERR_NOT_ACCEPTABLE);
             assert_non_null(strstr(err.text, dtype_name(type.dtype)));
@@ -361,7 +363,8 @@ every_dtype_is_written_or_refused_by_name(void **state)
         }
         assert_int_equal(code, OK);
         assert_int_equal(out.size % 64, 0);
-        assert_int_equal(api_npy_header_decode(buf_bytes(&out), &header, NULL), OK);
+        assert_int_equal(api_npy_header_decode(buf_bytes(&out), API_NPY_V2_UNKNOWN, &header, NULL),
+                         OK);
         assert_true(tensor_type_equal(&header.type, &type));
         written++;
     }
