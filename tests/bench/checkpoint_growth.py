@@ -116,8 +116,9 @@ def grown_of(bench, mode, kind, http, server, total):
     time.sleep(SETTLE_SECONDS)
     kept = file_bytes(server)
     again_changed, _, again_times, again = save_many(http, server, kind, source, saves + 1, max(1, saves // 2))
-    bench.rows.append({"what": f"growth, {kind.what}", "durability": mode, "bytes": total, "saves": saves, "changed_bytes": changed,
-                       "growth_bytes": growth, "ratio": growth / changed, "change_ms": changes, "save_ms": times,
+    bench.rows.append({"what": f"growth, {kind.what}", "durability": mode, "bytes": total, "saves": saves,
+                       "changed_bytes": changed, "growth_bytes": growth, "ratio": growth / changed,
+                       "change_ms": changes, "save_ms": times,
                        "delete_ms": deletes, "file_bytes": [whole, kept], "again": [again_changed, again, again_times],
                        "anonymous_memory": server.memory()["RssAnon"]})
     checkpoints.show(f"{saves} checkpoints, {kind.what}", mode, f"{growth >> 20} MiB more for {changed >> 20} MiB changed, "

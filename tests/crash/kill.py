@@ -23,6 +23,7 @@ import client  # noqa: E402
 import formats  # noqa: E402
 import session  # noqa: E402
 from workload import MODEL, STAMPED, STAMP_COUNT, State, TRAINED, Worker, Wrong  # noqa: E402
+from workload_calls import CALLS, made_saver, saver_of  # noqa: E402
 
 np = formats.np
 MODES = ("commit", "interval=50")
@@ -62,7 +63,12 @@ def found_states(http_client, workers):
         tensors = {}
         for tensor in get(http_client, f"/checkpoints/{name}").json["tensors"]:
             tensors[tensor["name"]] = get(http_client, f"/checkpoints/{name}:value?tensor={tensor['name']}&format=raw").body
-        states[name.split("-")[0]].checkpoints[name] = tensors
+        state = states[name.split("-")[0]]
+        state.checkpoints[name], state.marks[name] = tensors, (checkpoint["pinned"], checkpoint["labels"])
+    for saver in listed(http_client, "savers"):
+        told = get(http_client, f"/savers/{saver['name']}").json
+        states[saver["name"].split("/")[0]].savers[saver["name"]] = {
+            field: told[field] for field in ("max_to_keep", "last_checkpoints", "latest")}
     return states
 
 
@@ -147,6 +153,9 @@ def begin(server, workers):
                 "op": "zeros", "shape": [count]}}).expect(201)
             worker.state.trained[name] = bytes(4 * count)
     http_client.request("POST", f"{MODEL}:initialize", {"only_uninitialized": True}).expect(200)
+    for worker in workers:
+        body, worker.state.savers[saver_of(worker)] = made_saver(worker)
+        http_client.request("PUT", f"{MODEL}/savers/{saver_of(worker)}", body).expect(201)
     http_client.close()
 
 
@@ -223,7 +232,7 @@ def main():
     source = random.Random(options.seed)
     binary = os.path.abspath(options.server)
     server = session.Server(binary, (), 5 if "/tsan/" in binary or "/asan/" in binary else 1)
-    workers = [Worker(index, source.random()) for index in range(options.workers)]
+    workers = [Worker(index, source.random(), CALLS) for index in range(options.workers)]
     print(f"seed {options.seed}, {options.rounds} rounds, {options.workers} workers, durability {' and '.join(MODES)} in turn",
           flush=True)
     kept = options.keep

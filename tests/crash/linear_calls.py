@@ -172,8 +172,8 @@ def restore(client, source, _):
     checkpoint = source.choice(CHECKPOINTS)
     names = source.choice([sorted(SHAPES), sorted(ACCOUNTS), sorted(PAIR), ["weight", "n/1"]])
     call = Call(client, "restore", [[name, "copy", kept(checkpoint, name)] for name in names])
-    return Request(call, "POST", f"/checkpoints/{checkpoint}:restore", {"variables": names} if len(names) < len(SHAPES) else {}, {},
-                   committed(call))
+    body = {"variables": names} if len(names) < len(SHAPES) else {}
+    return Request(call, "POST", f"/checkpoints/{checkpoint}:restore", body, {}, committed(call))
 
 
 def transfer_and_save(client, source, _):
@@ -181,7 +181,8 @@ def transfer_and_save(client, source, _):
     change, ops = moved(source)
     checkpoint = source.choice(CHECKPOINTS)
     call = Call(client, "transfer and save", change + saved(checkpoint))
-    return Request(call, "POST", ":run", {"ops": ops + [{"op": "save", "name": checkpoint, "overwrite": True}]}, {}, committed(call))
+    ops.append({"op": "save", "name": checkpoint, "overwrite": True})
+    return Request(call, "POST", ":run", {"ops": ops}, {}, committed(call))
 
 
 def read_checkpoint(client, source, _):
