@@ -10,6 +10,7 @@ import vectors_initializers  # noqa: F401
 import vectors_optimizers  # noqa: F401
 import vectors_partitions  # noqa: F401
 import vectors_random
+import vectors_savers  # noqa: F401
 import vectors_updates  # noqa: F401
 import vectors_variables  # noqa: F401
 import vectors_versions
@@ -20,7 +21,7 @@ RANDOM = vectors_case.load("tf-random-vectors.json")
 
 def run_case(s, case, number):
     vectors_versions.check(case)
-    vectors_case.Case(s, case, number).run()
+    return vectors_case.Case(s, case, number).run()
 
 
 def run_kind(s, kind):
@@ -81,6 +82,10 @@ def test_what_optimizers_refuse(s):
 
 def test_slots(s):
     run_kind(s, "slots")
+
+
+def test_saver(s):
+    run_kind(s, "saver")
 
 
 def test_moving_averages(s):

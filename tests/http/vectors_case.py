@@ -108,8 +108,9 @@ class Case:
         self.initials = {}    # initial values, as JSON
         self.kept = {}        # values of variables whose last update was refused
         self.tensors = {}     # expressions by name
-        self.savers = {}      # name -> create_saver step
-        self.checkpoints = {}  # path -> (model, name)
+        self.checkpoints = {}  # name -> the model that it was saved in
+        self.last_saver = None
+        self.left_out = []    # why, of each step that is
         self.fresh()
 
     # --- models ---
@@ -119,6 +120,10 @@ class Case:
         self.models += 1
         self.s.model = f"case-{self.number}-{self.models}"
         self.s.put("", fields).expect(201)
+
+    def leave_out(self, reason):
+        """The step asks for something that is not here; the others of its case go on."""
+        self.left_out.append(reason)
 
     # --- what is wanted ---
 
@@ -217,6 +222,9 @@ class Case:
                 handler(self, each)
             except AssertionError as wrong:
                 raise AssertionError(f"step {number} {short(each)}\n{wrong}") from None
+        if steps is None and len(self.left_out) == len(self.case["steps"]):
+            raise Skip(self.left_out[0])
+        return self.left_out
 
 
 def said_otherwise(text, detail):
@@ -233,10 +241,11 @@ class Tally:
 
     def __init__(self, kind):
         self.kind, self.passed, self.skipped, self.failed = kind, 0, [], []
+        self.left_out = []  # steps of cases that passed
 
     def take(self, name, run):
         try:
-            run()
+            self.left_out += [(name, reason) for reason in run() or []]
             self.passed += 1
         except Skip as skip:
             self.skipped.append((name, str(skip)))
@@ -248,4 +257,6 @@ class Tally:
         print(f"kind {self.kind}: {self.passed} passed, {len(self.skipped)} skipped{failed}")
         for name, reason in self.skipped:
             print(f"     skipped {name}: {reason}")
+        for name, reason in self.left_out:
+            print(f"     a step of {name} left out: {reason}")
         assert not self.failed, f"kind {self.kind}\n" + "\n".join(f"* {n}: {text}" for n, text in self.failed)

@@ -1,4 +1,4 @@
-"""Steps about partitioned variables, and about savers as far as those need them."""
+"""Steps about partitioned variables."""
 
 from vectors_case import step
 from vectors_variables import create, initial_value
@@ -36,46 +36,3 @@ def create_partitioned(case, tell):
                      ("expect_full_name", info["name"]),
                      ("expect_names", [part["name"] + ":0" for part in parts])):
         assert tell.get(key, got) == got, f"{key}: expected {tell[key]}, got {got}"
-
-
-# --- savers ---
-
-def checkpoint_name(path):
-    """Paths of a test's scratch directory, as names."""
-    return path.replace("${ABS}", "ABS").lstrip("/")
-
-
-@step("create_saver")
-def create_saver(case, tell):
-    case.savers[tell["saver"]] = tell
-
-
-def saved_variables(case, saver):
-    chosen = case.savers[saver].get("var_list")
-    return {} if chosen is None else {"variables": chosen}
-
-
-@step("save")
-def save(case, tell):
-    name = checkpoint_name(tell["path"])
-    fields = {"name": name, "overwrite": True, **saved_variables(case, tell["saver"])}
-    if tell.get("global_step") is not None:
-        fields["global_step"] = tell["global_step"]
-    reply = case.s.post("checkpoints", fields)
-    if case.outcome(reply, tell):
-        case.checkpoints[reply.json["name"]] = case.s.model
-
-
-@step("restore")
-def restore(case, tell):
-    name = checkpoint_name(tell["path"])
-    source = {"model": case.checkpoints.get(name, case.s.model), "name": name}
-    case.outcome(case.s.post(":restore", {"checkpoint": source, **saved_variables(case, tell["saver"])}), tell)
-
-
-@step("expect_checkpoint_names")
-def expect_checkpoint_names(case, tell):
-    name = checkpoint_name(tell["path"])
-    path = f"/v1/models/{case.checkpoints[name]}/checkpoints/{name}"
-    got = sorted(tensor["name"] for tensor in case.s.get(path).expect(200).json["tensors"])
-    assert got == sorted(tell["names"]), f"expected {tell['names']}, got {got}"
