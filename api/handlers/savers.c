@@ -1,5 +1,8 @@
 /* Savers: make, change, build, look, list, delete. Saving through one is a verb of runs, restoring
  * is with the other restores. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
@@ -115,14 +118,16 @@ enum err_code
 api_saver_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(saver_info) info = {0};
+    char representation[32];
     json_t *json = NULL;
     bool done = false;
 
     TRY(saver_get(api_request_service(rq), api_request_model(rq), api_request_name(rq), &info,
                   err));
-    /* What another saver, or somebody by hand, did to its checkpoints is part of what is told. */
-    TRY(api_reply_etag(rq, rp, info.record.revision, info.latest[0] == '\0' ? "saver" : info.latest,
-                       &done, err));
+    /* What others did to its checkpoints is part of what is told. */
+    snprintf(representation, sizeof representation, "saver-%016" PRIx64,
+             bytes_hash(BYTES_HASH_BEGIN, bytes_of_text(info.latest)));
+    TRY(api_reply_etag(rq, rp, info.record.revision, representation, &done, err));
     if (done)
         return OK;
     TRY(api_describe_saver(&info, &json, err));

@@ -3,7 +3,10 @@
 import threading
 import time
 
+import formats
 from saving import checkpoints, fill, is_whole, last, latest, save, saver
+
+np = formats.np
 
 
 # --- which stay ----------------------------------------------------------------------------------
@@ -233,6 +236,34 @@ def test_a_run_that_fails_or_is_a_rehearsal_removes_nothing(s):
     s.refuses(400, "INVALID_ARGUMENT", (), "POST", ":run", {"ops": ops + [{"op": "assign", "variable": "v1", "value": [1]}]})
     s.refuses(404, "NOT_FOUND", "ghost", "POST", ":run", {"ops": ops + [{"op": "save", "saver": "ghost", "name": "c"}]})
     assert checkpoints(s) == ["a"] and last(s) == ["a"]
+
+
+def test_longest_names(s):
+    fill(s)
+    saver(s, 255 * "s", max_to_keep=1)
+    for last_letter in "ab":
+        save(s, 254 * "c" + last_letter, 255 * "s")
+    about = s.get("savers/" + 255 * "s").expect(200)
+    assert about.json["last_checkpoints"] == [254 * "c" + "b"]
+    s.get("savers/" + 255 * "s", {"If-None-Match": about.etag}).expect(304)
+    s.refuses(400, "INVALID_ARGUMENT", "255", "POST", f"savers/{255 * 's'}:save", {"name": 254 * "c", "global_step": 1})
+    s.refuses(400, "INVALID_ARGUMENT", (), "PUT", "savers/" + 256 * "s", {})
+
+
+def test_very_many_variables(s):
+    """More than a commit takes: such a save is made ahead of it."""
+    count = 2500
+    tensors = {f"layer{i:04}/w": ("float32", [2], np.full(2, i, "<f4").tobytes()) for i in range(count)}
+    s.put_ok("values?create=true", formats.safetensors_write(tensors), {"Content-Type": "application/vnd.safetensors"})
+    saver(s, max_to_keep=1)
+    save(s, "a").expect(201)
+    s.put("variables/layer2499/w:value", [7, 7]).expect(200)
+    told = save(s, "b").expect(201).json
+    assert told["tensors"] == count and told["removed"] == ["a"] and checkpoints(s) == ["b"]
+    s.put("variables/layer2499/w:value", [0, 0]).expect(200)
+    assert len(s.post("savers/s:restore", {"checkpoint": "latest"}).expect(200).json["restored"]) == count
+    assert s.value("layer2499/w") == [7, 7]
+    is_whole(s)
 
 
 # --- over time -----------------------------------------------------------------------------------
