@@ -16,6 +16,9 @@ uint16_t half_of_double(double value);
 float bfloat16_to_float(uint16_t bits);
 uint16_t bfloat16_of_float(float value);
 uint16_t bfloat16_of_double(double value);
+/* float8 numbers, which float32 holds exactly. */
+float tensor_float_of_e4m3fn(uint8_t bits);
+float tensor_float_of_e5m2(uint8_t bits);
 
 /* Whether `from` can be cast to `to`. */
 bool tensor_cast_known(enum dtype from, enum dtype to);

@@ -98,6 +98,39 @@ bfloat16_narrow(float value)
     return (uint16_t)((int32_t)(bits & 0x7FFFFFFF) > FLOAT_INFINITY ? nan : rounded);
 }
 
+/* No infinities: all ones are NaN. Subnormal: an integer of 2^-9s. */
+static inline float
+e4m3fn_widen(uint8_t bits)
+{
+    uint32_t sign = (uint32_t)(bits & 0x80) << 24, magnitude = bits & 0x7F;
+    uint32_t normal = (magnitude << 20) + ((uint32_t)(127 - 7) << 23);
+    uint32_t tiny = float_bits((float)(int32_t)magnitude * 0x1p-9f);
+    uint32_t nan = (uint32_t)FLOAT_INFINITY | FLOAT_QUIET;
+
+    return bits_float(sign | pick(magnitude < 8, tiny, pick(magnitude == 0x7F, nan, normal)));
+}
+
+float
+tensor_float_of_e4m3fn(uint8_t bits)
+{
+    return e4m3fn_widen(bits);
+}
+
+VECTOR_CLONES void
+tensor_floats_of_e4m3fn(const uint8_t *in, float *out, uint64_t count)
+{
+    VECTOR_LOOP
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = e4m3fn_widen(in[i]);
+}
+
+/* The upper byte of a half. */
+float
+tensor_float_of_e5m2(uint8_t bits)
+{
+    return half_to_float((uint16_t)(bits << 8));
+}
+
 float
 half_to_float(uint16_t half)
 {
