@@ -91,6 +91,20 @@ ERR_MUST_CHECK enum err_code value_copy(struct value_reader *reader, uint64_t of
  * recipe makes is made for it. */
 ERR_MUST_CHECK enum err_code value_crc32c(struct value_reader *reader, uint32_t *out,
                                           struct err *err);
+/* A piece of a value as it is kept. */
+struct value_piece {
+    uint64_t offset; /* of its first byte in the value */
+    uint64_t size;
+    uint64_t chunk;  /* id of the chunk it is; 0: it is none */
+    uint32_t crc32c; /* of a chunk's bytes */
+    bool is_gap;     /* made of a pattern or a recipe */
+};
+/* The piece that holds the byte at `offset` (< size). Looks at the list only. */
+ERR_MUST_CHECK enum err_code value_piece_at(struct value_reader *reader, uint64_t offset,
+                                            struct value_piece *out, struct err *err);
+/* Whether the gaps of two values, if they have any, are made alike: the same bytes at the same
+ * offset. Of values of chunks. */
+bool value_gaps_equal(const struct value_reader *a, const struct value_reader *b);
 /* Whether no change of a few bytes rewrites more than a rows chunk or a record. */
 bool value_reader_in_rows(const struct value_reader *reader);
 /* Whether it is a fill or a recipe from end to end, and has no chunk. Of a value of chunks. */

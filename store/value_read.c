@@ -129,6 +129,15 @@ part_of(struct bytes whole, uint64_t skip, uint64_t size_max)
     return bytes_of(whole.data + skip, (size_t)(size < size_max ? size : size_max));
 }
 
+static enum err_code
+check_offset(const struct value_reader *reader, uint64_t offset, struct err *err)
+{
+    if (offset < reader->ref.size)
+        return OK;
+    return err_set(err, ERR_OUT_OF_RANGE, "byte %" PRIu64 " of a value of %" PRIu64 " bytes",
+                   offset, reader->ref.size);
+}
+
 enum err_code
 value_run(struct value_reader *reader, uint64_t offset, uint64_t size_max, struct bytes *out,
           bool *pattern, struct err *err)
@@ -138,9 +147,7 @@ value_run(struct value_reader *reader, uint64_t offset, uint64_t size_max, struc
     struct bytes whole = reader->record;
     struct place place;
 
-    if (offset >= reader->ref.size)
-        return err_set(err, ERR_OUT_OF_RANGE, "byte %" PRIu64 " of a value of %" PRIu64 " bytes",
-                       offset, reader->ref.size);
+    TRY(check_offset(reader, offset, err));
     *is_pattern = false;
     if (reader->ref.kind == VALUE_INLINE)
         whole = bytes_of(reader->ref.bytes, (size_t)reader->ref.size);
@@ -173,6 +180,35 @@ copy_gap(struct value_reader *reader, const struct place *place, uint64_t offset
     TRY(gap_bytes(reader, place, &whole, err));
     memcpy(to, whole.data + (offset - place->span.offset), (size_t)size);
     return OK;
+}
+
+enum err_code
+value_piece_at(struct value_reader *reader, uint64_t offset, struct value_piece *out,
+               struct err *err)
+{
+    struct place place;
+
+    TRY(check_offset(reader, offset, err));
+    *out = (struct value_piece){.size = reader->ref.size};
+    if (reader->ref.kind != VALUE_CHUNKS)
+        return OK;
+    TRY(locate(reader, offset, &place, err));
+    *out = (struct value_piece){.offset = place.span.offset,
+                                .size = place.span.length,
+                                .chunk = place.entry.id,
+                                .crc32c = place.entry.crc,
+                                .is_gap = place.entry.id == 0};
+    return OK;
+}
+
+bool
+value_gaps_equal(const struct value_reader *a, const struct value_reader *b)
+{
+    const struct value_head *x = a->head, *y = b->head;
+
+    return x->pattern.size == y->pattern.size && x->recipe.size == y->recipe.size &&
+           memcmp(x->pattern.bytes, y->pattern.bytes, sizeof x->pattern.bytes) == 0 &&
+           memcmp(x->recipe.bytes, y->recipe.bytes, x->recipe.size) == 0;
 }
 
 /* Copies what one chunk has of [offset, offset + *size); *size becomes how much that was. */
