@@ -15,7 +15,7 @@ struct api_page {
     const char *after; /* NULL: from the first */
     size_t size;
     bool more;
-    char last[NAME_BYTES_MAX + 1];
+    char last[NAME_TENSOR_BYTES_MAX + 1]; /* the longest names of all */
 };
 
 ERR_MUST_CHECK enum err_code api_page_begin(struct api_request *rq, struct api_page *out,

@@ -90,7 +90,8 @@ ERR_MUST_CHECK enum err_code store_get(const struct store_view *view, struct byt
 ERR_MUST_CHECK enum err_code store_cursor_open(const struct store_view *view, struct bytes prefix,
                                                struct bytes after, struct store_cursor **out,
                                                struct err *err);
-/* *found false at the end. key and value borrow until the next call on this cursor. */
+/* *found false at the end. key and value borrow until the next call on this cursor. After
+ * ERR_DATA_LOSS *key is that of the damaged record, and the next call goes on behind it. */
 ERR_MUST_CHECK enum err_code store_cursor_next(struct store_cursor *cursor, bool *found,
                                                struct bytes *key, struct bytes *value,
                                                struct err *err);
