@@ -6,14 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "service/tensor/convert.h"
-#include "service/tensor/half.h"
+#include "service/tensor/widen.h"
 #include "service/tensor/vector.h"
 #include "store/base/check.h"
 
 VECTOR_FILE
 
-enum { LANES = KERNEL_DIFFERENCE_LANES, HALF = LANES / 2, BLOCK_PARTS = 512 };
+enum { LANES = KERNEL_DIFFERENCE_LANES, HALF = LANES / 2, BLOCK_PARTS = KERNEL_WIDEN_MAX };
 
 typedef double doubles __attribute__((vector_size(HALF * sizeof(double))));
 typedef int64_t masks __attribute__((vector_size(HALF * sizeof(int64_t))));
@@ -188,98 +187,14 @@ subtract_uint64(const uint64_t *a, const uint64_t *b, uint64_t count, double *ou
         out[i] = (double)(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
 }
 
-#define WIDEN_RUN(name, type)                                                                      \
-    VECTOR_CLONES static void name(const void *in, double *out, uint64_t count)                    \
-    {                                                                                              \
-        const type *from = in;                                                                     \
-                                                                                                   \
-        VECTOR_LOOP                                                                                \
-        for (uint64_t i = 0; i < count; i++)                                                       \
-            out[i] = (double)from[i];                                                              \
-    }
-
-WIDEN_RUN(widen_float, float)
-WIDEN_RUN(widen_int8, int8_t)
-WIDEN_RUN(widen_int16, int16_t)
-WIDEN_RUN(widen_int32, int32_t)
-WIDEN_RUN(widen_int64, int64_t)
-WIDEN_RUN(widen_uint8, uint8_t)
-WIDEN_RUN(widen_uint16, uint16_t)
-WIDEN_RUN(widen_uint32, uint32_t)
-WIDEN_RUN(widen_uint64, uint64_t)
-
-static void
-widen_double(const void *in, double *out, uint64_t count)
-{
-    memcpy(out, in, (size_t)count * sizeof *out);
-}
-
-static void
-widen_half(const void *in, double *out, uint64_t count)
-{
-    float floats[BLOCK_PARTS];
-
-    half_to_floats(in, floats, count);
-    widen_float(floats, out, count);
-}
-
-static void
-widen_bfloat16(const void *in, double *out, uint64_t count)
-{
-    float floats[BLOCK_PARTS];
-
-    bfloat16_to_floats(in, floats, count);
-    widen_float(floats, out, count);
-}
-
-static void
-widen_e4m3fn(const void *in, double *out, uint64_t count)
-{
-    float floats[BLOCK_PARTS];
-
-    tensor_floats_of_e4m3fn(in, floats, count);
-    widen_float(floats, out, count);
-}
-
-static void
-widen_e5m2(const void *in, double *out, uint64_t count)
-{
-    const uint8_t *from = in;
-    uint16_t halves[BLOCK_PARTS];
-
-    for (uint64_t i = 0; i < count; i++)
-        halves[i] = (uint16_t)(from[i] << 8);
-    widen_half(halves, out, count);
-}
-
-/* At most BLOCK_PARTS. */
-typedef void widen_run(const void *in, double *out, uint64_t count);
-
-static widen_run *const widen[DTYPE_COUNT] = {
-    [DTYPE_FLOAT16] = widen_half,
-    [DTYPE_BFLOAT16] = widen_bfloat16,
-    [DTYPE_FLOAT32] = widen_float,
-    [DTYPE_FLOAT64] = widen_double,
-    [DTYPE_INT8] = widen_int8,
-    [DTYPE_INT16] = widen_int16,
-    [DTYPE_INT32] = widen_int32,
-    [DTYPE_INT64] = widen_int64,
-    [DTYPE_UINT8] = widen_uint8,
-    [DTYPE_UINT16] = widen_uint16,
-    [DTYPE_UINT32] = widen_uint32,
-    [DTYPE_UINT64] = widen_uint64,
-    [DTYPE_FLOAT8_E4M3FN] = widen_e4m3fn,
-    [DTYPE_FLOAT8_E5M2] = widen_e5m2,
-};
-
 static void
 make_block(struct block *block, enum dtype part, const void *a, const void *b, uint64_t count)
 {
     const uint64_t whole = (count + LANES - 1) / LANES * LANES;
     const size_t missing = (size_t)(whole - count) * sizeof(double);
 
-    widen[part](a, block->p, count);
-    widen[part](b, block->q, count);
+    kernel_widen(part, a, block->p, count);
+    kernel_widen(part, b, block->q, count);
     compare(dtype_size(part), a, b, count, block->changed);
     memset(block->p + count, 0, missing);
     memset(block->q + count, 0, missing);
@@ -389,7 +304,7 @@ gather(const doubles lanes[2])
 bool
 kernel_difference_known(enum dtype dtype)
 {
-    return widen[dtype_real(dtype)] != NULL;
+    return kernel_widen_known(dtype_real(dtype));
 }
 
 void
