@@ -11,22 +11,13 @@ enum err_code
 api_file_set_add(struct api_file_set *set, struct arena *arena, struct bytes name,
                  const struct api_file *file, struct err *err)
 {
-    const char *copy;
+    struct api_file_entry *entries =
+        arena_grown(arena, set->entries, set->count, &set->capacity, sizeof *entries, err);
+    const char *copy = arena_text(arena, name, err);
 
-    if (set->count == set->capacity) {
-        size_t capacity = set->capacity > 0 ? set->capacity * 2 : 4;
-        struct api_file_entry *grown = arena_array(arena, capacity, sizeof *grown, err);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        if (set->count > 0)
-            memcpy(grown, set->entries, set->count * sizeof *grown);
-        set->entries = grown;
-        set->capacity = capacity;
-    }
-    copy = arena_text(arena, name, err);
-    if (copy == NULL)
+    if (entries == NULL || copy == NULL)
         return ERR_NO_MEMORY;
+    set->entries = entries;
     set->entries[set->count++] = (struct api_file_entry){bytes_of(copy, name.size), *file};
     return OK;
 }

@@ -8,36 +8,15 @@ api_layout_init(struct api_layout *layout, struct arena *arena)
     *layout = (struct api_layout){.arena = arena};
 }
 
-/* Room for one more item of `size` bytes; the items may move. */
-static enum err_code
-make_room(struct arena *arena, void **items, size_t count, size_t *capacity, size_t size,
-          struct err *err)
-{
-    size_t wanted = *capacity > 0 ? *capacity * 2 : 16;
-    void *grown;
-
-    if (count < *capacity)
-        return OK;
-    grown = arena_array(arena, wanted, size, err);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    if (count > 0)
-        memcpy(grown, *items, count * size);
-    *items = grown;
-    *capacity = wanted;
-    return OK;
-}
-
 enum err_code
 api_layout_file(struct api_layout *layout, const char *name, struct err *err)
 {
-    void *files = layout->files;
+    struct api_layout_file *files = arena_grown(layout->arena, layout->files, layout->file_count,
+                                                &layout->file_capacity, sizeof *files, err);
     const char *copy = arena_text(layout->arena, bytes_of_text(name), err);
 
-    if (copy == NULL)
+    if (files == NULL || copy == NULL)
         return ERR_NO_MEMORY;
-    TRY(make_room(layout->arena, &files, layout->file_count, &layout->file_capacity,
-                  sizeof *layout->files, err));
     layout->files = files;
     layout->files[layout->file_count++] = (struct api_layout_file){
         .name = copy, .span_first = layout->span_count, .sum_first = layout->sum_count};
@@ -47,14 +26,16 @@ api_layout_file(struct api_layout *layout, const char *name, struct err *err)
 static enum err_code
 add_span(struct api_layout *layout, struct bytes bytes, struct err *err)
 {
-    void *spans = layout->spans;
     struct api_layout_file *file;
+    struct bytes *spans;
 
     CHECK(layout->file_count > 0);
     if (bytes.size == 0)
         return OK;
-    TRY(make_room(layout->arena, &spans, layout->span_count, &layout->span_capacity,
-                  sizeof *layout->spans, err));
+    spans = arena_grown(layout->arena, layout->spans, layout->span_count, &layout->span_capacity,
+                        sizeof *spans, err);
+    if (spans == NULL)
+        return ERR_NO_MEMORY;
     layout->spans = spans;
     layout->spans[layout->span_count++] = bytes;
     file = &layout->files[layout->file_count - 1];

@@ -11,6 +11,7 @@ enum {
     ARENA_STEP_BYTES = 16,
     ARENA_BLOCK_FIRST_BYTES = 4096,
     ARENA_BLOCK_MAX_BYTES = 256 * 1024,
+    ARENA_LIST_FIRST = 8, /* items that a list begins with */
 };
 
 struct arena_block {
@@ -101,6 +102,24 @@ arena_array(struct arena *a, size_t count, size_t size, struct err *err)
     if (__builtin_mul_overflow(count, size, &total))
         total = SIZE_MAX;
     return arena_alloc(a, total, err);
+}
+
+void *
+arena_grown(struct arena *a, void *items, size_t count, size_t *capacity, size_t size,
+            struct err *err)
+{
+    size_t wanted = *capacity > 0 ? *capacity * 2 : ARENA_LIST_FIRST;
+    void *grown;
+
+    if (count < *capacity)
+        return items;
+    grown = arena_array(a, wanted, size, err);
+    if (grown == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(grown, items, count * size);
+    *capacity = wanted;
+    return grown;
 }
 
 char *

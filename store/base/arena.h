@@ -20,6 +20,10 @@ void *arena_alloc(struct arena *a, size_t size, struct err *err)
 /* count * size, overflow checked. */
 void *arena_array(struct arena *a, size_t count, size_t size, struct err *err)
     __attribute__((warn_unused_result));
+/* A list that grows: `items` when it has room for one more than `count`, else a copy with twice the
+ * room, and *capacity says so. */
+void *arena_grown(struct arena *a, void *items, size_t count, size_t *capacity, size_t size,
+                  struct err *err) __attribute__((warn_unused_result));
 /* NUL-terminated copy. */
 char *arena_text(struct arena *a, struct bytes text, struct err *err)
     __attribute__((warn_unused_result));

@@ -172,6 +172,32 @@ a_dropped_arena_gives_nothing_and_can_be_dropped_again(void **state)
     assert_null(a.blocks);
 }
 
+static void
+a_list_that_grows_keeps_its_items(void **state)
+{
+    struct arena arena = {0};
+    uint64_t *items = NULL;
+    size_t capacity = 0;
+
+    (void)state;
+    arena_init(&arena, 1 << 16);
+    for (size_t count = 0; count < 1000; count++) {
+        uint64_t *grown = arena_grown(&arena, items, count, &capacity, sizeof *items, NULL);
+
+        assert_non_null(grown);
+        assert_true(count < capacity);
+        items = grown;
+        items[count] = count * count;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(items[i], i * i);
+    arena.size_max = arena.used;
+    capacity = 1000;
+    assert_null(arena_grown(&arena, items, 1000, &capacity, sizeof *items, NULL));
+    assert_int_equal(capacity, 1000);
+    arena_drop(&arena);
+}
+
 int
 main(void)
 {
@@ -186,6 +212,7 @@ main(void)
         cmocka_unit_test(text_is_copied_and_ended),
         cmocka_unit_test(each_failing_allocation_leaves_the_arena_usable),
         cmocka_unit_test(a_dropped_arena_gives_nothing_and_can_be_dropped_again),
+        cmocka_unit_test(a_list_that_grows_keeps_its_items),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
