@@ -103,9 +103,8 @@ api_tf_parts_start(struct api_tf_parts *parts, struct err *err)
 
 /* --- going through the whole --------------------------------------------------------------- */
 
-/* False: that was its last run. */
-static bool
-next_run(const struct api_tf_parts *parts, struct api_tf_part *part)
+bool
+api_tf_part_next_run(const struct api_tf_parts *parts, struct api_tf_part *part)
 {
     for (uint32_t i = part->counted; i-- > 0;) {
         part->next += parts->strides[i];
@@ -139,7 +138,7 @@ api_tf_parts_next(struct api_tf_parts *parts, uint64_t count_max, size_t *part, 
     parts->position += *count;
     if (parts->run_left > 0)
         return OK;
-    if (!next_run(parts, next))
+    if (!api_tf_part_next_run(parts, next))
         parts->waiting[0] = parts->waiting[--parts->waiting_count];
     sift_down(parts, 0);
     return OK;

@@ -42,5 +42,7 @@ ERR_MUST_CHECK enum err_code api_tf_parts_start(struct api_tf_parts *parts, stru
  * ERR_INVALID_ARGUMENT where parts overlap or leave a hole. */
 ERR_MUST_CHECK enum err_code api_tf_parts_next(struct api_tf_parts *parts, uint64_t count_max,
                                                size_t *part, uint64_t *count, struct err *err);
+/* A part alone: its next run is api_tf_part.next and .run. False: that was the last one. */
+bool api_tf_part_next_run(const struct api_tf_parts *parts, struct api_tf_part *part);
 
 #endif

@@ -47,12 +47,14 @@ add_span(struct api_layout *layout, struct bytes bytes, struct err *err)
 static enum err_code
 add_sum(struct api_layout *layout, struct api_sum sum, struct err *err)
 {
-    void *sums = layout->sums;
+    struct api_sum *sums;
 
     if (sum.size == 0)
         return OK;
-    TRY(make_room(layout->arena, &sums, layout->sum_count, &layout->sum_capacity,
-                  sizeof *layout->sums, err));
+    sums = arena_grown(layout->arena, layout->sums, layout->sum_count, &layout->sum_capacity,
+                       sizeof *sums, err);
+    if (sums == NULL)
+        return ERR_NO_MEMORY;
     layout->sums = sums;
     layout->sums[layout->sum_count++] = sum;
     layout->files[layout->file_count - 1].sum_count++;

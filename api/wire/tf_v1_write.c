@@ -1,0 +1,382 @@
+/* V1 checkpoints, written byte for byte as TensorFlow's writer does: the metadata in the order in
+ * which tensors were saved, the records by key, values where they lie. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/file/proto.h"
+#include "api/file/varint.h"
+#include "api/wire/tf_v1.h"
+#include "api/wire/tf_v1_encode.h"
+#include "api/wire/tf_v1_values.h"
+#include "store/base/check.h"
+#include "store/base/scope.h"
+
+enum {
+    KEPT_SLICES_MAX = 256, /* of one tensor, that are written as they came */
+    HEAD_BYTES_MAX = 1 << 20,
+    FILE_NAME_BYTES_MAX = 512,
+};
+
+/* One slice. */
+struct record {
+    const struct tensor_set_entry *entry;
+    const struct api_extent *extents;
+    struct bytes key;
+};
+
+struct writing {
+    const struct api_wire_export *what;
+    struct arena *arena;
+    uint32_t shards;
+    struct api_tf_v1_slices_of *kept; /* as metadata tells, by name */
+    size_t kept_count;
+    bool without_versions;
+    struct record *records; /* of the file that is made */
+    size_t record_count, record_capacity;
+    struct buf metadata;
+};
+
+static void
+writing_drop(struct writing *w)
+{
+    buf_drop(&w->metadata);
+}
+
+/* --- slices -------------------------------------------------------------------------------- */
+
+/* One part: the slice. */
+static enum err_code
+part_of(const struct tensor_set_entry *entry, const struct api_extent *extents, struct arena *arena,
+        struct api_tf_parts *out, struct err *err)
+{
+    struct api_tf_slice slice = {.rank = entry->type.shape.rank};
+    uint64_t first[SHAPE_RANK_MAX];
+    struct shape part;
+
+    memcpy(slice.extents, extents, slice.rank * sizeof *extents);
+    TRY(api_tf_slice_check(&slice, &entry->type.shape, first, &part, err));
+    TRY(api_tf_parts_begin(out, arena, &entry->type.shape, 1, err));
+    return api_tf_parts_add(out, arena, first, &part, err);
+}
+
+static bool
+overlap(const struct api_tf_parts *a, const struct api_tf_parts *b)
+{
+    for (uint32_t i = 0; i < a->whole.rank; i++)
+        if (a->parts->first[i] + a->parts->dims[i] <= b->parts->first[i] ||
+            b->parts->first[i] + b->parts->dims[i] <= a->parts->first[i])
+            return false;
+    return true;
+}
+
+/* Whether slices of long ago are still the parts of this tensor. */
+static bool
+fits(const struct api_tf_v1_slices_of *kept, const struct tensor_set_entry *entry)
+{
+    struct api_tf_parts *parts;
+    AUTO(arena) arena = {0};
+    uint64_t covered = 0;
+
+    if (kept->rank != entry->type.shape.rank || kept->count == 0 || kept->count > KEPT_SLICES_MAX ||
+        (kept->count > 1 && entry->type.dtype == DTYPE_STRING))
+        return false;
+    arena_init(&arena, (size_t)1 << 20);
+    parts = arena_array(&arena, kept->count, sizeof *parts, NULL);
+    for (size_t i = 0; i < kept->count; i++) {
+        if (parts == NULL ||
+            part_of(entry, kept->extents + i * kept->rank, &arena, &parts[i], NULL) != OK)
+            return false;
+        covered += parts[i].covered;
+        for (size_t j = 0; j < i; j++)
+            if (overlap(&parts[i], &parts[j]))
+                return false;
+    }
+    return covered == shape_count(&entry->type.shape);
+}
+
+static int
+compare_name(const void *name, const void *kept)
+{
+    return bytes_compare(*(const struct bytes *)name,
+                         ((const struct api_tf_v1_slices_of *)kept)->name);
+}
+
+/* The slices that a tensor is written in: as it came, else one that is all of it. */
+static enum err_code
+slices_of(const struct writing *w, const struct tensor_set_entry *entry,
+          struct api_tf_v1_slices_of *out, struct err *err)
+{
+    struct bytes name = bytes_of_text(entry->name);
+    const struct api_tf_v1_slices_of *kept =
+        w->kept_count == 0 ? NULL
+                           : bsearch(&name, w->kept, w->kept_count, sizeof *w->kept, compare_name);
+    uint32_t rank = entry->type.shape.rank;
+    struct api_extent *extents;
+
+    if (kept != NULL && fits(kept, entry)) {
+        *out = *kept;
+        return OK;
+    }
+    extents = arena_array(w->arena, rank, sizeof *extents, err);
+    if (extents == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < rank; i++)
+        extents[i].length = API_EXTENT_WHOLE;
+    *out = (struct api_tf_v1_slices_of){name, rank, extents, 1};
+    return OK;
+}
+
+static enum err_code
+read_pairs(struct writing *w, struct err *err)
+{
+    for (size_t i = 0; i < w->what->metadata_count; i++) {
+        struct bytes name = w->what->metadata[2 * i], value = w->what->metadata[2 * i + 1];
+        struct err problem = ERR_INIT;
+
+        if (bytes_equal(name, bytes_of_text(API_TF_V1_PAIR_VERSIONS)))
+            w->without_versions = bytes_equal(value, bytes_of_text("none"));
+        if (!bytes_equal(name, bytes_of_text(API_TF_V1_PAIR_SLICES)))
+            continue;
+        /* Anybody may have written it: what is no list of slices is none. */
+        if (api_tf_v1_slices_read(value, w->arena, &w->kept, &w->kept_count, &problem) == OK)
+            continue;
+        w->kept_count = 0;
+        if (problem.code != ERR_INVALID_ARGUMENT)
+            return err_set(err, problem.code, "%s", problem.text);
+    }
+    return OK;
+}
+
+/* --- metadata and keys --------------------------------------------------------------------- */
+
+static enum err_code
+add_record(struct writing *w, const struct tensor_set_entry *entry,
+           const struct api_extent *extents, struct err *err)
+{
+    struct record *records = arena_grown(w->arena, w->records, w->record_count, &w->record_capacity,
+                                         sizeof *records, err);
+    AUTO(buf) key = {0};
+    const char *copy;
+
+    if (records == NULL)
+        return ERR_NO_MEMORY;
+    w->records = records;
+    buf_init(&key, HEAD_BYTES_MAX);
+    TRY(api_slice_key(bytes_of_text(entry->name), extents, entry->type.shape.rank, &key, err));
+    copy = arena_text(w->arena, buf_bytes(&key), err);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    records[w->record_count++] = (struct record){entry, extents, bytes_of(copy, key.size)};
+    return OK;
+}
+
+/* What the metadata says of a tensor; its slices become records. */
+static enum err_code
+add_tensor(struct writing *w, const struct tensor_set_entry *entry, struct err *err)
+{
+    AUTO(buf) message = {0}, part = {0};
+    struct api_tf_v1_slices_of slices;
+
+    buf_init(&message, HEAD_BYTES_MAX);
+    buf_init(&part, HEAD_BYTES_MAX);
+    TRY(slices_of(w, entry, &slices, err));
+    TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_NAME, slices.name, err));
+    TRY(api_tf_shape_append(&part, &entry->type.shape, err));
+    TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_SHAPE, buf_bytes(&part), err));
+    TRY(api_proto_put_number(&message, API_TF_V1_TENSOR_TYPE,
+                             api_tf_dtype_number(entry->type.dtype), err));
+    for (size_t i = 0; i < slices.count; i++) {
+        const struct api_extent *extents = slices.extents + i * slices.rank;
+
+        part.size = 0;
+        TRY(api_tf_slice_append(&part, extents, slices.rank, err));
+        TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_SLICE, buf_bytes(&part), err));
+        TRY(add_record(w, entry, extents, err));
+    }
+    return api_proto_put_bytes(&w->metadata, API_TF_V1_META_TENSOR, buf_bytes(&message), err);
+}
+
+static enum err_code
+gather(struct writing *w, uint32_t shard, struct err *err)
+{
+    const struct tensor_set *set = w->what->set;
+
+    w->record_count = 0;
+    w->metadata.size = 0;
+    for (size_t i = 0; i < set->entry_count; i++) {
+        const struct tensor_set_entry *entry = &set->entries[w->what->order[i]];
+
+        if (w->shards == 1 || entry->shard == shard)
+            TRY(add_tensor(w, entry, err));
+    }
+    return w->without_versions ? OK
+                               : api_tf_version_put(&w->metadata, API_TF_V1_META_VERSIONS, err);
+}
+
+/* --- the table ----------------------------------------------------------------------------- */
+
+/* What goes out, in order: bytes that are lent, and runs of the scratch, which is mapped once it
+ * has all of them. */
+struct run {
+    struct bytes lent; /* data NULL: of the scratch */
+    uint64_t begin, size;
+};
+
+struct runs {
+    struct arena *arena;
+    struct scratch *scratch;
+    struct run *runs;
+    size_t count, capacity;
+};
+
+static enum err_code
+add_run(struct runs *runs, struct run run, struct err *err)
+{
+    struct run *grown =
+        arena_grown(runs->arena, runs->runs, runs->count, &runs->capacity, sizeof *grown, err);
+
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    runs->runs = grown;
+    grown[runs->count++] = run;
+    return OK;
+}
+
+static enum err_code
+append(void *context, struct bytes bytes, struct err *err)
+{
+    struct runs *runs = context;
+    struct run *last = runs->count > 0 ? &runs->runs[runs->count - 1] : NULL;
+    uint64_t begin = scratch_size(runs->scratch);
+
+    TRY(scratch_append(runs->scratch, bytes.data, bytes.size, err));
+    if (last == NULL || last->lent.data != NULL)
+        return add_run(runs, (struct run){.begin = begin, .size = bytes.size}, err);
+    last->size += bytes.size;
+    return OK;
+}
+
+static enum err_code
+lend(void *context, struct bytes bytes, struct err *err)
+{
+    return add_run(context, (struct run){.lent = bytes}, err);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    return bytes_compare(((const struct record *)a)->key, ((const struct record *)b)->key);
+}
+
+static enum err_code
+write_metadata(struct writing *w, struct api_sstable_writer *out, struct err *err)
+{
+    uint8_t head[2 * API_VARINT_BYTES_MAX];
+    size_t used = api_varint_put(API_PROTO_TAG(API_TF_V1_SAVED_META, API_PROTO_BYTES), head);
+
+    used += api_varint_put(w->metadata.size, head + used);
+    TRY(api_sstable_begin(out, bytes_of("", 0), used + w->metadata.size, err));
+    TRY(api_sstable_append(out, bytes_of(head, used), err));
+    return api_sstable_append(out, buf_bytes(&w->metadata), err);
+}
+
+/* TensorFlow reads no message that is longer. */
+static enum err_code
+check_size(const struct record *record, uint64_t size, struct err *err)
+{
+    if (size <= INT32_MAX)
+        return OK;
+    err_about(err, "tensor", record->entry->name);
+    return err_set(err, ERR_NOT_ACCEPTABLE,
+                   "tensor '%s': its record in a V1 file would have %" PRIu64
+                   " bytes, the limit of the format is %d",
+                   record->entry->name, size, INT32_MAX);
+}
+
+/* SavedTensorSlices { data { name, slice, data { values } } } */
+static enum err_code
+write_record(const struct writing *w, const struct record *record, struct api_sstable_writer *out,
+             struct err *err)
+{
+    AUTO(arena) arena = {0};
+    AUTO(buf) head = {0}, slice = {0};
+    AUTO(buf) whole = {0};
+    struct api_tf_v1_message message;
+    struct api_tf_parts part;
+    uint64_t size;
+
+    arena_init(&arena, HEAD_BYTES_MAX);
+    buf_init(&head, HEAD_BYTES_MAX);
+    buf_init(&slice, HEAD_BYTES_MAX);
+    buf_init(&whole, HEAD_BYTES_MAX);
+    TRY(part_of(record->entry, record->extents, &arena, &part, err));
+    TRY(api_tf_v1_message_measure(w->what->set, record->entry, &part, &message, err));
+    TRY(api_tf_slice_append(&slice, record->extents, record->entry->type.shape.rank, err));
+    TRY(api_proto_put_bytes(&head, API_TF_V1_SLICE_NAME, bytes_of_text(record->entry->name), err));
+    TRY(api_proto_put_bytes(&head, API_TF_V1_SLICE_SLICE, buf_bytes(&slice), err));
+    TRY(api_proto_put_head(&head, API_TF_V1_SLICE_DATA, message.size, err));
+    size = head.size + message.size;
+    TRY(check_size(record, size + API_PROTO_HEAD_BYTES_MAX, err));
+    TRY(api_proto_put_head(&whole, API_TF_V1_SAVED_DATA, size, err));
+    TRY(buf_append(&whole, head.data, head.size, err));
+    TRY(api_sstable_begin(out, record->key, whole.size + message.size, err));
+    TRY(api_sstable_append(out, buf_bytes(&whole), err));
+    return api_tf_v1_message_write(&message, out, err);
+}
+
+static enum err_code
+write_table(struct writing *w, struct runs *runs, struct err *err)
+{
+    AUTO(api_sstable_writer) writer = {.offset = 0};
+    const struct api_sstable_sink sink = {.context = runs, .append = append, .lend = lend};
+
+    if (w->record_count > 0)
+        qsort(w->records, w->record_count, sizeof *w->records, by_key);
+    api_sstable_writer_init(&writer, sink);
+    TRY(write_metadata(w, &writer, err));
+    for (size_t i = 0; i < w->record_count; i++)
+        TRY(write_record(w, &w->records[i], &writer, err));
+    return api_sstable_finish(&writer, err);
+}
+
+/* --- files --------------------------------------------------------------------------------- */
+
+static enum err_code
+lay_out(const struct runs *runs, const char *name, struct api_layout *out, struct err *err)
+{
+    TRY(api_layout_file(out, name, err));
+    for (size_t i = 0; i < runs->count; i++) {
+        const struct run *run = &runs->runs[i];
+        struct bytes bytes = run->lent;
+
+        if (bytes.data == NULL)
+            TRY(scratch_map(runs->scratch, run->begin, run->size, &bytes, err));
+        TRY(api_layout_lend(out, bytes, err));
+    }
+    return OK;
+}
+
+enum err_code
+api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, struct err *err)
+{
+    AUTO(writing) w = {.what = what, .arena = out->arena, .shards = 1};
+    struct runs *runs = arena_array(out->arena, w.shards, sizeof *runs, err);
+    char name[FILE_NAME_BYTES_MAX];
+
+    if (runs == NULL)
+        return ERR_NO_MEMORY;
+    buf_init(&w.metadata, API_TF_V1_METADATA_BYTES_MAX);
+    TRY(read_pairs(&w, err));
+    for (uint32_t shard = 0; shard < w.shards; shard++) {
+        runs[shard] = (struct runs){.arena = out->arena, .scratch = what->scratch};
+        TRY(gather(&w, shard, err));
+        TRY(write_table(&w, &runs[shard], err));
+    }
+    for (uint32_t shard = 0; shard < w.shards; shard++) {
+        snprintf(name, sizeof name, w.shards == 1 ? "%s.ckpt" : "%s-%05" PRIu32 "-of-%05" PRIu32,
+                 what->name, shard, w.shards);
+        TRY(lay_out(&runs[shard], name, out, err));
+    }
+    return OK;
+}
