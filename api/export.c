@@ -212,7 +212,8 @@ wrap(struct api_request *rq, const struct api_export *what, struct api_export_ma
     char name[NAME_BYTES_MAX + 8];
 
     *media_type = what->options.format->media_type;
-    if (what->options.container == API_CONTAINER_UNSAID && !what->options.format->many_files)
+    if (what->options.container == API_CONTAINER_UNSAID && !what->options.format->many_files &&
+        made->layout.file_count == 1)
         return OK;
     snprintf(name, sizeof name, "%s.%s", what->name, zip ? "zip" : "tar");
     api_layout_init(&made->layout, api_request_arena(rq));

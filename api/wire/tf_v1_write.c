@@ -6,6 +6,7 @@
 
 #include "api/file/proto.h"
 #include "api/file/varint.h"
+#include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_encode.h"
 #include "api/wire/tf_v1_values.h"
@@ -360,7 +361,7 @@ lay_out(const struct runs *runs, const char *name, struct api_layout *out, struc
 enum err_code
 api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, struct err *err)
 {
-    AUTO(writing) w = {.what = what, .arena = out->arena, .shards = 1};
+    AUTO(writing) w = {.what = what, .arena = out->arena, .shards = what->shards};
     struct runs *runs = arena_array(out->arena, w.shards, sizeof *runs, err);
     char name[FILE_NAME_BYTES_MAX];
 
@@ -378,5 +379,9 @@ api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, stru
                  what->name, shard, w.shards);
         TRY(lay_out(&runs[shard], name, out, err));
     }
-    return OK;
+    if (w.shards == 1)
+        return OK;
+    /* TensorFlow speaks of the files together by a pattern. */
+    snprintf(name, sizeof name, "%s-%s-of-%05" PRIu32, what->name, "?????", w.shards);
+    return api_tf_state_lay_out(out, name, err);
 }
