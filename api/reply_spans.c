@@ -5,19 +5,15 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include <nettle/sha2.h>
-
-#include "api/digest_cache.h"
 #include "api/range.h"
 #include "api/reply.h"
+#include "api/sha256.h"
 #include "api/state.h"
 #include "store/base/crc32c.h"
 
 enum {
     SPANS_COPIED_BYTES_MAX = 4096,    /* cheaper copied than lent */
     DIGEST_UNASKED_BYTES_MAX = 65536, /* files up to this get a sha-256 unasked */
-    DIGEST_INLINE_BYTES_MAX = 65536,  /* hashed on a thread that serves connections */
-    DIGEST_STEP_BYTES = 4 << 20,      /* between looks whether anybody still waits for it */
 };
 
 /* --- digests ------------------------------------------------------------------------------- */
@@ -36,71 +32,11 @@ api_reply_sums(struct api_request *rq, struct api_reply *rp, const struct api_su
     return OK;
 }
 
-/* Nobody waits for the reply any more. */
-static bool
-is_gone(struct api_request *rq)
-{
-    bool gone;
-
-    if (atomic_load(&rq->server->stopping))
-        return true;
-    lock_acquire(&rq->lock);
-    gone = rq->gone;
-    lock_release(&rq->lock);
-    return gone;
-}
-
-/* In pieces. */
-static enum err_code
-hash_spans(struct api_request *rq, const struct api_reply *rp, uint8_t sha256[API_SHA256_BYTES],
-           struct err *err)
-{
-    struct sha256_ctx hash;
-
-    sha256_init(&hash);
-    for (size_t i = 0; i < rp->span_count; i++) {
-        struct bytes rest = rp->spans[i];
-
-        while (rest.size > 0) {
-            size_t take = rest.size < DIGEST_STEP_BYTES ? rest.size : DIGEST_STEP_BYTES;
-
-            if (is_gone(rq))
-                return err_set(err, ERR_UNAVAILABLE,
-                               "the server stops, or the client left, before its digest was ready");
-            sha256_update(&hash, take, rest.data);
-            rest = bytes_of(rest.data + take, rest.size - take);
-        }
-    }
-    sha256_digest(&hash, API_SHA256_BYTES, sha256);
-    return OK;
-}
-
-static enum err_code
-take_sha256(struct api_request *rq, const struct api_reply *rp, uint8_t out[API_SHA256_BYTES],
-            struct err *err)
-{
-    struct api_digest_cache *cache = rq->server->digests;
-    struct api_digest_use use;
-    uint8_t key[API_SHA256_BYTES];
-    enum err_code code;
-
-    if (!rp->has_etag || rp->size <= DIGEST_INLINE_BYTES_MAX)
-        return hash_spans(rq, rp, out, err);
-    api_digest_key(rp->etag, bytes_of(rq->target, rq->target_size), key);
-    if (!api_request_on_worker(rq))
-        return api_digest_find(cache, key, out) ? OK : ERR_DEFER;
-    if (api_digest_begin(cache, key, &use, out))
-        return OK;
-    code = hash_spans(rq, rp, out, err);
-    api_digest_end(cache, &use, code == OK ? out : NULL);
-    return code;
-}
-
 /* Where no checksum of the parts is known: all bytes are read. */
 static enum err_code
 read_crc32c(struct api_request *rq, const struct api_reply *rp, uint32_t *out)
 {
-    if (rp->size > DIGEST_INLINE_BYTES_MAX && !api_request_on_worker(rq))
+    if (rp->size > API_SHA256_INLINE_BYTES_MAX && !api_request_on_worker(rq))
         return ERR_DEFER;
     *out = 0;
     for (size_t i = 0; i < rp->span_count; i++)
@@ -126,7 +62,8 @@ add_repr_digest(struct api_request *rq, struct api_reply *rp, struct err *err)
     digest.has_sha256 = wants.sha256 > 0 || (wants.sha256 == API_DIGEST_UNSAID && rp->is_file &&
                                              rp->size <= DIGEST_UNASKED_BYTES_MAX);
     if (digest.has_sha256)
-        TRY(take_sha256(rq, rp, digest.sha256, err));
+        TRY(api_sha256_of(rq, rp->has_etag ? rp->etag : NULL, bytes_of(rq->target, rq->target_size),
+                          rp->spans, rp->span_count, digest.sha256, err));
     if (api_digest_text(&digest, text)[0] == '\0')
         return OK;
     return api_reply_header(rp, "Repr-Digest", err, "%s", text);

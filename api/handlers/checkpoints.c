@@ -9,6 +9,7 @@
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/picks.h"
+#include "api/tensor_digests.h"
 #include "api/tensor_io.h"
 #include "service/checkpoint.h"
 #include "store/base/scope.h"
@@ -100,9 +101,10 @@ inspect_json(struct api_request *rq, struct api_reply *rp, struct err *err)
     uint64_t now = service_revision(api_request_service(rq));
     char representation[40];
     json_t *json = NULL;
-    bool done = false;
+    bool done = false, sha256 = false;
 
     buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
+    TRY(api_tensor_digests_wanted(rq, &sha256, err));
     TRY(api_json_made(json_array(), &tensors, err));
     inspection.tensors = tensors;
     TRY(checkpoint_inspect(api_request_service(rq), api_request_model(rq), api_request_name(rq),
@@ -114,6 +116,8 @@ inspect_json(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_reply_etag(rq, rp, info.record.changed_revision, representation, &done, err));
     if (done)
         return OK;
+    if (sha256)
+        TRY(api_tensor_digests_set(rq, &info, tensors, err));
     TRY(api_describe_checkpoint(&info, &json, err));
     if (json_object_set(json, "tensors", tensors) != 0 ||
         json_object_set(json, "metadata", metadata) != 0 ||
@@ -135,6 +139,8 @@ api_checkpoint_inspect(struct api_request *rq, struct api_reply *rp, struct err 
     size_t choice = 0;
 
     TRY(api_negotiate_choice(rq, rp, choices, sizeof choices / sizeof *choices, &choice, err));
+    if (choice == 1 && api_request_query(rq, "digest").data != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "query argument 'digest' is for format=json");
     if (choice == 1)
         return api_inspect_text(rq, rp, err);
     TRY(api_inspect_text_unasked(rq, err));

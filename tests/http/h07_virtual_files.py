@@ -194,6 +194,24 @@ def test_values_made_when_read_have_a_digest_when_it_is_asked_for(s):
     assert digests(s.get(sliced, {"Want-Repr-Digest": "crc32c=1"})) == {"crc32c": crc_of(s.get(sliced).body)}
 
 
+def test_an_inspection_tells_checksums_or_digests(s):
+    arrays = fill(s)
+    s.create("made", {"op": "random_uniform", "shape": [50_000], "seed": 3}, virtual=True)
+    s.initialize(variables=["made"])
+    arrays["made"] = s.array("made")
+    s.save("c")
+    for query in ("", "?digest=crc32c"):
+        told = {tensor["name"]: tensor["digest"] for tensor in s.get(f"checkpoints/c{query}").expect(200).json["tensors"]}
+        assert told == {name: None if name == "made" else "crc32c:" + crc_of(array.tobytes()).hex() for name, array in arrays.items()}
+    for _ in range(2):
+        reply = s.get("checkpoints/c?digest=sha-256").expect(200)
+        told = {tensor["name"]: tensor["digest"] for tensor in reply.json["tensors"]}
+        assert told == {name: "sha-256:" + hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+    s.get("checkpoints/c?digest=sha-256", {"If-None-Match": reply.etag}).expect(304)
+    s.refuses(400, "INVALID_ARGUMENT", ("digest", "crc32c", "sha-256", "md5"), "GET", "checkpoints/c?digest=md5")
+    s.refuses(400, "INVALID_ARGUMENT", ("digest", "json"), "GET", "checkpoints/c?format=text&digest=sha-256")
+
+
 def test_metadata_says_what_the_file_is_of(s):
     fill(s)
     imported = {"format": "pt", "author": "somebody", "model": "elsewhere", "revision": "7", "step": "1000"}
