@@ -117,8 +117,7 @@ api_tar_write(const struct api_layout *files, uint64_t modified_ms, const char *
 
         TRY(write_pax(file, seconds, out, err));
         TRY(write_header('0', file->name, file->size, seconds, out, err));
-        for (size_t s = 0; s < file->span_count; s++)
-            TRY(api_layout_lend(out, files->spans[file->span_first + s], err));
+        TRY(api_layout_lend_file(out, files, i, err));
         TRY(pad(out, BLOCK_BYTES, err));
     }
     TRY(api_layout_lend(out, bytes_of(zeros, 2 * BLOCK_BYTES), err));

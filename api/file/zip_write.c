@@ -254,9 +254,9 @@ say_local_extra(const struct member *member, uint64_t begin, uint8_t *extra)
 }
 
 static enum err_code
-write_local(const struct writing *writing, struct member *member,
-            const struct api_layout_file *file, struct api_layout *out, struct err *err)
+write_local(const struct writing *writing, size_t index, struct api_layout *out, struct err *err)
 {
+    struct member *member = &writing->members[index];
     uint8_t header[API_ZIP_LOCAL_BYTES], extra[EXTRA_BYTES_MAX], *at;
     struct bytes packed;
     size_t extra_size;
@@ -274,9 +274,7 @@ write_local(const struct writing *writing, struct member *member,
                         err));
         return api_layout_lend(out, packed, err);
     }
-    for (size_t i = 0; i < file->span_count; i++)
-        TRY(api_layout_lend(out, writing->files->spans[file->span_first + i], err));
-    return OK;
+    return api_layout_lend_file(out, writing->files, index, err);
 }
 
 static enum err_code
@@ -353,7 +351,7 @@ api_zip_write(const struct api_layout *files, const struct api_zip_options *how,
     TRY(look(&writing, err));
     TRY(api_layout_file(out, name, err));
     for (size_t i = 0; i < files->file_count; i++)
-        TRY(write_local(&writing, &writing.members[i], &files->files[i], out, err));
+        TRY(write_local(&writing, i, out, err));
     directory = out->files[out->file_count - 1].size;
     for (size_t i = 0; i < files->file_count; i++)
         TRY(write_central(&writing, &writing.members[i], out, err));

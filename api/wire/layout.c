@@ -2,6 +2,8 @@
 
 #include "store/base/check.h"
 
+enum { LENT_SUMMED_BYTES_MAX = 16384 }; /* sooner looked at than not known */
+
 void
 api_layout_init(struct api_layout *layout, struct arena *arena)
 {
@@ -65,7 +67,10 @@ enum err_code
 api_layout_lend(struct api_layout *layout, struct bytes bytes, struct err *err)
 {
     TRY(add_span(layout, bytes, err));
-    return add_sum(layout, (struct api_sum){.size = bytes.size}, err);
+    return add_sum(layout,
+                   bytes.size <= LENT_SUMMED_BYTES_MAX ? api_sum_of(bytes)
+                                                       : (struct api_sum){.size = bytes.size},
+                   err);
 }
 
 enum err_code

@@ -30,7 +30,8 @@ void api_layout_init(struct api_layout *layout, struct arena *arena);
 /* What is added from now on is of this file. */
 ERR_MUST_CHECK enum err_code api_layout_file(struct api_layout *layout, const char *name,
                                              struct err *err);
-/* Lent bytes: they must live as long as the layout is used. */
+/* Lent bytes: they must live as long as the layout is used. Of many of them no checksum is known.
+ */
 ERR_MUST_CHECK enum err_code api_layout_lend(struct api_layout *layout, struct bytes bytes,
                                              struct err *err);
 /* Copied into the arena. */

@@ -169,6 +169,27 @@ def test_the_digest_is_of_the_whole_whatever_is_sent_of_it(s):
     assert digests(reply) == {"crc32c": crc_of(reply.body), "sha-256": hashlib.sha256(reply.body).digest()} != before
 
 
+def test_files_of_every_format_and_archives_are_read_by_ranges_too(s):
+    fill(s)
+    s.save("c", variables=["big", "small", "fill"])
+    for query in ("format=npz", "format=npz&compression=deflate",
+                  "format=safetensors&container=tar", "format=safetensors&container=zip"):
+        path = f"checkpoints/c:export?{query}"
+        whole, again = s.get(path).expect(200), s.get(path).expect(200)
+        size = len(whole.body)
+        assert again.body == whole.body and again.etag == whole.etag, query
+        if "deflate" not in query:
+            assert digests(whole)["crc32c"] == crc_of(whole.body), query
+        reply = s.head(path, {"Want-Repr-Digest": "sha-256=1, crc32c=1"}).expect(200)
+        assert digests(reply) == {"crc32c": crc_of(whole.body), "sha-256": hashlib.sha256(whole.body).digest()}, query
+        assert int(reply.headers["content-length"]) == size
+        reply = s.get(path, {"Range": f"bytes={size - 30}-,0-9", "If-Range": whole.etag}).expect(206)
+        assert parts_of(reply) == [(size - 30, size, size, whole.body[-30:]), (0, 10, size, whole.body[:10])]
+        middle = s.get(path, {"Range": f"bytes={size // 3}-{size // 2}", "If-Match": whole.etag}).expect(206)
+        assert middle.body == whole.body[size // 3:size // 2 + 1]
+        s.refuses(412, "PRECONDITION_FAILED", (), "GET", path, None, {"If-Match": '"r1"'})
+
+
 def test_small_files_have_a_sha_256_unasked(s):
     s.make("w", [1, 2, 3])
     s.save("c")
@@ -258,6 +279,13 @@ def test_tags_are_of_everything_that_changes_the_bytes(s):
 
 
 def test_numpy_reads_values(s):
+    arrays = fill(s)
+    s.save("c")
+    for path in ("checkpoints/c:export?format=npz", "checkpoints/c:export?format=npz&compression=deflate", "values?format=npz"):
+        with np.load(io.BytesIO(s.get(path).expect(200).body), allow_pickle=False) as loaded:
+            assert set(loaded.files) == set(arrays), path
+            for name, array in arrays.items():
+                assert loaded[name].dtype == array.dtype and np.array_equal(loaded[name], array), (path, name)
     rng = np.random.default_rng(1)
     for dtype, kind in formats.NUMPY.items():
         for shape in ((), (0, 3), (4, 5)):

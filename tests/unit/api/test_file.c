@@ -158,6 +158,7 @@ a_layout_knows_the_sums_of_what_is_copied_or_has_one(void **state)
     const struct tensor_set set = {
         .entries = entries, .entry_count = 3, .spans = spans, .span_count = 3};
     AUTO(arena) arena;
+    static const uint8_t many[1 << 20];
     struct api_layout layout, wrapped;
     const struct api_layout_file *file;
     uint32_t crc = 0;
@@ -184,6 +185,9 @@ a_layout_knows_the_sums_of_what_is_copied_or_has_one(void **state)
     assert_int_equal(layout.files[0].sum_count, 1);
     assert_int_equal(layout.files[1].sum_first, 1);
     assert_memory_equal(wrapped.spans[2].data, "defg", 4);
+    assert_true(layout.sums[0].has_crc32c); /* so little is looked at */
+    assert_int_equal(api_layout_lend(&layout, bytes_of(many, sizeof many), NULL), OK);
+    assert_false(layout.sums[layout.sum_count - 1].has_crc32c);
 }
 
 static void
