@@ -111,8 +111,8 @@ scan(const struct api_wire_input *input, struct api_tf_v1_catalog *found, uint32
     for (size_t i = 0; i < files.count; i++) {
         enum err_code code = api_tf_v1_scan(input, &files.files[i]->file, (uint32_t)i, found, err);
 
-        if (code != OK && files.count > 1)
-            err_prefix(err, "file %zu of %zu", i, files.count);
+        if (code != OK && err != NULL && err->about_kind == NULL)
+            err_prefix(err, "file %zu of %zu of the V1 checkpoint", i, files.count);
         TRY(code);
     }
     return OK;

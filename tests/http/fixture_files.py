@@ -109,6 +109,12 @@ def cases(*kinds):
 
 # --- looking ---
 
+def exports(s):
+    """The formats that checkpoints go out in."""
+    told = s.get("checkpoints/none:export?format=none").expect(406).detail
+    return [kind for kind in ("safetensors", "npz", "tf_v2", "tf_v1") if kind in told.replace("safetensors_shards", "")]
+
+
 def query_of(query):
     query = urllib.parse.urlencode(query, quote_via=urllib.parse.quote)
     return "?" + query if query else ""

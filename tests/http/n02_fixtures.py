@@ -8,12 +8,6 @@ import sstable_files as sstable
 np = formats.np
 
 
-def exports(s):
-    """The formats that checkpoints go out in."""
-    told = s.get("checkpoints/none:export?format=none").expect(406).detail
-    return [kind for kind in ("safetensors", "npz", "tf_v2", "tf_v1") if kind in told.replace("safetensors_shards", "")]
-
-
 def put(s, name, body, query):
     return s.put(f"checkpoints/{name}" + fixtures.query_of(query), body, {"Content-Type": "application/octet-stream"})
 
@@ -44,7 +38,7 @@ def refused_tensors(s, case, name, body, query):
 
 
 def out_and_in_again(s, case, name="c"):
-    for kind in exports(s):
+    for kind in fixtures.exports(s):
         unfit = case.unfit(kind)
         path = f"checkpoints/{name}:export?format={kind}"
         if unfit:
@@ -69,7 +63,7 @@ def files_of(case, body):
 
 
 def through_all(s, *kinds):
-    if kinds[0].replace("-", "_") not in exports(s) + ["npy"]:
+    if kinds[0].replace("-", "_") not in fixtures.exports(s) + ["npy"]:
         return
     for index, case in enumerate(fixtures.cases(*kinds)):
         s.model = f"{'-'.join(kinds)}.{index}"
@@ -107,7 +101,7 @@ def test_npy(s):
 
 
 def test_numpy_reads_what_goes_out_as_npz(s):
-    if "npz" not in exports(s):
+    if "npz" not in fixtures.exports(s):
         return
     for index, case in enumerate(fixtures.cases("npz", "tf-v1")):
         if case.unfit("npz"):
@@ -141,7 +135,7 @@ def test_a_v1_file_goes_out_byte_for_byte(s):
 
 def test_a_v2_bundle_goes_out_byte_for_byte(s):
     """Data always; the index wherever it is not compressed, which ours never is, else the same records."""
-    if "tf_v2" not in exports(s):
+    if "tf_v2" not in fixtures.exports(s):
         return
     seen = 0
     for index, case in enumerate(fixtures.cases("tf-v2")):
