@@ -12,7 +12,7 @@
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 
-enum { TEXTS_BYTES_MAX = 1 << 30, MS_PER_HOUR = 3600 * 1000 };
+enum { TEXTS_BYTES_MAX = 1 << 30 };
 
 struct saver_settings
 saver_settings_default(void)
@@ -149,15 +149,6 @@ take_settings(const struct saver_spec *spec, struct saver_settings *out)
         out->sharded = from->sharded;
 }
 
-/* TensorFlow's: the first checkpoint to stay is one saved so many hours after the building. */
-static void
-begin_hours(struct saver_record *record, uint64_t now_ms)
-{
-    double later = (double)now_ms + record->settings.keep_every_hours * MS_PER_HOUR;
-
-    record->next_keep_ms = later < (double)INT64_MAX ? (uint64_t)later : INT64_MAX;
-}
-
 static enum err_code
 choose(struct store_txn *txn, uint64_t model_id, const struct write_unit *u,
        struct saver_record *record, struct err *err)
@@ -188,10 +179,11 @@ change(struct store_txn *txn, uint64_t model_id, struct write_unit *u, struct sa
     record->settings_revision = record->revision;
     record->updated_ms = now_ms;
     TRY(choose(txn, model_id, u, record, err));
+    /* TensorFlow's: the first to stay is one that is saved so long after the building. */
     if (record->built &&
         (!was_built || record->settings.keep_every_hours < before.keep_every_hours ||
          record->settings.keep_every_hours > before.keep_every_hours))
-        begin_hours(record, now_ms);
+        record->next_keep_ms = saver_keep_later(now_ms, record->settings.keep_every_hours);
     TRY(record_put_saver(txn, model_id, u->name, record, err)); /* what goes is to find it */
     if (record->settings.max_to_keep != before.max_to_keep)
         TRY(saver_keep_trim(txn, model_id, u->name, record, &u->out->removed, err));

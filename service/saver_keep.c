@@ -58,27 +58,26 @@ oldest(const struct store_view *view, uint64_t saver_id, bool *found, struct las
 
 /* --- which of them stay -------------------------------------------------------------------- */
 
-static uint64_t
-later_by_hours(uint64_t time_ms, double hours)
+uint64_t
+saver_keep_later(uint64_t time_ms, double hours)
 {
     double later = (double)time_ms + hours * MS_PER_HOUR;
 
     return later < (double)INT64_MAX ? (uint64_t)later : INT64_MAX;
 }
 
-/* Whether a checkpoint that is out of the list goes. One that was saved after the time that the
- * next one is kept at stays, and that time moves on, as TensorFlow has it. */
+/* Whether a checkpoint that is out of the list is there, and goes. One that was saved after the
+ * time that the next one is kept at stays, and that time moves on, as TensorFlow has it. */
 static enum err_code
 judge(const struct store_view *view, uint64_t model_id, struct saver_record *saver,
-      const struct last_record *last, struct checkpoint_record *record, bool *goes, struct err *err)
+      const struct last_record *last, struct checkpoint_record *record, bool *found, bool *goes,
+      struct err *err)
 {
-    bool found = false;
-
-    TRY(record_get_checkpoint(view, model_id, last->name, &found, record, err));
-    *goes = found && record->id == last->checkpoint_id && !record->pinned;
+    TRY(record_get_checkpoint(view, model_id, last->name, found, record, err));
+    *goes = *found && record->id == last->checkpoint_id && !record->pinned;
     if (!*goes || last->saved_ms <= saver->next_keep_ms)
         return OK;
-    saver->next_keep_ms = later_by_hours(saver->next_keep_ms, saver->settings.keep_every_hours);
+    saver->next_keep_ms = saver_keep_later(saver->next_keep_ms, saver->settings.keep_every_hours);
     *goes = false;
     return OK;
 }
@@ -98,8 +97,9 @@ push_out(struct store_txn *txn, uint64_t model_id, const char *name, struct save
         TRY(take_out(txn, saver, last.name, &found, err));
     if (!found)
         return err_set(err, ERR_DATA_LOSS, "the list of saver '%s' is damaged", name);
-    memcpy(out->name, last.name, sizeof out->name);
-    TRY(judge(store_txn_view(txn), model_id, saver, &last, &record, &out->removed, err));
+    TRY(judge(store_txn_view(txn), model_id, saver, &last, &record, &found, &out->removed, err));
+    if (found)
+        memcpy(out->name, last.name, sizeof out->name);
     if (!out->removed)
         return OK;
     TRY(record_put_saver(txn, model_id, name, saver, err)); /* it is forgotten there already */

@@ -12,10 +12,12 @@
 
 /* What was pushed out of a list. */
 struct saver_dropped {
-    char name[NAME_BYTES_MAX + 1]; /* "": nothing */
+    char name[NAME_BYTES_MAX + 1]; /* "": nothing, or nothing that was still there */
     bool removed;                  /* false: it stays */
 };
 
+/* So many hours after a time, or the end of times. */
+uint64_t saver_keep_later(uint64_t time_ms, double hours);
 /* A checkpoint was saved through the saver: it is at the end of the list now, and the oldest is out
  * of it when there are too many: at most one. *saver is the record, which is written. */
 ERR_MUST_CHECK enum err_code saver_keep_saved(struct store_txn *txn, uint64_t model_id,
