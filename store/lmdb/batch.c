@@ -127,7 +127,10 @@ write_chunks(struct store_batch *batch, enum store_class class, struct err *err)
     if (batch->made[class].count == 0)
         return OK;
     TRY(store_env_write_begin(&store->chunks[class], STORE_WRITER_COMMITTER, &txn, err));
-    code = put_deletes(store, class, txn, err);
+    code = store_growth_check(
+        store, class, (uint64_t)batch->made[class].count * store_chunk_record_bytes(class), err);
+    if (code == OK)
+        code = put_deletes(store, class, txn, err);
     if (code == OK)
         code = put_made(batch, class, txn, err);
     return finish_chunks(store, class, txn, flags, code, err);
@@ -265,7 +268,9 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
                     struct err *err)
 {
     uint64_t began_us = clock_monotonic_us();
-    struct store_batch batch = {.store = store, .revision = atomic_load(&store->revision)};
+    struct store_batch batch = {.store = store,
+                                .revision = atomic_load(&store->revision),
+                                .disk_bytes = store_folder_room_bytes(&store->folder)};
     enum err_code code;
 
     *done = count;

@@ -97,7 +97,7 @@ store_update(struct store *store, store_unit *unit, void *context,
 {
     struct store_call call = {.unit = unit, .context = context, .err = err};
 
-    CHECK(!pthread_equal(pthread_self(), store->committer.thread)); /* it would wait for itself */
+    CHECK(!store_committer_is_this_thread(store)); /* it would wait for itself */
     TRY(check_writable(store, err));
     if (options != NULL) {
         call.stage = options->stage;
@@ -352,6 +352,12 @@ give_relief(struct store *store)
     c->relief_given = asked;
     condition_broadcast(&c->relieved);
     lock_release(&c->lock);
+}
+
+bool
+store_committer_is_this_thread(const struct store *store)
+{
+    return pthread_equal(pthread_self(), store->committer.thread) != 0;
 }
 
 void

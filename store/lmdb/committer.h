@@ -43,6 +43,7 @@ struct store_committer {
 void store_committer_init(struct store_committer *c);
 void store_committer_drop(struct store_committer *c);
 ERR_MUST_CHECK enum err_code store_committer_start(struct store *store, struct err *err);
+bool store_committer_is_this_thread(const struct store *store);
 /* Deletes what garbage can be deleted now and makes its pages reusable. Not on the committer's
  * thread. */
 void store_committer_relieve(struct store *store);

@@ -116,6 +116,7 @@ struct store_batch {
     struct store_made_list made[STORE_CLASS_COUNT];
     struct store_freed_list freed;
     size_t chunk_bytes;
+    uint64_t disk_bytes; /* free on the disk when it began */
 };
 
 struct store_txn {
@@ -137,6 +138,14 @@ ERR_MUST_CHECK enum err_code store_unit_run(struct store_batch *batch, store_uni
                                             struct err *err);
 /* The payload of a sealed chunk made in this batch, or NULL. */
 const uint8_t *store_batch_find_made(const struct store_batch *batch, uint64_t id);
+
+/* --- space: space.c ------------------------------------------------------------------------ */
+
+/* So many bytes of chunks, about to be written by a transaction that has begun, neither make the
+ * store larger than it may be nor take what the disk keeps back. What was checked before work
+ * started may have gone to others since. */
+ERR_MUST_CHECK enum err_code store_growth_check(struct store *store, enum store_class class,
+                                                uint64_t size_bytes, struct err *err);
 
 /* --- batches: batch.c ---------------------------------------------------------------------- */
 

@@ -397,13 +397,23 @@ count_used(const struct store_env *e, MDB_txn *txn, uint64_t *pages, uint64_t *e
 }
 
 enum err_code
-store_env_left(struct store_env *e, MDB_txn *txn, uint64_t *bytes, struct err *err)
+store_env_left(struct store_env *e, MDB_txn *txn, uint64_t disk_bytes, uint64_t *bytes,
+               struct err *err)
 {
-    uint64_t used = 0, entries = 0;
+    uint64_t used = 0, entries = 0, file_bytes, growth_bytes = 0;
+    MDB_envinfo info;
 
     TRY(store_mdb_check(err, count_used(e, txn, &used, &entries), "examine", e->name));
+    TRY(store_mdb_check(err, mdb_env_info(e->env, &info), "examine", e->name));
     used *= e->page_bytes;
-    *bytes = used < e->map_bytes ? e->map_bytes - used : 0;
+    file_bytes = ((uint64_t)info.me_last_pgno + 1) * e->page_bytes;
+    if (file_bytes < used)
+        file_bytes = used; /* the transaction has grown it */
+    if (file_bytes < e->map_bytes)
+        growth_bytes = e->map_bytes - file_bytes;
+    if (growth_bytes > disk_bytes)
+        growth_bytes = disk_bytes;
+    *bytes = file_bytes - used + growth_bytes;
     return OK;
 }
 

@@ -85,10 +85,11 @@ ERR_MUST_CHECK enum err_code store_env_advance(struct store_env *e, unsigned fla
  * kernel has dropped the pages. */
 ERR_MUST_CHECK enum err_code store_env_sync(struct store_env *e, struct err *err);
 
-/* What the map can still take when this transaction, which may be a writer's, commits: also pages
- * that it or the last ones freed, of which not all can be used yet. */
-ERR_MUST_CHECK enum err_code store_env_left(struct store_env *e, MDB_txn *txn, uint64_t *bytes,
-                                            struct err *err);
+/* What the file can still take when this transaction, which may be a writer's, commits, and may
+ * grow by at most disk_bytes: also pages that it or the last ones freed, of which not all can be
+ * used yet. */
+ERR_MUST_CHECK enum err_code store_env_left(struct store_env *e, MDB_txn *txn, uint64_t disk_bytes,
+                                            uint64_t *bytes, struct err *err);
 
 struct store_env_space {
     uint64_t entries;

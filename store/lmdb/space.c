@@ -41,8 +41,8 @@ check_fits(uint64_t size_bytes, uint64_t have, uint64_t taken, const char *what,
                    size_bytes, what, left);
 }
 
-enum err_code
-store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
+static enum err_code
+check_now(struct store *store, uint64_t size_bytes, struct err *err)
 {
     struct space space;
     uint64_t disk_bytes;
@@ -58,11 +58,54 @@ store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
                       "the disk (less its reserve)", err);
 }
 
+/* What was deleted a moment ago is no room yet, but may soon be. A unit cannot wait for that: it is
+ * what the committer does next. */
+enum err_code
+store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
+{
+    struct err full = ERR_INIT;
+    enum err_code code = check_now(store, size_bytes, &full);
+
+    if (code == ERR_FULL && !store_committer_is_this_thread(store) &&
+        store_garbage_count(&store->garbage) > 0) {
+        store_committer_relieve(store);
+        return check_now(store, size_bytes, err);
+    }
+    return code == OK ? OK : err_set(err, code, "%s", full.text);
+}
+
 enum err_code
 store_disk_check(struct store *store, uint64_t size_bytes, struct err *err)
 {
     return check_fits(size_bytes, store_folder_room_bytes(&store->folder),
                       store->config.disk_reserve_bytes, "the disk (less its reserve)", err);
+}
+
+enum err_code
+store_growth_check(struct store *store, enum store_class class, uint64_t size_bytes,
+                   struct err *err)
+{
+    const uint64_t room_bytes = store_folder_room_bytes(&store->folder);
+    uint64_t reserve_bytes = store->config.disk_reserve_bytes;
+    struct store_env_space chunks;
+    struct space space;
+
+    /* Small chunks may take a quarter of what is kept back, lest the end of a value fails whose
+     * bulk found room in its file. */
+    if (class == STORE_CLASS_ROWS)
+        reserve_bytes -= reserve_bytes / 4;
+    if (store->config.size_max_bytes != 0) {
+        TRY(read_space(store, &space, err));
+        TRY(check_fits(size_bytes, store->config.size_max_bytes,
+                       space.file_bytes - space.free_bytes, "the store's size limit", err));
+    }
+    if (room_bytes >= reserve_bytes && room_bytes - reserve_bytes >= size_bytes)
+        return OK;
+    TRY(store_env_space(&store->chunks[class], &chunks, err));
+    if (size_bytes <= chunks.free_bytes)
+        return OK;
+    return check_fits(size_bytes - chunks.free_bytes, room_bytes, reserve_bytes,
+                      "the disk (less its reserve)", err);
 }
 
 enum err_code

@@ -151,7 +151,11 @@ write_sealed(struct store_stage *stage, enum store_class class, struct err *err)
         return err_set(err, ERR_UNAVAILABLE,
                        "the store stopped writing after a failed sync; restart the server");
     TRY(store_env_write_begin(env, STORE_WRITER_OTHER, &txn, err));
-    code = put_sealed(stage, class, txn, err);
+    code = store_growth_check(
+        stage->store, class, (uint64_t)count_sealed(stage, class) * store_chunk_record_bytes(class),
+        err);
+    if (code == OK)
+        code = put_sealed(stage, class, txn, err);
     if (code != OK) {
         store_env_write_abort(env, txn);
         return code;

@@ -213,22 +213,29 @@ static enum err_code
 check_reserve(const struct store_txn *txn, struct err *err)
 {
     struct store_env *meta = &txn->view.store->meta;
-    uint64_t reserve_bytes = meta->map_bytes / META_RESERVE_PART, left_bytes;
+    const uint64_t disk_reserve_bytes = txn->view.store->config.disk_reserve_bytes;
+    uint64_t reserve_bytes = meta->map_bytes / META_RESERVE_PART, left_bytes, disk_bytes;
     bool grows = false;
 
     if (reserve_bytes > META_RESERVE_BYTES_MAX)
         reserve_bytes = META_RESERVE_BYTES_MAX;
     if (reserve_bytes < META_RESERVE_BYTES_MIN)
         reserve_bytes = META_RESERVE_BYTES_MIN;
-    TRY(store_env_left(meta, txn->view.meta, &left_bytes, err));
+    /* Records may take half of what the disk keeps back, the other half is for deleting. */
+    disk_bytes = txn->batch->disk_bytes;
+    if (reserve_bytes > disk_reserve_bytes / 2 &&
+        __builtin_add_overflow(disk_bytes, reserve_bytes - disk_reserve_bytes / 2, &disk_bytes))
+        disk_bytes = UINT64_MAX;
+    TRY(store_env_left(meta, txn->view.meta, disk_bytes, &left_bytes, err));
     if (left_bytes >= reserve_bytes)
         return OK;
     TRY(check_grows(txn, &grows, err));
     if (!grows)
         return OK;
     return err_set(err, ERR_FULL,
-                   "%s has %" PRIu64 " bytes of address space (map size) left, which are kept for "
-                   "deleting",
+                   "%s has %" PRIu64
+                   " bytes left, of address space (map size) or on the disk, which "
+                   "are kept for deleting",
                    meta->name, left_bytes);
 }
 
