@@ -82,10 +82,20 @@ api_utf8_cut(struct bytes text, size_t size)
 const char *
 api_text_shown(struct bytes text, char out[static API_SHOWN_BYTES_MAX + 1])
 {
-    size_t size = api_utf8_cut(text, API_SHOWN_BYTES_MAX);
+    size_t size = 0;
 
-    for (size_t i = 0; i < size; i++)
-        out[i] = text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : (char)text.data[i];
+    while (text.size > 0) {
+        size_t length = api_utf8_character(text), taken = length == 0 ? 1 : length;
+
+        if (size + taken > API_SHOWN_BYTES_MAX)
+            break;
+        if (length == 0 || text.data[0] < 0x20 || text.data[0] == 0x7f)
+            out[size] = '?';
+        else
+            memcpy(out + size, text.data, length);
+        size += taken;
+        text = bytes_of(text.data + taken, text.size - taken);
+    }
     out[size] = '\0';
     return out;
 }

@@ -13,7 +13,7 @@ bool api_utf8_valid(struct bytes text);
 /* The largest size <= size at which text can be cut without splitting a character. */
 size_t api_utf8_cut(struct bytes text, size_t size);
 
-/* UTF-8 for a message: cut, control characters replaced. Returns out. */
+/* Any bytes for a message: cut; what is no UTF-8, and control characters, replaced. Returns out. */
 enum { API_SHOWN_BYTES_MAX = 120 };
 const char *api_text_shown(struct bytes text, char out[static API_SHOWN_BYTES_MAX + 1]);
 

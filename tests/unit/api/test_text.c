@@ -72,6 +72,32 @@ expect_escaped(struct bytes in, const char *want)
 }
 
 static void
+any_bytes_can_be_shown(void **state)
+{
+    static const struct {
+        const char *bytes, *shown;
+    } rows[] = {
+        {"", ""},
+        {"plain \xc3\xa4", "plain \xc3\xa4"},
+        {"\xff\xfe", "??"},
+        {"a\nb\x7f\x1b[0m", "a?b??[0m"},
+        {"ab\xe2\x82", "ab??"},
+        {"\xed\xa0\x80.", "???."},
+    };
+    char out[API_SHOWN_BYTES_MAX + 1], many[API_SHOWN_BYTES_MAX + 9];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(api_text_shown(bytes_of_text(rows[i].bytes), out), rows[i].shown);
+    assert_string_equal(api_text_shown(bytes_of("a\0b", 3), out), "a?b");
+    /* A character that would only fit in part is left out. */
+    memset(many, 'm', sizeof many);
+    memcpy(many + API_SHOWN_BYTES_MAX - 1, "\xc3\xa4", 2);
+    api_text_shown(bytes_of(many, sizeof many), out);
+    assert_int_equal(strlen(out), API_SHOWN_BYTES_MAX - 1);
+}
+
+static void
 strings_are_escaped_as_little_as_json_allows(void **state)
 {
     (void)state;
@@ -213,6 +239,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_is_accepted_and_refused_as_unicode_says),
         cmocka_unit_test(a_cut_never_splits_a_character),
+        cmocka_unit_test(any_bytes_can_be_shown),
         cmocka_unit_test(strings_are_escaped_as_little_as_json_allows),
         cmocka_unit_test(a_string_past_the_limit_of_its_buffer_is_refused),
         cmocka_unit_test(escapes_stand_for_their_characters),
