@@ -8,5 +8,6 @@ const struct api_wire_format api_wire_tf_v2 = {
     .many_files = true,
     .claims = api_tf_v2_claims,
     .open = api_tf_v2_open,
+    .write = api_tf_v2_write,
     .unfit = api_tf_v2_unfit,
 };

@@ -369,7 +369,7 @@ limits_hold_before_anything_is_read(void **state)
 
     (void)state;
     for (int i = 0; i < 10; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "w%d", i);
         making_add(m, bytes_of_text(name), &entry); /* all of them the same bytes */
