@@ -134,6 +134,23 @@ narrow(struct candidate *candidates, size_t count, struct bytes wanted)
     return kept;
 }
 
+/* A table that is no index of a V2 checkpoint. */
+static bool
+may_be(const struct api_file_entry *entry)
+{
+    return !bytes_end_with(entry->name, bytes_of_text(".index")) &&
+           api_sstable_looks_like(&entry->file);
+}
+
+bool
+api_tf_v1_claims(const struct api_wire_input *input)
+{
+    for (size_t i = 0; i < input->files->count; i++)
+        if (may_be(&input->files->entries[i]))
+            return true;
+    return false;
+}
+
 static size_t
 collect(const struct api_wire_input *input, struct candidate *out)
 {
@@ -145,8 +162,7 @@ collect(const struct api_wire_input *input, struct candidate *out)
         wanted = bytes_of_text(input->prefix);
     for (size_t i = 0; i < set->count; i++) {
         out[count] = candidate_of(&set->entries[i]);
-        count += !bytes_end_with(set->entries[i].name, bytes_of_text(".index")) &&
-                 is_wanted(&out[count], wanted) && api_sstable_looks_like(&set->entries[i].file);
+        count += is_wanted(&out[count], wanted) && may_be(&set->entries[i]);
     }
     return wanted.data != NULL || count < 2 ? count
                                             : narrow(out, count, api_tf_state_latest(input));

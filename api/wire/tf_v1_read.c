@@ -138,11 +138,3 @@ api_tf_v1_open(const struct api_wire_input *input, struct api_wire_reader *out, 
     out->source = (struct tensor_source){.context = source, .read = api_tf_v1_source_read};
     return OK;
 }
-
-bool
-api_tf_v1_claims(const struct api_wire_input *input)
-{
-    struct api_tf_v1_files files;
-
-    return api_tf_v1_find(input, &files, NULL) == OK;
-}

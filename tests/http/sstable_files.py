@@ -41,6 +41,23 @@ def varint_at(data, at):
         assert shift < 70
 
 
+def snappy_encode(data):
+    """Without looking for anything but runs of one byte."""
+    out, at = varint(len(data)), 0
+    while at < len(data):
+        run = 1
+        while at + run < len(data) and data[at + run] == data[at] and run < 65:
+            run += 1
+        if run > 5:
+            out += b"\0" + data[at:at + 1] + bytes([(run - 2) << 2 | 2, 1, 0])
+            at += run
+        else:
+            piece = data[at:at + 60]
+            out += bytes([(len(piece) - 1) << 2]) + piece
+            at += len(piece)
+    return out
+
+
 def snappy_decode(data):
     size, at = varint_at(data, 0)
     out = bytearray()
@@ -145,20 +162,23 @@ def successor(last):
     return last
 
 
-def write(records, block_bytes=262144, interval=16, large=524288):
-    """The file of [(key, value)], which are sorted."""
+def write(records, block_bytes=262144, interval=16, large=524288, compress=lambda block: False):
+    """The file of [(key, value)], which are sorted. compress: whether a block of data is."""
     out, index, block = bytearray(), Block(1), Block(interval)
     waiting = None  # the last key of a block that is written, and its handle
 
-    def put(contents):
-        handle = varint(len(out)) + varint(len(contents))
-        out.extend(contents + b"\0" + struct.pack("<I", masked(crc32c(contents + b"\0"))))
+    def put(contents, compressed=False):
+        stored = snappy_encode(contents) if compressed else contents
+        handle = varint(len(out)) + varint(len(stored))
+        stored += bytes([compressed])
+        out.extend(stored + struct.pack("<I", masked(crc32c(stored))))
         return handle
 
     def close():
         nonlocal block, waiting
         if block.count:
-            waiting = block.last, put(block.contents())
+            contents = block.contents()
+            waiting = block.last, put(contents, compress(contents))
             block = Block(interval)
 
     for key, value in records:

@@ -97,16 +97,21 @@ def whole(shape):
 
 # --- values ---
 
-def values_message(dtype, data):
+def values_message(dtype, data, packed=True):
     """TensorProto with nothing but the values, of row-major little-endian bytes (strings: a list)."""
     _, number, kind = DTYPES[dtype]
     if dtype == "string":
         return b"".join(field(number, element) for element in data)
     if not data:
         return b""
-    if kind is not None:
+    if kind is not None and packed:
         return field(number, bytes(data))
+    if kind is not None:
+        size, wire = int(kind[2]), 5 if kind == "<f4" else 1
+        return b"".join(varint(number << 3 | wire) + data[at:at + size] for at in range(0, len(data), size))
     values = formats.np.frombuffer(data, NUMBERS.get(dtype) or formats.NUMPY[dtype])
+    if not packed:
+        return b"".join(field(number, int(value)) for value in values)
     return field(number, b"".join(varint(int(value)) for value in values))
 
 
@@ -133,9 +138,9 @@ def values_of(dtype, message):
 
 # --- files ---
 
-def write(tensors, versions=b"\x08\x01", **table):
+def write(tensors, versions=b"\x08\x01", packed=lambda: True, **table):
     """One file. tensors: [(name, dtype, shape, data)] or with a list of (slice, data) in place of data. Strings are lists
-    of bytes."""
+    of bytes. packed: whether the next values are."""
     metas, records = b"", []
     for name, dtype, shape, data in tensors:
         parts = data if isinstance(data, list) and data and isinstance(data[0], tuple) else [(whole(shape), data)]
@@ -143,7 +148,7 @@ def write(tensors, versions=b"\x08\x01", **table):
         slices = b"".join(field(4, slice_message(part)) for part, _ in parts)
         metas += field(1, field(1, name.encode()) + field(2, dims) + field(3, DTYPES[dtype][0]) + slices)
         for part, values in parts:
-            record = field(1, name.encode()) + field(2, slice_message(part)) + field(3, values_message(dtype, values))
+            record = field(1, name.encode()) + field(2, slice_message(part)) + field(3, values_message(dtype, values, packed()))
             records.append((key_of(name, part), field(2, record)))
     metas += field(2, versions) if versions is not None else b""
     return sstable.write(sorted([(b"", field(1, metas))] + records), **table)
