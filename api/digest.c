@@ -16,8 +16,8 @@ api_sum_of(struct bytes bytes)
 bool
 api_sums_crc32c(const struct api_sum *sums, size_t count, struct api_range range, uint32_t *out)
 {
-    uint64_t begin = 0, done = range.begin;
-    uint32_t crc = 0;
+    uint64_t begin = 0, done = range.begin, shifted = 0;
+    uint32_t crc = 0, shift = crc32c_shift_of(0);
 
     for (size_t i = 0; i < count && begin < range.end; i++) {
         uint64_t end = begin + sums[i].size;
@@ -25,7 +25,9 @@ api_sums_crc32c(const struct api_sum *sums, size_t count, struct api_range range
         if (sums[i].size > 0 && end > range.begin) {
             if (begin < range.begin || end > range.end || !sums[i].has_crc32c)
                 return false;
-            crc = crc32c_combine(crc, sums[i].crc32c, sums[i].size);
+            if (sums[i].size != shifted) /* many are of one size */
+                shift = crc32c_shift_of(shifted = sums[i].size);
+            crc = crc32c_combine_by(crc, sums[i].crc32c, shift);
             done = end;
         }
         begin = end;

@@ -6,6 +6,7 @@
  * polynomial. Polynomials are reflected: bit 31 is the coefficient of x^0. */
 #include "store/base/crc32c.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "store/base/crc32c_table.h"
@@ -31,6 +32,18 @@ uint32_t
 crc32c_plain(uint32_t crc, const void *data, size_t size)
 {
     return ~plain_state(~crc, data, size);
+}
+
+static uint32_t
+multiply_plain(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+
+    for (uint32_t bit = UINT32_C(1) << 31; bit != 0; bit >>= 1) {
+        product ^= a & bit ? b : 0;
+        b = b >> 1 ^ (b & 1 ? crc_polynomial : 0);
+    }
+    return product;
 }
 
 #if defined(__x86_64__)
@@ -79,6 +92,21 @@ three_streams(uint32_t state, const uint8_t *p, size_t size, long long by_two, l
     return shift_two(a, by_two, b, by_one) ^ (uint32_t)c;
 }
 
+/* The product, times x^33. */
+FAST static inline uint32_t
+multiply_long(uint32_t a, long long b)
+{
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(a), _mm_cvtsi64_si128(b), 0);
+
+    return (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
+}
+
+FAST static uint32_t
+fast_multiply(uint32_t a, uint32_t b)
+{
+    return multiply_long(multiply_long(a, b), 0x97C7A287); /* x^-66 */
+}
+
 FAST static uint32_t
 fast_state(uint32_t state, const uint8_t *p, size_t size)
 {
@@ -97,12 +125,22 @@ fast_state(uint32_t state, const uint8_t *p, size_t size)
     return state;
 }
 
+static bool
+is_fast(void)
+{
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+}
+
 uint32_t
 crc32c(uint32_t crc, const void *data, size_t size)
 {
-    if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("pclmul"))
-        return crc32c_plain(crc, data, size);
-    return ~fast_state(~crc, data, size);
+    return is_fast() ? ~fast_state(~crc, data, size) : crc32c_plain(crc, data, size);
+}
+
+static uint32_t
+multiply(uint32_t a, uint32_t b)
+{
+    return is_fast() ? fast_multiply(a, b) : multiply_plain(a, b);
 }
 
 #else
@@ -113,36 +151,37 @@ crc32c(uint32_t crc, const void *data, size_t size)
     return crc32c_plain(crc, data, size);
 }
 
-#endif
-
 static uint32_t
 multiply(uint32_t a, uint32_t b)
 {
-    uint32_t product = 0;
+    return multiply_plain(a, b);
+}
 
-    for (uint32_t bit = UINT32_C(1) << 31; bit != 0; bit >>= 1) {
-        product ^= a & bit ? b : 0;
-        b = b >> 1 ^ (b & 1 ? crc_polynomial : 0);
-    }
-    return product;
+#endif
+
+/* x^(8 * size) */
+static uint32_t
+shift_of(uint64_t size, uint32_t (*product)(uint32_t a, uint32_t b))
+{
+    uint32_t shift = UINT32_C(1) << 31; /* 1 */
+
+    /* i begins at 3: eight bits a byte. */
+    for (unsigned i = 3; size != 0; size >>= 1, i++)
+        if (size & 1)
+            shift = product(crc32c_power[i % CRC_POWERS], shift);
+    return shift;
 }
 
 uint32_t
 crc32c_shift_of(uint64_t size_b)
 {
-    uint32_t shift = UINT32_C(1) << 31; /* 1 */
-
-    /* i begins at 3: eight bits a byte. */
-    for (unsigned i = 3; size_b != 0; size_b >>= 1, i++)
-        if (size_b & 1)
-            shift = multiply(crc32c_power[i % CRC_POWERS], shift);
-    return shift;
+    return shift_of(size_b, multiply);
 }
 
+/* The inversions of A's end and B's beginning cancel out. */
 uint32_t
 crc32c_combine_by(uint32_t crc_a, uint32_t crc_b, uint32_t shift)
 {
-    /* The inversions of A's end and B's beginning cancel out. */
     return multiply(shift, crc_a) ^ crc_b;
 }
 
@@ -150,4 +189,10 @@ uint32_t
 crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
 {
     return crc32c_combine_by(crc_a, crc_b, crc32c_shift_of(size_b));
+}
+
+uint32_t
+crc32c_combine_plain(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
+{
+    return multiply_plain(shift_of(size_b, multiply_plain), crc_a) ^ crc_b;
 }
