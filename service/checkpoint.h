@@ -40,6 +40,9 @@ struct checkpoint_info {
     char name[NAME_BYTES_MAX + 1];
     struct checkpoint_record record;
     bool replaced; /* by a save or import: one of that name was there before */
+    bool has_usage;
+    uint64_t unique_bytes; /* of what is stored for it: freed when it is deleted */
+    uint64_t shared_bytes; /* other records name it, too */
 };
 
 /* --- looking ------------------------------------------------------------------------------- */
@@ -47,9 +50,10 @@ struct checkpoint_info {
 typedef enum err_code checkpoint_visit(void *context, const struct checkpoint_info *info,
                                        struct err *err);
 /* Newest first, of those made before the one with id `before` (0: from the newest), which may be
- * gone. */
+ * gone. *revision: of the model's last change. `usage`: with what each takes, for which all lists
+ * of chunks that they name are looked at; the revision is the store's then. */
 ERR_MUST_CHECK enum err_code checkpoint_list(struct service *service, const char *model,
-                                             uint64_t before, size_t count_max,
+                                             uint64_t before, size_t count_max, bool usage,
                                              checkpoint_visit *visit, void *context, bool *more,
                                              uint64_t *revision, struct err *err);
 /* The newest; of those saved through `saver` (NULL: of all). ERR_NOT_FOUND when there is none. */
@@ -63,12 +67,14 @@ struct checkpoint_tensor {
     uint64_t size;
     bool has_crc32c; /* false where it would take making every byte: a virtual value */
     uint32_t crc32c; /* of the bytes */
-    uint64_t unique_bytes, shared_bytes;
+    uint64_t unique_bytes, shared_bytes; /* of what is stored: this name's alone, and the rest */
 };
 typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
                                               struct err *err);
-/* The checkpoint, then its tensors in name order. `metadata` (initialized by
- * the caller) gets the imported pairs: name, value …, u32 length + bytes each. */
+/* The checkpoint, then its tensors in name order, with what each takes, and out->has_usage. What
+ * two names of the checkpoint share, and nothing else has, is unique to it but to neither of them.
+ * `metadata` (initialized by the caller) gets the imported pairs: name, value …, u32 length + bytes
+ * each. */
 ERR_MUST_CHECK enum err_code checkpoint_inspect(struct service *service, const char *model,
                                                 const char *name, struct checkpoint_info *out,
                                                 struct buf *metadata,

@@ -34,25 +34,6 @@ checkpoint_diff_drop(struct checkpoint_diff *diff)
     *diff = (struct checkpoint_diff){.revision = 0};
 }
 
-enum err_code
-checkpoint_diff_grow(void **items, size_t count, size_t *capacity, size_t item_size,
-                     struct err *err)
-{
-    size_t wanted = *capacity == 0 ? 16 : *capacity * 2, bytes = 0;
-    void *grown;
-
-    if (count < *capacity)
-        return OK;
-    if (__builtin_mul_overflow(wanted, item_size, &bytes))
-        return err_set(err, ERR_NO_MEMORY, "there is too much to compare at once");
-    grown = mem_resize(*items, bytes, err);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    *items = grown;
-    *capacity = wanted;
-    return OK;
-}
-
 /* --- opening ------------------------------------------------------------------------------- */
 
 static enum err_code
@@ -240,13 +221,15 @@ add_tensor(struct checkpoint_diff *diff, const struct diff_side *a, const struct
 {
     const struct bytes name = a != NULL ? a->name : b->name;
     struct checkpoint_tensor_diff tensor = {.status = CHECKPOINT_TENSOR_SAME};
-    void *tensors = diff->tensors;
+    struct checkpoint_tensor_diff *tensors;
     enum err_code code;
     const char *text;
 
     TRY(service_check_interrupt(diff->work->service, err));
-    TRY(checkpoint_diff_grow(&tensors, diff->tensor_count, &diff->tensor_capacity,
-                             sizeof *diff->tensors, err));
+    tensors =
+        mem_grown(diff->tensors, diff->tensor_count, &diff->tensor_capacity, sizeof *tensors, err);
+    if (tensors == NULL)
+        return ERR_NO_MEMORY;
     diff->tensors = tensors;
     text = arena_text(&diff->work->arena, name, err);
     if (text == NULL)

@@ -96,12 +96,13 @@ add_pair(struct checkpoint_diff_work *work, size_t tensor, const struct diff_rea
          bool strings, struct err *err)
 {
     struct diff_pair pair = {.tensor = tensor, .strings = strings, .run_first = work->runs.count};
-    void *pairs = work->pairs;
+    struct diff_pair *pairs;
 
     if (work->pair_count == UINT32_MAX)
         return err_set(err, ERR_NO_MEMORY, "there are too many tensors to compare at once");
-    TRY(checkpoint_diff_grow(&pairs, work->pair_count, &work->pair_capacity, sizeof *work->pairs,
-                             err));
+    pairs = mem_grown(work->pairs, work->pair_count, &work->pair_capacity, sizeof *pairs, err);
+    if (pairs == NULL)
+        return ERR_NO_MEMORY;
     work->pairs = pairs;
     TRY(keep_alive(work, &readers->a, err));
     TRY(keep_alive(work, &readers->b, err));
@@ -131,9 +132,11 @@ find_bytes(struct value_reader *reader, uint64_t offset, uint64_t size, const ui
 static enum err_code
 add_part(struct diff_parts *parts, const struct diff_part *part, struct err *err)
 {
-    void *list = parts->list;
+    struct diff_part *list =
+        mem_grown(parts->list, parts->count, &parts->capacity, sizeof *list, err);
 
-    TRY(checkpoint_diff_grow(&list, parts->count, &parts->capacity, sizeof *parts->list, err));
+    if (list == NULL)
+        return ERR_NO_MEMORY;
     parts->list = list;
     parts->list[parts->count++] = *part;
     return OK;
@@ -165,9 +168,10 @@ add_parts(struct checkpoint_diff_work *work, struct diff_readers *readers, bool 
 static enum err_code
 add_run(struct diff_runs *runs, const struct diff_run *run, struct err *err)
 {
-    void *list = runs->list;
+    struct diff_run *list = mem_grown(runs->list, runs->count, &runs->capacity, sizeof *list, err);
 
-    TRY(checkpoint_diff_grow(&list, runs->count, &runs->capacity, sizeof *runs->list, err));
+    if (list == NULL)
+        return ERR_NO_MEMORY;
     runs->list = list;
     runs->list[runs->count++] = *run;
     return OK;

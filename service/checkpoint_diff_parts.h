@@ -62,9 +62,6 @@ struct diff_values {
     const struct value_ref *a, *b;
 };
 
-/* Room for one more of anything. */
-ERR_MUST_CHECK enum err_code checkpoint_diff_grow(void **items, size_t count, size_t *capacity,
-                                                  size_t item_size, struct err *err);
 /* While the snapshot is open: tensor number `index`, which both sides have. What is small is
  * compared at once; of the rest parts are noted. */
 ERR_MUST_CHECK enum err_code checkpoint_diff_pair(struct checkpoint_diff *diff, size_t index,

@@ -53,24 +53,6 @@ verification_work_drop(struct verification_work *work)
     mem_free(work->tensors);
 }
 
-static enum err_code
-grow(void **items, size_t count, size_t *capacity, size_t item_size, struct err *err)
-{
-    size_t wanted = *capacity == 0 ? 64 : *capacity * 2, bytes = 0;
-    void *grown;
-
-    if (count < *capacity)
-        return OK;
-    if (__builtin_mul_overflow(wanted, item_size, &bytes))
-        return err_set(err, ERR_NO_MEMORY, "there is too much to verify at once");
-    grown = mem_resize(*items, bytes, err);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    *items = grown;
-    *capacity = wanted;
-    return OK;
-}
-
 /* Of a tensor the first thing that is wrong is told. */
 static enum err_code
 add_mismatch(struct verification_work *work, size_t tensor, const char *reason, struct err *err)
@@ -95,12 +77,15 @@ static enum err_code
 add_tensor(struct verification_work *work, struct bytes name, struct err *err)
 {
     struct verify_tensor tensor = {.damaged = false};
-    void *tensors = work->tensors;
+    struct verify_tensor *tensors;
     const char *text;
 
     if (work->tensor_count == UINT32_MAX)
         return err_set(err, ERR_NO_MEMORY, "there are too many tensors to verify at once");
-    TRY(grow(&tensors, work->tensor_count, &work->tensor_capacity, sizeof *work->tensors, err));
+    tensors =
+        mem_grown(work->tensors, work->tensor_count, &work->tensor_capacity, sizeof *tensors, err);
+    if (tensors == NULL)
+        return ERR_NO_MEMORY;
     work->tensors = tensors;
     if (name.data != NULL) {
         text = arena_text(&work->out->arena, name, err);
@@ -118,10 +103,12 @@ add_chunk(struct verification_work *work, struct value_reader *reader,
 {
     struct verify_chunk chunk = {
         .id = piece->chunk, .crc32c = piece->crc32c, .tensor = (uint32_t)(work->tensor_count - 1)};
-    void *chunks = work->chunks;
+    struct verify_chunk *chunks;
 
     TRY(value_run(reader, piece->offset, piece->size, &chunk.bytes, NULL, err));
-    TRY(grow(&chunks, work->chunk_count, &work->chunk_capacity, sizeof *work->chunks, err));
+    chunks = mem_grown(work->chunks, work->chunk_count, &work->chunk_capacity, sizeof *chunks, err);
+    if (chunks == NULL)
+        return ERR_NO_MEMORY;
     work->chunks = chunks;
     work->chunks[work->chunk_count++] = chunk;
     return OK;

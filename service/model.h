@@ -57,7 +57,7 @@ ERR_MUST_CHECK enum err_code model_delete(struct service *service, const char *m
                                           struct err *err);
 
 /* Bytes stored for the model's variables and checkpoints, what they share counted once. Walks all
- * its lists: 16 bytes of memory for each chunk. */
+ * its lists. */
 ERR_MUST_CHECK enum err_code model_unique_bytes(struct service *service, const char *model,
                                                 uint64_t *out, struct err *err);
 

@@ -241,10 +241,23 @@ ERR_MUST_CHECK enum err_code store_disk_check(struct store *store, uint64_t size
 ERR_MUST_CHECK enum err_code store_temporary_file(struct store *store, int *descriptor,
                                                   struct err *err);
 
+/* One of the files that the store is kept in. */
+struct store_file_stats {
+    const char *name; /* static */
+    uint64_t bytes;
+    uint64_t free_bytes; /* of them: reusable */
+};
+enum { STORE_FILES = 1 + STORE_CLASS_COUNT }; /* records; chunks of each class */
+
 struct store_stats {
     uint64_t revision, records, record_bytes;
     uint64_t chunks[STORE_CLASS_COUNT], chunk_bytes[STORE_CLASS_COUNT];
+    struct store_file_stats files[STORE_FILES];
     uint64_t file_bytes, free_bytes; /* of the files: all, and reusable inside */
+    uint64_t map_bytes;              /* what each file may grow to */
+    uint64_t size_max_bytes;         /* what all may grow to together; 0: what the disk has */
+    uint64_t disk_free_bytes;        /* on the files' disk, */
+    uint64_t disk_reserve_bytes;     /* of which so much is kept back for deletes */
     uint64_t commits, units, syncs, commit_us_last, batch_units_last, queue_units;
     uint64_t garbage_chunks; /* freed, not deleted yet */
     uint64_t snapshots_open, leases_open, lease_age_ms_max;

@@ -14,17 +14,27 @@
 #include "service/checkpoint.h"
 #include "store/base/scope.h"
 
+/* Adds what it takes, if that was found out. */
+static enum err_code
+set_usage(json_t *json, const struct checkpoint_info *info, struct err *err)
+{
+    if (!info->has_usage)
+        return OK;
+    TRY(api_json_set(json, "unique_bytes", json_integer((json_int_t)info->unique_bytes), err));
+    return api_json_set(json, "shared_bytes", json_integer((json_int_t)info->shared_bytes), err);
+}
+
 static enum err_code
 push_checkpoint(void *context, const struct checkpoint_info *info, struct err *err)
 {
-    json_t *json = NULL;
-
+    AUTO_CALL(api_json_release) json_t *json = NULL;
     char token[24];
 
     /* Names may be overwritten or deleted between two pages: the page goes on by id. */
     snprintf(token, sizeof token, "%" PRIu64, info->record.id);
     TRY(api_describe_checkpoint(info, &json, err));
-    return api_page_push(context, json, token, err);
+    TRY(set_usage(json, info, err));
+    return api_page_push(context, TAKE(json), token, err);
 }
 
 enum err_code
@@ -32,10 +42,14 @@ api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *er
 {
     AUTO(api_page) page = {0};
     uint64_t revision = 0, before = 0;
+    bool usage = false;
 
     TRY(api_page_begin(rq, &page, err));
     TRY(api_request_query_u64(rq, "page_token", 0, &before, err));
-    TRY(checkpoint_list(api_request_service(rq), api_request_model(rq), before, page.size,
+    TRY(api_request_query_bool(rq, "usage", false, &usage, err));
+    if (usage && !api_request_on_worker(rq))
+        return ERR_DEFER;
+    TRY(checkpoint_list(api_request_service(rq), api_request_model(rq), before, page.size, usage,
                         push_checkpoint, &page, &page.more, &revision, err));
     return api_page_reply(rq, rp, &page, "checkpoints", revision, err);
 }
@@ -64,24 +78,16 @@ api_checkpoint_latest(struct api_request *rq, struct api_reply *rp, struct err *
 
 /* --- inspecting --- */
 
-struct inspection {
-    json_t *tensors;
-    uint64_t unique_bytes, shared_bytes;
-};
-
 static enum err_code
 push_tensor(void *context, const struct checkpoint_tensor *tensor, struct err *err)
 {
-    struct inspection *inspection = context;
     json_t *shape = NULL;
     char digest[24];
 
     snprintf(digest, sizeof digest, "crc32c:%08" PRIx32, tensor->crc32c);
-    inspection->unique_bytes += tensor->unique_bytes;
-    inspection->shared_bytes += tensor->shared_bytes;
     TRY(api_describe_shape(&tensor->type.shape, &shape, err));
     return api_json_push(
-        inspection->tensors,
+        context,
         json_pack("{s:s%, s:s, s:o, s:I, s:s?, s:I, s:I}", "name", (const char *)tensor->name.data,
                   tensor->name.size, "dtype", dtype_name(tensor->type.dtype), "shape", shape,
                   "bytes", (json_int_t)tensor->size, "digest", tensor->has_crc32c ? digest : NULL,
@@ -94,21 +100,19 @@ static enum err_code
 inspect_json(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct checkpoint_info info;
-    struct inspection inspection = {0};
     AUTO_CALL(api_json_release) json_t *tensors = NULL;
     AUTO_CALL(api_json_release) json_t *metadata = NULL;
     AUTO(buf) pairs;
     uint64_t now = service_revision(api_request_service(rq));
+    AUTO_CALL(api_json_release) json_t *json = NULL;
     char representation[40];
-    json_t *json = NULL;
     bool done = false, sha256 = false;
 
     buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
     TRY(api_tensor_digests_wanted(rq, &sha256, err));
     TRY(api_json_made(json_array(), &tensors, err));
-    inspection.tensors = tensors;
     TRY(checkpoint_inspect(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                           &info, &pairs, push_tensor, &inspection, err));
+                           &info, &pairs, push_tensor, tensors, err));
     TRY(api_describe_metadata(buf_bytes(&pairs), &metadata, err));
     /* What is shared changes with other writes: the store's revision is part of the tag. It was
      * read before, so the tag is never newer than what it names. */
@@ -119,16 +123,10 @@ inspect_json(struct api_request *rq, struct api_reply *rp, struct err *err)
     if (sha256)
         TRY(api_tensor_digests_set(rq, &info, tensors, err));
     TRY(api_describe_checkpoint(&info, &json, err));
-    if (json_object_set(json, "tensors", tensors) != 0 ||
-        json_object_set(json, "metadata", metadata) != 0 ||
-        json_object_set_new(json, "unique_bytes",
-                            json_integer((json_int_t)inspection.unique_bytes)) != 0 ||
-        json_object_set_new(json, "shared_bytes",
-                            json_integer((json_int_t)inspection.shared_bytes)) != 0) {
-        json_decref(json);
-        return err_set(err, ERR_NO_MEMORY, "out of memory while writing the reply");
-    }
-    return api_reply_json(rp, 200, json, err);
+    TRY(api_json_set(json, "tensors", TAKE(tensors), err));
+    TRY(api_json_set(json, "metadata", TAKE(metadata), err));
+    TRY(set_usage(json, &info, err));
+    return api_reply_json(rp, 200, TAKE(json), err);
 }
 
 enum err_code

@@ -15,6 +15,7 @@
 /* Large tensors ask for huge pages: touching 8 MiB for the first time costs a tenth. Without them
  * the kernel gives small ones. */
 enum { ALIGNMENT = 64, HUGE_PAGE_BYTES = 2 << 20, HUGE_BYTES_MIN = 2 * HUGE_PAGE_BYTES };
+enum { FIRST_CAPACITY = 16 }; /* of lists */
 
 /* As long as malloc aligns, so that what follows it is aligned for everything too. */
 struct head {
@@ -140,6 +141,25 @@ mem_resize(void *old, size_t size, struct err *err)
 
     CHECK(old == NULL || begin == head_of(old)); /* an aligned block cannot grow */
     return checked(must_fail() || !possible ? NULL : block_of(realloc(begin, whole)), size, err);
+}
+
+void *
+mem_grown(void *items, size_t count, size_t *capacity, size_t size, struct err *err)
+{
+    size_t wanted = 0, bytes = 0;
+    void *grown;
+
+    if (count < *capacity)
+        return items;
+    if (__builtin_mul_overflow(*capacity > 0 ? *capacity : FIRST_CAPACITY / 2, 2, &wanted) ||
+        __builtin_mul_overflow(wanted, size, &bytes)) {
+        (void)err_set(err, ERR_NO_MEMORY, "out of memory for a list of %zu items", count);
+        return NULL;
+    }
+    grown = mem_resize(items, bytes, err);
+    if (grown != NULL)
+        *capacity = wanted;
+    return grown;
 }
 
 char *

@@ -19,6 +19,10 @@ void *mem_zeroed(size_t count, size_t size, struct err *err)
 void *mem_aligned(size_t size, struct err *err) __attribute__((warn_unused_result, malloc));
 /* Takes `old` on success; on failure `old` is untouched and still owned by the caller. */
 void *mem_resize(void *old, size_t size, struct err *err) __attribute__((warn_unused_result));
+/* `items` (NULL: none yet) with room for one more than `count`, of `size` bytes each: itself, or in
+ * its place a block that is twice as large. Takes and leaves it as mem_resize does. */
+void *mem_grown(void *items, size_t count, size_t *capacity, size_t size, struct err *err)
+    __attribute__((warn_unused_result));
 char *mem_copy_text(const char *text, size_t length, struct err *err)
     __attribute__((warn_unused_result));
 void mem_free(void *memory);

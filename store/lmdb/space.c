@@ -146,6 +146,13 @@ read_open_things(struct store *store, struct store_stats *out)
     lock_release(&store->committer.lock);
 }
 
+static struct store_file_stats
+file_stats(const struct store_env *env, const struct store_env_space *space)
+{
+    return (struct store_file_stats){
+        .name = env->name, .bytes = space->file_bytes, .free_bytes = space->free_bytes};
+}
+
 static enum err_code
 read_sizes(struct store *store, struct store_stats *out, struct err *err)
 {
@@ -156,13 +163,19 @@ read_sizes(struct store *store, struct store_stats *out, struct err *err)
     TRY(count_system(store, &system_records, err));
     out->records = space.meta.entries - system_records;
     out->record_bytes = space.meta.file_bytes - space.meta.free_bytes;
+    out->files[0] = file_stats(&store->meta, &space.meta);
     for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+        out->files[1 + class] = file_stats(&store->chunks[class], &space.chunks[class]);
         out->chunks[class] = space.chunks[class].entries;
         out->chunk_bytes[class] =
             space.chunks[class].entries * store_class_bytes((enum store_class) class);
     }
     out->file_bytes = space.file_bytes;
     out->free_bytes = space.free_bytes;
+    out->map_bytes = store->meta.map_bytes;
+    out->size_max_bytes = store->config.size_max_bytes;
+    out->disk_free_bytes = store_folder_room_bytes(&store->folder);
+    out->disk_reserve_bytes = store->config.disk_reserve_bytes;
     return OK;
 }
 

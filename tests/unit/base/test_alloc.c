@@ -137,6 +137,49 @@ a_failed_resize_leaves_the_old_block(void **state)
     mem_free(grown);
 }
 
+static void
+lists_double_when_they_are_full(void **state)
+{
+    struct err err = ERR_INIT;
+    uint64_t *list = NULL;
+    size_t capacity = 0, grown = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 1000; i++) {
+        size_t before = capacity;
+
+        list = mem_grown(list, i, &capacity, sizeof *list, &err);
+        assert_non_null(list);
+        assert_true(capacity > i && (capacity == before || capacity >= 2 * before));
+        grown += capacity != before;
+        list[i] = i;
+    }
+    assert_in_range(grown, 1, 10);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_int_equal(list[i], i);
+    mem_free(list);
+}
+
+static void
+lists_stay_as_they_are_when_they_cannot_grow(void **state)
+{
+    struct err err = ERR_INIT;
+    size_t capacity = 0, many = SIZE_MAX / 2 + 1, wide = SIZE_MAX / 16;
+    char *list = mem_grown(NULL, 0, &capacity, 1, &err);
+    size_t before = capacity;
+
+    (void)state;
+    assert_non_null(list);
+    mem_fail_at(1, 0);
+    assert_null(mem_grown(list, capacity, &capacity, 1, &err));
+    mem_fail_at(0, 0);
+    assert_int_equal(err.code, ERR_NO_MEMORY);
+    assert_int_equal(capacity, before);
+    assert_null(mem_grown(list, many, &many, 1, NULL));
+    assert_null(mem_grown(list, wide, &wide, 64, NULL));
+    mem_free(list);
+}
+
 int
 main(void)
 {
@@ -148,6 +191,8 @@ main(void)
         cmocka_unit_test(the_nth_allocation_fails_once),
         cmocka_unit_test(a_sticky_failure_stays_until_switched_off),
         cmocka_unit_test(a_failed_resize_leaves_the_old_block),
+        cmocka_unit_test(lists_double_when_they_are_full),
+        cmocka_unit_test(lists_stay_as_they_are_when_they_cannot_grow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

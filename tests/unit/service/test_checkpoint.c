@@ -287,15 +287,15 @@ checkpoints_are_listed_newest_first(void **state)
     (void)save(d, "z");
     (void)save(d, "a");
     WORKS(try_save(d, again, NULL), &d->f->err);
-    WORKS(
-        checkpoint_list(d->service, MODEL, 0, 3, keep_order, &order, &more, &revision, &d->f->err),
-        &d->f->err);
+    WORKS(checkpoint_list(d->service, MODEL, 0, 3, false, keep_order, &order, &more, &revision,
+                          &d->f->err),
+          &d->f->err);
     assert_true(more);
     assert_string_equal(order.names[0], "b");
     assert_string_equal(order.names[1], "a");
     assert_string_equal(order.names[2], "z");
     WORKS(look(d, "z", &info, &looked), &d->f->err);
-    WORKS(checkpoint_list(d->service, MODEL, info.record.id, 3, keep_order, &order, &more,
+    WORKS(checkpoint_list(d->service, MODEL, info.record.id, 3, false, keep_order, &order, &more,
                           &revision, &d->f->err),
           &d->f->err);
     assert_false(more);
@@ -309,7 +309,7 @@ checkpoints_are_listed_newest_first(void **state)
     assert_string_equal(info.name, "a");
     /* A page goes on from where it was, also when that checkpoint is gone by then. */
     order.count = 0;
-    WORKS(checkpoint_list(d->service, MODEL, gone, 3, keep_order, &order, &more, &revision,
+    WORKS(checkpoint_list(d->service, MODEL, gone, 3, false, keep_order, &order, &more, &revision,
                           &d->f->err),
           &d->f->err);
     assert_int_equal(order.count, 3);
