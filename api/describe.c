@@ -8,6 +8,8 @@
 #include "api/expr_json.h"
 #include "api/labels.h"
 #include "api/partition_json.h"
+#include "api/text.h"
+#include "api/wire/format.h"
 #include "store/base/scope.h"
 
 void
@@ -288,5 +290,21 @@ api_describe_metadata(struct bytes pairs, json_t **out, struct err *err)
             return no_memory(err);
     }
     *out = TAKE(json);
+    return OK;
+}
+
+enum err_code
+api_describe_skipped(const struct api_wire_refused *skipped, size_t count, json_t *object,
+                     struct err *err)
+{
+    json_t *array = json_array();
+    char name[API_SHOWN_BYTES_MAX + 1];
+
+    TRY(api_json_set(object, "skipped", array, err));
+    for (size_t i = 0; i < count; i++)
+        TRY(api_json_push(array,
+                          json_pack("{s:s, s:s}", "name", api_text_shown(skipped[i].name, name),
+                                    "reason", skipped[i].reason),
+                          err));
     return OK;
 }

@@ -39,6 +39,10 @@ json_t *api_json_real(double value);
 /* Takes json into *out; NULL means out of memory: *out is unchanged then. */
 ERR_MUST_CHECK enum err_code api_json_made(json_t *json, json_t **out, struct err *err);
 /* Adds to an object; takes value (NULL: out of memory). */
+/* "skipped": [{"name", "reason"}] of an object: tensors that were left out. */
+struct api_wire_refused;
+ERR_MUST_CHECK enum err_code api_describe_skipped(const struct api_wire_refused *skipped,
+                                                  size_t count, json_t *object, struct err *err);
 ERR_MUST_CHECK enum err_code api_json_set(json_t *object, const char *key, json_t *value,
                                           struct err *err);
 ERR_MUST_CHECK enum err_code api_json_push(json_t *array, json_t *value, struct err *err);

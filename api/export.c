@@ -11,7 +11,7 @@
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
-enum { FORMATS_MAX = 8 };
+enum { FORMATS_MAX = 8, FORMAT_NAMES_BYTES_MAX = 160 };
 
 /* --- what the request says --- */
 
@@ -38,32 +38,21 @@ take_format(struct api_request *rq, struct api_reply *rp, const struct api_wire_
     return OK;
 }
 
-/* One of two words; the first when it is absent. */
-static enum err_code
-take_word(struct api_request *rq, const char *argument, const char *first, const char *second,
-          bool *is_second, struct err *err)
-{
-    struct bytes value = api_request_query(rq, argument);
-    char shown[API_SHOWN_BYTES_MAX + 1];
-
-    *is_second = value.data != NULL && bytes_equal(value, bytes_of_text(second));
-    if (value.data == NULL || *is_second || bytes_equal(value, bytes_of_text(first)))
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' must be %s or %s, not '%s'",
-                   argument, first, second, api_text_shown(value, shown));
-}
-
 enum err_code
-api_export_options_take(struct api_request *rq, struct api_export_options *out, struct err *err)
+api_export_options_take(struct api_request *rq, struct api_object *body,
+                        struct api_export_options *out, struct err *err)
 {
     bool deflated = false, zip = false;
+    struct bytes container;
 
-    TRY(take_word(rq, "compression", "none", "deflate", &deflated, err));
-    TRY(take_word(rq, "container", "tar", "zip", &zip, err));
-    TRY(take_word(rq, "on_unsupported", "error", "skip", &out->skip_unsupported, err));
-    TRY(api_negotiate_npy_v2(rq, &out->npy_v2, err));
+    TRY(api_negotiate_either(rq, body, "compression", "none", "deflate", &deflated, err));
+    TRY(api_negotiate_word(rq, body, "container", &container, err));
+    TRY(api_negotiate_either(rq, body, "container", "tar", "zip", &zip, err));
+    TRY(api_negotiate_either(rq, body, "on_unsupported", "error", "skip", &out->skip_unsupported,
+                             err));
+    TRY(api_negotiate_npy_v2(rq, body, &out->npy_v2, err));
     out->compression = deflated ? API_WIRE_DEFLATED : API_WIRE_STORED;
-    if (api_request_query(rq, "container").data != NULL)
+    if (container.data != NULL)
         out->container = zip ? API_CONTAINER_ZIP : API_CONTAINER_TAR;
     if (deflated && !out->format->deflates && !zip)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -73,12 +62,33 @@ api_export_options_take(struct api_request *rq, struct api_export_options *out, 
 }
 
 enum err_code
+api_export_options_of_body(struct api_request *rq, struct api_object *body,
+                           struct api_export_options *out, struct err *err)
+{
+    char names[FORMAT_NAMES_BYTES_MAX] = "", shown[API_SHOWN_BYTES_MAX + 1];
+    const char *name = NULL;
+    size_t used = 0;
+
+    *out = (struct api_export_options){.format = NULL};
+    TRY(api_object_text(body, "format", api_request_arena(rq), &name, NULL, err));
+    out->format = api_wire_format_find(bytes_of_text(name));
+    if (out->format != NULL && out->format->write != NULL)
+        return api_export_options_take(rq, body, out, err);
+    for (size_t i = 0; api_wire_format_at(i) != NULL && used < sizeof names; i++)
+        if (api_wire_format_at(i)->write != NULL)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                     used > 0 ? ", " : "", api_wire_format_at(i)->name);
+    return err_set(err, ERR_NOT_ACCEPTABLE, "there is no format '%s' to write, only %s",
+                   api_text_shown(bytes_of_text(name), shown), names);
+}
+
+enum err_code
 api_export_options_of_query(struct api_request *rq, struct api_reply *rp,
                             struct api_export_options *out, struct err *err)
 {
     *out = (struct api_export_options){.format = NULL};
     TRY(take_format(rq, rp, &out->format, err));
-    return api_export_options_take(rq, out, err);
+    return api_export_options_take(rq, NULL, out, err);
 }
 
 /* --- making --- */
@@ -99,6 +109,10 @@ sort_out(const struct api_export_options *options, struct api_export_made *made,
     char name[API_SHOWN_BYTES_MAX + 1];
     size_t kept = 0;
 
+    made->skipped = arena_array(made->layout.arena, set->entry_count, sizeof *made->skipped, err);
+    if (made->skipped == NULL)
+        return ERR_NO_MEMORY;
+
     for (size_t i = 0; options->format->unfit != NULL && i < set->entry_count; i++) {
         const struct tensor_set_entry *entry = &set->entries[i];
         const char *reason = options->format->unfit(bytes_of_text(entry->name), &entry->type);
@@ -110,8 +124,11 @@ sort_out(const struct api_export_options *options, struct api_export_made *made,
             set->entries[kept++] = *entry;
             continue;
         }
-        if (options->skip_unsupported)
+        if (options->skip_unsupported) {
+            made->skipped[made->skipped_count++] =
+                (struct api_wire_refused){bytes_of_text(entry->name), reason};
             continue;
+        }
         api_text_shown(bytes_of_text(entry->name), name);
         err_about(err, "tensor", name);
         return err_set(err, ERR_NOT_ACCEPTABLE,
@@ -120,7 +137,6 @@ sort_out(const struct api_export_options *options, struct api_export_made *made,
     }
     if (options->format->unfit == NULL)
         return OK;
-    made->skipped = set->entry_count - kept;
     set->entry_count = kept;
     return OK;
 }
@@ -197,27 +213,23 @@ release_made(void *owner)
     mem_free(owner);
 }
 
-/* Several files, or one when the client says so, into an archive. */
-static enum err_code
-wrap(struct api_request *rq, const struct api_export *what, struct api_export_made *made,
-     const char **media_type, struct err *err)
+enum err_code
+api_export_wrap(struct api_request *rq, const struct api_export *what, enum api_container container,
+                struct api_export_made *made, struct err *err)
 {
     struct api_zip_options how = {
         .deflate =
             what->options.compression == API_WIRE_DEFLATED && !what->options.format->deflates,
         .modified_ms = what->modified_ms,
     };
-    bool zip = what->options.container == API_CONTAINER_ZIP;
+    bool zip = container == API_CONTAINER_ZIP;
     struct api_layout files = made->layout;
     char name[NAME_BYTES_MAX + 8];
 
-    *media_type = what->options.format->media_type;
-    if (what->options.container == API_CONTAINER_UNSAID && !what->options.format->many_files &&
-        made->layout.file_count == 1)
+    if (container == API_CONTAINER_UNSAID)
         return OK;
     snprintf(name, sizeof name, "%s.%s", what->name, zip ? "zip" : "tar");
     api_layout_init(&made->layout, api_request_arena(rq));
-    *media_type = zip ? "application/zip" : "application/x-tar";
     if (!zip)
         return api_tar_write(&files, what->modified_ms, name, &made->layout, err);
     if (how.deflate && made->scratch == NULL)
@@ -232,15 +244,21 @@ api_export_reply(struct api_request *rq, struct api_reply *rp, const struct api_
 {
     AUTO(api_export_made) made = {0};
     struct api_export_made *owned;
-    const char *media_type = NULL;
+    enum api_container container = what->options.container;
+    const char *media_type = what->options.format->media_type;
 
     TRY(api_export_make(rq, what, set, &made, err));
-    TRY(wrap(rq, what, &made, &media_type, err));
+    if (container == API_CONTAINER_UNSAID &&
+        (what->options.format->many_files || made.layout.file_count != 1))
+        container = API_CONTAINER_TAR;
+    if (container != API_CONTAINER_UNSAID)
+        media_type = container == API_CONTAINER_ZIP ? "application/zip" : "application/x-tar";
+    TRY(api_export_wrap(rq, what, container, &made, err));
     CHECK(made.layout.file_count == 1);
     TRY(api_reply_header(rp, "Content-Disposition", err, "attachment; filename=\"%s\"",
                          made.layout.files[0].name));
-    if (made.skipped > 0)
-        TRY(api_reply_header(rp, "Tensorkeep-Skipped", err, "%zu", made.skipped));
+    if (made.skipped_count > 0)
+        TRY(api_reply_header(rp, "Tensorkeep-Skipped", err, "%zu", made.skipped_count));
     TRY(api_reply_sums(rq, rp, made.layout.sums, made.layout.sum_count, true, err));
     owned = mem_alloc(sizeof *owned, err);
     if (owned == NULL)

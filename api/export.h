@@ -18,16 +18,22 @@ struct api_export_options {
     bool skip_unsupported; /* leave out what the format cannot hold; else it is an error */
 };
 
-/* ?format= (or Accept), ?compression=, ?container=, ?npy_v2= and ?on_unsupported= of a route that
- * lists them. */
+/* ?format= (or Accept), and what api_export_options_take takes, of a route that lists them. */
 ERR_MUST_CHECK enum err_code api_export_options_of_query(struct api_request *rq,
                                                          struct api_reply *rp,
                                                          struct api_export_options *out,
                                                          struct err *err);
-
-/* The same but for the format, which is there already. */
-ERR_MUST_CHECK enum err_code
-api_export_options_take(struct api_request *rq, struct api_export_options *out, struct err *err);
+/* The same of a JSON body, where format must be given. */
+ERR_MUST_CHECK enum err_code api_export_options_of_body(struct api_request *rq,
+                                                        struct api_object *body,
+                                                        struct api_export_options *out,
+                                                        struct err *err);
+/* compression, container, on_unsupported and npy_v2, for the format that is there already; of the
+ * query when body is NULL. */
+ERR_MUST_CHECK enum err_code api_export_options_take(struct api_request *rq,
+                                                     struct api_object *body,
+                                                     struct api_export_options *out,
+                                                     struct err *err);
 
 /* What goes out. */
 struct api_export {
@@ -44,7 +50,8 @@ struct api_export_made {
     struct tensor_set set;
     struct scratch *scratch; /* NULL: nothing had to be made */
     struct api_layout layout;
-    size_t skipped; /* tensors left out */
+    struct api_wire_refused *skipped; /* tensors left out; in the arena */
+    size_t skipped_count;
 };
 
 /* The files of it, before any archive. Takes the set, also on failure. ERR_NOT_ACCEPTABLE names a
@@ -53,6 +60,10 @@ ERR_MUST_CHECK enum err_code api_export_make(struct api_request *rq, const struc
                                              struct tensor_set *set, struct api_export_made *out,
                                              struct err *err);
 void api_export_made_drop(struct api_export_made *made);
+/* What was made becomes one file, an archive of all; API_CONTAINER_UNSAID: stays as it is. */
+ERR_MUST_CHECK enum err_code api_export_wrap(struct api_request *rq, const struct api_export *what,
+                                             enum api_container container,
+                                             struct api_export_made *made, struct err *err);
 /* As a reply: one file, or an archive of several. Takes the set, also on failure. */
 ERR_MUST_CHECK enum err_code api_export_reply(struct api_request *rq, struct api_reply *rp,
                                               const struct api_export *what, struct tensor_set *set,

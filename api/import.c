@@ -58,10 +58,12 @@ take_format(struct bytes name, const struct api_wire_format **out, struct err *e
 }
 
 static enum err_code
-take_text(struct api_request *rq, const char *argument, const char **out, struct err *err)
+take_text(struct api_request *rq, struct api_object *body, const char *name, const char **out,
+          struct err *err)
 {
-    struct bytes value = api_request_query(rq, argument);
+    struct bytes value;
 
+    TRY(api_negotiate_word(rq, body, name, &value, err));
     if (value.data == NULL)
         return OK;
     *out = arena_text(api_request_arena(rq), value, err);
@@ -69,24 +71,19 @@ take_text(struct api_request *rq, const char *argument, const char **out, struct
 }
 
 enum err_code
-api_import_options_of_query(struct api_request *rq, struct api_import_options *out, struct err *err)
+api_import_options_of(struct api_request *rq, struct api_object *body,
+                      struct api_import_options *out, struct err *err)
 {
-    struct bytes choice = api_request_query(rq, "on_unsupported");
-    char shown[API_SHOWN_BYTES_MAX + 1];
+    struct bytes format;
 
     *out = (struct api_import_options){.tensor = NULL};
-    TRY(take_format(api_request_query(rq, "format"), &out->format, err));
-    TRY(take_text(rq, "prefix", &out->prefix, err));
-    TRY(take_text(rq, "tensor", &out->tensor, err));
-    TRY(api_negotiate_npy_v2(rq, &out->npy_v2, err));
-    if (choice.data == NULL || bytes_equal(choice, bytes_of_text("error")))
-        return OK;
-    out->skip_unsupported = bytes_equal(choice, bytes_of_text("skip"));
-    if (out->skip_unsupported)
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "query argument 'on_unsupported' must be error or skip, not '%s'",
-                   api_text_shown(choice, shown));
+    TRY(api_negotiate_word(rq, body, "format", &format, err));
+    TRY(take_format(format, &out->format, err));
+    TRY(take_text(rq, body, "prefix", &out->prefix, err));
+    TRY(take_text(rq, body, "tensor", &out->tensor, err));
+    TRY(api_negotiate_either(rq, body, "on_unsupported", "error", "skip", &out->skip_unsupported,
+                             err));
+    return api_negotiate_npy_v2(rq, body, &out->npy_v2, err);
 }
 
 /* --- which format --- */
@@ -146,9 +143,8 @@ unrecognized(const struct api_import *import, struct err *err)
 
 /* --- opening --- */
 
-static enum err_code
-begin(struct api_request *rq, const struct api_import_options *options, struct api_import *out,
-      struct err *err)
+static void
+begin(struct api_request *rq, const struct api_import_options *options, struct api_import *out)
 {
     const struct service_limits *limits = service_limits_of(api_request_service(rq));
 
@@ -167,7 +163,6 @@ begin(struct api_request *rq, const struct api_import_options *options, struct a
         .tensor = options->tensor != NULL ? options->tensor : "arr_0",
         .npy_v2 = options->npy_v2,
     };
-    return out->format == NULL ? format_of_type(rq, &out->format, err) : OK;
 }
 
 /* Tensors that cannot be kept are an error, or left out. */
@@ -307,7 +302,9 @@ api_import_open_body(struct api_request *rq, const struct api_import_options *op
     uint8_t first[API_WIRE_SNIFF_BYTES];
     size_t got = 0;
 
-    TRY(begin(rq, options, out, err));
+    begin(rq, options, out);
+    if (out->format == NULL)
+        TRY(format_of_type(rq, &out->format, err));
     out->bytes = api_request_body_source(rq);
     TRY(api_request_body_peek(rq, first, sizeof first, &got, err));
     if (out->format == NULL)
@@ -325,7 +322,7 @@ api_import_open_files(struct api_request *rq, const struct api_file_set *files,
                       const struct api_import_options *options, struct api_import *out,
                       struct err *err)
 {
-    TRY(begin(rq, options, out, err));
+    begin(rq, options, out);
     out->files = *files;
     return open_files(out, options, err);
 }
@@ -333,18 +330,6 @@ api_import_open_files(struct api_request *rq, const struct api_file_set *files,
 enum err_code
 api_import_tell_skipped(const struct api_import *import, json_t *json, struct err *err)
 {
-    const struct api_wire_catalog *catalog = &import->reader.catalog;
-    json_t *array = json_array();
-
-    TRY(api_json_set(json, "skipped", array, err));
-    for (size_t i = 0; i < catalog->refused_count; i++) {
-        char name[API_SHOWN_BYTES_MAX + 1];
-
-        TRY(api_json_push(array,
-                          json_pack("{s:s, s:s}", "name",
-                                    api_text_shown(catalog->refused[i].name, name), "reason",
-                                    catalog->refused[i].reason),
-                          err));
-    }
-    return OK;
+    return api_describe_skipped(import->reader.catalog.refused,
+                                import->reader.catalog.refused_count, json, err);
 }

@@ -15,10 +15,10 @@ struct api_import_options {
     enum api_npy_v2 npy_v2;
 };
 
-/* ?format=, ?prefix=, ?tensor=, ?on_unsupported= and ?npy_v2= of a route that lists them. */
-ERR_MUST_CHECK enum err_code api_import_options_of_query(struct api_request *rq,
-                                                         struct api_import_options *out,
-                                                         struct err *err);
+/* format, prefix, tensor, on_unsupported and npy_v2: of the query of a route that lists them, or of
+ * a JSON body (NULL: the query). */
+ERR_MUST_CHECK enum err_code api_import_options_of(struct api_request *rq, struct api_object *body,
+                                                   struct api_import_options *out, struct err *err);
 
 /* Owned: api_import_drop. Must not move once it is open. */
 struct api_import {

@@ -243,15 +243,48 @@ api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *ou
 }
 
 enum err_code
-api_negotiate_npy_v2(struct api_request *rq, enum api_npy_v2 *out, struct err *err)
+api_negotiate_word(struct api_request *rq, struct api_object *body, const char *name,
+                   struct bytes *out, struct err *err)
 {
-    struct bytes value = api_request_query(rq, "npy_v2");
+    const char *text = NULL;
+    bool present = false;
+
+    *out = body == NULL ? api_request_query(rq, name) : bytes_of(NULL, 0);
+    if (body == NULL)
+        return OK;
+    TRY(api_object_text(body, name, api_request_arena(rq), &text, &present, err));
+    if (present)
+        *out = bytes_of_text(text);
+    return OK;
+}
+
+enum err_code
+api_negotiate_either(struct api_request *rq, struct api_object *body, const char *name,
+                     const char *first, const char *second, bool *is_second, struct err *err)
+{
+    struct bytes value;
     char shown[API_SHOWN_BYTES_MAX + 1];
 
+    TRY(api_negotiate_word(rq, body, name, &value, err));
+    *is_second = value.data != NULL && bytes_equal(value, bytes_of_text(second));
+    if (value.data == NULL || *is_second || bytes_equal(value, bytes_of_text(first)))
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s '%s' must be %s or %s, not '%s'",
+                   body == NULL ? "query argument" : "field", name, first, second,
+                   api_text_shown(value, shown));
+}
+
+enum err_code
+api_negotiate_npy_v2(struct api_request *rq, struct api_object *body, enum api_npy_v2 *out,
+                     struct err *err)
+{
+    struct bytes value;
+    char shown[API_SHOWN_BYTES_MAX + 1];
+
+    TRY(api_negotiate_word(rq, body, "npy_v2", &value, err));
     *out = value.data == NULL ? API_NPY_V2_UNKNOWN : API_NPY_V2_BFLOAT16;
     if (value.data == NULL || bytes_equal(value, bytes_of_text("bfloat16")))
         return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "query argument 'npy_v2' can only be bfloat16, not '%s'",
-                   api_text_shown(value, shown));
+    return err_set(err, ERR_INVALID_ARGUMENT, "%s 'npy_v2' can only be bfloat16, not '%s'",
+                   body == NULL ? "query argument" : "field", api_text_shown(value, shown));
 }

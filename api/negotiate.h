@@ -41,9 +41,20 @@ ERR_MUST_CHECK enum err_code api_negotiate_choice(struct api_request *rq, struct
 ERR_MUST_CHECK enum err_code api_negotiate_body(struct api_request *rq, unsigned formats,
                                                 enum api_format *out, struct err *err);
 
-/* ?npy_v2=bfloat16, on routes that list it. */
-ERR_MUST_CHECK enum err_code api_negotiate_npy_v2(struct api_request *rq, enum api_npy_v2 *out,
+/* What a client wants, in one word: argument `name` of the query, or field `name` of the JSON
+ * object that is sent in its place (`body`; NULL: the query). data NULL when absent; borrows from
+ * rq. */
+ERR_MUST_CHECK enum err_code api_negotiate_word(struct api_request *rq, struct api_object *body,
+                                                const char *name, struct bytes *out,
+                                                struct err *err);
+/* One of two words: whether it is the second. The first when it is absent. */
+ERR_MUST_CHECK enum err_code api_negotiate_either(struct api_request *rq, struct api_object *body,
+                                                  const char *name, const char *first,
+                                                  const char *second, bool *is_second,
                                                   struct err *err);
+/* npy_v2=bfloat16, on routes that list it. */
+ERR_MUST_CHECK enum err_code api_negotiate_npy_v2(struct api_request *rq, struct api_object *body,
+                                                  enum api_npy_v2 *out, struct err *err);
 
 /* The pure part, for Accept. */
 ERR_MUST_CHECK enum err_code api_negotiate_accept(struct bytes accept, unsigned formats,

@@ -116,7 +116,7 @@ open_npy(struct api_tensor_body *body, struct err *err)
     uint64_t length = api_request_body_length(body->rq);
     enum api_npy_v2 v2 = API_NPY_V2_UNKNOWN;
 
-    TRY(api_negotiate_npy_v2(body->rq, &v2, err));
+    TRY(api_negotiate_npy_v2(body->rq, NULL, &v2, err));
     body->bytes = api_request_body_source(body->rq);
     TRY(api_npy_reader_open(&body->bytes, "the body", v2,
                             service_limits_of(api_request_service(body->rq))->expression_bytes_max,

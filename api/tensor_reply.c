@@ -174,7 +174,7 @@ reply_set(struct api_request *rq, struct api_reply *rp, enum api_format format,
         .metadata_count = metadata_count,
     };
 
-    TRY(api_export_options_take(rq, &what.options, err));
+    TRY(api_export_options_take(rq, NULL, &what.options, err));
     return api_export_reply(rq, rp, &what, set, err);
 }
 
@@ -195,7 +195,7 @@ reply_one(struct api_request *rq, struct api_reply *rp, enum api_format format,
     if (format == API_FORMAT_SAFETENSORS)
         return reply_set(rq, rp, format, set, NULL, 0, err);
     if (format == API_FORMAT_NPY) {
-        TRY(api_negotiate_npy_v2(rq, &v2, err));
+        TRY(api_negotiate_npy_v2(rq, NULL, &v2, err));
         TRY(api_npy_header_encode(type, v2, &header, err));
         TRY(to_arena(rq, &header, &head, err));
     }

@@ -2,9 +2,8 @@
 #include <stdio.h>
 
 #include "api/describe.h"
-#include "api/export.h"
 #include "api/handlers/handlers.h"
-#include "api/import.h"
+#include "api/handlers/transfer.h"
 #include "api/origin.h"
 #include "api/outcome.h"
 #include "api/picks.h"
@@ -34,15 +33,29 @@ split_pairs(struct api_request *rq, struct bytes pairs, const struct bytes **out
 }
 
 enum err_code
+api_transfer_out(struct api_request *rq, const struct checkpoint_info *info, struct bytes pairs,
+                 struct api_export *what, struct err *err)
+{
+    struct api_origin origin = {api_request_model(rq), info->record.revision,
+                                info->record.has_global_step, info->record.global_step};
+    const struct bytes *imported = NULL;
+    size_t count = 0;
+
+    what->name = api_file_name(info->name);
+    what->shards = info->record.shards;
+    what->modified_ms = info->record.created_ms;
+    TRY(split_pairs(rq, pairs, &imported, &count, err));
+    return api_origin_metadata(&origin, imported, count, api_request_arena(rq), &what->metadata,
+                               &what->metadata_count, err);
+}
+
+enum err_code
 api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(tensor_set) set = {0};
     AUTO(buf) pairs;
     struct api_export what = {.shards = 1};
     struct checkpoint_info info;
-    struct api_origin origin;
-    const struct bytes *imported = NULL;
-    size_t imported_count = 0;
     char representation[API_REPRESENTATION_BYTES_MAX];
     bool done = false;
 
@@ -55,29 +68,17 @@ api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *
                        err));
     if (done)
         return OK;
-    what.name = api_file_name(info.name);
-    what.shards = info.record.shards;
-    what.modified_ms = info.record.created_ms;
-    TRY(split_pairs(rq, buf_bytes(&pairs), &imported, &imported_count, err));
-    origin = (struct api_origin){api_request_model(rq), info.record.revision,
-                                 info.record.has_global_step, info.record.global_step};
-    TRY(api_origin_metadata(&origin, imported, imported_count, api_request_arena(rq),
-                            &what.metadata, &what.metadata_count, err));
+    TRY(api_transfer_out(rq, &info, buf_bytes(&pairs), &what, err));
     return api_export_reply(rq, rp, &what, &set, err);
 }
 
 /* --- in --- */
 
-struct imported {
-    struct checkpoint_info info;
-    const struct api_import *import;
-};
-
-static enum err_code
-render_imported(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
-                struct err *err)
+enum err_code
+api_render_imported(struct api_request *rq, struct api_reply *rp, const void *result,
+                    uint64_t revision, struct err *err)
 {
-    const struct imported *imported = result;
+    const struct api_imported *imported = result;
     AUTO_CALL(api_json_release) json_t *json = NULL;
 
     TRY(api_reply_revision(rp, revision, err));
@@ -89,11 +90,12 @@ render_imported(struct api_request *rq, struct api_reply *rp, const void *result
     return api_reply_json(rp, imported->info.replaced ? 200 : 201, TAKE(json), err);
 }
 
-static enum err_code
-commit_import(struct api_request *rq, const char *name, const struct api_import *import,
-              bool overwrite, const struct write_options *options, struct checkpoint_info *info,
-              uint64_t *revision, struct err *err)
+enum err_code
+api_transfer_in(struct api_request *rq, const char *name, bool overwrite,
+                const struct write_options *options, struct api_imported *imported,
+                uint64_t *revision, struct err *err)
 {
+    const struct api_import *import = imported->import;
     const struct api_wire_catalog *catalog = &import->reader.catalog;
     struct checkpoint_import *imports =
         arena_array(api_request_arena(rq), catalog->count, sizeof *imports, err);
@@ -109,24 +111,24 @@ commit_import(struct api_request *rq, const char *name, const struct api_import 
         };
     return checkpoint_import(api_request_service(rq), api_request_model(rq), name, imports,
                              catalog->count, catalog->metadata, catalog->metadata_count,
-                             &import->reader.source, overwrite, options, info, revision, err);
+                             &import->reader.source, overwrite, options, &imported->info, revision,
+                             err);
 }
 
 enum err_code
 api_checkpoint_import(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(api_import) import = {.rq = rq};
-    struct imported imported = {.import = &import};
+    struct api_imported imported = {.import = &import};
     struct api_import_options how;
     struct write_options options;
     uint64_t revision = 0;
     bool overwrite = false;
 
     TRY(api_request_query_bool(rq, "overwrite", false, &overwrite, err));
-    TRY(api_import_options_of_query(rq, &how, err));
-    TRY(api_outcome_begin(rq, render_imported, &imported, &options, err));
+    TRY(api_import_options_of(rq, NULL, &how, err));
+    TRY(api_outcome_begin(rq, api_render_imported, &imported, &options, err));
     TRY(api_import_open_body(rq, &how, &import, err));
-    TRY(commit_import(rq, api_request_name(rq), &import, overwrite, &options, &imported.info,
-                      &revision, err));
+    TRY(api_transfer_in(rq, api_request_name(rq), overwrite, &options, &imported, &revision, err));
     return api_outcome_reply(rq, rp, revision, err);
 }

@@ -245,7 +245,7 @@ api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     uint64_t revision = 0;
 
     TRY(api_request_query_bool(rq, "create", false, &how.create, err));
-    TRY(api_import_options_of_query(rq, &as, err));
+    TRY(api_import_options_of(rq, NULL, &as, err));
     TRY(api_json_made(json_array(), &names, err));
     assigned.names = names;
     TRY(api_outcome_begin(rq, render_assigned, &assigned, &options, err));
