@@ -310,3 +310,11 @@ checkpoint_import(struct service *service, const char *model, const char *name,
     u.values.stage = NULL; /* taken */
     return OK;
 }
+
+enum err_code
+checkpoint_check_conditions(const struct checkpoint_info *info, const struct write_options *options,
+                            struct err *err)
+{
+    return service_check_conditions(options, "checkpoint", info->name, true,
+                                    info->record.changed_revision, err);
+}

@@ -211,6 +211,11 @@ checkpoint_patch(struct service *service, const char *model, const char *name,
                  const struct checkpoint_patch_spec *spec, const struct write_options *options,
                  struct checkpoint_info *out, uint64_t *revision, struct err *err);
 
+/* What a request says of the checkpoint's revision, where it changes nothing in the store. */
+ERR_MUST_CHECK enum err_code checkpoint_check_conditions(const struct checkpoint_info *info,
+                                                         const struct write_options *options,
+                                                         struct err *err);
+
 /* --- for service/ -------------------------------------------------------------------------- */
 
 struct store_txn;

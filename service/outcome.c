@@ -1,5 +1,6 @@
 #include "service/outcome.h"
 
+#include "service/commit.h"
 #include "service/outcome_keep.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -144,4 +145,25 @@ outcome_find(struct service *service, struct bytes key, bool *found,
     store_snapshot_drop(snapshot); /* not held over the wait */
     snapshot = NULL;
     return make_room(service, err);
+}
+
+/* --- outside the store --------------------------------------------------------------------- */
+
+static enum err_code
+nothing_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    (void)txn;
+    (void)context;
+    (void)err;
+    return OK;
+}
+
+enum err_code
+outcome_note(struct service *service, const struct write_options *options, uint64_t *revision,
+             struct err *err)
+{
+    *revision = service_revision(service);
+    if (options == NULL || options->outcome == NULL)
+        return OK;
+    return service_commit(service, nothing_unit, NULL, options, NULL, revision, err);
 }

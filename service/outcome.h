@@ -51,4 +51,10 @@ ERR_MUST_CHECK enum err_code outcome_find(struct service *service, struct bytes 
                                           uint8_t fingerprint[static OUTCOME_FINGERPRINT_BYTES],
                                           struct buf *reply, struct err *err);
 
+/* Keeps the outcome of something that was done outside the store, in a commit of nothing else.
+ * Without an outcome nothing is committed, and *revision is the store's. */
+ERR_MUST_CHECK enum err_code outcome_note(struct service *service,
+                                          const struct write_options *options, uint64_t *revision,
+                                          struct err *err);
+
 #endif

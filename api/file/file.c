@@ -48,6 +48,18 @@ api_file_read(const struct api_file *file, uint64_t offset, void *out, size_t si
     return OK;
 }
 
+enum err_code
+api_file_text(const struct api_file *file, struct arena *arena, struct bytes *out, struct err *err)
+{
+    uint8_t *text = arena_alloc(arena, (size_t)file->size, err);
+
+    if (text == NULL)
+        return err != NULL ? err->code : ERR_NO_MEMORY;
+    TRY(api_file_read(file, 0, text, (size_t)file->size, err));
+    *out = bytes_of(text, (size_t)file->size);
+    return OK;
+}
+
 static enum err_code
 read_stream(void *context, void *out, size_t size, size_t *got, struct err *err)
 {

@@ -4,6 +4,7 @@
 #define API_FILE_FILE_H
 
 #include "api/byte_source.h"
+#include "store/base/arena.h"
 #include "store/base/bytes.h"
 #include "store/base/err.h"
 
@@ -19,6 +20,10 @@ ERR_MUST_CHECK enum err_code api_file_read(const struct api_file *file, uint64_t
 /* *out: [offset, offset + size) of it. ERR_INVALID_ARGUMENT when that is not inside. */
 ERR_MUST_CHECK enum err_code api_file_part(const struct api_file *file, uint64_t offset,
                                            uint64_t size, struct api_file *out, struct err *err);
+
+/* All of it, in the arena: for files that are known to be small. */
+ERR_MUST_CHECK enum err_code api_file_text(const struct api_file *file, struct arena *arena,
+                                           struct bytes *out, struct err *err);
 
 /* A file read front to back: `source` borrows the stream. */
 struct api_file_stream {

@@ -1,13 +1,19 @@
 """Idempotency-Key: a request that is repeated is answered as it was the first time, and nothing is done twice."""
 
+import atexit
 import os
 import re
+import shutil
+import tempfile
 import threading
 import time
 
 import formats
 
 np = formats.np
+ROOT = tempfile.mkdtemp(prefix="tensorkeep-root-")
+FLAGS = ["--checkpoint-root", ROOT]
+atexit.register(shutil.rmtree, ROOT)
 SAFE = {"Content-Type": "application/vnd.safetensors"}
 RAW = {"Content-Type": "application/octet-stream"}
 NPY = {"Content-Type": "application/x-npy"}
@@ -49,6 +55,8 @@ def count(s, limit, name, client=None):
 
 ARRAY = np.arange(3, dtype="<f4")
 ONE = formats.safetensors_write({"v": ("float32", [3], ARRAY.tobytes())})
+with open(os.path.join(ROOT, "one"), "wb") as one:
+    one.write(ONE)
 
 # Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c, savers s and d, optimizer o and moving
 # averages e, and changes something.
@@ -92,6 +100,8 @@ WRITES = {
     "putValues": ("PUT", "values?create=true", ONE, SAFE),
     "saveCheckpoint": ("POST", "checkpoints", {"name": "d", "variables": ["v", "n"], "global_step": 5}, {}),
     "importCheckpoint": ("PUT", "checkpoints/e", ONE, SAFE),
+    "importCheckpointFiles": ("POST", "checkpoints:import", {"name": "e", "path": "one"}, {}),
+    "exportCheckpointFiles": ("POST", "checkpoints/c:export", {"path": "c", "format": "npz", "overwrite": True}, {}),
     "patchCheckpoint": ("PATCH", "checkpoints/c", {"pinned": True, "labels": {"a": "b"}}, {}),
     "deleteCheckpoint": ("DELETE", "checkpoints/c", None, {}),
     "putSaver": ("PUT", "savers/t", {"variables": {"x": "v"}}, {}),
@@ -102,7 +112,7 @@ WRITES = {
     "restoreThroughSaver": ("POST", "savers/s:restore", {"checkpoint": "c"}, {}),
     "restoreCheckpoint": ("POST", "checkpoints/c:restore", {"variables": ["v"]}, {}),
 }
-WITHOUT_EFFECT = {"verifyStore", "gatherValue"}
+WITHOUT_EFFECT = {"verifyStore", "gatherValue", "verifyCheckpoint"}
 
 
 def operations():
