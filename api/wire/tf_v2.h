@@ -114,7 +114,9 @@ struct api_tf_v2_stream {
 
 enum { API_TF_V2_WINDOW_BYTES_MIN = 64, API_TF_V2_WINDOW_BYTES_MAX = 64 << 10 };
 
-/* Twice `capacity` bytes of room, a multiple of 16. */
+/* Room for a window on a file of `size` bytes: about `most` at most, a multiple of 16. */
+size_t api_tf_v2_window_bytes(uint64_t size, size_t most);
+/* Twice `capacity` bytes of room. */
 void api_tf_v2_stream_init(struct api_tf_v2_stream *stream, const struct api_tf_v2_piece *piece,
                            uint8_t *room, size_t capacity);
 /* Both: with the last byte of a piece its checksum is checked. The next `size` bytes of numbers. */

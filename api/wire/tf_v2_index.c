@@ -4,8 +4,12 @@
 #include "api/file/proto.h"
 #include "api/file/sstable_read.h"
 #include "api/wire/tf_v2.h"
+#include "service/name.h"
 
 enum {
+    /* Of a slice: its name, each byte of which may take two, and two numbers for each dimension. */
+    KEY_BYTES_KEPT = 16 + 2 * NAME_TENSOR_BYTES_MAX + SHAPE_RANK_MAX * 2 * 10,
+
     HEADER_SHARDS = 1,
     HEADER_ENDIANNESS = 2,
     HEADER_VERSION = 3,
@@ -57,26 +61,31 @@ check_count(struct collecting *c, struct bytes key, struct err *err)
                    limit);
 }
 
+/* A long key is a few bytes in the index, for it shares what it begins with: of one that is too
+ * long for a name that can be kept, and for its slices, so much is left that this can be seen. */
 static enum err_code
 collect(void *context, const struct api_sstable_entry *entry, struct err *err)
 {
     struct collecting *c = context;
     size_t size = (size_t)entry->value.size;
+    struct bytes key = entry->key;
     uint8_t *copy;
 
-    TRY(check_count(c, entry->key, err));
+    if (key.size > KEY_BYTES_KEPT)
+        key.size = KEY_BYTES_KEPT;
+    TRY(check_count(c, key, err));
     TRY(make_room(c->index, c->input->arena, err));
-    copy = arena_alloc(c->input->arena, entry->key.size + size, err);
+    copy = arena_alloc(c->input->arena, key.size + size, err);
     if (copy == NULL)
         return err != NULL ? err->code : ERR_NO_MEMORY;
-    if (entry->key.size > 0)
-        memcpy(copy, entry->key.data, entry->key.size);
+    if (key.size > 0)
+        memcpy(copy, key.data, key.size);
     if (entry->bytes.data == NULL)
-        TRY(api_file_read(&entry->value, 0, copy + entry->key.size, size, err));
+        TRY(api_file_read(&entry->value, 0, copy + key.size, size, err));
     else if (size > 0)
-        memcpy(copy + entry->key.size, entry->bytes.data, size);
+        memcpy(copy + key.size, entry->bytes.data, size);
     c->index->records[c->index->count++] = (struct api_tf_v2_record){
-        .key = bytes_of(copy, entry->key.size), .value = bytes_of(copy + entry->key.size, size)};
+        .key = bytes_of(copy, key.size), .value = bytes_of(copy + key.size, size)};
     return OK;
 }
 

@@ -10,7 +10,10 @@
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
-enum { HEAD_BYTES = 4 }; /* a string's length as values keep it */
+enum {
+    HEAD_BYTES = 4,       /* a string's length as values keep it */
+    WINDOW_ALIGNMENT = 16 /* whole elements of any type */
+};
 
 static enum err_code
 check_sum(const struct api_tf_v2_piece *piece, uint32_t crc, struct err *err)
@@ -23,6 +26,17 @@ check_sum(const struct api_tf_v2_piece *piece, uint32_t crc, struct err *err)
 }
 
 /* --- windows --- */
+
+size_t
+api_tf_v2_window_bytes(uint64_t size, size_t most)
+{
+    if (size < most)
+        most = (size_t)size;
+    if (most > API_TF_V2_WINDOW_BYTES_MAX)
+        most = API_TF_V2_WINDOW_BYTES_MAX;
+    most = (most + WINDOW_ALIGNMENT - 1) / WINDOW_ALIGNMENT * WINDOW_ALIGNMENT;
+    return most < API_TF_V2_WINDOW_BYTES_MIN ? API_TF_V2_WINDOW_BYTES_MIN : most;
+}
 
 static uint64_t
 window_left(const struct api_tf_v2_window *window)
@@ -84,9 +98,9 @@ sum_length(uint32_t crc, uint64_t length, bool big_endian)
 static enum err_code
 scan_lengths(struct api_tf_v2_piece *piece, uint64_t *read, uint64_t *total, struct err *err)
 {
-    AUTO_CALL(mem_free_scope) uint8_t *room = mem_alloc(API_TF_V2_WINDOW_BYTES_MAX, err);
-    struct api_tf_v2_window window = {
-        .file = piece->file, .room = room, .capacity = API_TF_V2_WINDOW_BYTES_MAX};
+    size_t capacity = api_tf_v2_window_bytes(piece->file.size, API_TF_V2_WINDOW_BYTES_MAX);
+    AUTO_CALL(mem_free_scope) uint8_t *room = mem_alloc(capacity, err);
+    struct api_tf_v2_window window = {.file = piece->file, .room = room, .capacity = capacity};
 
     if (room == NULL)
         return ERR_NO_MEMORY;
@@ -174,7 +188,7 @@ void
 api_tf_v2_stream_init(struct api_tf_v2_stream *stream, const struct api_tf_v2_piece *piece,
                       uint8_t *room, size_t capacity)
 {
-    CHECK(capacity >= API_TF_V2_WINDOW_BYTES_MIN && capacity % 16 == 0);
+    CHECK(capacity >= API_TF_V2_WINDOW_BYTES_MIN && capacity % WINDOW_ALIGNMENT == 0);
     *stream = (struct api_tf_v2_stream){.piece = piece, .crc = piece->crc_begin};
     stream->bytes =
         (struct api_tf_v2_window){.file = piece->file, .room = room, .capacity = capacity};

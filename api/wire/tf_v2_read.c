@@ -37,21 +37,28 @@ drop_reading(void *state)
     mem_free(state);
 }
 
+/* Of each of two windows, for each piece. */
 static size_t
-window_bytes(size_t pieces)
+window_bytes(const struct api_tf_v2_tensor *tensor)
 {
-    size_t bytes = WINDOWS_BYTES_MAX / WINDOWS_EACH / pieces / 16 * 16;
+    uint64_t largest = 0;
 
-    if (bytes < API_TF_V2_WINDOW_BYTES_MIN)
-        return API_TF_V2_WINDOW_BYTES_MIN;
-    return bytes < API_TF_V2_WINDOW_BYTES_MAX ? bytes : API_TF_V2_WINDOW_BYTES_MAX;
+    for (size_t i = 0; i < tensor->count; i++) {
+        const struct api_tf_v2_piece *piece = &tensor->pieces[i];
+
+        if (piece->file.size > largest)
+            largest = piece->file.size;
+        if (piece->lengths.size > largest)
+            largest = piece->lengths.size;
+    }
+    return api_tf_v2_window_bytes(largest, WINDOWS_BYTES_MAX / WINDOWS_EACH / tensor->count);
 }
 
 static enum err_code
 begin_tensor(struct reading *reading, struct err *err)
 {
     const struct api_tf_v2_tensor *tensor = &reading->tensors[reading->at];
-    size_t capacity = window_bytes(tensor->count), each = WINDOWS_EACH * capacity;
+    size_t capacity = window_bytes(tensor), each = WINDOWS_EACH * capacity;
 
     end_tensor(reading);
     reading->streams = mem_zeroed(tensor->count, sizeof *reading->streams, err);

@@ -358,6 +358,42 @@ names_that_cannot_be_kept_are_refused_one_by_one(void **state)
     making_end(m);
 }
 
+/* Keys that share all but their ends are short in the index. */
+static void
+long_names_that_share_what_they_begin_with_take_no_memory(void **state)
+{
+    enum { NAMES = 5000, NAME_BYTES = 60000 };
+    struct making *m = making_begin(1, false);
+    struct making_entry entry = making_put(m, &six_bytes, bytes_of(six, sizeof six), 0);
+    char *name = malloc(NAME_BYTES + 8);
+    AUTO(api_sstable_writer) table = {.offset = 0};
+    AUTO(buf) index = {0};
+    AUTO(buf) value = {0};
+    AUTO(wire_files) w;
+
+    (void)state;
+    memset(name, 'n', NAME_BYTES);
+    buf_init(&index, MAKING_BYTES_MAX);
+    buf_init(&value, 1000);
+    making_entry_encode(&entry, &value);
+    making_header(m, 1, 0);
+    api_sstable_writer_init(&table, api_sstable_to_buf(&index));
+    MAKES(api_sstable_add(&table, m->records[0].key, m->records[0].value, NULL));
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(name + NAME_BYTES, 8, "%05u", i);
+        MAKES(api_sstable_add(&table, bytes_of(name, NAME_BYTES + 5), buf_bytes(&value), NULL));
+    }
+    MAKES(api_sstable_finish(&table, NULL));
+    wire_files_init(&w, &files);
+    wire_files_add(&w, "m.index", buf_bytes(&index));
+    wire_files_add(&w, "m.data-00000-of-00001", bytes_of(six, sizeof six));
+    assert_int_equal(wire_files_open(&w, &api_wire_tf_v2, NULL), OK);
+    assert_int_equal(w.reader.catalog.refused_count, NAMES);
+    assert_true(w.arena.used < 32 << 20);
+    free(name);
+    making_end(m);
+}
+
 static void
 limits_hold_before_anything_is_read(void **state)
 {
@@ -492,6 +528,7 @@ main(void)
         cmocka_unit_test(an_index_begins_with_a_header),
         cmocka_unit_test(entries_are_held_to_what_they_can_say),
         cmocka_unit_test(names_that_cannot_be_kept_are_refused_one_by_one),
+        cmocka_unit_test(long_names_that_share_what_they_begin_with_take_no_memory),
         cmocka_unit_test(limits_hold_before_anything_is_read),
         cmocka_unit_test(every_byte_of_the_data_is_summed),
         cmocka_unit_test(short_data_files_are_refused),

@@ -82,6 +82,11 @@ def test_any_container_any_folder_any_order(s):
         reply = s.put(f"checkpoints/c{i}", body).expect(201)
         assert reply.json["format"] == "tf_v2"
         expect(s, zoo()[:10], f"c{i}")
+    kind = "application/vnd.tensorflow.checkpoint-v2"
+    s.put("checkpoints/typed", bodies[0], {"Content-Type": kind}).expect(201)
+    s.put("checkpoints/said?format=tf_v2", bodies[3], {"Content-Type": "application/zip"}).expect(201)
+    accepted = s.get("checkpoints/typed:export", {"Accept": kind}).expect(200)
+    assert set(bundles.read(bundles.untar(accepted.body), "typed")) == {name for name, *_ in zoo()[:10]}
 
 
 def test_one_of_several_is_named_or_the_latest(s):
