@@ -34,7 +34,7 @@ make_room(struct buf *b, size_t size, size_t spare, uint8_t **out, struct err *e
         return err_set(err, ERR_PAYLOAD_TOO_LARGE, "%zu bytes are over the limit of %zu bytes",
                        want, b->size_max);
     want += spare;
-    if (want > b->capacity) {
+    if (want > b->capacity || b->data == NULL) {
         while (capacity < want)
             capacity = capacity > SIZE_MAX / 2 ? want : capacity * 2;
         grown = mem_resize(b->data, capacity, err);

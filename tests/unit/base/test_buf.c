@@ -242,6 +242,21 @@ a_reader_of_none_is_at_its_end(void **state)
     assert_true(r.failed);
 }
 
+static void
+room_for_nothing_is_a_place_too(void **state)
+{
+    uint8_t *room = NULL;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 10);
+    assert_int_equal(buf_reserve(&b, 0, &room, NULL), OK);
+    assert_non_null(room);
+    buf_commit(&b, 0);
+    assert_int_equal(b.size, 0);
+    buf_drop(&b);
+}
+
 int
 main(void)
 {
@@ -260,6 +275,7 @@ main(void)
         cmocka_unit_test(a_reader_notices_every_truncation),
         cmocka_unit_test(after_a_failure_a_reader_gives_zeros_only),
         cmocka_unit_test(a_reader_of_none_is_at_its_end),
+        cmocka_unit_test(room_for_nothing_is_a_place_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
