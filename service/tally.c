@@ -23,7 +23,7 @@ service_tally_drop(struct service_tally *tally)
     mem_free(tally->seen);
     if (tally->family != NULL) {
         mem_free(tally->family->ids);
-        mem_free(tally->family->entries);
+        mem_free(tally->family->runs);
         mem_free(tally->family);
     }
     *tally = (struct service_tally){.view = NULL};

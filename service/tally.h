@@ -7,8 +7,8 @@
  * value here, and other lists of a family. So what is said of a few owners is true of the whole
  * store.
  *
- * Costs a look at each list of the families that are named, and the memory of their chunks' ids, a
- * segment of the lists of one family at a time. */
+ * Costs a look at each list that is named, and at others of its family until it is known of each
+ * chunk whether they have it; memory for what differs between lists, a family at a time. */
 #ifndef SERVICE_TALLY_H
 #define SERVICE_TALLY_H
 

@@ -9,68 +9,89 @@
 
 /* --- the lists of a family that are named here --------------------------------------------- */
 
+/* Lists are forked one from the other, so most have at a place what the one before them has. */
+static enum err_code
+add_entry(struct tally_family *family, uint32_t value, uint32_t place,
+          const struct value_entry *entry, struct err *err)
+{
+    const bool foreign = family->values[value].foreign;
+    size_t *last = &family->last_run[place];
+    struct tally_run *runs = family->runs;
+
+    if (*last != 0 && runs[*last - 1].chunk == entry->id && runs[*last - 1].last + 1 == value) {
+        runs[*last - 1].last = value;
+        runs[*last - 1].foreign |= foreign;
+        return OK;
+    }
+    runs = mem_grown(runs, family->run_count, &family->run_capacity, sizeof *runs, err);
+    if (runs == NULL)
+        return ERR_NO_MEMORY;
+    family->runs = runs;
+    runs[family->run_count++] = (struct tally_run){.chunk = entry->id,
+                                                   .place = place,
+                                                   .size = entry->length,
+                                                   .first = value,
+                                                   .last = value,
+                                                   .foreign = foreign};
+    *last = family->run_count;
+    return OK;
+}
+
 static enum err_code
 gather_segment(struct tally_family *family, uint32_t value, struct err *err)
 {
     const struct value_segment *segment = &family->segment;
-    const bool foreign = family->values[value].foreign;
 
     for (uint32_t i = 0; i < segment->count; i++) {
         const struct value_entry *entry = &segment->entries[i];
-        struct tally_entry *entries;
 
         if (entry->id == 0)
             continue;
-        if (value_family_is_exclusive(&family->head, entry)) {
+        if (value_family_is_exclusive(&family->head, entry))
             family->values[value].exclusive_bytes += entry->length;
-            continue;
-        }
-        entries = mem_grown(family->entries, family->entry_count, &family->entry_capacity,
-                            sizeof *entries, err);
-        if (entries == NULL)
-            return ERR_NO_MEMORY;
-        family->entries = entries;
-        entries[family->entry_count++] = (struct tally_entry){.chunk = entry->id,
-                                                              .index = segment->first + i,
-                                                              .size = entry->length,
-                                                              .value = value,
-                                                              .foreign = foreign};
-        family->own_count += !foreign;
+        else
+            TRY(add_entry(family, value, i, entry, err));
     }
     return OK;
 }
 
 static int
-compare_entries(const void *a, const void *b)
+compare_runs(const void *a, const void *b)
 {
-    const struct tally_entry *x = a, *y = b;
+    const struct tally_run *x = a, *y = b;
 
-    if (x->index != y->index)
-        return x->index < y->index ? -1 : 1;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
     return x->chunk < y->chunk ? -1 : x->chunk > y->chunk;
 }
 
-/* Segments [from, to) of each list. */
+/* Segment `number` of each list that has it; *next: the next one that any may have. */
 static enum err_code
-gather(struct service_tally *tally, uint32_t from, uint32_t to, struct err *err)
+gather(struct service_tally *tally, uint32_t number, uint32_t *next, struct err *err)
 {
     struct tally_family *family = tally->family;
     bool found = true;
 
-    family->entry_count = family->own_count = 0;
+    *next = UINT32_MAX;
+    family->run_count = family->own_count = 0;
+    memset(family->last_run, 0, sizeof family->last_run);
     for (size_t i = 0; i < family->value_count; i++) {
+        uint32_t following;
+
         family->head.id = family->values[i].id;
         family->head.forked = family->values[i].forked;
-        for (uint32_t number = from; number < to; number = family->segment.number + 1) {
-            TRY(value_segment_next(tally->view, &family->head, number, &found, &family->segment,
-                                   err));
-            if (!found || family->segment.number >= to)
-                break;
+        TRY(value_segment_next(tally->view, &family->head, number, &found, &family->segment, err));
+        if (!found)
+            continue;
+        following = family->segment.number + (family->segment.number == number);
+        *next = following < *next ? following : *next;
+        if (family->segment.number == number)
             TRY(gather_segment(family, (uint32_t)i, err));
-        }
     }
-    if (family->entry_count > 0)
-        qsort(family->entries, family->entry_count, sizeof *family->entries, compare_entries);
+    for (size_t i = 0; i < family->run_count; i++)
+        family->own_count += !family->runs[i].foreign;
+    if (family->run_count > 0)
+        qsort(family->runs, family->run_count, sizeof *family->runs, compare_runs);
     return OK;
 }
 
@@ -119,28 +140,24 @@ is_named_here(const struct tally_family *family, uint64_t id)
     return low < family->value_count && family->values[low].id == id;
 }
 
-/* What the segment, of a list that is not named here, has too. Both are in the order of places. */
+/* What the segment, of a list that is not named here, has too. */
 static void
 mark_segment(struct tally_family *family)
 {
     const struct value_segment *segment = &family->segment;
 
-    for (size_t i = 0; i < family->entry_count; i++) {
-        struct tally_entry *entry = &family->entries[i];
+    for (size_t i = 0; i < family->run_count; i++) {
+        struct tally_run *run = &family->runs[i];
 
-        if (entry->index < segment->first)
+        if (run->foreign || segment->entries[run->place].id != run->chunk)
             continue;
-        if (entry->index - segment->first >= segment->count)
-            return;
-        if (entry->foreign || segment->entries[entry->index - segment->first].id != entry->chunk)
-            continue;
-        entry->foreign = true;
+        run->foreign = true;
         family->own_count--;
     }
 }
 
 static enum err_code
-mark_list(struct service_tally *tally, uint64_t id, uint32_t from, uint32_t to, struct err *err)
+mark_list(struct service_tally *tally, uint64_t id, uint32_t number, struct err *err)
 {
     struct tally_family *family = tally->family;
     bool found = true;
@@ -148,19 +165,16 @@ mark_list(struct service_tally *tally, uint64_t id, uint32_t from, uint32_t to, 
     if (is_named_here(family, id))
         return OK;
     family->head.id = id;
-    for (uint32_t number = from; number < to; number = family->segment.number + 1) {
-        TRY(value_segment_next(tally->view, &family->head, number, &found, &family->segment, err));
-        if (!found || family->segment.number >= to)
-            return OK;
+    TRY(value_segment_next(tally->view, &family->head, number, &found, &family->segment, err));
+    if (found && family->segment.number == number)
         mark_segment(family);
-    }
     return OK;
 }
 
 /* From the first list that is named here to both sides: lists made about the same time have most in
  * common, and no more are read when all chunks are found. */
 static enum err_code
-mark_foreign(struct service_tally *tally, uint32_t from, uint32_t to, struct err *err)
+mark_foreign(struct service_tally *tally, uint32_t number, struct err *err)
 {
     struct tally_family *family = tally->family;
     size_t older = 0, newer;
@@ -174,9 +188,9 @@ mark_foreign(struct service_tally *tally, uint32_t from, uint32_t to, struct err
     newer = older;
     while (family->own_count > 0 && (older > 0 || newer < family->id_count)) {
         if (newer < family->id_count)
-            TRY(mark_list(tally, family->ids[newer++], from, to, err));
+            TRY(mark_list(tally, family->ids[newer++], number, err));
         if (older > 0)
-            TRY(mark_list(tally, family->ids[--older], from, to, err));
+            TRY(mark_list(tally, family->ids[--older], number, err));
     }
     return OK;
 }
@@ -184,23 +198,29 @@ mark_foreign(struct service_tally *tally, uint32_t from, uint32_t to, struct err
 /* --- families ------------------------------------------------------------------------------ */
 
 static void
-count_entries(struct service_tally *tally)
+see_run(struct service_tally *tally, const struct tally_run *run, uint32_t *count)
+{
+    for (uint32_t i = run->first; i <= run->last; i++)
+        service_tally_see_value(tally, &tally->family->values[i], count);
+}
+
+/* A chunk may be gone from a list and come back: several runs, and still one piece. */
+static void
+count_runs(struct service_tally *tally)
 {
     const struct tally_family *family = tally->family;
-    const struct tally_entry *entries = family->entries;
+    const struct tally_run *runs = family->runs;
 
-    for (size_t i = 0, next = 0; i < family->entry_count; i = next) {
-        bool foreign = entries[i].foreign;
+    for (size_t i = 0, next = 0; i < family->run_count; i = next) {
+        bool foreign = false;
         uint32_t count = 0;
 
         tally->stamp++;
-        while (next < family->entry_count && entries[next].chunk == entries[i].chunk) {
-            const struct tally_value *value = &family->values[entries[next++].value];
-
-            foreign |= value->foreign;
-            service_tally_see_value(tally, value, &count);
+        for (next = i; next < family->run_count && runs[next].chunk == runs[i].chunk; next++) {
+            foreign |= runs[next].foreign;
+            see_run(tally, &runs[next], &count);
         }
-        service_tally_count_seen(tally, count, foreign, entries[i].size);
+        service_tally_count_seen(tally, count, foreign, runs[i].size);
     }
 }
 
@@ -210,7 +230,7 @@ service_tally_count_family(struct service_tally *tally, struct tally_value *valu
                            struct err *err)
 {
     struct tally_family *family = tally->family;
-    uint32_t segments, step;
+    uint32_t segments, next = 0;
 
     TRY(service_check_interrupt(tally->service, err));
     TRY(value_head_read(tally->view, values->id, &family->head, err));
@@ -218,12 +238,10 @@ service_tally_count_family(struct service_tally *tally, struct tally_value *valu
     family->value_count = count;
     family->known = false;
     segments = value_segment_count(&family->head.layout);
-    /* Lists with gaps are short, however many segments they have room for. */
-    step = value_head_has_gaps(&family->head) ? segments : 1;
-    for (uint32_t number = 0; number < segments; number += step) {
-        TRY(gather(tally, number, number + step, err));
-        TRY(mark_foreign(tally, number, number + step, err));
-        count_entries(tally);
+    for (uint32_t number = 0; number < segments; number = next) {
+        TRY(gather(tally, number, &next, err));
+        TRY(mark_foreign(tally, number, err));
+        count_runs(tally);
     }
     for (size_t i = 0; i < count; i++)
         service_tally_count_value(tally, &values[i], values[i].exclusive_bytes);

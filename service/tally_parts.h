@@ -19,14 +19,15 @@ struct tally_value {
     uint64_t exclusive_bytes; /* of chunks that no other list can have */
 };
 
-/* A chunk that other lists may have, in one that is named here. */
-struct tally_entry {
+/* A chunk that other lists may have, in lists that follow each other. */
+struct tally_run {
     uint64_t chunk;
-    uint32_t index, size;
-    uint32_t value; /* of the family's values */
-    bool foreign;   /* a list that is not named here has it, too */
+    uint32_t place, size; /* in the segment; bytes */
+    uint32_t first, last; /* of the family's values */
+    bool foreign;         /* somebody who is not here has it, too */
 };
 
+/* Looked at a segment at a time. */
 struct tally_family {
     struct value_head head;     /* of any of its lists: all are laid out alike */
     struct tally_value *values; /* those that are named here, by id */
@@ -34,9 +35,10 @@ struct tally_family {
     bool known;    /* its lists were looked up */
     uint64_t *ids; /* of all its lists, ascending */
     size_t id_count, id_capacity;
-    struct tally_entry *entries; /* of the segments being looked at */
-    size_t entry_count, entry_capacity;
-    size_t own_count; /* of them: not known to be foreign */
+    struct tally_run *runs;
+    size_t run_count, run_capacity;
+    size_t own_count;                       /* of them: not known to be foreign */
+    size_t last_run[VALUE_SEGMENT_ENTRIES]; /* by place; 0: none, else one more than its number */
     struct value_segment segment;
 };
 

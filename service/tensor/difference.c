@@ -106,6 +106,39 @@ add_doubles(struct sums *into, const double *a, const double *b, uint64_t blocks
     *into = s;
 }
 
+/* Of a run beside itself: squares are all there is. */
+VECTOR_CLONES static void
+add_floats_alone(struct sums *into, const float *a, uint64_t blocks)
+{
+    struct sums s = *into;
+
+    for (uint64_t i = 0; i < blocks * LANES; i += LANES) {
+        const float *x = a + i, *y = a + i + HALF;
+        const doubles p = {(double)x[0], (double)x[1], (double)x[2], (double)x[3]};
+        const doubles q = {(double)y[0], (double)y[1], (double)y[2], (double)y[3]};
+
+        s.a[0] += p * p;
+        s.a[1] += q * q;
+    }
+    *into = s;
+}
+
+VECTOR_CLONES static void
+add_doubles_alone(struct sums *into, const double *a, uint64_t blocks)
+{
+    struct sums s = *into;
+
+    for (uint64_t i = 0; i < blocks * LANES; i += LANES) {
+        doubles p, q;
+
+        memcpy(&p, a + i, sizeof p);
+        memcpy(&q, a + i + HALF, sizeof q);
+        s.a[0] += p * p;
+        s.a[1] += q * q;
+    }
+    *into = s;
+}
+
 /* A run in memory of its own: what it lacks to whole blocks is 0, which adds nothing. */
 struct block {
     _Alignas(64) double p[BLOCK_PARTS], q[BLOCK_PARTS];
@@ -270,6 +303,20 @@ add_by_blocks(enum dtype dtype, const uint8_t *a, const uint8_t *b, uint64_t cou
     }
 }
 
+static void
+add_run(enum dtype dtype, const void *a, const void *b, bool alone, uint64_t blocks,
+        struct sums *sums)
+{
+    if (dtype == DTYPE_FLOAT32 && alone)
+        add_floats_alone(sums, a, blocks);
+    else if (dtype == DTYPE_FLOAT32)
+        add_floats(sums, a, b, blocks);
+    else if (alone)
+        add_doubles_alone(sums, a, blocks);
+    else
+        add_doubles(sums, a, b, blocks);
+}
+
 /* float32 and float64: whole blocks where they lie, the rest in memory of its own. */
 static void
 add_in_place(enum dtype dtype, const uint8_t *a, const uint8_t *b, uint64_t count,
@@ -277,16 +324,16 @@ add_in_place(enum dtype dtype, const uint8_t *a, const uint8_t *b, uint64_t coun
 {
     const uint64_t blocks = count / LANES, rest = count % LANES;
     const size_t size = dtype_size(dtype), done = (size_t)(blocks * LANES) * size;
+    const bool alone = a == b;
     _Alignas(64) uint8_t x[LANES * sizeof(double)] = {0}, y[LANES * sizeof(double)] = {0};
 
     memcpy(x, a + done, (size_t)rest * size);
     memcpy(y, b + done, (size_t)rest * size);
-    if (dtype == DTYPE_FLOAT32) {
-        add_floats(sums, (const void *)a, (const void *)b, blocks);
-        add_floats(sums, (const void *)x, (const void *)y, 1);
-    } else {
-        add_doubles(sums, (const void *)a, (const void *)b, blocks);
-        add_doubles(sums, (const void *)x, (const void *)y, 1);
+    add_run(dtype, a, b, alone, blocks, sums);
+    add_run(dtype, x, y, alone, 1, sums);
+    if (alone) {
+        memcpy(sums->b, sums->a, sizeof sums->b);
+        memcpy(sums->products, sums->a, sizeof sums->products);
     }
     for (int i = 0; i < LANES; i++)
         out->changed -= (uint64_t)sums->changed[i / HALF][i % HALF];

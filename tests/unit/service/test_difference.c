@@ -80,6 +80,10 @@ differences_equal_their_plain_twin(void **state)
                 kernel_difference(dtype, a.bytes, b.bytes, counts[i], &fast);
                 kernel_difference_plain(dtype, a.bytes, b.bytes, counts[i], &plain);
                 must_be_same(dtype, counts[i], &fast, &plain);
+                kernel_difference(dtype, b.bytes, b.bytes, counts[i], &fast);
+                kernel_difference_plain(dtype, b.bytes, b.bytes, counts[i], &plain);
+                must_be_same(dtype, counts[i], &fast, &plain);
+                kernel_difference(dtype, a.bytes, b.bytes, counts[i], &fast);
                 assert_int_equal(fast.changed,
                                  kernel_changed(dtype_size(dtype), a.bytes, b.bytes, counts[i]));
             }

@@ -6,10 +6,10 @@
 #include "service/usage.h"
 #include "tests/unit/service/tally_plain.h"
 
-enum { VARIABLES = 4, CHECKPOINTS = 6, ROUNDS = 60 };
+enum { VARIABLES = 5, FILL = 4, CHECKPOINTS = 6, ROUNDS = 60, PART_MAX = 60000 };
 
-/* A few bytes, a record, some chunks, rows. */
-static const uint64_t sizes[VARIABLES] = {100, 9000, 900001, 120000};
+/* A few bytes, a record, some chunks, rows, and a fill that has room for several segments. */
+static const uint64_t sizes[VARIABLES] = {100, 9000, 900001, 120000, 600000000};
 
 static uint32_t
 next(uint32_t *state)
@@ -130,8 +130,9 @@ compare_all(struct domain *d)
 static void
 write_part(struct domain *d, const char *model, uint32_t variable, uint32_t *random)
 {
-    uint64_t size = sizes[variable], count = 1 + next(random) % (size / 20 + 1);
-    uint64_t begin = next(random) % (size - count + 1);
+    uint64_t size = sizes[variable], most = size / 20 < PART_MAX ? size / 20 : PART_MAX;
+    uint64_t count = 1 + next(random) % (most + 1);
+    uint64_t begin = (uint64_t)next(random) * next(random) % (size - count + 1);
     struct tensor_type type = type_of(DTYPE_UINT8, exprs_shape(1, count));
     uint8_t *data = some_bytes(count, next(random));
     struct memory_source from = memory_of(data, count);
@@ -201,12 +202,35 @@ restore_some(struct domain *d, uint32_t to, const char *name, uint32_t from)
     restore_report_drop(&report);
 }
 
+static struct expr_tree
+zeros_tree(uint64_t count)
+{
+    struct expr_tree tree = tree_new();
+
+    (void)exprs_set_dtype(
+        exprs_set_shape(exprs_op(&tree, "zeros", 0), "shape", exprs_shape(1, count)), "dtype",
+        DTYPE_UINT8);
+    return tree;
+}
+
+static void
+initialize_fill(struct domain *d, const char *model)
+{
+    const char *const names[] = {"v4"};
+    struct initialize_spec spec = {.names = names, .name_count = 1};
+    struct run_report report;
+
+    WORKS(model_initialize(d->service, model, &spec, NULL, &report, &d->f->err), &d->f->err);
+    run_report_drop(&report);
+}
+
 static void
 make_model(struct domain *d, const char *model, uint32_t *random)
 {
     for (uint32_t v = 0; v < VARIABLES; v++) {
         struct variable_info *info = calloc(1, sizeof *info);
         struct shape shape = exprs_shape(1, sizes[v]);
+        struct expr_tree zeros = zeros_tree(sizes[v]);
         struct variable_spec spec;
         uint64_t revision;
         char name[8];
@@ -217,12 +241,16 @@ make_model(struct domain *d, const char *model, uint32_t *random)
         spec.dtype = DTYPE_UINT8;
         spec.shape = &shape;
         spec.row_updates = v == 3;
+        spec.initial_value = v == FILL ? &zeros : NULL;
         WORKS(variable_create(d->service, model, &spec, 1, NULL, info, &revision, &d->f->err),
               &d->f->err);
         variable_info_drop(info);
         free(info);
-        write_whole(d, model, v, random);
+        expr_tree_drop(&zeros);
+        if (v != FILL)
+            write_whole(d, model, v, random);
     }
+    initialize_fill(d, model);
 }
 
 /* One of the checkpoints there are, and what its going is said to free. */
@@ -259,7 +287,7 @@ what_is_counted_is_what_is_there_and_what_goes_is_what_was_counted(void **state)
 
         write_part(d, models[m], next(&random) % VARIABLES, &random);
         if (next(&random) % 5 == 0)
-            write_whole(d, models[m], next(&random) % VARIABLES, &random);
+            write_whole(d, models[m], next(&random) % FILL, &random);
         save_some(d, models[m], &random);
         plain = compare_all(d);
         if (next(&random) % 3 == 0) {
