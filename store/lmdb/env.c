@@ -371,6 +371,15 @@ store_env_sync(struct store_env *e, struct err *err)
     return OK;
 }
 
+void
+store_env_write_back(struct store_env *e)
+{
+    int file = -1;
+
+    if (mdb_env_get_fd(e->env, &file) == 0)
+        (void)sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* --- space --------------------------------------------------------------------------------- */
 
 static uint64_t

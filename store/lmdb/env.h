@@ -85,6 +85,10 @@ ERR_MUST_CHECK enum err_code store_env_advance(struct store_env *e, unsigned fla
  * kernel has dropped the pages. */
 ERR_MUST_CHECK enum err_code store_env_sync(struct store_env *e, struct err *err);
 
+/* Asks the kernel to begin writing what it has of the file. Makes nothing durable, and says nothing
+ * of errors: the next sync does. */
+void store_env_write_back(struct store_env *e);
+
 /* What the file can still take when this transaction, which may be a writer's, commits, and may
  * grow by at most disk_bytes: also pages that it or the last ones freed, of which not all can be
  * used yet. */

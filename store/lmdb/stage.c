@@ -163,6 +163,9 @@ write_sealed(struct store_stage *stage, enum store_class class, struct err *err)
     code = store_env_write_commit(env, txn, flags, err);
     if (code == ERR_UNKNOWN)
         store_fail(stage->store, err);
+    /* Whoever writes much waits for the disk here, lest all wait for it at the next sync point. */
+    if (code == OK && flags == MDB_NOSYNC)
+        store_env_write_back(env);
     return code;
 }
 
