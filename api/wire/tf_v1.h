@@ -14,6 +14,7 @@
 enum {
     API_TF_V1_METADATA_BYTES_MAX = 64 << 20, /* of one file */
     API_TF_V1_SLICES_MAX = 1 << 14,          /* of one tensor */
+    API_TF_V1_STRAYS_MAX = 1000, /* records that the metadata of a file does not tell of */
 };
 
 /* Numbers of the messages' fields. */
@@ -52,10 +53,10 @@ ERR_MUST_CHECK enum err_code api_tf_v1_find(const struct api_wire_input *input,
 /* --- what is in them ----------------------------------------------------------------------- */
 
 struct api_tf_v1_slice {
-    struct bytes key;
-    struct api_extent *extents; /* of as many dimensions as the tensor has */
-    uint64_t count;             /* elements */
-    struct api_file data;       /* its TensorProto, once the table was gone through */
+    struct bytes name_key, part_key; /* its key is both; the first is that of all of its tensor's */
+    struct api_extent *extents;      /* of as many dimensions as the tensor has */
+    uint64_t count;                  /* elements */
+    struct api_file data;            /* its TensorProto, once the table was gone through */
 };
 
 /* A tensor, as one file's metadata tells of it. */

@@ -23,19 +23,37 @@ api_tf_v1_about(struct bytes name, struct err *err)
 /* --- slices -------------------------------------------------------------------------------- */
 
 static enum err_code
-take_key(struct api_tf_v1_catalog *io, struct bytes name, struct api_tf_v1_slice *slice,
-         uint32_t rank, struct err *err)
+keep(struct api_tf_v1_catalog *io, const struct buf *key, struct bytes *out, struct err *err)
+{
+    char *copy = arena_text(io->arena, buf_bytes(key), err);
+
+    *out = bytes_of(copy, key->size);
+    return copy != NULL ? OK : ERR_NO_MEMORY;
+}
+
+/* As api_slice_key makes it, in two parts: a long name stands in the keys of all of its slices, and
+ * is kept once. */
+static enum err_code
+take_key(struct api_tf_v1_catalog *io, const struct api_tf_v1_piece *piece,
+         struct api_tf_v1_slice *slice, uint32_t rank, struct err *err)
 {
     AUTO(buf) key = {0};
-    char *copy;
 
     buf_init(&key, KEY_BYTES_MAX);
-    TRY(api_slice_key(name, slice->extents, rank, &key, err));
-    copy = arena_text(io->arena, buf_bytes(&key), err);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    slice->key = bytes_of(copy, key.size);
-    return OK;
+    if (piece->slice_count == 0) {
+        TRY(api_ordered_unsigned(&key, 0, err));
+        TRY(api_ordered_text(&key, piece->name, err));
+        TRY(keep(io, &key, &slice->name_key, err));
+        key.size = 0;
+    } else {
+        slice->name_key = io->slices[piece->slice_first].name_key;
+    }
+    TRY(api_ordered_unsigned(&key, rank, err));
+    for (uint32_t i = 0; i < rank; i++) {
+        TRY(api_ordered_signed(&key, slice->extents[i].start, err));
+        TRY(api_ordered_signed(&key, slice->extents[i].length, err));
+    }
+    return keep(io, &key, &slice->part_key, err);
 }
 
 /* *covered: elements of the slices so far. More than there are is refused before they are kept. */
@@ -66,7 +84,7 @@ take_slice(struct api_tf_v1_catalog *io, struct api_tf_v1_piece *piece, struct b
     if (slices->extents == NULL)
         return ERR_NO_MEMORY;
     memcpy(slices->extents, slice.extents, slice.rank * sizeof *slices->extents);
-    TRY(take_key(io, piece->name, slices, slice.rank, err));
+    TRY(take_key(io, piece, slices, slice.rank, err));
     io->slice_count++;
     piece->slice_count++;
     return OK;

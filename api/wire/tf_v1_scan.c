@@ -18,15 +18,28 @@ struct walk {
     bool has_metadata;
     size_t slice_first;
     struct api_tf_v1_slice **expected; /* of this file, by key */
-    size_t expected_count, next;
+    size_t expected_count, next, strays;
 };
 
 static int
 by_key(const void *a, const void *b)
 {
-    struct api_tf_v1_slice *const *x = a, *const *y = b;
+    const struct api_tf_v1_slice *x = *(struct api_tf_v1_slice *const *)a;
+    const struct api_tf_v1_slice *y = *(struct api_tf_v1_slice *const *)b;
+    int order = x->name_key.data == y->name_key.data ? 0 : bytes_compare(x->name_key, y->name_key);
 
-    return bytes_compare((*x)->key, (*y)->key);
+    return order != 0 ? order : bytes_compare(x->part_key, y->part_key);
+}
+
+/* No name's key is the beginning of another's. */
+static int
+compare_key(const struct api_tf_v1_slice *slice, struct bytes key)
+{
+    size_t size = key.size < slice->name_key.size ? key.size : slice->name_key.size;
+    int order = bytes_compare(slice->name_key, bytes_of(key.data, size));
+
+    return order != 0 ? order
+                      : bytes_compare(slice->part_key, bytes_of(key.data + size, key.size - size));
 }
 
 static enum err_code
@@ -114,29 +127,41 @@ missing(const struct walk *walk, struct err *err)
 }
 
 static enum err_code
+take_record(const struct walk *walk, const struct api_sstable_entry *entry,
+            struct api_tf_v1_slice *slice, struct err *err)
+{
+    struct api_file data;
+    enum err_code code = find_field(&entry->value, API_TF_V1_SAVED_DATA, &data, err);
+
+    if (code == OK)
+        code = find_field(&data, API_TF_V1_SLICE_DATA, &slice->data, err);
+    return code == OK ? OK : about_slice(walk, slice, code, err);
+}
+
+/* What the metadata does not tell of is passed over; no writer makes much of it. */
+static enum err_code
 visit(void *context, const struct api_sstable_entry *entry, struct err *err)
 {
     struct walk *walk = context;
+    bool found = false;
 
     if (!walk->has_metadata)
         return take_metadata(walk, entry, err);
     for (; walk->next < walk->expected_count; walk->next++) {
-        struct api_tf_v1_slice *slice = walk->expected[walk->next];
-        struct api_file data;
-        int order = bytes_compare(slice->key, entry->key);
-        enum err_code code;
+        int order = compare_key(walk->expected[walk->next], entry->key);
 
         if (order > 0)
-            return OK; /* a record that the metadata does not tell of is passed over */
+            break;
         if (order < 0)
             return missing(walk, err);
-        code = find_field(&entry->value, API_TF_V1_SAVED_DATA, &data, err);
-        if (code == OK)
-            code = find_field(&data, API_TF_V1_SLICE_DATA, &slice->data, err);
-        if (code != OK)
-            return about_slice(walk, slice, code, err);
+        TRY(take_record(walk, entry, walk->expected[walk->next], err));
+        found = true;
     }
-    return OK;
+    if (found || ++walk->strays <= API_TF_V1_STRAYS_MAX)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "it has over %d records that its metadata does not tell of",
+                   API_TF_V1_STRAYS_MAX);
 }
 
 enum err_code

@@ -222,6 +222,12 @@ def test_a_shape_that_is_all_there_is_takes_no_memory(s):
         refused(s, "import_max_bytes", declared(dtype, data), 413, "PAYLOAD_TOO_LARGE")
     refused(s, ("'w'", "1 values", "1099511627776"), declared(7, v1.field(8, b"x")))
     refused(s, ("'w'", "slices"), table([message(b"w", [1 << 20], 1, [[(at, 1)] for at in range(20000)])]))
+    # A name of 20 KB stands in the keys of all slices, where tables and we keep it once.
+    long, parts = b"w" * 20000, [[(at, 1)] for at in range(60)]
+    refused(s, "hole", table([message(long, [80], 6, parts)], [(long, part, v1.field(7, 1)) for part in parts]))
+    strays = [(b"x", [(at, 1)], b"") for at in range(1001)]
+    refused(s, "records", table([message(b"w", [1], 6, [[(0, -1)]])], [(b"w", [(0, -1)], v1.field(7, 1))] + strays))
+    put(s, "few", table([message(b"w", [1], 6, [[(0, -1)]])], [(b"w", [(0, -1)], v1.field(7, 1))] + strays[1:])).expect(201)
     assert s.server.memory()["VmRSS"] < before + (64 << 20)
 
 
