@@ -79,6 +79,10 @@ list_arrays(const struct api_wire_input *input, struct state *state, struct err 
     for (size_t i = 0; i < files; i++)
         if (is_array(&input->files->entries[i]))
             state->arrays[state->count++] = &input->files->entries[i];
+    if (state->count == 0 && files > 0) /* of this format only because the client says so */
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "npz: no name of the files ends in " API_NPZ_SUFFIX
+                       ", as that of an array in a zip file does");
     if (state->count > input->limits->tensors_max)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
                        "%zu arrays are over the limit of %" PRIu32 " (variables_per_request_max)",

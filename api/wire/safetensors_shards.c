@@ -223,6 +223,10 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
 
     if (state == NULL)
         return ERR_NO_MEMORY;
+    if (!claims(input)) /* of this format only because the client says so */
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "no name of the files ends in .safetensors, as those of a model in several "
+                       "files do");
     *state = (struct state){.at = 0};
     state->parts = arena_array(input->arena, files->count, sizeof *state->parts, err);
     if (state->parts == NULL)

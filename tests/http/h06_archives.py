@@ -117,6 +117,19 @@ def test_an_npz_without_arrays(s):
     assert s.get("checkpoints/c").json["tensors"] == []
 
 
+def test_a_format_that_one_says_is_not_believed_blindly(s):
+    """What holds nothing of it is refused: it is no file without tensors, and least of all takes another's place."""
+    s.put("checkpoints/c", npz_of({"w": np.arange(3)})).expect(201)
+    bodies = [b"hello", b"{}" * 10, formats.safetensors_of({"w": np.arange(2)}), npy_of(np.arange(2)), zip_of([("a.txt", b"a")]),
+              tar_of([("a.txt", b"a"), ("b.txt", b"b")]), b""]
+    for body in bodies:
+        for name, words in (("npz", "no name of the files ends in .npy"), ("safetensors_shards", "ends in .safetensors"),
+                            ("tf_v2", "ends in .index"), ("tf_v1", "none of the files")):
+            s.refuses(400, "INVALID_ARGUMENT", words, "PUT", f"checkpoints/c?overwrite=true&format={name}", body)
+        s.refuses(400, "INVALID_ARGUMENT", "npz", "PUT", "checkpoints/c?overwrite=true", body, NPZ)
+    expect_arrays(tensors_of(s, "c"), {"w": np.arange(3)})
+
+
 def test_arrays_that_cannot_be_kept_are_named_or_left_out(s):
     record = np.zeros(2, [("id", "<i4"), ("v", "<f8"), ("sub", [("x", "<i2", (2,))])])
     arrays = {"record": record, "objects": np.array([None, "x"], object), "text": np.array(["abc"]), "bytes": np.array([b"abc"]),
