@@ -130,8 +130,14 @@ sniff_stream(struct bytes first, uint64_t size)
 static enum err_code
 unrecognized(const struct api_import *import, struct err *err)
 {
-    char formats[FORMATS_TEXT_BYTES_MAX];
+    char formats[FORMATS_TEXT_BYTES_MAX], shown[API_SHOWN_BYTES_MAX + 1];
 
+    if (import->input.prefix != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "there is no checkpoint '%s' among the files (prefix=), or they are of no "
+                       "format that is known; the formats are %s",
+                       api_text_shown(bytes_of_text(import->input.prefix), shown),
+                       list_formats(formats));
     if (import->files.count == 1 && import->files.entries[0].file.size == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "the file is empty; the formats are %s",
                        list_formats(formats));

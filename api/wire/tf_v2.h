@@ -132,7 +132,8 @@ ERR_MUST_CHECK enum err_code api_tf_v2_stream_strings(struct api_tf_v2_stream *s
 
 struct api_tf_v2_tensor {
     struct api_wire_tensor listed;
-    uint64_t offset; /* in the data file of its shard */
+    uint64_t offset; /* in the data file of its shard; of the first piece of several */
+    uint64_t stored; /* bytes there */
     struct api_tf_v2_piece *pieces;
     size_t count;
     struct api_tf_parts *parts; /* NULL: one piece that is all of it */

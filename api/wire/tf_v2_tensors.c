@@ -144,6 +144,7 @@ add_slice(struct finding *finding, struct bytes *left, uint64_t dtype,
     TRY(open_piece(finding, &entry, type->dtype, shape_count(&part), piece, err));
     TRY(api_tf_parts_add(tensor->parts, finding->input->arena, first, &part, err));
     tensor->listed.size += piece->size;
+    tensor->stored += (uint64_t)entry.size;
     if (tensor->count == 0 || entry.shard < tensor->listed.shard ||
         (entry.shard == tensor->listed.shard && (uint64_t)entry.offset < tensor->offset)) {
         tensor->listed.shard = (uint32_t)entry.shard;
@@ -194,6 +195,7 @@ add_whole(struct finding *finding, const struct api_tf_v2_entry *entry,
     tensor->listed.size = tensor->pieces->size;
     tensor->listed.shard = (uint32_t)entry->shard;
     tensor->offset = (uint64_t)entry->offset;
+    tensor->stored = (uint64_t)entry->size;
     return OK;
 }
 
@@ -254,7 +256,8 @@ is_tensor(const struct api_tf_v2_record *record)
     return record->key.size > 0 && record->key.data[0] != 0;
 }
 
-/* Where two begin at the same place, one of them has no bytes: it comes first. */
+/* Where two begin at the same place, one of them has no bytes there: it comes first. (No strings at
+ * all have a checksum there.) */
 static int
 by_place(const void *a, const void *b)
 {
@@ -264,8 +267,8 @@ by_place(const void *a, const void *b)
         return x->listed.shard < y->listed.shard ? -1 : 1;
     if (x->offset != y->offset)
         return x->offset < y->offset ? -1 : 1;
-    if (x->listed.size != y->listed.size)
-        return x->listed.size < y->listed.size ? -1 : 1;
+    if (x->stored != y->stored)
+        return x->stored < y->stored ? -1 : 1;
     return bytes_compare(x->listed.name, y->listed.name);
 }
 

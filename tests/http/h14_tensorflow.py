@@ -58,6 +58,26 @@ def test_every_type_comes_in_and_goes_out_as_it_was(s):
     assert s.get("checkpoints/c:value?tensor=caf%C3%A9%2F%E5%90%8D%E5%89%8D").json["data"] == [1, 2]
 
 
+def test_what_takes_no_bytes_stays_where_it_was(s):
+    """No strings at all take four bytes of a data file, so what has none is before or behind them."""
+    tensors = [("a", "float32", [0], b""), ("c", "string", [0], []), ("b", "float32", [2, 0], b""), ("d", "string", [0], []),
+               ("aa", "int8", [1], b"\1"), ("0", "string", [3, 0], []), ("z", "int64", [0], b"")]
+    for order in (tensors, tensors[::-1]):
+        files = bundles.write(order, "c")
+        s.put("checkpoints/c?overwrite=true", bundles.tar(files))
+        out = bundles.untar(s.get(TF).expect(200).body)
+        assert out.pop("checkpoint") and out == files, order
+
+
+def test_which_of_several_has_to_be_there(s):
+    files = {**bundles.write(zoo()[:3], "m-1"), **bundles.write(zoo()[:3], "m-2")}
+    s.refuses(400, "INVALID_ARGUMENT", ("m-1", "m-2", "prefix="), "PUT", "checkpoints/c", bundles.tar(files))
+    for query in ("", "&format=tf_v2"):
+        s.refuses(400, "INVALID_ARGUMENT", "no checkpoint 'm-3' among the files", "PUT", f"checkpoints/c?prefix=m-3{query}",
+                  bundles.tar(files))
+    s.put("checkpoints/c?prefix=m-1", bundles.tar(files)).expect(201)
+
+
 def test_several_shards_stay_as_they_were(s):
     making = bundles.Making(shards=5)
     tensors = [(f"v{i}", "float32", [i], numbers("float32", [i], i)) for i in range(1, 40)]
