@@ -230,8 +230,13 @@ static enum err_code
 import_check_one(struct service *service, const struct checkpoint_import *import, struct err *err)
 {
     char name[IMPORT_NAME_SHOWN_BYTES];
+    enum err_code code;
 
-    TRY(name_check_tensor(import->name, err));
+    code = name_check_tensor(import->name, err);
+    if (code != OK) {
+        err_prefix(err, "tensor '%s'", import_name(import, name));
+        return code;
+    }
     if (import->shard > CHECKPOINT_SHARD_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "tensor '%s' lies in shard %" PRIu32 ", at most %d are kept",

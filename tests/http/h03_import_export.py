@@ -67,6 +67,13 @@ def test_names_that_are_no_variable_names_need_a_map(s):
     assert s.value("enc/0") == [1, 1]
 
 
+def test_a_name_that_is_too_long_is_shown(s):
+    for name in ("layer" + 500 * "x", "\u00fc" + "a" + 300 * "\u00fc"):
+        reply = s.refuses(400, "INVALID_ARGUMENT", ("1 to 480 bytes", name[:20]), "PUT", "checkpoints/c",
+                          formats.safetensors_of({name: np.zeros(1, "<f4")}))
+        assert len(reply.detail) < 300, reply
+
+
 def test_export_refuses_formats_and_dtypes_it_does_not_have(s):
     s.put_raw("t", "string", [1], formats.strings_write([b"x"]))
     s.save("c")
