@@ -6,6 +6,7 @@
 
 #include "api/negotiate.h"
 #include "api/reply.h"
+#include "api/wire/format.h"
 #include "service/tensor/dtype.h"
 #include "service/version.h"
 
@@ -45,17 +46,25 @@ list_dtypes(void)
 }
 
 static json_t *
+pack_format(const char *name, const char *media_type)
+{
+    return json_pack("{s:s,s:s}", "name", name, "media_type", media_type);
+}
+
+/* Of single values, and of sets those that values do not have too. */
+static json_t *
 list_formats(void)
 {
     json_t *list = json_array();
+    const struct api_wire_format *format;
+    enum api_format same;
 
-    for (int i = 0; i < (int)API_FORMAT_COUNT; i++) {
-        if (i == API_FORMAT_NPZ) /* known by name, so that it is refused by name; not offered yet */
-            continue;
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s}", "name", api_format_name((enum api_format)i), "media_type",
-                            api_format_media_type((enum api_format)i)));
-    }
+    for (int i = 0; i < (int)API_FORMAT_COUNT; i++)
+        (void)json_array_append_new(list, pack_format(api_format_name((enum api_format)i),
+                                                      api_format_media_type((enum api_format)i)));
+    for (size_t i = 0; (format = api_wire_format_at(i)) != NULL; i++)
+        if (!api_format_of_name(bytes_of_text(format->name), &same))
+            (void)json_array_append_new(list, pack_format(format->name, format->media_type));
     return list;
 }
 

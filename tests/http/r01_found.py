@@ -122,8 +122,12 @@ def test_every_update_takes_validate_shape_and_only_assign_its_false(s):
                   {"value": [1, 2], "validate_shape": False})
 
 
-def test_formats_that_no_route_gives_are_not_advertised(s):
-    assert "npz" not in [entry["name"] for entry in s.get("/v1").expect(200).json["formats"]]
+def test_formats_that_are_told_are_those_there_are(s):
+    told = {entry["name"]: entry["media_type"] for entry in s.get("/v1").expect(200).json["formats"]}
+    assert set(told) == {"json", "raw", "npy", "safetensors", "npz", "tf_v1", "tf_v2", "safetensors_shards"}, told
+    refused = s.refuses(415, "UNSUPPORTED_MEDIA_TYPE", "hdf5", "PUT", "checkpoints/c?format=hdf5", b"x").detail
+    for name in set(told) - {"json", "raw"}:
+        assert f"{name} ({told[name]})" in refused, (name, refused)
 
 
 def test_conditions_on_whole_runs_are_about_the_model(s):
