@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import tempfile
+import threading
 import zipfile
 
 import formats
@@ -341,10 +342,6 @@ def test_a_root_that_cannot_be_written_to(s):
         s.refuses(503, "UNAVAILABLE", "cannot make the directory 'x'", "POST", "checkpoints/c:export", {"path": "x/y.npz", "format": "npz"})
 
 
-def has_format(s, name):
-    return name in s.get("checkpoints/c:export?format=none").expect(406).json["detail"]
-
-
 def latest_of(text):
     return re.findall(r'^model_checkpoint_path: "(.*)"$', text, re.M), re.findall(r'^all_model_checkpoint_paths: "(.*)"$', text, re.M)
 
@@ -352,7 +349,7 @@ def latest_of(text):
 def test_tensorflow_checkpoints_go_out_with_their_state(s):
     with rooted(s) as (s, root):
         make(s)
-        for form in (form for form in ("tf_v2", "tf_v1") if has_format(s, form)):
+        for form in ("tf_v2", "tf_v1"):
             for step in (1, 2):
                 s.save(f"{form}.ckpt", global_step=step)
                 reply = give(s, f"{form}/", form, f"{form}.ckpt-{step}").expect(200)
@@ -375,6 +372,50 @@ def test_tensorflow_checkpoints_go_out_with_their_state(s):
             assert os.listdir(os.path.join(root, f"{form}-broken")) == ["checkpoint"]
             shutil.rmtree(os.path.join(root, f"{form}-broken"))
             assert tree(root) == before
+
+
+def test_checkpoints_of_several_files_go_out_and_come_in(s):
+    with rooted(s) as (s, root):
+        expected = copy_fixture(root, "v2-sonnet-mean-2x2", "in")
+        prefix = expected["open"]
+        take(s, f"in/{prefix}").expect(201)
+        reply = give(s, "v2/m", "tf_v2").expect(200)
+        assert reply.json["path"] == "v2/m"
+        assert [file["name"] for file in reply.json["files"]] == ["m.data-00000-of-00002", "m.data-00001-of-00002", "m.index"]
+        for name in ("data-00000-of-00002", "data-00001-of-00002"):
+            assert got(root, f"v2/m.{name}") == got(root, f"in/{prefix}.{name}"), "TensorFlow's own bytes"
+        reply = give(s, "v1/m", "tf_v1").expect(200)
+        assert [file["name"] for file in reply.json["files"]] == ["m-00000-of-00002", "m-00001-of-00002"]
+        assert latest_of(got(root, "v1/checkpoint").decode())[0] == ["m-?????-of-00002"]
+        for number, path in enumerate(("v2", "v2/m", "v1", "v1/m", "v1/m-?????-of-00002")):
+            take(s, path, f"back{number}").expect(201)
+            is_fixture(s, expected, f"back{number}")
+
+
+def test_exports_at_once_all_get_into_the_state(s):
+    with rooted(s) as (s, root):
+        make(s)
+        steps = range(1, 13)
+        for step in steps:
+            s.save("m", global_step=step)
+        clients = [s.another_client() for _ in range(4)]
+        replies = []
+
+        def work(client, mine):
+            for step in mine:
+                replies.append(client.request("POST", s.path(f"checkpoints/m-{step}:export"), {"path": "out/", "format": "tf_v2"}))
+
+        workers = [threading.Thread(target=work, args=(client, steps[i::4])) for i, client in enumerate(clients)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        for client in clients:
+            client.close()
+        assert [reply.status for reply in replies] == [200] * len(steps), [str(reply) for reply in replies]
+        latest, paths = latest_of(got(root, "out/checkpoint").decode())
+        assert sorted(paths) == sorted(f"m-{step}" for step in steps) and latest == paths[-1:]
+        assert len(os.listdir(os.path.join(root, "out"))) == 1 + 2 * len(steps)
 
 
 # --- again ---

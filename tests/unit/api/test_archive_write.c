@@ -321,6 +321,52 @@ the_same_files_are_the_same_bytes(void **state)
     }
 }
 
+/* Writes a zip file, and reads it again when `reads`: that is then what the nth allocation fails
+ * of. */
+static enum err_code
+do_short_of_memory(struct domain *d, uint64_t nth, bool reads)
+{
+    const struct api_unpack_limits limits = {.bytes_max = 1 << 20, .files_max = 10};
+    struct api_zip_options how = {.deflate = true};
+    struct api_file_set set;
+    struct api_file file;
+    struct built b;
+    enum err_code code;
+
+    begin(d, &b);
+    how.scratch = b.scratch;
+    add_text(&b, "a", "text text text text text");
+    (void)mem_fail_at(reads ? 0 : nth, 0);
+    code = api_zip_write(&b.files, &how, "x.zip", &b.out, &d->f->err);
+    (void)mem_fail_at(0, 0);
+    if (reads) {
+        file = spool(d, &b);
+        (void)mem_fail_at(nth, 0);
+        code = api_zip_read(&file, b.scratch, &limits, &b.arena, &set, &d->f->err);
+        (void)mem_fail_at(0, 0);
+    }
+    shut(&b);
+    return code;
+}
+
+/* Each allocation fails in turn: an error that says so, until nothing is left to fail. */
+static void
+memory_that_is_short_is_an_error(void **state)
+{
+    struct domain *d = *state;
+
+    for (int reads = 0; reads <= 1; reads++) {
+        uint64_t nth = 1;
+
+        for (; do_short_of_memory(d, nth, reads == 1) != OK; nth++) {
+            assert_int_equal(d->f->err.code, ERR_NO_MEMORY);
+            assert_true(d->f->err.text[0] != '\0');
+            err_clear(&d->f->err);
+        }
+        assert_true(nth > 3);
+    }
+}
+
 int
 main(void)
 {
@@ -330,6 +376,7 @@ main(void)
         DOMAIN_TEST(what_needs_64_bits_has_them),
         DOMAIN_TEST(tar_files_read_again),
         DOMAIN_TEST(the_same_files_are_the_same_bytes),
+        DOMAIN_TEST(memory_that_is_short_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
