@@ -105,20 +105,17 @@ count_tensor(void *context, const struct checkpoint_look *look, struct err *err)
 static enum err_code
 take_query(struct api_request *rq, struct inspection *inspection, struct err *err)
 {
-    struct bytes tensor = api_request_query(rq, "tensor");
     bool all = false;
 
     TRY(api_request_query_bool(rq, "all_tensors", false, &all, err));
     TRY(api_request_query_bool(rq, "count_params", false, &inspection->count_params, err));
-    if (tensor.data != NULL && all)
+    TRY(api_request_query_copy(rq, "tensor", &inspection->tensor, err));
+    if (inspection->tensor != NULL && all)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "query arguments 'tensor' and 'all_tensors' do not go together");
-    inspection->values = tensor.data != NULL || all;
+    inspection->values = inspection->tensor != NULL || all;
     inspection->elements_max = api_request_settings(rq)->max_json_elements;
-    if (tensor.data == NULL)
-        return OK;
-    inspection->tensor = arena_text(api_request_arena(rq), tensor, err);
-    return inspection->tensor != NULL ? OK : ERR_NO_MEMORY;
+    return OK;
 }
 
 static enum err_code

@@ -5,7 +5,6 @@
 
 #include "api/describe.h"
 #include "api/sha256.h"
-#include "api/text.h"
 #include "store/base/scope.h"
 
 enum { TAG_BYTES_MAX = 64 };
@@ -13,15 +12,7 @@ enum { TAG_BYTES_MAX = 64 };
 enum err_code
 api_tensor_digests_wanted(const struct api_request *rq, bool *sha256, struct err *err)
 {
-    struct bytes value = api_request_query(rq, "digest");
-    char shown[API_SHOWN_BYTES_MAX + 1];
-
-    *sha256 = value.data != NULL && bytes_equal(value, bytes_of_text("sha-256"));
-    if (value.data == NULL || *sha256 || bytes_equal(value, bytes_of_text("crc32c")))
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "query argument 'digest' must be crc32c or sha-256, not '%s'",
-                   api_text_shown(value, shown));
+    return api_request_query_either(rq, "digest", "crc32c", "sha-256", sha256, err);
 }
 
 static enum err_code

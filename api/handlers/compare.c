@@ -34,15 +34,10 @@ static const char *const status_names[CHECKPOINT_TENSOR_STATUSES] = {
 static enum err_code
 query_text(struct api_request *rq, const char *name, const char **out, struct err *err)
 {
-    struct bytes text = api_request_query(rq, name);
-
-    *out = NULL;
-    if (text.data == NULL)
-        return OK;
-    if (text.size == 0)
+    TRY(api_request_query_copy(rq, name, out, err));
+    if (*out != NULL && **out == '\0')
         return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is empty", name);
-    *out = arena_text(api_request_arena(rq), text, err);
-    return *out == NULL ? ERR_NO_MEMORY : OK;
+    return OK;
 }
 
 static enum err_code

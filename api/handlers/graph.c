@@ -101,7 +101,6 @@ enum err_code
 api_graph_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO_CALL(graph_reply_drop) struct graph_reply reply = {.edges = NULL};
-    struct bytes prefix_text = api_request_query(rq, "prefix");
     const char *prefix = NULL;
     uint64_t after = 0, nodes = 0, revision = 0;
     bool done = false;
@@ -110,11 +109,7 @@ api_graph_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_json_made(json_array(), &reply.edges, err));
     if (reply.page.after != NULL)
         TRY(api_request_query_u64(rq, "page_token", 0, &after, err));
-    if (prefix_text.data != NULL) {
-        prefix = arena_text(api_request_arena(rq), prefix_text, err);
-        if (prefix == NULL)
-            return ERR_NO_MEMORY;
-    }
+    TRY(api_request_query_copy(rq, "prefix", &prefix, err));
     TRY(graph_list(api_request_service(rq), api_request_model(rq), prefix,
                    reply.page.after != NULL ? &after : NULL, reply.page.size, push_variable, &reply,
                    &reply.page.more, &nodes, &revision, err));

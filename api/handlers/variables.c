@@ -214,27 +214,19 @@ api_variable_delete(struct api_request *rq, struct api_reply *rp, struct err *er
     return api_outcome_reply(rq, rp, revision, err);
 }
 
-static const char *
-query_text(struct api_request *rq, const char *name, struct err *err)
-{
-    struct bytes text = api_request_query(rq, name);
-
-    return text.data == NULL ? NULL : arena_text(api_request_arena(rq), text, err);
-}
-
 static enum err_code
 take_filter(struct api_request *rq, struct variable_filter *filter, struct err *err)
 {
     struct bytes dtype = api_request_query(rq, "dtype");
 
     *filter = (struct variable_filter){
-        .prefix = query_text(rq, "prefix", err),
-        .collection = query_text(rq, "collection", err),
-        .device = query_text(rq, "device", err),
         .dtype = DTYPE_UNSET,
         .has_trainable = api_request_query(rq, "trainable").data != NULL,
         .has_initialized = api_request_query(rq, "initialized").data != NULL,
     };
+    TRY(api_request_query_copy(rq, "prefix", &filter->prefix, err));
+    TRY(api_request_query_copy(rq, "collection", &filter->collection, err));
+    TRY(api_request_query_copy(rq, "device", &filter->device, err));
     if (dtype.data != NULL && !dtype_of_name(dtype, &filter->dtype))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "query argument 'dtype': there is no dtype '%.*s'", (int)dtype.size,
