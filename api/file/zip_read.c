@@ -4,10 +4,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <zlib.h>
 
 #include "api/file/zip.h"
 #include "api/file/zip_directory.h"
+#include "api/file/zip_memory.h"
 #include "api/text.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -67,20 +67,6 @@ check_stored(const struct unpacking *unpacking, const struct api_zip_member *mem
 
 /* --- inflating --- */
 
-static voidpf
-take_memory(voidpf context, uInt count, uInt size)
-{
-    (void)context;
-    return mem_zeroed(count, size, NULL);
-}
-
-static void
-give_memory(voidpf context, voidpf memory)
-{
-    (void)context;
-    mem_free(memory);
-}
-
 /* Until the stream says that it has ended, or has more than it said it would. */
 static enum err_code
 inflate_all(const struct unpacking *unpacking, z_stream *stream,
@@ -128,7 +114,7 @@ inflate_all(const struct unpacking *unpacking, z_stream *stream,
 static enum err_code
 unpack(const struct unpacking *unpacking, const struct api_zip_member *member, struct err *err)
 {
-    z_stream stream = {.zalloc = take_memory, .zfree = give_memory};
+    z_stream stream = API_ZIP_STREAM;
     enum err_code code;
 
     /* Negative: raw deflate, without a header of zlib's. */

@@ -6,11 +6,10 @@
  */
 #include "api/file/zip_write.h"
 
-#include <inttypes.h>
 #include <time.h>
-#include <zlib.h>
 
 #include "api/file/zip.h"
+#include "api/file/zip_memory.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -24,7 +23,6 @@ enum {
     ALIGNMENT = 64,
     EXTRA_ALIGNMENT = 0xd935,
     EXTRA_ALIGNMENT_BYTES_MIN = 6, /* id, size, the alignment itself */
-    EXTRA_64_LOCAL_BYTES = 20,
     EXTRA_BYTES_MAX = 32 + ALIGNMENT + EXTRA_ALIGNMENT_BYTES_MIN,
     DAY_1980 = 1 << 5 | 1, /* 1 January */
     YEARS_MAX = 127,
@@ -60,20 +58,6 @@ crc_of(const struct api_layout *files, const struct api_layout_file *file)
         crc = crc32_z(crc, span.data, span.size);
     }
     return (uint32_t)crc;
-}
-
-static voidpf
-take_memory(voidpf context, uInt count, uInt size)
-{
-    (void)context;
-    return mem_zeroed(count, size, NULL);
-}
-
-static void
-give_memory(voidpf context, voidpf memory)
-{
-    (void)context;
-    mem_free(memory);
 }
 
 /* What the stream has taken in so far, out to the scratch; all of it at the end. */
@@ -117,7 +101,7 @@ static enum err_code
 pack(struct writing *writing, const struct api_layout_file *file, uint8_t *room,
      struct member *member, struct err *err)
 {
-    z_stream stream = {.zalloc = take_memory, .zfree = give_memory};
+    z_stream stream = API_ZIP_STREAM;
     enum err_code code;
 
     if (!writing->how->deflate || file->size == 0)

@@ -9,7 +9,7 @@ struct api_zip_options {
     bool deflate;            /* where that makes a member smaller */
     uint64_t modified_ms;    /* of all members; before 1980: the beginning of 1980 */
     struct scratch *scratch; /* for what is deflated; borrowed, outlives `out` */
-    const uint32_t *crc32s;  /* of the files, who knows them; NULL: all bytes are read for them */
+    const uint32_t *crc32s;  /* of the files; NULL: all bytes are read for them */
 };
 
 /* Adds file `name` to `out`. What is stored stays lent from where it lies, and begins at a multiple
