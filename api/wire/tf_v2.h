@@ -16,6 +16,21 @@
 
 enum { API_TF_V2_SHARDS_MAX = 99999 }; /* five digits */
 
+/* Numbers of the messages' fields. */
+enum {
+    API_TF_V2_HEADER_SHARDS = 1, /* BundleHeaderProto */
+    API_TF_V2_HEADER_ENDIANNESS = 2,
+    API_TF_V2_HEADER_VERSION = 3,
+
+    API_TF_V2_ENTRY_DTYPE = 1, /* BundleEntryProto */
+    API_TF_V2_ENTRY_SHAPE = 2,
+    API_TF_V2_ENTRY_SHARD = 3,
+    API_TF_V2_ENTRY_OFFSET = 4,
+    API_TF_V2_ENTRY_SIZE = 5,
+    API_TF_V2_ENTRY_CRC = 6,
+    API_TF_V2_ENTRY_SLICES = 7
+};
+
 /* --- which files (tf_v2_find.c) ------------------------------------------------------------ */
 
 struct api_tf_v2_files {

@@ -6,22 +6,8 @@
 #include "api/wire/tf_v2.h"
 #include "service/name.h"
 
-enum {
-    /* Of a slice: its name, each byte of which may take two, and two numbers for each dimension. */
-    KEY_BYTES_KEPT = 16 + 2 * NAME_TENSOR_BYTES_MAX + SHAPE_RANK_MAX * 2 * 10,
-
-    HEADER_SHARDS = 1,
-    HEADER_ENDIANNESS = 2,
-    HEADER_VERSION = 3,
-
-    ENTRY_DTYPE = 1,
-    ENTRY_SHAPE = 2,
-    ENTRY_SHARD = 3,
-    ENTRY_OFFSET = 4,
-    ENTRY_SIZE = 5,
-    ENTRY_CRC = 6,
-    ENTRY_SLICES = 7
-};
+/* Of a slice: its name, each byte of which may take two, and two numbers for each dimension. */
+enum { KEY_BYTES_KEPT = 16 + 2 * NAME_TENSOR_BYTES_MAX + SHAPE_RANK_MAX * 2 * 10 };
 
 /* --- records --- */
 
@@ -119,11 +105,11 @@ read_header(struct bytes value, struct api_tf_v2_index *index, struct err *err)
 
     do {
         TRY(api_proto_next(&value, &field, err));
-        if (field.tag == API_PROTO_TAG(HEADER_SHARDS, API_PROTO_VARINT))
+        if (field.tag == API_PROTO_TAG(API_TF_V2_HEADER_SHARDS, API_PROTO_VARINT))
             shards = (int32_t)field.value;
-        else if (field.tag == API_PROTO_TAG(HEADER_ENDIANNESS, API_PROTO_VARINT))
+        else if (field.tag == API_PROTO_TAG(API_TF_V2_HEADER_ENDIANNESS, API_PROTO_VARINT))
             endianness = (int32_t)field.value;
-        else if (field.tag == API_PROTO_TAG(HEADER_VERSION, API_PROTO_BYTES))
+        else if (field.tag == API_PROTO_TAG(API_TF_V2_HEADER_VERSION, API_PROTO_BYTES))
             TRY(api_tf_version_read(field.bytes, &version, err));
     } while (field.tag != 0);
     TRY(api_tf_version_check(&version, err));
@@ -169,25 +155,25 @@ api_tf_v2_entry_read(struct bytes value, struct api_tf_v2_entry *out, struct err
     do {
         TRY(api_proto_next(&value, &field, err));
         switch (field.tag) {
-        case API_PROTO_TAG(ENTRY_DTYPE, API_PROTO_VARINT):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_DTYPE, API_PROTO_VARINT):
             out->dtype = (uint32_t)field.value;
             break;
-        case API_PROTO_TAG(ENTRY_SHAPE, API_PROTO_BYTES):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_SHAPE, API_PROTO_BYTES):
             TRY(api_tf_shape_read(field.bytes, &out->shape, err));
             break;
-        case API_PROTO_TAG(ENTRY_SHARD, API_PROTO_VARINT):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_SHARD, API_PROTO_VARINT):
             out->shard = (int32_t)field.value;
             break;
-        case API_PROTO_TAG(ENTRY_OFFSET, API_PROTO_VARINT):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_OFFSET, API_PROTO_VARINT):
             out->offset = (int64_t)field.value;
             break;
-        case API_PROTO_TAG(ENTRY_SIZE, API_PROTO_VARINT):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_SIZE, API_PROTO_VARINT):
             out->size = (int64_t)field.value;
             break;
-        case API_PROTO_TAG(ENTRY_CRC, API_PROTO_FIXED32):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_CRC, API_PROTO_FIXED32):
             out->crc = (uint32_t)field.value;
             break;
-        case API_PROTO_TAG(ENTRY_SLICES, API_PROTO_BYTES):
+        case API_PROTO_TAG(API_TF_V2_ENTRY_SLICES, API_PROTO_BYTES):
             out->slices++;
             break;
         default: /* of a newer TensorFlow */
@@ -205,6 +191,6 @@ api_tf_v2_entry_slice(struct bytes *left, struct api_tf_slice *out, struct err *
     *out = (struct api_tf_slice){.rank = 0};
     do
         TRY(api_proto_next(left, &field, err));
-    while (field.tag != API_PROTO_TAG(ENTRY_SLICES, API_PROTO_BYTES));
+    while (field.tag != API_PROTO_TAG(API_TF_V2_ENTRY_SLICES, API_PROTO_BYTES));
     return api_tf_slice_read(field.bytes, out, err);
 }

@@ -14,19 +14,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
-enum {
-    INDEX_BYTES_MAX = 256 << 20,
-    ENTRY_BYTES_MAX = 4096,
-    NAME_ROOM_BYTES = NAME_BYTES_MAX + 32,
-    HEADER_SHARDS = 1,
-    HEADER_VERSION = 3,
-    ENTRY_DTYPE = 1,
-    ENTRY_SHAPE = 2,
-    ENTRY_SHARD = 3,
-    ENTRY_OFFSET = 4,
-    ENTRY_SIZE = 5,
-    ENTRY_CRC = 6
-};
+enum { INDEX_BYTES_MAX = 256 << 20, ENTRY_BYTES_MAX = 4096, NAME_ROOM_BYTES = NAME_BYTES_MAX + 32 };
 
 struct item {
     size_t index; /* in the set */
@@ -152,8 +140,8 @@ write_data(struct writing *w, struct err *err)
 static enum err_code
 encode_header(uint32_t shards, struct buf *out, struct err *err)
 {
-    TRY(api_proto_put_number(out, HEADER_SHARDS, shards, err));
-    return api_tf_version_put(out, HEADER_VERSION, err);
+    TRY(api_proto_put_number(out, API_TF_V2_HEADER_SHARDS, shards, err));
+    return api_tf_version_put(out, API_TF_V2_HEADER_VERSION, err);
 }
 
 static enum err_code
@@ -164,12 +152,12 @@ encode_entry(const struct item *item, const struct tensor_type *type, struct buf
 
     buf_init(&shape, ENTRY_BYTES_MAX);
     TRY(api_tf_shape_append(&shape, &type->shape, err));
-    TRY(api_proto_put_number(out, ENTRY_DTYPE, api_tf_dtype_number(type->dtype), err));
-    TRY(api_proto_put_bytes(out, ENTRY_SHAPE, buf_bytes(&shape), err));
-    TRY(api_proto_put_number(out, ENTRY_SHARD, item->shard, err));
-    TRY(api_proto_put_number(out, ENTRY_OFFSET, item->offset, err));
-    TRY(api_proto_put_number(out, ENTRY_SIZE, item->size, err));
-    return api_proto_put_fixed32(out, ENTRY_CRC, api_crc_mask(item->crc), err);
+    TRY(api_proto_put_number(out, API_TF_V2_ENTRY_DTYPE, api_tf_dtype_number(type->dtype), err));
+    TRY(api_proto_put_bytes(out, API_TF_V2_ENTRY_SHAPE, buf_bytes(&shape), err));
+    TRY(api_proto_put_number(out, API_TF_V2_ENTRY_SHARD, item->shard, err));
+    TRY(api_proto_put_number(out, API_TF_V2_ENTRY_OFFSET, item->offset, err));
+    TRY(api_proto_put_number(out, API_TF_V2_ENTRY_SIZE, item->size, err));
+    return api_proto_put_fixed32(out, API_TF_V2_ENTRY_CRC, api_crc_mask(item->crc), err);
 }
 
 static enum err_code
