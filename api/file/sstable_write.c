@@ -34,18 +34,6 @@ api_sstable_to_buf(struct buf *out)
     return (struct api_sstable_sink){.context = out, .append = to_buf};
 }
 
-static enum err_code
-to_scratch(void *context, struct bytes bytes, struct err *err)
-{
-    return scratch_append(context, bytes.data, bytes.size, err);
-}
-
-struct api_sstable_sink
-api_sstable_to_scratch(struct scratch *out)
-{
-    return (struct api_sstable_sink){.context = out, .append = to_scratch};
-}
-
 /* --- blocks --- */
 
 void

@@ -4,7 +4,6 @@
 #ifndef API_FILE_SSTABLE_WRITE_H
 #define API_FILE_SSTABLE_WRITE_H
 
-#include "service/scratch.h"
 #include "store/base/buf.h"
 
 /* Where the bytes go, one run after the other. */
@@ -16,7 +15,6 @@ struct api_sstable_sink {
     ERR_MUST_CHECK enum err_code (*lend)(void *context, struct bytes bytes, struct err *err);
 };
 struct api_sstable_sink api_sstable_to_buf(struct buf *out);
-struct api_sstable_sink api_sstable_to_scratch(struct scratch *out);
 
 /* Owned: api_sstable_writer_drop. */
 struct api_sstable_writer {

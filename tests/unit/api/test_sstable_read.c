@@ -501,22 +501,6 @@ broken_files_are_refused(void **state)
     }
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    files_start(&files);
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    (void)state;
-    files_stop(&files);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -531,6 +515,10 @@ main(void)
         cmocka_unit_test(what_may_be_unpacked_has_limits),
         cmocka_unit_test(broken_files_are_refused),
     };
+    int failed;
 
-    return cmocka_run_group_tests_name("sstable_read", tests, start, stop);
+    files_start(&files);
+    failed = cmocka_run_group_tests_name("sstable_read", tests, NULL, NULL);
+    files_stop(&files);
+    return failed;
 }

@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include <cmocka.h>
 
-#include "tests/unit/service/service_fixture.h"
+#include "tests/unit/api/unpacked.h"
 
 enum { TAR_BYTES_MAX = 1 << 20, BLOCK_BYTES = 512 };
 
@@ -96,12 +96,6 @@ compress_it(struct tar *tar)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-struct opened {
-    struct scratch *scratch;
-    struct arena arena;
-    struct api_file_set set;
-};
-
 /* A stream of small pieces, which may fail at its end. */
 struct stream {
     struct bytes left;
@@ -126,34 +120,13 @@ read_stream(void *context, void *out, size_t size, size_t *got, struct err *err)
 static const struct api_unpack_limits usual = {.bytes_max = 1 << 20, .files_max = 10};
 
 static enum err_code
-open_stream(struct domain *d, struct opened *o, struct stream *stream,
+open_stream(struct domain *d, struct unpacked *o, struct stream *stream,
             const struct api_unpack_limits *limits)
 {
     struct api_byte_source source = {.context = stream, .read = read_stream};
 
-    arena_init(&o->arena, 64 << 20);
-    WORKS(scratch_open(d->service, &o->scratch, &d->f->err), &d->f->err);
+    unpacked_init(o, d);
     return api_tar_read(&source, o->scratch, limits, &o->arena, &o->set, &d->f->err);
-}
-
-static void
-shut(struct opened *o)
-{
-    scratch_drop(o->scratch);
-    arena_drop(&o->arena);
-}
-
-static void
-expect_file(struct domain *d, const struct opened *o, const char *name, const char *text)
-{
-    const struct api_file *file = api_file_set_find(&o->set, bytes_of_text(name));
-    char bytes[1024];
-
-    if (file == NULL)
-        fail_msg("no '%s'", name);
-    assert_int_equal(file->size, strlen(text));
-    WORKS(api_file_read(file, 0, bytes, (size_t)file->size, &d->f->err), &d->f->err);
-    assert_memory_equal(bytes, text, strlen(text));
 }
 
 static void
@@ -161,10 +134,10 @@ expect_refused(struct domain *d, struct tar *tar, const struct api_unpack_limits
                enum err_code code, const char *words)
 {
     struct stream stream = {.left = bytes_of(tar->bytes, tar->size)};
-    struct opened o;
+    struct unpacked o;
 
     REFUSES(open_stream(d, &o, &stream, limits), code, words, &d->f->err);
-    shut(&o);
+    unpacked_drop(&o);
     free(tar);
 }
 
@@ -178,7 +151,7 @@ plain_and_gzipped_members_are_read(void **state)
     for (int gzipped = 0; gzipped <= 1; gzipped++) {
         struct tar *tar = begin();
         struct stream stream;
-        struct opened o;
+        struct unpacked o;
 
         add(tar, '5', "folder/", "");
         add(tar, '0', "folder/model.ckpt.index", "the index");
@@ -201,7 +174,7 @@ plain_and_gzipped_members_are_read(void **state)
         expect_file(d, &o, "folder/model.ckpt.index", "the index");
         expect_file(d, &o, "folder/model.ckpt.data-00000-of-00001", "the data");
         expect_file(d, &o, "\xc3\xbc", "");
-        shut(&o);
+        unpacked_drop(&o);
         free(tar);
     }
 }
@@ -213,7 +186,7 @@ long_names_are_read(void **state)
     char pax[260], name[220], file[221];
     struct tar *tar = begin();
     struct stream stream;
-    struct opened o;
+    struct unpacked o;
 
     memset(name, 'n', sizeof name);
     memcpy(name, "\xc3\xa4/", 3);
@@ -233,7 +206,7 @@ long_names_are_read(void **state)
     assert_int_equal(o.set.count, 2);
     expect_file(d, &o, name, "by pax");
     expect_file(d, &o, file, "by GNU");
-    shut(&o);
+    unpacked_drop(&o);
     free(tar);
 }
 
@@ -307,12 +280,12 @@ a_stream_that_fails_says_why(void **state)
     struct domain *d = *state;
     struct tar *tar = begin();
     struct stream stream = {.fails = true};
-    struct opened o;
+    struct unpacked o;
 
     add(tar, '0', "a", "text");
     stream.left = bytes_of(tar->bytes, 600);
     REFUSES(open_stream(d, &o, &stream, &usual), ERR_UNAVAILABLE, "the client left", &d->f->err);
-    shut(&o);
+    unpacked_drop(&o);
     free(tar);
 }
 
@@ -346,7 +319,7 @@ damage_is_an_error_and_no_more(void **state)
     end(tar);
     for (size_t i = 0; i < tar->size; i++) {
         struct stream stream = {.left = bytes_of(tar->bytes, tar->size)};
-        struct opened o;
+        struct unpacked o;
 
         tar->bytes[i] ^= 0x11;
         if (open_stream(d, &o, &stream, &usual) == OK)
@@ -355,7 +328,7 @@ damage_is_an_error_and_no_more(void **state)
         else
             assert_true(d->f->err.text[0] != '\0');
         err_clear(&d->f->err);
-        shut(&o);
+        unpacked_drop(&o);
         tar->bytes[i] ^= 0x11;
     }
     free(tar);

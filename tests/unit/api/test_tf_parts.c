@@ -7,22 +7,9 @@
 #include <cmocka.h>
 
 #include "store/base/scope.h"
+#include "tests/unit/api/boxes.h"
 
 enum { ARENA_BYTES = 1 << 20, PARTS_MAX = 64 };
-
-struct box {
-    uint64_t first[SHAPE_RANK_MAX];
-    struct shape shape;
-};
-
-static uint32_t random_state = 1;
-
-static uint32_t
-random_below(uint32_t limit)
-{
-    random_state = random_state * 1664525 + 1013904223;
-    return (random_state >> 8) % limit;
-}
 
 static enum err_code
 begin(struct arena *arena, const struct shape *whole, const struct box *boxes, size_t count,
@@ -32,20 +19,6 @@ begin(struct arena *arena, const struct shape *whole, const struct box *boxes, s
     for (size_t i = 0; i < count; i++)
         TRY(api_tf_parts_add(out, arena, boxes[i].first, &boxes[i].shape, err));
     return api_tf_parts_start(out, err);
-}
-
-/* Where element `at` of a box lies in the whole. */
-static uint64_t
-place_of(const struct box *box, const struct shape *whole, uint64_t at)
-{
-    uint64_t place = 0, stride = 1;
-
-    for (uint32_t i = whole->rank; i-- > 0;) {
-        place += (box->first[i] + at % box->shape.dims[i]) * stride;
-        at /= box->shape.dims[i];
-        stride *= whole->dims[i];
-    }
-    return place;
 }
 
 /* Goes through the whole; each part's elements must come in order, and be where they are due. */
@@ -65,29 +38,11 @@ go_through(const struct shape *whole, const struct box *boxes, size_t count, str
         TRY(api_tf_parts_next(&parts, limit, &part, &run, err));
         assert_true(part < count && run >= 1 && run <= limit);
         for (uint64_t i = 0; i < run; i++)
-            assert_int_equal(place_of(&boxes[part], whole, read[part]++), position++);
+            assert_int_equal(box_place(&boxes[part], whole, read[part]++), position++);
     }
     for (size_t i = 0; i < count; i++)
         assert_int_equal(read[i], shape_count(&boxes[i].shape));
     return OK;
-}
-
-/* Cuts one of the boxes in two. */
-static size_t
-cut(struct box *boxes, size_t count)
-{
-    struct box *box = &boxes[random_below((uint32_t)count)];
-    uint32_t axis = random_below(box->shape.rank);
-    uint64_t length = box->shape.dims[axis], at;
-
-    if (length < 2)
-        return count;
-    at = 1 + random_below((uint32_t)length - 1);
-    boxes[count] = *box;
-    box->shape.dims[axis] = at;
-    boxes[count].first[axis] += at;
-    boxes[count].shape.dims[axis] -= at;
-    return count + 1;
 }
 
 static void
@@ -103,7 +58,7 @@ any_parts_make_the_whole(void **state)
             boxes[0].shape.dims[i] = 1 + random_below(i < 2 ? 7 : 4);
         whole = boxes[0].shape;
         for (uint32_t cuts = random_below(PARTS_MAX - 1); cuts > 0; cuts--)
-            count = cut(boxes, count);
+            count = boxes_cut(boxes, count);
         assert_int_equal(go_through(&whole, boxes, count, NULL), OK);
     }
 }

@@ -366,22 +366,6 @@ other_texts_are_no_slices(void **state)
     }
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    files_start(&files);
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    (void)state;
-    files_stop(&files);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -394,6 +378,10 @@ main(void)
         cmocka_unit_test(slices_are_kept_as_texts),
         cmocka_unit_test(other_texts_are_no_slices),
     };
+    int failed;
 
-    return cmocka_run_group_tests(tests, start, stop);
+    files_start(&files);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    files_stop(&files);
+    return failed;
 }

@@ -5,24 +5,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "tests/unit/api/boxes.h"
 #include "tests/unit/api/tf_v2_making.h"
 
 enum { BOXES_MAX = 64, TENSORS_EACH = 6 };
 
 static struct files files;
-static uint32_t random_state = 1;
-
-static uint32_t
-random_below(uint32_t limit)
-{
-    random_state = random_state * 1664525 + 1013904223;
-    return (random_state >> 8) % limit;
-}
-
-struct box {
-    uint64_t first[SHAPE_RANK_MAX];
-    struct shape shape;
-};
 
 /* --- values --- */
 
@@ -71,13 +59,8 @@ part_of(const struct value *value, const struct box *box, struct making *m)
 
     buf_init(&out, MAKING_BYTES_MAX);
     for (uint64_t i = 0; i < shape_count(&box->shape); i++) {
-        uint64_t place = 0, stride = 1, left = i;
+        uint64_t place = box_place(box, whole, i);
 
-        for (uint32_t d = whole->rank; d-- > 0;) {
-            place += (box->first[d] + left % box->shape.dims[d]) * stride;
-            left /= box->shape.dims[d];
-            stride *= whole->dims[d];
-        }
         if (item > 0)
             MAKES(buf_append(&out, value->bytes.data + place * item, item, NULL));
         else
@@ -87,23 +70,6 @@ part_of(const struct value *value, const struct box *box, struct making *m)
 }
 
 /* --- cuts --- */
-
-static size_t
-cut(struct box *boxes, size_t count)
-{
-    struct box *box = &boxes[random_below((uint32_t)count)];
-    uint32_t axis = random_below(box->shape.rank);
-    uint64_t length = box->shape.dims[axis], at;
-
-    if (length < 2)
-        return count;
-    at = 1 + random_below((uint32_t)length - 1);
-    boxes[count] = *box;
-    box->shape.dims[axis] = at;
-    boxes[count].first[axis] += at;
-    boxes[count].shape.dims[axis] -= at;
-    return count + 1;
-}
 
 static void
 shuffle(struct box *boxes, size_t count)
@@ -195,7 +161,7 @@ any_cut_of_any_tensor_comes_out_whole(void **state)
             make_value(&values[i], i, m);
             boxes[0].shape = values[i].type.shape;
             for (uint32_t cuts = random_below(BOXES_MAX); cuts > 0 && i > 0; cuts--)
-                count = cut(boxes, count);
+                count = boxes_cut(boxes, count);
             if (i > 0)
                 add_partitioned(m, &values[i], boxes, count);
             else {
@@ -432,22 +398,6 @@ the_same_slice_many_times_costs_nothing(void **state)
     free(extents);
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    files_start(&files);
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    (void)state;
-    files_stop(&files);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -458,6 +408,10 @@ main(void)
         cmocka_unit_test(a_slices_record_says_what_the_whole_says),
         cmocka_unit_test(the_same_slice_many_times_costs_nothing),
     };
+    int failed;
 
-    return cmocka_run_group_tests_name("tf_v2_partitions", tests, start, stop);
+    files_start(&files);
+    failed = cmocka_run_group_tests_name("tf_v2_partitions", tests, NULL, NULL);
+    files_stop(&files);
+    return failed;
 }

@@ -501,22 +501,6 @@ data_that_changes_while_it_is_read_is_an_error(void **state)
         }
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    files_start(&files);
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    (void)state;
-    files_stop(&files);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -534,6 +518,10 @@ main(void)
         cmocka_unit_test(short_data_files_are_refused),
         cmocka_unit_test(data_that_changes_while_it_is_read_is_an_error),
     };
+    int failed;
 
-    return cmocka_run_group_tests_name("tf_v2_read", tests, start, stop);
+    files_start(&files);
+    failed = cmocka_run_group_tests_name("tf_v2_read", tests, NULL, NULL);
+    files_stop(&files);
+    return failed;
 }

@@ -1,7 +1,6 @@
 /* Zip files of other tools and of a builder that can lie in every field. */
 #include "api/file/zip_read.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,7 +14,7 @@
 #include "api/file/unpack.h"
 #include "api/file/zip.h"
 #include "tests/support/fixture.h"
-#include "tests/unit/service/service_fixture.h"
+#include "tests/unit/api/unpacked.h"
 
 enum { ZIP_BYTES_MAX = 1 << 20, MEMBERS_MAX = 8 };
 
@@ -192,24 +191,17 @@ build(const struct member *members, size_t count, bool zip64)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-struct opened {
-    struct scratch *scratch;
-    struct arena arena;
-    struct api_file_set set;
-};
-
 static const struct api_unpack_limits usual = {.bytes_max = 64 << 20, .files_max = 1000};
 
 static enum err_code
-open_bytes(struct domain *d, struct opened *o, struct bytes bytes,
+open_bytes(struct domain *d, struct unpacked *o, struct bytes bytes,
            const struct api_unpack_limits *limits)
 {
     struct api_file file = {.begin = 3, .size = bytes.size};
     bool unpacked = false;
     enum err_code code;
 
-    arena_init(&o->arena, 64 << 20);
-    WORKS(scratch_open(d->service, &o->scratch, &d->f->err), &d->f->err);
+    unpacked_init(o, d);
     /* Not at the beginning, as an archive inside another file would be. */
     WORKS(scratch_append(o->scratch, "xyz", 3, &d->f->err), &d->f->err);
     WORKS(scratch_append(o->scratch, bytes.data, bytes.size, &d->f->err), &d->f->err);
@@ -220,35 +212,14 @@ open_bytes(struct domain *d, struct opened *o, struct bytes bytes,
 }
 
 static void
-shut(struct opened *o)
-{
-    scratch_drop(o->scratch);
-    arena_drop(&o->arena);
-}
-
-static void
-expect_file(struct domain *d, const struct opened *o, const char *name, const char *text)
-{
-    const struct api_file *file = api_file_set_find(&o->set, bytes_of_text(name));
-    char bytes[4096];
-
-    if (file == NULL)
-        fail_msg("no '%s'", name);
-    assert_int_equal(file->size, strlen(text));
-    assert_true(file->size < sizeof bytes);
-    WORKS(api_file_read(file, 0, bytes, (size_t)file->size, &d->f->err), &d->f->err);
-    assert_memory_equal(bytes, text, strlen(text));
-}
-
-static void
 expect_refused(struct domain *d, const struct member *members, size_t count, const char *words)
 {
     struct zip *zip = build(members, count, false);
-    struct opened o;
+    struct unpacked o;
 
     REFUSES(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual), ERR_INVALID_ARGUMENT, words,
             &d->f->err);
-    shut(&o);
+    unpacked_drop(&o);
     free(zip);
 }
 
@@ -276,7 +247,7 @@ stored_and_deflated_members_are_read(void **state)
 
     for (int zip64 = 0; zip64 <= 1; zip64++) {
         struct zip *zip = build(members, 6, zip64 == 1);
-        struct opened o;
+        struct unpacked o;
 
         WORKS(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual), &d->f->err);
         assert_int_equal(o.set.count, 4);
@@ -284,7 +255,7 @@ stored_and_deflated_members_are_read(void **state)
         expect_file(d, &o, "folder/a.npy", "stored");
         expect_file(d, &o, "\xc3\xbc", "");
         expect_file(d, &o, "empty", "");
-        shut(&o);
+        unpacked_drop(&o);
         free(zip);
     }
 }
@@ -299,13 +270,13 @@ what_local_headers_say_does_not_count(void **state)
         {.name = "c", .text = "three", .zip64 = true, .deflate = true, .extra = "\1\0\2\0--"},
     };
     struct zip *zip = build(members, 3, false);
-    struct opened o;
+    struct unpacked o;
 
     WORKS(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual), &d->f->err);
     expect_file(d, &o, "a", "one");
     expect_file(d, &o, "b", "two");
     expect_file(d, &o, "c", "three");
-    shut(&o);
+    unpacked_drop(&o);
     free(zip);
 }
 
@@ -314,11 +285,11 @@ an_empty_zip_file_is_an_empty_set(void **state)
 {
     struct domain *d = *state;
     struct zip *zip = build(NULL, 0, false);
-    struct opened o;
+    struct unpacked o;
 
     WORKS(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual), &d->f->err);
     assert_int_equal(o.set.count, 0);
-    shut(&o);
+    unpacked_drop(&o);
     free(zip);
 }
 
@@ -394,15 +365,15 @@ limits_are_kept_before_anything_is_unpacked(void **state)
     const struct api_unpack_limits few = {.bytes_max = 1000, .files_max = 1};
     const struct api_unpack_limits small = {.bytes_max = 17, .files_max = 2};
     struct zip *zip = build(members, 2, false);
-    struct opened o;
+    struct unpacked o;
 
     REFUSES(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &few), ERR_PAYLOAD_TOO_LARGE,
             "2 members, the limit is 1", &d->f->err);
-    shut(&o);
+    unpacked_drop(&o);
     REFUSES(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &small), ERR_PAYLOAD_TOO_LARGE,
             "more than 17 bytes unpacked (import_max_bytes)", &d->f->err);
     assert_int_equal(scratch_size(o.scratch), 3 + zip->size);
-    shut(&o);
+    unpacked_drop(&o);
     free(zip);
 }
 
@@ -416,19 +387,19 @@ damage_is_an_error_and_no_more(void **state)
         {.name = "b", .text = "deflated text text text", .deflate = true, .zip64 = true},
     };
     struct zip *zip = build(members, 2, true);
-    struct opened o;
+    struct unpacked o;
     size_t refused = 0;
 
     for (size_t size = 4; size < zip->size; size++) {
         assert_int_not_equal(open_bytes(d, &o, bytes_of(zip->bytes, size), &usual), OK);
         err_clear(&d->f->err);
-        shut(&o);
+        unpacked_drop(&o);
     }
     for (size_t i = 4; i < zip->size; i++) {
         zip->bytes[i] ^= 0x41;
         refused += open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual) != OK;
         err_clear(&d->f->err);
-        shut(&o);
+        unpacked_drop(&o);
         zip->bytes[i] ^= 0x41;
     }
     assert_true(refused > zip->size / 3); /* the rest is times, versions and comments */
@@ -453,7 +424,7 @@ end_records_that_lie_are_refused(void **state)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct zip *zip = build(members, 1, false);
-        struct opened o;
+        struct unpacked o;
 
         zip->bytes[zip->size - API_ZIP_END_BYTES + cases[i].at] = cases[i].value;
         if (i == 5) /* the directory begins later, and is as much shorter */
@@ -462,7 +433,7 @@ end_records_that_lie_are_refused(void **state)
             zip->bytes[zip->size - API_ZIP_END_BYTES + 12]--;
         REFUSES(open_bytes(d, &o, bytes_of(zip->bytes, zip->size), &usual), ERR_INVALID_ARGUMENT,
                 cases[i].words, &d->f->err);
-        shut(&o);
+        unpacked_drop(&o);
         free(zip);
     }
 }
@@ -489,7 +460,7 @@ fixtures_end_as_their_manifest_says(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[128];
         struct fixture_file file;
-        struct opened o;
+        struct unpacked o;
 
         snprintf(path, sizeof path, "tests/fixtures/malformed/npz/%s/x.npz", cases[i].name);
         file = fixture_read(path);
@@ -498,11 +469,11 @@ fixtures_end_as_their_manifest_says(void **state)
         else
             REFUSES(open_bytes(d, &o, bytes_of(file.data, file.size), &limits),
                     ERR_INVALID_ARGUMENT, cases[i].words, &d->f->err);
-        shut(&o);
+        unpacked_drop(&o);
         if (i == 0) {
             REFUSES(open_bytes(d, &o, bytes_of(file.data, file.size), &usual),
                     ERR_PAYLOAD_TOO_LARGE, "import_max_bytes", &d->f->err);
-            shut(&o);
+            unpacked_drop(&o);
         }
         free(file.data);
     }
