@@ -3,13 +3,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "service/accumulation.h"
 #include "service/accumulator.h"
 #include "service/average_apply.h"
 #include "service/commit.h"
-#include "service/compute.h"
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
 #include "service/run_fetch.h"
@@ -18,7 +16,6 @@
 #include "service/run_rows.h"
 #include "service/verb.h"
 #include "store/base/alloc.h"
-#include "store/base/check.h"
 #include "store/base/scope.h"
 
 /* An operation takes a commit about the time of so many bytes of work, however small it is. */

@@ -1,6 +1,5 @@
 #include "service/saver_keep.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "service/key_walk.h"

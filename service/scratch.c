@@ -137,16 +137,6 @@ scratch_append(struct scratch *scratch, const void *bytes, size_t size, struct e
     return OK;
 }
 
-enum err_code
-scratch_align(struct scratch *scratch, uint32_t alignment, struct err *err)
-{
-    static const uint8_t zeros[64] = {0};
-    uint64_t over = scratch->size % alignment;
-
-    CHECK(alignment > 0 && alignment <= sizeof zeros);
-    return over == 0 ? OK : scratch_append(scratch, zeros, (size_t)(alignment - over), err);
-}
-
 uint64_t
 scratch_size(const struct scratch *scratch)
 {

@@ -20,9 +20,6 @@ void scratch_scope_drop(struct scratch **scratch);
  * error it can only be dropped. */
 ERR_MUST_CHECK enum err_code scratch_append(struct scratch *scratch, const void *bytes, size_t size,
                                             struct err *err);
-/* Zeros up to a multiple of `alignment`. */
-ERR_MUST_CHECK enum err_code scratch_align(struct scratch *scratch, uint32_t alignment,
-                                           struct err *err);
 uint64_t scratch_size(const struct scratch *scratch);
 /* The descriptor, with everything appended so far in the file. Borrowed; for pread only. */
 ERR_MUST_CHECK enum err_code scratch_descriptor(struct scratch *scratch, int *out, struct err *err);

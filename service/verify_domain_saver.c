@@ -1,6 +1,5 @@
 /* Savers: what they save, and the lists of their last checkpoints. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "service/saver.h"
 #include "service/verify_domain_parts.h"

@@ -14,12 +14,4 @@ api_crc_mask(uint32_t crc)
     return ((crc >> 15) | (crc << 17)) + API_CRC_MASK_DELTA;
 }
 
-static inline uint32_t
-api_crc_unmask(uint32_t masked)
-{
-    uint32_t rotated = masked - API_CRC_MASK_DELTA;
-
-    return (rotated << 15) | (rotated >> 17);
-}
-
 #endif

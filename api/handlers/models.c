@@ -1,5 +1,4 @@
 /* Models: create, list, look, change, delete. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "api/describe.h"

@@ -1,12 +1,9 @@
 /* Safetensors as a format of sets. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/text.h"
 #include "api/wire/format.h"
 #include "api/wire/safetensors.h"
-#include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
 

@@ -9,7 +9,6 @@
 #include "api/text.h"
 #include "api/wire/format.h"
 #include "api/wire/safetensors.h"
-#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 enum { INDEX_BYTES_MAX = 32 << 20 };

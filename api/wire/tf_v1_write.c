@@ -9,8 +9,6 @@
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_encode.h"
-#include "api/wire/tf_v1_values.h"
-#include "store/base/check.h"
 #include "store/base/scope.h"
 
 enum {

@@ -5,7 +5,6 @@
  * already written are garbage. When a commit or sync itself fails in a way nobody can judge, the
  * store stops writing. */
 #include "store/base/alloc.h"
-#include "store/base/check.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
 #include "store/lmdb/engine.h"

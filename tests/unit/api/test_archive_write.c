@@ -6,7 +6,6 @@
 #include "api/file/zip_read.h"
 #include "api/file/zip_write.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,7 +1,6 @@
 /* Varints and protobuf: known bytes, each limit, and what is written read back. */
 #include "api/file/proto.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -200,13 +199,10 @@ what_is_written_is_what_protobuf_writes(void **state)
 static void
 crcs_are_masked_as_tensorflow_does(void **state)
 {
-    uint32_t crc = 1;
-
     (void)state;
     assert_true(api_crc_mask(crc32c(0, "123456789", 9)) == 0xc78ab0e5);
     assert_true(api_crc_mask(0) == 0xa282ead8);
-    for (int i = 0; i < 1000; i++, crc = crc * 1664525 + 1013904223)
-        assert_true(api_crc_unmask(api_crc_mask(crc)) == crc);
+    assert_true(api_crc_mask(1 << 15) == 0xa282ead9);
 }
 
 int
