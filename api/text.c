@@ -154,28 +154,28 @@ hex_value(const uint8_t *p)
     return value;
 }
 
-static size_t
-utf8_of(uint32_t code, uint8_t out[static 4])
+size_t
+api_utf8_put(uint32_t character, uint8_t out[static API_UTF8_BYTES_MAX])
 {
-    if (code < 0x80) {
-        out[0] = (uint8_t)code;
+    if (character < 0x80) {
+        out[0] = (uint8_t)character;
         return 1;
     }
-    if (code < 0x800) {
-        out[0] = (uint8_t)(0xc0 | code >> 6);
-        out[1] = (uint8_t)(0x80 | (code & 0x3f));
+    if (character < 0x800) {
+        out[0] = (uint8_t)(0xc0 | character >> 6);
+        out[1] = (uint8_t)(0x80 | (character & 0x3f));
         return 2;
     }
-    if (code < 0x10000) {
-        out[0] = (uint8_t)(0xe0 | code >> 12);
-        out[1] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (uint8_t)(0x80 | (code & 0x3f));
+    if (character < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | character >> 12);
+        out[1] = (uint8_t)(0x80 | (character >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (character & 0x3f));
         return 3;
     }
-    out[0] = (uint8_t)(0xf0 | code >> 18);
-    out[1] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (uint8_t)(0x80 | (code & 0x3f));
+    out[0] = (uint8_t)(0xf0 | character >> 18);
+    out[1] = (uint8_t)(0x80 | (character >> 12 & 0x3f));
+    out[2] = (uint8_t)(0x80 | (character >> 6 & 0x3f));
+    out[3] = (uint8_t)(0x80 | (character & 0x3f));
     return 4;
 }
 
@@ -200,7 +200,7 @@ unescaped(const uint8_t *p, uint8_t out[static 4], size_t *taken)
         *taken = 12;
         code = 0x10000 + ((code & 0x3ff) << 10) + (hex_value(p + 8) & 0x3ff);
     }
-    return utf8_of(code, out);
+    return api_utf8_put(code, out);
 }
 
 size_t

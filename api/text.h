@@ -4,6 +4,8 @@
 
 #include "store/base/buf.h"
 
+enum { API_UTF8_BYTES_MAX = 4 }; /* of a character */
+
 /* The length of the character that text begins with; 0 when it is not valid UTF-8, or there is
  * none. */
 size_t api_utf8_character(struct bytes text);
@@ -12,6 +14,9 @@ size_t api_utf8_prefix(struct bytes text);
 bool api_utf8_valid(struct bytes text);
 /* The largest size <= size at which text can be cut without splitting a character. */
 size_t api_utf8_cut(struct bytes text, size_t size);
+
+/* A character (no surrogate) as UTF-8; returns how many bytes. */
+size_t api_utf8_put(uint32_t character, uint8_t out[static API_UTF8_BYTES_MAX]);
 
 /* Any bytes for a message: cut; what is no UTF-8, and control characters, replaced. Returns out. */
 enum { API_SHOWN_BYTES_MAX = 120 };

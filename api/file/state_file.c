@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "api/text.h"
+
 enum { TEXT_BYTES_MAX = 40 /* of a token, in messages */ };
 
 enum token_kind { TOKEN_END, TOKEN_STRING, TOKEN_WORD, TOKEN_SIGN };
@@ -139,31 +141,6 @@ digits_at(struct bytes text, size_t at, unsigned base, unsigned most, uint32_t *
     return count;
 }
 
-static size_t
-put_utf8(uint32_t c, uint8_t *out)
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (uint8_t)(0xc0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (uint8_t)(0xe0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-        out[2] = (uint8_t)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xf0 | c >> 18);
-    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-    out[3] = (uint8_t)(0x80 | (c & 0x3f));
-    return 4;
-}
-
 /* The escape whose backslash stands at `at`: its bytes to `out` (never more than it is long), its
  * own length. 0: there is no such escape. */
 static size_t
@@ -184,7 +161,7 @@ unescape_one(struct bytes text, size_t at, uint8_t *out, size_t *out_size)
         count = digits_at(text, at + 2, 16, c == 'u' ? 4 : 8, &value);
         if (count != (c == 'u' ? 4 : 8) || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
             return 0;
-        *out_size = put_utf8(value, out);
+        *out_size = api_utf8_put(value, out);
         return 2 + count;
     }
     if (c == 'x' || c == 'X') {
@@ -245,16 +222,11 @@ push_path(struct api_state_file *state, struct bytes path, struct arena *arena, 
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "the file 'checkpoint' lists more than %d checkpoints",
                        API_STATE_FILE_PATHS_MAX);
-    /* Doubled in the arena; what was there stays behind. */
-    if ((state->path_count & (state->path_count - 1)) == 0) {
-        more = arena_array(arena, state->path_count == 0 ? 1 : state->path_count * 2, sizeof *more,
-                           err);
-        if (more == NULL)
-            return ERR_NO_MEMORY;
-        if (state->path_count > 0)
-            memcpy(more, state->paths, state->path_count * sizeof *more);
-        state->paths = more;
-    }
+    more = arena_grown(arena, state->paths, state->path_count, &state->path_capacity, sizeof *more,
+                       err);
+    if (more == NULL)
+        return ERR_NO_MEMORY;
+    state->paths = more;
     state->paths[state->path_count++] = path;
     return OK;
 }
@@ -366,7 +338,7 @@ api_state_file_add(struct api_state_file *state, struct bytes path, struct arena
                    struct err *err)
 {
     struct api_state_file more = {.latest = path};
-    size_t first = state->path_count == API_STATE_FILE_PATHS_MAX;
+    size_t first = state->path_count == API_STATE_FILE_PATHS_MAX ? 1 : 0;
 
     for (size_t i = first; i < state->path_count; i++)
         if (!bytes_equal(state->paths[i], path))

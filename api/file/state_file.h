@@ -18,7 +18,7 @@ enum {
 struct api_state_file {
     struct bytes latest; /* model_checkpoint_path; data NULL when there is none */
     struct bytes *paths; /* all_model_checkpoint_paths: oldest first; from the arena */
-    size_t path_count;
+    size_t path_count, path_capacity;
 };
 
 /* Fields that are not known are passed over. The arena gets copies, so `text` may go.

@@ -13,14 +13,6 @@
 
 enum { INDEX_BYTES_MAX = 32 << 20 };
 
-static bool
-ends_with(struct bytes name, const char *end)
-{
-    size_t size = strlen(end);
-
-    return name.size > size && memcmp(name.data + name.size - size, end, size) == 0;
-}
-
 /* Without the folder that an archive may have it in. */
 static struct bytes
 plain_name(struct bytes name)
@@ -33,7 +25,9 @@ plain_name(struct bytes name)
 static bool
 is_shard(const struct api_file_entry *entry)
 {
-    return ends_with(entry->name, ".safetensors");
+    const struct bytes suffix = bytes_of_text(".safetensors");
+
+    return entry->name.size > suffix.size && bytes_end_with(entry->name, suffix);
 }
 
 static bool
@@ -75,28 +69,32 @@ read_tensors(void *context, void *out, size_t size, struct err *err)
 }
 
 static enum err_code
-grow(struct api_wire_catalog *catalog, const struct api_wire_input *input, size_t more,
-     struct err *err)
+add_tensor(const struct api_wire_input *input, const struct api_safetensors_entry *entry,
+           struct api_wire_catalog *catalog, size_t *capacity, struct err *err)
 {
-    struct api_wire_tensor *grown;
-    size_t count = catalog->count + more;
+    struct api_wire_tensor *tensors;
 
-    if (count > input->limits->tensors_max)
+    if (catalog->count == input->limits->tensors_max)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
                        "over %" PRIu32 " tensors in one checkpoint (variables_per_request_max)",
                        input->limits->tensors_max);
-    grown = arena_array(input->arena, count, sizeof *grown, err);
-    if (grown == NULL)
+    tensors =
+        arena_grown(input->arena, catalog->tensors, catalog->count, capacity, sizeof *tensors, err);
+    if (tensors == NULL)
         return ERR_NO_MEMORY;
-    if (catalog->count > 0)
-        memcpy(grown, catalog->tensors, catalog->count * sizeof *grown);
-    catalog->tensors = grown;
+    catalog->tensors = tensors;
+    tensors[catalog->count++] = (struct api_wire_tensor){
+        .name = entry->name,
+        .type = entry->type,
+        .size = entry->end - entry->begin,
+        .shard = catalog->shards,
+    };
     return OK;
 }
 
 static enum err_code
 add_part(const struct api_wire_input *input, const struct api_file_entry *entry, struct part *part,
-         struct api_wire_catalog *catalog, struct err *err)
+         struct api_wire_catalog *catalog, size_t *capacity, struct err *err)
 {
     struct api_safetensors_header header;
     struct api_byte_source source;
@@ -105,14 +103,8 @@ add_part(const struct api_wire_input *input, const struct api_file_entry *entry,
     source = api_file_source(&part->stream);
     TRY(api_safetensors_read_header(&source, "a file of it", entry->file.size, input->arena,
                                     &header, err));
-    TRY(grow(catalog, input, header.count, err));
     for (size_t i = 0; i < header.count; i++)
-        catalog->tensors[catalog->count++] = (struct api_wire_tensor){
-            .name = header.entries[i].name,
-            .type = header.entries[i].type,
-            .size = header.entries[i].end - header.entries[i].begin,
-            .shard = catalog->shards,
-        };
+        TRY(add_tensor(input, &header.entries[i], catalog, capacity, err));
     if (catalog->metadata == NULL) {
         catalog->metadata = header.metadata;
         catalog->metadata_count = header.metadata_count;
@@ -219,6 +211,7 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
     const struct api_file_set *files = input->files;
     struct state *state = arena_alloc(input->arena, sizeof *state, err);
     struct place *places = NULL;
+    size_t capacity = 0; /* of the catalog */
 
     if (state == NULL)
         return ERR_NO_MEMORY;
@@ -233,10 +226,10 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
     for (size_t i = 0; i < files->count; i++)
         if (is_shard(&files->entries[i]))
             TRY(add_part(input, &files->entries[i], &state->parts[state->count++], &out->catalog,
-                         err));
+                         &capacity, err));
     TRY(list_places(input, &out->catalog, &places, err));
     for (size_t i = 0; i < files->count; i++)
-        if (ends_with(files->entries[i].name, ".safetensors.index.json"))
+        if (bytes_end_with(files->entries[i].name, bytes_of_text(".safetensors.index.json")))
             TRY(check_index(input, &files->entries[i].file, state, places, out->catalog.count,
                             err));
     out->source = (struct tensor_source){.context = state, .read = read_tensors};

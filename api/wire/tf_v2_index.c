@@ -18,24 +18,6 @@ struct collecting {
 };
 
 static enum err_code
-make_room(struct api_tf_v2_index *index, struct arena *arena, struct err *err)
-{
-    size_t wanted = index->capacity == 0 ? 64 : 2 * index->capacity;
-    struct api_tf_v2_record *grown;
-
-    if (index->count < index->capacity)
-        return OK;
-    grown = arena_array(arena, wanted, sizeof *grown, err);
-    if (grown == NULL)
-        return err != NULL ? err->code : ERR_NO_MEMORY;
-    if (index->count > 0)
-        memcpy(grown, index->records, index->count * sizeof *grown);
-    index->records = grown;
-    index->capacity = wanted;
-    return OK;
-}
-
-static enum err_code
 check_count(struct collecting *c, struct bytes key, struct err *err)
 {
     uint32_t limit = c->input->limits->tensors_max;
@@ -54,13 +36,18 @@ collect(void *context, const struct api_sstable_entry *entry, struct err *err)
 {
     struct collecting *c = context;
     size_t size = (size_t)entry->value.size;
+    struct api_tf_v2_record *records;
     struct bytes key = entry->key;
     uint8_t *copy;
 
     if (key.size > KEY_BYTES_KEPT)
         key.size = KEY_BYTES_KEPT;
     TRY(check_count(c, key, err));
-    TRY(make_room(c->index, c->input->arena, err));
+    records = arena_grown(c->input->arena, c->index->records, c->index->count, &c->index->capacity,
+                          sizeof *records, err);
+    if (records == NULL)
+        return err != NULL ? err->code : ERR_NO_MEMORY;
+    c->index->records = records;
     copy = arena_alloc(c->input->arena, key.size + size, err);
     if (copy == NULL)
         return err != NULL ? err->code : ERR_NO_MEMORY;
@@ -70,7 +57,7 @@ collect(void *context, const struct api_sstable_entry *entry, struct err *err)
         TRY(api_file_read(&entry->value, 0, copy + key.size, size, err));
     else if (size > 0)
         memcpy(copy + key.size, entry->bytes.data, size);
-    c->index->records[c->index->count++] = (struct api_tf_v2_record){
+    records[c->index->count++] = (struct api_tf_v2_record){
         .key = bytes_of(copy, key.size), .value = bytes_of(copy + key.size, size)};
     return OK;
 }
