@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/digest.h"
 #include "api/etag.h"
 #include "api/gate.h"
 #include "api/host.h"
@@ -75,22 +76,48 @@ try_head(struct bytes block)
     CHECK(result.length != UINT64_MAX || api_head_count(&head, "Content-Length") == 0);
 }
 
+/* Every byte of every range comes once, and the parts take as many bytes as they say. */
 static void
 try_range(struct bytes header)
 {
     static const uint8_t text[32];
-    struct bytes spans[] = {{text, 5}, {text + 5, 1}, {text + 6, 26}};
-    struct api_range range;
+    const struct bytes whole[] = {{text, 5}, {text + 5, 1}, {text + 6, 26}};
+    struct api_byteranges body = {.boundary = "b", .media_type = "t/t", .whole = sizeof text};
+    struct api_ranges ranges;
+    bool sent[sizeof text] = {false};
     uint64_t total = 0;
-    size_t count;
+    AUTO(arena) arena;
 
-    if (api_range_parse(header, sizeof text, &range) != RANGE_PART)
+    arena_init(&arena, 1 << 20);
+    if (api_range_parse(header, sizeof text, &ranges) != RANGE_PARTS)
         return;
-    CHECK(range.begin < range.end && range.end <= sizeof text);
-    count = api_range_cut(spans, 3, range);
-    for (size_t i = 0; i < count; i++)
-        total += spans[i].size;
-    CHECK(total == range.end - range.begin);
+    CHECK(ranges.count > 0 && ranges.count <= ranges.asked && ranges.asked <= API_RANGES_MAX);
+    for (size_t i = 0; i < ranges.count; i++) {
+        struct bytes spans[3] = {whole[0], whole[1], whole[2]};
+        struct api_range range = ranges.list[i];
+        size_t count;
+
+        CHECK(range.begin < range.end && range.end <= sizeof text);
+        count = api_range_cut(spans, 3, range);
+        for (size_t k = 0; k < count; k++)
+            for (size_t at = 0; at < spans[k].size; at++) {
+                CHECK(!sent[spans[k].data - text + (ptrdiff_t)at]);
+                sent[spans[k].data - text + (ptrdiff_t)at] = true;
+            }
+    }
+    CHECK(api_byteranges_lay_out(&body, whole, 3, &ranges, &arena, NULL) == OK);
+    for (size_t i = 0; i < body.span_count; i++)
+        total += body.spans[i].size;
+    CHECK(total == body.size);
+}
+
+static void
+try_digest_wants(struct bytes header)
+{
+    struct api_digest_wants wants = api_digest_wants_of(header);
+
+    CHECK(wants.crc32c >= API_DIGEST_UNSAID && wants.crc32c <= 10);
+    CHECK(wants.sha256 >= API_DIGEST_UNSAID && wants.sha256 <= 10);
 }
 
 static void
@@ -102,6 +129,8 @@ try_headers(struct bytes text)
     bool allowed;
 
     try_range(text);
+    try_digest_wants(text);
+    (void)api_etag_list_names(text, "\"r1-json\"", &allowed);
     (void)api_etag_list_matches(text, "\"r1-json\"");
     (void)api_etag_revision(text, &revision);
     if (api_negotiate_accept(text, API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_NPY),
