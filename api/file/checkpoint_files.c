@@ -218,9 +218,22 @@ add_latest(struct api_place *place, struct arena *arena, struct api_checkpoint_f
     return code;
 }
 
+static enum err_code
+add_chosen(struct api_place *place, const char *prefix, struct arena *arena,
+           struct api_checkpoint_files *out, struct err *err)
+{
+    AUTO(api_place) chosen = {.opened = false};
+    enum api_place_kind kind;
+
+    TRY(api_place_enter(place, err));
+    TRY(api_place_find(place, prefix, false, &chosen, err));
+    TRY(api_place_look(&chosen, &kind, err));
+    return add_named(&chosen, kind, arena, out, err);
+}
+
 enum err_code
-api_checkpoint_files_open(const struct api_root *root, const char *path, struct arena *arena,
-                          struct api_checkpoint_files *out, struct err *err)
+api_checkpoint_files_open(const struct api_root *root, const char *path, const char **prefix,
+                          struct arena *arena, struct api_checkpoint_files *out, struct err *err)
 {
     AUTO(api_place) place = {.opened = false};
     enum api_place_kind kind;
@@ -229,6 +242,11 @@ api_checkpoint_files_open(const struct api_root *root, const char *path, struct 
     *out = (struct api_checkpoint_files){.set = {.count = 0}};
     TRY(api_root_find(root, path, false, &place, err));
     TRY(api_place_look(&place, &kind, err));
+    if (kind == API_PLACE_FOLDER && *prefix != NULL) {
+        TRY(add_chosen(&place, *prefix, arena, out, err));
+        *prefix = NULL;
+        return OK;
+    }
     if (kind == API_PLACE_FOLDER && !has_beside(&place, index_suffix, index))
         return add_latest(&place, arena, out, err);
     return add_named(&place, kind, arena, out, err);

@@ -15,7 +15,8 @@ struct api_checkpoint_files {
     struct api_file_set set; /* by their names without directories; not sorted */
 };
 
-/* `path` may be
+/* *prefix: which checkpoint of a directory; NULL: see below, and afterwards when that was found.
+ * `path` may be
  *
  *   a file of any format, or an archive; of "P.index", all files of P; of
  *     "P.safetensors.index.json", the files it is about
@@ -25,10 +26,9 @@ struct api_checkpoint_files {
  *     computer's: its last component is looked for in the directory.
  *
  * ERR_NOT_FOUND, ERR_INVALID_ARGUMENT. */
-ERR_MUST_CHECK enum err_code api_checkpoint_files_open(const struct api_root *root,
-                                                       const char *path, struct arena *arena,
-                                                       struct api_checkpoint_files *out,
-                                                       struct err *err);
+ERR_MUST_CHECK enum err_code
+api_checkpoint_files_open(const struct api_root *root, const char *path, const char **prefix,
+                          struct arena *arena, struct api_checkpoint_files *out, struct err *err);
 void api_checkpoint_files_drop(struct api_checkpoint_files *files);
 
 #endif

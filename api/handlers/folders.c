@@ -50,7 +50,7 @@ api_checkpoint_import_files(struct api_request *rq, struct api_reply *rp, struct
     TRY(api_import_options_of(rq, &body, &how, err));
     TRY(api_object_end(&body, err));
     TRY(api_outcome_begin(rq, api_render_imported, &imported, &options, err));
-    TRY(api_checkpoint_files_open(&root, path, arena, &files, err));
+    TRY(api_checkpoint_files_open(&root, path, &how.prefix, arena, &files, err));
     TRY(api_import_open_files(rq, &files.set, &how, &import, err));
     TRY(api_transfer_in(rq, name, overwrite, &options, &imported, &revision, err));
     return api_outcome_reply(rq, rp, revision, err);
@@ -134,12 +134,12 @@ choose_path(struct api_request *rq, const struct api_root *root, const char *pat
 /* The files that are to be written, without the file "checkpoint" that some formats lay out: it
  * tells of more than this one checkpoint. */
 static enum err_code
-choose_files(struct api_request *rq, const struct api_export *what, struct exported *out,
-             struct err *err)
+choose_files(struct api_request *rq, const struct api_export *what, const char *last,
+             struct exported *out, struct err *err)
 {
     struct api_layout *files = &out->files;
-    bool in_state =
-        what->options.format->in_state && what->options.container == API_CONTAINER_UNSAID;
+    bool archive = what->options.container != API_CONTAINER_UNSAID;
+    bool in_state = what->options.format->in_state && !archive;
     size_t kept = 0, name_size = strlen(what->name);
     char latest[API_ROOT_NAME_BYTES_MAX + 32];
 
@@ -152,8 +152,9 @@ choose_files(struct api_request *rq, const struct api_export *what, struct expor
             files->files[kept++] = files->files[i];
     files->file_count = kept;
     /* A lone V1 file is called just as its prefix. */
-    if (files->file_count == 1 && !what->options.format->many_files && (out->named || in_state))
-        files->files[0].name = what->name;
+    if (files->file_count == 1 && (archive || !what->options.format->many_files) &&
+        (out->named || in_state))
+        files->files[0].name = last;
     if (!in_state)
         return OK;
     snprintf(latest, sizeof latest, "%s", what->name);
@@ -185,6 +186,23 @@ name_path(struct api_request *rq, const struct api_export *what, struct exported
     return OK;
 }
 
+/* What the last component of the path says of a checkpoint's name: of "m.tar" that is "m". */
+static enum err_code
+name_of(struct api_request *rq, const struct api_export *what, const char *last, const char **out,
+        struct err *err)
+{
+    enum api_container container = what->options.container;
+    struct bytes name = bytes_of_text(last);
+    struct bytes ending = bytes_of_text(container == API_CONTAINER_ZIP ? ".zip" : ".tar");
+
+    *out = last;
+    if (container == API_CONTAINER_UNSAID || name.size == ending.size ||
+        !bytes_end_with(name, ending))
+        return OK;
+    *out = arena_text(api_request_arena(rq), bytes_of(last, name.size - ending.size), err);
+    return *out == NULL ? ERR_NO_MEMORY : OK;
+}
+
 static enum err_code
 write_out(struct api_request *rq, const struct api_root *root, struct api_export *what,
           bool overwrite, struct tensor_set *set, struct api_export_made *made,
@@ -193,12 +211,15 @@ write_out(struct api_request *rq, const struct api_root *root, struct api_export
     AUTO(api_place) place = {.opened = false};
     struct api_folder_options options = {.overwrite = overwrite};
     const char *slash = strrchr(out->path, '/');
+    const char *last = slash != NULL ? slash + 1 : out->path;
 
-    what->name = slash != NULL ? slash + 1 : out->path;
+    what->name = last;
+    if (out->named)
+        TRY(name_of(rq, what, last, &what->name, err));
     TRY(api_export_make(rq, what, set, made, err));
     TRY(api_export_wrap(rq, what, what->options.container, made, err));
     out->files = made->layout;
-    TRY(choose_files(rq, what, out, err));
+    TRY(choose_files(rq, what, last, out, err));
     TRY(name_path(rq, what, out, err));
     options.latest = out->latest;
     TRY(api_root_find(root, out->path, true, &place, err));

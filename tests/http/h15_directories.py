@@ -248,6 +248,15 @@ def test_tensorflow_prefixes_and_directories_come_in(s):
             for path in ("v2", "v2/"):
                 assert take(s, path, overwrite=True).expect(200).json["format"] == "tf_v2"
                 is_fixture(s, expected)
+        # Or the one that is asked for, whatever the directory's latest is.
+        put(root, "v2/checkpoint", b'model_checkpoint_path: "gone"')
+        take(s, "v2", prefix=prefix, overwrite=True).expect(200)
+        is_fixture(s, expected)
+        take(s, ".", prefix=f"v2/{prefix}", overwrite=True).expect(200)
+        is_fixture(s, expected)
+        for path, asked, words in (("v2", "m-3", "m-3.index"), ("v2", "../v2/" + prefix, "'..' is not allowed"), ("v2", "", "empty")):
+            s.is_refusal(take(s, path, prefix=asked, overwrite=True), 400 if asked != "m-3" else 404,
+                         "INVALID_ARGUMENT" if asked != "m-3" else "NOT_FOUND", words)
         put(root, "checkpoint", f'model_checkpoint_path: "v2/{prefix}"'.encode())
         take(s, ".", overwrite=True).expect(200)
         is_fixture(s, expected)
@@ -294,6 +303,12 @@ def test_single_files_go_out_under_the_name_that_is_given(s):
         assert give(s, "new/", "npz", compression="deflate").expect(200).json["path"] == "new/c.npz"
         assert give(s, ".", "safetensors", container="zip").expect(200).json["files"][0]["name"] == "c.zip"
         assert zipfile.ZipFile(os.path.join(root, "c.zip")).read("c.safetensors") == data
+        for container in ("zip", "tar"):  # what is in it is named without the archive's ending
+            for path, inside in ((f"x/m.{container}", "m"), ("x/plain", "plain")):
+                told = give(s, path, "tf_v2", container=container, overwrite=True).expect(200).json
+                assert told["path"] == path and told["files"][0]["name"] == path[2:], told
+                take(s, path, "packed", overwrite=True)
+                assert holds_w(s, "packed") and f"{inside}.index".encode() in got(root, path)
         assert not [name for name in tree(root) if ".tmp" in name], tree(root)
         for path in ("out/model.safetensors", "out/c.npz"):
             assert holds_w(s, take(s, path, "again", overwrite=True).json["name"])

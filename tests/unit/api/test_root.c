@@ -195,7 +195,9 @@ expect_files(struct fixture *f, const char *path, const char *names)
 {
     AUTO(api_checkpoint_files) files = {.set = {.count = 0}};
     char got[512] = "";
-    enum err_code code = api_checkpoint_files_open(&f->root, path, &f->arena, &files, &f->err);
+    const char *prefix = NULL;
+    enum err_code code =
+        api_checkpoint_files_open(&f->root, path, &prefix, &f->arena, &files, &f->err);
 
     if (code == OK)
         code = api_file_set_sort(&files.set, &f->err);
