@@ -45,11 +45,13 @@ struct checkpoint_tensor_diff {
     bool alike;                            /* both sides have it, with one dtype and one shape */
     bool counted;  /* has changed, alike, and changed elements were counted */
     bool measured; /* and `sums` are its differences: a are the checkpoint's elements */
-    struct kernel_difference sums; /* without CHECKPOINT_MEASURE_ALL: of what is not shared */
-    uint64_t changed_bytes;        /* of the changed elements */
-    uint64_t unshared_bytes;       /* of the checkpoint's, kept apart from the other side's */
-    uint64_t compared_bytes;       /* read on both sides */
-    uint64_t norm_bytes;           /* shared, and read once for the sums */
+    bool related;  /* of all of it; else of what is not shared: never without
+                      CHECKPOINT_MEASURE_ALL, nor where too much would have to be made */
+    struct kernel_difference sums;
+    uint64_t changed_bytes;  /* of the changed elements */
+    uint64_t unshared_bytes; /* of the checkpoint's, kept apart from the other side's */
+    uint64_t compared_bytes; /* read on both sides */
+    uint64_t norm_bytes;     /* shared, and read once for the sums */
 };
 
 struct checkpoint_diff_totals {
@@ -77,7 +79,8 @@ ERR_MUST_CHECK enum err_code checkpoint_diff_open(struct service *service, const
                                                   const struct checkpoint_diff_spec *spec,
                                                   struct checkpoint_diff *out, struct err *err);
 /* Compares, once. Takes as long as reading what differs; call it from a worker. ERR_NOT_FOUND when
- * neither side has the tensor asked for. */
+ * neither side has the tensor asked for; ERR_PAYLOAD_TOO_LARGE when more of virtual values than
+ * expression_bytes_max would have to be made. */
 ERR_MUST_CHECK enum err_code checkpoint_diff_run(struct checkpoint_diff *diff, struct err *err);
 void checkpoint_diff_drop(struct checkpoint_diff *diff);
 

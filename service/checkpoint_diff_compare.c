@@ -33,6 +33,7 @@ struct batch {
     struct diff_lane *lanes;
     bool shared;                                   /* each part's sides are one */
     struct kernel_difference results[BATCH_PARTS]; /* by part */
+    bool read[BATCH_PARTS];                        /* false: there was no need to */
 };
 
 static enum err_code
@@ -68,6 +69,18 @@ make_gaps(const struct batch *batch, struct diff_lane *lane, struct diff_part *p
     return OK;
 }
 
+/* Of what both share nothing needs to be known unless something else has changed; and when that is
+ * all that is wanted, no more than that. */
+static bool
+is_wanted(const struct batch *batch, const struct checkpoint_tensor_diff *tensor)
+{
+    const bool changed = tensor->status == CHECKPOINT_TENSOR_CHANGED;
+
+    if (batch->shared)
+        return changed;
+    return !changed || batch->diff->measures != CHECKPOINT_MEASURE_NONE;
+}
+
 static enum err_code
 compare_part(void *context, uint32_t lane, uint64_t number, struct err *err)
 {
@@ -78,7 +91,8 @@ compare_part(void *context, uint32_t lane, uint64_t number, struct err *err)
         &diff->tensors[diff->work->pairs[part.pair].tensor];
 
     batch->results[number] = (struct kernel_difference){0};
-    if (batch->shared && tensor->status != CHECKPOINT_TENSOR_CHANGED)
+    batch->read[number] = is_wanted(batch, tensor);
+    if (!batch->read[number])
         return OK;
     TRY(make_gaps(batch, &batch->lanes[lane], &part, err));
     checkpoint_diff_elements(tensor->type.dtype, diff->measures, part.a, part.b, part.size,
@@ -87,18 +101,20 @@ compare_part(void *context, uint32_t lane, uint64_t number, struct err *err)
 }
 
 static void
-add_result(struct checkpoint_diff *diff, const struct diff_part *part, bool shared,
-           const struct kernel_difference *result)
+add_result(struct checkpoint_diff *diff, const struct batch *batch, size_t number)
 {
+    const struct diff_part *part = &batch->parts[number];
     struct checkpoint_tensor_diff *tensor = &diff->tensors[diff->work->pairs[part->pair].tensor];
 
-    if (!shared && result->changed > 0)
-        tensor->status = CHECKPOINT_TENSOR_CHANGED;
-    if (!shared)
-        tensor->compared_bytes += part->size;
-    else if (tensor->status == CHECKPOINT_TENSOR_CHANGED)
+    if (!batch->read[number])
+        return;
+    if (batch->shared)
         tensor->norm_bytes += part->size;
-    kernel_difference_add(&tensor->sums, result);
+    else
+        tensor->compared_bytes += part->size;
+    if (!batch->shared && batch->results[number].changed > 0)
+        tensor->status = CHECKPOINT_TENSOR_CHANGED;
+    kernel_difference_add(&tensor->sums, &batch->results[number]);
 }
 
 static enum err_code
@@ -119,7 +135,7 @@ compare_parts(struct checkpoint_diff *diff, const struct diff_parts *parts,
         TRY(service_check_interrupt(service, err));
         TRY(parallel_do(service->parallel, n, compare_part, batch, err));
         for (size_t i = 0; i < n; i++)
-            add_result(diff, &batch->parts[i], shared, &batch->results[i]);
+            add_result(diff, batch, i);
     }
     return OK;
 }

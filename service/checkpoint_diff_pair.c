@@ -1,6 +1,8 @@
 /* One tensor of both sides: what is shared, what is known to differ, and what must be read. */
 #include "service/checkpoint_diff_parts.h"
 
+#include <inttypes.h>
+
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -19,13 +21,16 @@ diff_readers_drop(struct diff_readers *readers)
 /* How the pieces of two values stand to each other. */
 struct sharing {
     uint64_t unshared_bytes;
-    bool proven; /* by checksums: they differ */
+    uint64_t made_bytes;        /* by recipes, on either side, of what is not shared */
+    uint64_t made_shared_bytes; /* and of what is */
+    bool proven;                /* by checksums: they differ */
 };
 
 /* The longest run from `offset` that is one piece on either side. */
 struct stretch {
     uint64_t size;
     bool shared, proven;
+    bool a_made, b_made; /* by a recipe */
 };
 
 static enum err_code
@@ -43,6 +48,8 @@ stretch_at(struct diff_readers *readers, uint64_t offset, struct stretch *out, s
         out->shared = value_gaps_equal(&readers->a, &readers->b);
     else
         out->shared = a.chunk != 0 && a.chunk == b.chunk;
+    out->a_made = a.is_gap && readers->a.has_recipe;
+    out->b_made = b.is_gap && readers->b.has_recipe;
     out->proven = a.chunk != 0 && b.chunk != 0 && a.offset == b.offset && a.size == b.size &&
                   a.crc32c != b.crc32c;
     return OK;
@@ -56,12 +63,40 @@ look_at_sharing(struct diff_readers *readers, struct sharing *out, struct err *e
     *out = (struct sharing){.unshared_bytes = 0};
     for (uint64_t offset = 0; offset < readers->a.ref.size; offset += stretch.size) {
         TRY(stretch_at(readers, offset, &stretch, err));
-        if (stretch.shared)
+        if (stretch.shared) {
+            out->made_shared_bytes += stretch.a_made ? stretch.size : 0;
             continue;
+        }
         out->unshared_bytes += stretch.size;
+        out->made_bytes +=
+            (stretch.a_made ? stretch.size : 0) + (stretch.b_made ? stretch.size : 0);
         out->proven |= stretch.proven;
     }
     return OK;
+}
+
+/* Whether so much more may be made for this request. */
+static bool
+may_make(const struct checkpoint_diff_work *work, uint64_t bytes)
+{
+    const uint64_t limit = work->service->limits.expression_bytes_max;
+
+    return bytes <= limit && work->made_bytes <= limit - bytes;
+}
+
+static enum err_code
+check_made(const struct checkpoint_diff_work *work, const struct checkpoint_tensor_diff *tensor,
+           uint64_t bytes, struct err *err)
+{
+    if (may_make(work, bytes))
+        return OK;
+    err_about(err, "tensor", (const char *)tensor->name.data);
+    return err_set(err, ERR_PAYLOAD_TOO_LARGE,
+                   "tensor '%.*s' is virtual: %" PRIu64 " bytes of it would have to be made beside "
+                   "%" PRIu64 ", over the limit of %" PRIu64
+                   " bytes (expression_max_bytes): compare others, or with measures=none",
+                   (int)tensor->name.size, (const char *)tensor->name.data, bytes, work->made_bytes,
+                   work->service->limits.expression_bytes_max);
 }
 
 /* --- noting -------------------------------------------------------------------------------- */
@@ -238,6 +273,7 @@ compare_small(struct checkpoint_diff *diff, struct checkpoint_tensor_diff *tenso
     if (memcmp(a, b, (size_t)tensor->size) == 0)
         return OK;
     tensor->status = CHECKPOINT_TENSOR_CHANGED;
+    tensor->related = diff->measures == CHECKPOINT_MEASURE_ALL;
     checkpoint_diff_elements(tensor->type.dtype, diff->measures, a, b, tensor->size, &tensor->sums);
     return OK;
 }
@@ -279,8 +315,6 @@ compare_chunks(struct checkpoint_diff *diff, size_t index, struct diff_readers *
                struct err *err)
 {
     struct checkpoint_tensor_diff *tensor = &diff->tensors[index];
-    const bool norms =
-        diff->measures == CHECKPOINT_MEASURE_ALL && kernel_difference_known(tensor->type.dtype);
     struct sharing sharing;
 
     TRY(look_at_sharing(readers, &sharing, err));
@@ -291,8 +325,15 @@ compare_chunks(struct checkpoint_diff *diff, size_t index, struct diff_readers *
         tensor->status = CHECKPOINT_TENSOR_CHANGED;
     if (sharing.proven && diff->measures == CHECKPOINT_MEASURE_NONE)
         return OK;
+    if (diff->measures != CHECKPOINT_MEASURE_NONE)
+        TRY(check_made(diff->work, tensor, sharing.made_bytes, err));
+    tensor->related = diff->measures == CHECKPOINT_MEASURE_ALL &&
+                      kernel_difference_known(tensor->type.dtype) &&
+                      may_make(diff->work, sharing.made_bytes + sharing.made_shared_bytes);
+    diff->work->made_bytes +=
+        sharing.made_bytes + (tensor->related ? sharing.made_shared_bytes : 0);
     TRY(add_pair(diff->work, index, readers, false, err));
-    return add_parts(diff->work, readers, norms, err);
+    return add_parts(diff->work, readers, tensor->related, err);
 }
 
 enum err_code

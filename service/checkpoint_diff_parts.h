@@ -54,7 +54,8 @@ struct checkpoint_diff_work {
     struct diff_parts parts;  /* to be compared */
     struct diff_parts shared; /* a is b: read for the sums of tensors that have changed */
     struct diff_runs runs;
-    uint8_t *small; /* two small values; owned */
+    uint8_t *small;      /* two small values; owned */
+    uint64_t made_bytes; /* by recipes, of what was noted */
 };
 
 /* One value of each side. */

@@ -83,7 +83,7 @@ json_u64(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-/* How far apart; `totals`: of several tensors, in relation to nothing. */
+/* How far apart; `related`: also in relation to all there is. */
 static enum err_code
 set_sums(json_t *json, const struct kernel_difference *sums, bool related, struct err *err)
 {
@@ -114,8 +114,7 @@ set_type(json_t *json, const char *const keys[3], const struct tensor_type *type
 }
 
 static enum err_code
-describe_tensor(const struct checkpoint_diff *diff, const struct checkpoint_tensor_diff *tensor,
-                json_t **out, struct err *err)
+describe_tensor(const struct checkpoint_tensor_diff *tensor, json_t **out, struct err *err)
 {
     static const char *const keys[] = {"dtype", "shape", "bytes"}, *const other_keys[] = {
                                                                        "against_dtype",
@@ -140,7 +139,7 @@ describe_tensor(const struct checkpoint_diff *diff, const struct checkpoint_tens
         TRY(api_json_set(json, "changed_bytes", json_u64(tensor->changed_bytes), err));
     }
     if (tensor->measured)
-        TRY(set_sums(json, &tensor->sums, diff->measures == CHECKPOINT_MEASURE_ALL, err));
+        TRY(set_sums(json, &tensor->sums, tensor->related, err));
     *out = TAKE(json);
     return OK;
 }
@@ -163,7 +162,7 @@ push_tensors(const struct checkpoint_diff *diff, bool changed_only, struct api_p
         page->more = pushed == page->size;
         if (page->more)
             return OK;
-        TRY(describe_tensor(diff, tensor, &json, err));
+        TRY(describe_tensor(tensor, &json, err));
         TRY(api_page_push(page, json, (const char *)tensor->name.data, err));
         pushed++;
     }

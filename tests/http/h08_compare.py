@@ -299,6 +299,28 @@ def test_fills_and_recipes_are_compared_by_how_they_are_made(s):
     assert reply["compared_bytes"] < 1_000_000, reply
 
 
+def test_no_more_of_virtual_values_is_made_than_an_expression_may(s):
+    with s.other_server("--expression-max-bytes", "4m") as t:
+        t.create("huge", {"op": "random_normal", "shape": [10 ** 9], "seed": 7}, virtual=True)
+        t.create("small", {"op": "random_normal", "shape": [LARGE], "seed": 7}, virtual=True)
+        t.initialize()
+        t.save("old")
+        for name in ("huge", "small"):
+            write(t, name, "float32", np.full(2, 100.0, "<f4").tobytes(), at=5)
+        tensors = tensors_of(diff(t, "old", "current"))
+        assert tensors["huge"]["changed_count"] == tensors["small"]["changed_count"] == 2, tensors
+        assert "cosine" not in tensors["huge"] and 0 < tensors["small"]["cosine"] < 1, tensors
+        for name in ("huge", "small"):
+            t.create(name + "_other", {"op": "random_normal", "shape": [10 ** 9 if name == "huge" else LARGE], "seed": 8},
+                     virtual=True)
+        t.initialize(variables=["huge_other", "small_other"])
+        t.save("other", variables={"huge": "huge_other", "small": "small_other"})
+        t.refuses(413, "PAYLOAD_TOO_LARGE", ("huge", "expression_max_bytes"), "GET", "checkpoints/old:diff?against=other")
+        assert the_one(diff(t, "old", "other", tensor="small"))["changed_count"] > LARGE // 2
+        reply = diff(t, "old", "other", measures="none")
+        assert reply["changed"] == 2 and reply["compared_bytes"] < 500_000_000, reply
+
+
 def test_the_rest_of_a_fill_counts_for_the_cosine(s):
     s.create("fill", {"op": "fill", "dims": [LARGE], "value": 2.0})
     s.create("made", {"op": "random_uniform", "shape": [LARGE], "seed": 3}, virtual=True)
