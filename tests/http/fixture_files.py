@@ -24,6 +24,7 @@ HOLDS = {
     "tf_v2": lambda dtype: True,
     "tf_v1": lambda dtype: dtype not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"),
 }
+EXPORTS = tuple(HOLDS)
 
 
 class Case:
@@ -108,12 +109,6 @@ def cases(*kinds):
 
 
 # --- looking ---
-
-def exports(s):
-    """The formats that checkpoints go out in."""
-    told = s.get("checkpoints/none:export?format=none").expect(406).detail
-    return [kind for kind in ("safetensors", "npz", "tf_v2", "tf_v1") if kind in told.replace("safetensors_shards", "")]
-
 
 def query_of(query):
     query = urllib.parse.urlencode(query, quote_via=urllib.parse.quote)
