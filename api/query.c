@@ -2,7 +2,6 @@
 #include "api/chars.h"
 #include "api/state.h"
 #include "api/target.h"
-#include "api/text.h"
 
 #include <stdio.h>
 
@@ -139,18 +138,4 @@ api_request_query_copy(struct api_request *rq, const char *name, const char **ou
         return OK;
     *out = arena_text(api_request_arena(rq), value, err);
     return *out == NULL ? ERR_NO_MEMORY : OK;
-}
-
-enum err_code
-api_request_query_either(const struct api_request *rq, const char *name, const char *first,
-                         const char *second, bool *is_second, struct err *err)
-{
-    struct bytes value = api_request_query(rq, name);
-    char text[API_SHOWN_BYTES_MAX + 1];
-
-    *is_second = value.data != NULL && bytes_equal(value, bytes_of_text(second));
-    if (value.data == NULL || *is_second || bytes_equal(value, bytes_of_text(first)))
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' must be %s or %s, not '%s'",
-                   name, first, second, api_text_shown(value, text));
 }

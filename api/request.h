@@ -46,11 +46,6 @@ ERR_MUST_CHECK enum err_code api_request_query_u64(const struct api_request *rq,
 /* NULL when absent; else NUL-terminated, in the request's arena. */
 ERR_MUST_CHECK enum err_code api_request_query_copy(struct api_request *rq, const char *name,
                                                     const char **out, struct err *err);
-/* One of two words, the first when absent; else ERR_INVALID_ARGUMENT. */
-ERR_MUST_CHECK enum err_code api_request_query_either(const struct api_request *rq,
-                                                      const char *name, const char *first,
-                                                      const char *second, bool *is_second,
-                                                      struct err *err);
 /* The raw query string, "" when none: part of a list's identity. */
 struct bytes api_request_query_text(const struct api_request *rq);
 /* Request header; data NULL when absent. */

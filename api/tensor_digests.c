@@ -4,15 +4,16 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "api/negotiate.h"
 #include "api/sha256.h"
 #include "store/base/scope.h"
 
 enum { TAG_BYTES_MAX = 64 };
 
 enum err_code
-api_tensor_digests_wanted(const struct api_request *rq, bool *sha256, struct err *err)
+api_tensor_digests_wanted(struct api_request *rq, bool *sha256, struct err *err)
 {
-    return api_request_query_either(rq, "digest", "crc32c", "sha-256", sha256, err);
+    return api_negotiate_either(rq, NULL, "digest", "crc32c", "sha-256", sha256, err);
 }
 
 static enum err_code

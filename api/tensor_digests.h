@@ -9,7 +9,7 @@
 #include "service/checkpoint.h"
 
 /* ?digest=crc32c or sha-256; crc32c when absent. */
-ERR_MUST_CHECK enum err_code api_tensor_digests_wanted(const struct api_request *rq, bool *sha256,
+ERR_MUST_CHECK enum err_code api_tensor_digests_wanted(struct api_request *rq, bool *sha256,
                                                        struct err *err);
 /* Sets "digest" of each of `tensors`, the list of all tensors of the checkpoint in the order of
  * their names, to "sha-256:" and 64 hexadecimal digits. On a worker. ERR_ABORTED when the

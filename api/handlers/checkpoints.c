@@ -57,18 +57,13 @@ api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *er
 enum err_code
 api_checkpoint_latest(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct bytes saver = api_request_query(rq, "saver");
-    const char *name = NULL;
+    const char *saver = NULL;
     struct checkpoint_info info;
     json_t *json = NULL;
     bool done = false;
 
-    if (saver.data != NULL) {
-        name = arena_text(api_request_arena(rq), saver, err);
-        if (name == NULL)
-            return ERR_NO_MEMORY;
-    }
-    TRY(checkpoint_latest(api_request_service(rq), api_request_model(rq), name, &info, err));
+    TRY(api_request_query_copy(rq, "saver", &saver, err));
+    TRY(checkpoint_latest(api_request_service(rq), api_request_model(rq), saver, &info, err));
     TRY(api_reply_etag(rq, rp, info.record.changed_revision, "latest", &done, err));
     if (done)
         return OK;

@@ -98,7 +98,6 @@ struct api_wire_export {
 struct api_wire_format {
     const char *name;       /* "npz": what ?format= says */
     const char *media_type; /* "application/x-npz" */
-    const char *extension;  /* of a single file: ".npz" */
     bool streams;           /* read front to back from input->stream; else from files */
     bool many_files;        /* written as several files: sent as an archive */
     /* Whether bytes that begin so (at most API_WIRE_SNIFF_BYTES) are of this format; size: of all

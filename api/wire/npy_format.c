@@ -57,7 +57,6 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
 const struct api_wire_format api_wire_npy = {
     .name = "npy",
     .media_type = "application/x-npy",
-    .extension = ".npy",
     .streams = true,
     .sniff = sniff,
     .open = open_reader,

@@ -237,7 +237,6 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
 const struct api_wire_format api_wire_npz = {
     .name = "npz",
     .media_type = "application/x-npz",
-    .extension = ".npz",
     .claims = claims,
     .open = open_reader,
     .write = api_npz_write,

@@ -147,7 +147,6 @@ unfit(struct bytes name, const struct tensor_type *type)
 const struct api_wire_format api_wire_safetensors = {
     .name = "safetensors",
     .media_type = "application/vnd.safetensors",
-    .extension = ".safetensors",
     .streams = true,
     .sniff = sniff,
     .open = open_reader,

@@ -239,7 +239,6 @@ open_reader(const struct api_wire_input *input, struct api_wire_reader *out, str
 const struct api_wire_format api_wire_safetensors_shards = {
     .name = "safetensors_shards",
     .media_type = "application/vnd.safetensors-shards",
-    .extension = ".safetensors",
     .claims = claims,
     .open = open_reader,
 };

@@ -1,20 +1,14 @@
 /* Which of some files are a V1 checkpoint. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/file/sstable_read.h"
 #include "api/text.h"
+#include "api/wire/tf_names.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
 
-/* "-00001-of-00002" */
-enum {
-    DIGITS = 5,
-    NUMBER_AT = 1,
-    COUNT_AT = NUMBER_AT + DIGITS + 4,
-    SUFFIX_BYTES = COUNT_AT + DIGITS
-};
+enum { SUFFIX_BYTES = 1 + API_TF_SHARD_BYTES }; /* "-00001-of-00002" */
 
 struct candidate {
     const struct api_file_entry *entry;
@@ -22,18 +16,7 @@ struct candidate {
     uint32_t number, count; /* count 0: a whole checkpoint, without numbers */
 };
 
-static bool
-read_digits(const uint8_t *text, uint32_t *out)
-{
-    *out = 0;
-    for (int i = 0; i < DIGITS; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        *out = *out * 10 + text[i] - '0';
-    }
-    return true;
-}
-
+/* Whether it ends in the number of a file, or, for a pattern, in that of all of them. */
 static bool
 has_suffix(struct bytes name, bool pattern, uint32_t *number, uint32_t *count)
 {
@@ -42,11 +25,8 @@ has_suffix(struct bytes name, bool pattern, uint32_t *number, uint32_t *count)
     if (name.size <= SUFFIX_BYTES)
         return false;
     suffix = name.data + name.size - SUFFIX_BYTES;
-    if (suffix[0] != '-' || memcmp(suffix + NUMBER_AT + DIGITS, "-of-", 4) != 0 ||
-        !read_digits(suffix + COUNT_AT, count))
-        return false;
-    return pattern ? memcmp(suffix + NUMBER_AT, "?????", DIGITS) == 0
-                   : read_digits(suffix + NUMBER_AT, number) && *number < *count;
+    return suffix[0] == '-' && api_tf_shard_read(suffix + 1, number, count) &&
+           (pattern ? *number == API_TF_SHARD_ANY : *number < *count);
 }
 
 static struct candidate
@@ -66,7 +46,6 @@ candidate_of(const struct api_file_entry *entry)
 static bool
 is_wanted(const struct candidate *candidate, struct bytes wanted)
 {
-    struct bytes prefix = candidate->prefix;
     uint32_t number = 0, count = 0;
 
     if (wanted.data == NULL)
@@ -76,9 +55,7 @@ is_wanted(const struct candidate *candidate, struct bytes wanted)
             return false;
         wanted.size -= SUFFIX_BYTES;
     }
-    if (prefix.size > wanted.size && prefix.data[prefix.size - wanted.size - 1] == '/')
-        prefix = bytes_of(prefix.data + prefix.size - wanted.size, wanted.size);
-    return bytes_equal(prefix, wanted);
+    return api_tf_prefix_is(candidate->prefix, wanted);
 }
 
 static int
@@ -112,7 +89,7 @@ check_whole(const struct candidate *candidates, size_t count, struct err *err)
         if (i >= count || candidates[i].number != i)
             return err_set(err, ERR_INVALID_ARGUMENT,
                            "file %" PRIu32 " of %" PRIu32
-                           " of checkpoint '%s' is missing: '%s-%05" PRIu32 "-of-%05" PRIu32 "'",
+                           " of checkpoint '%s' is missing: '%s-" API_TF_SHARD_FORMAT "'",
                            i, first->count, api_text_shown(first->prefix, a), a, i, first->count);
     return OK;
 }

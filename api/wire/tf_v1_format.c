@@ -15,7 +15,6 @@ unfit(struct bytes name, const struct tensor_type *type)
 const struct api_wire_format api_wire_tf_v1 = {
     .name = "tf_v1",
     .media_type = "application/vnd.tensorflow.checkpoint-v1",
-    .extension = ".ckpt",
     .in_state = true,
     .claims = api_tf_v1_claims,
     .open = api_tf_v1_open,

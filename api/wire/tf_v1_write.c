@@ -6,6 +6,7 @@
 
 #include "api/file/proto.h"
 #include "api/file/varint.h"
+#include "api/wire/tf_names.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_encode.h"
@@ -373,7 +374,7 @@ api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, stru
         TRY(write_table(&w, &runs[shard], err));
     }
     for (uint32_t shard = 0; shard < w.shards; shard++) {
-        snprintf(name, sizeof name, w.shards == 1 ? "%s.ckpt" : "%s-%05" PRIu32 "-of-%05" PRIu32,
+        snprintf(name, sizeof name, w.shards == 1 ? "%s.ckpt" : "%s-" API_TF_SHARD_FORMAT,
                  what->name, shard, w.shards);
         TRY(lay_out(&runs[shard], name, out, err));
     }

@@ -4,15 +4,14 @@
 
 #include "api/file/sstable_read.h"
 #include "api/text.h"
+#include "api/wire/tf_names.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v2.h"
 
 /* ".data-00000-of-00001" */
 enum {
-    DIGITS = 5,
     DATA_NUMBER_AT = 6,
-    DATA_COUNT_AT = DATA_NUMBER_AT + DIGITS + 4,
-    DATA_BYTES = DATA_COUNT_AT + DIGITS,
+    DATA_BYTES = DATA_NUMBER_AT + API_TF_SHARD_BYTES,
     DATA_ROOM_BYTES = 32, /* for numbers that are too large, too */
     INDEX_BYTES = 6
 };
@@ -31,18 +30,10 @@ prefix_of(const struct api_file_entry *entry, struct bytes *out)
     return true;
 }
 
-/* With or without the folders before it. */
 static bool
 is_wanted(struct bytes prefix, const char *asked)
 {
-    struct bytes wanted;
-
-    if (asked == NULL)
-        return true;
-    wanted = bytes_of_text(asked);
-    if (prefix.size > wanted.size && prefix.data[prefix.size - wanted.size - 1] == '/')
-        prefix = bytes_of(prefix.data + prefix.size - wanted.size, wanted.size);
-    return bytes_equal(prefix, wanted);
+    return asked == NULL || api_tf_prefix_is(prefix, bytes_of_text(asked));
 }
 
 static const struct bytes any = {NULL, 0};
@@ -139,18 +130,6 @@ api_tf_v2_find(const struct api_wire_input *input, struct api_tf_v2_files *out, 
 
 /* --- data files --- */
 
-static bool
-read_digits(const uint8_t *text, uint32_t *out)
-{
-    *out = 0;
-    for (int i = 0; i < DIGITS; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        *out = *out * 10 + text[i] - '0';
-    }
-    return true;
-}
-
 /* Whether it is a data file of the checkpoint, and of how many. */
 static bool
 is_data_file(const struct api_tf_v2_files *files, struct bytes name, uint32_t *count)
@@ -162,9 +141,7 @@ is_data_file(const struct api_tf_v2_files *files, struct bytes name, uint32_t *c
         return false;
     end = name.data + files->prefix.size;
     return memcmp(end, ".data-", DATA_NUMBER_AT) == 0 &&
-           read_digits(end + DATA_NUMBER_AT, &number) &&
-           memcmp(end + DATA_NUMBER_AT + DIGITS, "-of-", 4) == 0 &&
-           read_digits(end + DATA_COUNT_AT, count) && number < *count;
+           api_tf_shard_read(end + DATA_NUMBER_AT, &number, count) && number < *count;
 }
 
 void
@@ -196,7 +173,7 @@ api_tf_v2_shard(const struct api_tf_v2_files *files, uint32_t shard, const struc
     if (shard >= files->shards)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "it is in data file %" PRIu32 ", there are %" PRIu32, shard, files->shards);
-    snprintf(end, DATA_ROOM_BYTES, ".data-%05" PRIu32 "-of-%05" PRIu32, shard, files->shards);
+    snprintf(end, DATA_ROOM_BYTES, ".data-" API_TF_SHARD_FORMAT, shard, files->shards);
     *out = api_file_set_find(files->set, bytes_of(files->name, files->prefix.size + DATA_BYTES));
     if (*out != NULL)
         return OK;

@@ -4,7 +4,6 @@
 const struct api_wire_format api_wire_tf_v2 = {
     .name = "tf_v2",
     .media_type = "application/vnd.tensorflow.checkpoint-v2",
-    .extension = "",
     .many_files = true,
     .in_state = true,
     .claims = api_tf_v2_claims,

@@ -8,6 +8,7 @@
 #include "api/file/crc_mask.h"
 #include "api/file/proto.h"
 #include "api/file/sstable_write.h"
+#include "api/wire/tf_names.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v2.h"
 #include "api/wire/tf_v2_strings.h"
@@ -107,8 +108,7 @@ begin_file(struct writing *w, uint32_t shard, struct err *err)
 {
     char name[NAME_ROOM_BYTES];
 
-    snprintf(name, sizeof name, "%s.data-%05" PRIu32 "-of-%05" PRIu32, w->what->name, shard,
-             w->shards);
+    snprintf(name, sizeof name, "%s.data-" API_TF_SHARD_FORMAT, w->what->name, shard, w->shards);
     return api_layout_file(w->out, name, err);
 }
 
