@@ -165,6 +165,18 @@ def test_what_v1_has_no_values_for_is_refused_by_name(s):
     assert list(v1.read(reply.body)) == ["w"]
 
 
+def test_no_record_has_two_gibibytes(s):
+    """Of values that are one number over and over, which takes neither room nor time."""
+    s.make("w", [1])
+    for name, dtype, count in (("floats", "float32", 1 << 29), ("bytes", "int8", 1 << 31)):
+        s.create(name, {"op": "zeros", "shape": [count], "dtype": dtype})
+    s.initialize()
+    s.save("c")
+    s.refuses(406, "NOT_ACCEPTABLE", "2 GiB", "GET", "checkpoints/c:export?format=tf_v1")
+    reply = s.get("checkpoints/c:export?format=tf_v1&on_unsupported=skip").expect(200)
+    assert list(v1.read(reply.body)) == ["w"]
+
+
 def refused(s, words, body, status=400, code="INVALID_ARGUMENT"):
     return s.refuses(status, code, words, "PUT", "checkpoints/c", body, BINARY)
 
