@@ -8,11 +8,20 @@
 #include "api/chars.h"
 #include "store/base/alloc.h"
 
-enum { STOP_CHECK_MS = 100, JSON_READ_BYTES = 64 * 1024, FINISH_READ_BYTES = 16 * 1024 };
+enum {
+    STOP_CHECK_MS = 100,
+    /* A reader that wants much is not woken for every piece: it waits for so many bytes, but when
+     * there are some, not for long. */
+    WAKE_BYTES = 128 * 1024,
+    WAKE_MS = 5,
+    JSON_READ_BYTES = 64 * 1024,
+    FINISH_READ_BYTES = 16 * 1024,
+};
 
 struct api_pipe {
     struct condition readable; /* with the request's lock, as everything here */
     uint64_t written, read;
+    uint64_t wanted; /* the reader waits for so many */
     bool ended, too_large;
     bool drained; /* worker: the reader has come to the end */
     uint8_t ring[API_PIPE_BYTES];
@@ -25,7 +34,7 @@ api_body_open(struct api_request *rq, struct err *err)
 
     if (pipe == NULL)
         return ERR_NO_MEMORY;
-    pipe->written = pipe->read = 0;
+    pipe->written = pipe->read = pipe->wanted = 0;
     pipe->ended = pipe->too_large = pipe->drained = false;
     condition_init(&pipe->readable);
     rq->pipe = pipe;
@@ -89,9 +98,10 @@ api_body_write(struct api_request *rq, struct bytes piece, bool *finished)
         lock_release(&rq->lock); /* this part of the ring is the writer's alone */
         ring_put(pipe, pipe->written, piece.data + done, size);
         lock_acquire(&rq->lock);
+        if (pipe->written == pipe->read || pipe->written + size - pipe->read >= pipe->wanted)
+            condition_signal(&pipe->readable);
         pipe->written += size;
         done += size;
-        condition_signal(&pipe->readable);
     }
     *finished = rq->finished;
     lock_release(&rq->lock);
@@ -119,20 +129,25 @@ resume(struct api_request *rq)
     MHD_resume_connection(rq->connection->mhd);
 }
 
-/* Waits, with the lock held, until there is something to read or a reason why there will not be. */
+/* Waits, with the lock held, until there is something to read or a reason why there will not be.
+ * `size`: how much the reader could take. */
 static enum err_code
-wait_for_bytes(struct api_request *rq, struct err *err)
+wait_for_bytes(struct api_request *rq, size_t size, struct err *err)
 {
     struct api_pipe *pipe = rq->pipe;
+    bool waited = false; /* for more than there was */
 
     if (!rq->body_wanted) {
         rq->body_wanted = true;
         resume(rq);
     }
-    while (pipe->written == pipe->read && !pipe->ended && !pipe->too_large) {
+    pipe->wanted = size == 0 ? 1 : size < WAKE_BYTES ? size : WAKE_BYTES;
+    while (pipe->written - pipe->read < pipe->wanted && !waited && !pipe->ended &&
+           !pipe->too_large) {
+        waited = pipe->written != pipe->read;
         if (atomic_load(&rq->server->stopping))
             return err_set(err, ERR_UNAVAILABLE, "the server stops; the upload was not used");
-        (void)condition_wait_ms(&pipe->readable, &rq->lock, STOP_CHECK_MS);
+        (void)condition_wait_ms(&pipe->readable, &rq->lock, waited ? WAKE_MS : STOP_CHECK_MS);
     }
     if (pipe->too_large)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
@@ -152,7 +167,7 @@ read_pipe(struct api_request *rq, void *out, size_t size, size_t *got, struct er
     enum err_code code;
 
     lock_acquire(&rq->lock);
-    code = wait_for_bytes(rq, err);
+    code = wait_for_bytes(rq, size, err);
     there = pipe->written - pipe->read;
     at = pipe->read;
     lock_release(&rq->lock);
