@@ -81,7 +81,8 @@ fail(struct unpacking *unpacking, struct archive *archive)
         return unpacking->stream_code;
     if (archive_errno(archive) == ENOMEM)
         return err_set(unpacking->err, ERR_NO_MEMORY, "out of memory while unpacking");
-    return err_set(unpacking->err, ERR_INVALID_ARGUMENT, "the tar file is damaged: %s",
+    return err_set(unpacking->err, ERR_INVALID_ARGUMENT,
+                   "the tar file, which may be in gzip, is damaged or none: %s",
                    why != NULL ? why : "no more is known");
 }
 
