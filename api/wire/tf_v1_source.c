@@ -59,7 +59,7 @@ begin_tensor(struct api_tf_v1_source *source, const struct api_tf_v1_tensor *ten
         api_tf_v1_values_init(&source->values[i], tensor->type.dtype, slice->count, &slice->data,
                               windows + i * room, room);
     }
-    source->number_left = source->length_left = 0;
+    source->number_left = source->length_left = source->string_part = 0;
     return api_tf_parts_start(&source->parts, err);
 }
 
@@ -100,6 +100,13 @@ read_numbers(struct api_tf_v1_source *source, uint32_t element_bytes, uint8_t *o
     return OK;
 }
 
+/* The sizes of strings were taken when the file was opened. */
+static enum err_code
+changed(struct err *err)
+{
+    return err_set(err, ERR_INVALID_ARGUMENT, "its file changed while it was read");
+}
+
 static enum err_code
 read_strings(struct api_tf_v1_source *source, uint8_t *out, size_t size, struct err *err)
 {
@@ -116,6 +123,8 @@ read_strings(struct api_tf_v1_source *source, uint8_t *out, size_t size, struct 
         } else if (values->run > 0) {
             got = size < values->run ? size : (size_t)values->run;
             TRY(api_tf_v1_values_bytes(values, out, got, err));
+        } else if (source->parts.position == source->parts.total) {
+            return changed(err);
         } else {
             TRY(api_tf_parts_next(&source->parts, 1, &source->string_part, &count, err));
             TRY(api_tf_v1_values_string(&source->values[source->string_part], &length, err));
@@ -136,9 +145,15 @@ read_tensor(struct api_tf_v1_source *source, const struct api_tf_v1_tensor *tens
     CHECK(size <= tensor->size - source->done);
     if (source->done == 0)
         TRY(begin_tensor(source, tensor, err));
-    if (tensor->type.dtype == DTYPE_STRING)
-        return read_strings(source, out, size, err);
-    return read_numbers(source, dtype_size(tensor->type.dtype), out, size, err);
+    if (tensor->type.dtype != DTYPE_STRING)
+        return read_numbers(source, dtype_size(tensor->type.dtype), out, size, err);
+    TRY(read_strings(source, out, size, err));
+    if (source->done + size < tensor->size)
+        return OK;
+    return source->parts.position == source->parts.total && source->length_left == 0 &&
+                   source->values[source->string_part].run == 0
+               ? OK
+               : changed(err);
 }
 
 enum err_code

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "api/file/sstable_write.h"
 #include "store/base/scope.h"
 #include "tests/support/fixture.h"
 #include "tests/unit/api/files.h"
@@ -238,6 +239,62 @@ files_that_are_cut_or_flipped_are_never_worse_than_refused(void **state)
     free(file.data);
 }
 
+/* --- files that change ----------------------------------------------------------------------- */
+
+/* The strings "ab" and "c" in a file of one tensor, and what is written over them once the file is
+ * open. */
+static enum err_code
+read_changed(const char *over, struct err *err)
+{
+    static const char values[] = "\x42\2ab\x42\1c";
+    AUTO(api_sstable_writer) writer = {.offset = 0};
+    AUTO(buf) table = {0};
+    struct reading r;
+    enum err_code code;
+    size_t place = 0;
+
+    buf_init(&table, 1 << 16);
+    api_sstable_writer_init(&writer, api_sstable_to_buf(&table));
+    assert_int_equal(
+        api_sstable_add(
+            &writer, bytes_of("", 0),
+            bytes_of("\x0a\x13\x0a\x11\x0a\1w\x12\4\x12\2\x08\2\x18\7\x22\4\x0a\2\x10\2", 21),
+            NULL),
+        OK);
+    assert_int_equal(
+        api_sstable_add(&writer, bytes_of("\0w\0\1\1\1\x80\x82", 8),
+                        bytes_of("\x12\x12\x0a\1w\x12\4\x0a\2\x10\2\x1a\7\x42\2ab\x42\1c", 20),
+                        NULL),
+        OK);
+    assert_int_equal(api_sstable_finish(&writer, NULL), OK);
+    reading_init(&r);
+    add(&r, "x", buf_bytes(&table));
+    assert_int_equal(open_reading(&r, err), OK);
+    assert_int_equal(r.reader.catalog.tensors[0].size, 4 + 2 + 4 + 1);
+    while (memcmp(table.data + place, values, sizeof values - 1) != 0)
+        place++;
+    assert_int_equal(
+        pwrite(r.set.entries[0].file.descriptor, over, sizeof values - 1, (off_t)place),
+        sizeof values - 1);
+    code = read_all(&r, 3, NULL, err);
+    reading_drop(&r);
+    return code;
+}
+
+static void
+a_file_that_changes_while_it_is_read_is_refused(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    if (read_changed("\x42\2ab\x42\1c", &err) != OK)
+        fail_msg("%s", err.text);
+    /* Shorter strings, and a field that is passed over; one string less. */
+    assert_int_equal(read_changed("\x42\0\x0a\0\x42\1c", &err), ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.text, "changed"));
+    assert_int_equal(read_changed("\x42\5ab\x42\1c", NULL), ERR_INVALID_ARGUMENT);
+}
+
 /* --- which files ---------------------------------------------------------------------------- */
 
 static enum err_code
@@ -374,6 +431,7 @@ main(void)
         cmocka_unit_test(the_metadata_keeps_what_is_in_no_tensor),
         cmocka_unit_test(malformed_files_are_refused_as_their_manifest_says),
         cmocka_unit_test(files_that_are_cut_or_flipped_are_never_worse_than_refused),
+        cmocka_unit_test(a_file_that_changes_while_it_is_read_is_refused),
         cmocka_unit_test(a_checkpoint_is_found_among_files),
         cmocka_unit_test(slices_are_kept_as_texts),
         cmocka_unit_test(other_texts_are_no_slices),
