@@ -14,24 +14,30 @@ import formats
 import peers
 
 np = formats.np
-SAFE = "Content-Type: application/vnd.safetensors"
+FORMATS = ("safetensors", "npz", "tf_v2", "tf_v1")
 MEMORY_FOLDER = "/dev/shm"
 
 
 def source(http, bench):
-    """A checkpoint of 200 tensors, and how many bytes its file has."""
-    checkpoints.make_model(http, checkpoints.total_bytes(bench), checkpoints.COUNT)
+    """A checkpoint of 200 tensors."""
+    size = checkpoints.make_model(http, checkpoints.total_bytes(bench), checkpoints.COUNT)
     http.request("POST", f"{peers.MODEL}/checkpoints", {"name": "c"}).expect(201)
-    reply = http.request("HEAD", f"{peers.MODEL}/checkpoints/c:export?format=safetensors").expect(200)
-    return int(reply.headers["content-length"])
+    return size
 
 
-def download(http, name):
-    """The exported file, in pieces."""
-    http.connection.request("GET", f"{peers.MODEL}/checkpoints/c:export?format=safetensors")
+def export_path(form):
+    return f"{peers.MODEL}/checkpoints/c:export?format={form}"
+
+
+def download(http, form, name):
+    """The exported file, in pieces. Its media type and size."""
+    http.connection.request("GET", export_path(form))
     reply = http.connection.getresponse()
+    if reply.status != 200:
+        raise RuntimeError(f"{form}: {reply.status} {reply.read()[:300]}")
     with open(name, "wb") as file:
         shutil.copyfileobj(reply, file, 1 << 20)
+        return reply.headers["content-type"], file.tell()
 
 
 def show_memory(what, mode, memory):
@@ -42,22 +48,32 @@ def show_memory(what, mode, memory):
 # --- out -------------------------------------------------------------------------------------------------------------
 
 def exported(bench):
-    """1 GiB of safetensors to one client and to four."""
+    """1 GiB in every format, to one client and to four, and one tensor of it as a range of the file."""
     have = shutil.which("nginx") is not None
-    with peers.ours(bench.options, "commit") as (server, http):
-        size = source(http, bench)
-        with (peers.nginx(lambda folder: download(http, f"{folder}/c")) if have else contextlib.nullcontext()) as port, \
-                peers.watched(server) as memory:
-            what = f"export {size >> 20} MiB safetensors"
-            path = f"{peers.MODEL}/checkpoints/c:export?format=safetensors"
-            for connections in (1, 4):
-                bench.row(what, connections, "(read)", lambda c=connections: bench.load("http", server.port, c, "GET", path),
-                          (lambda c=connections: bench.load("http", port, c, "GET", "/c")) if have else None, "nginx file", size)
-            arrays = [np.ones(size // checkpoints.COUNT // 4, "<f4") for _ in range(checkpoints.COUNT)]
-            bench.row(what, 1, "(read)", lambda: bench.load("http", server.port, 1, "GET", path),
-                      lambda: numpy_write(arrays), "numpy to memory", size)
-        bench.rows.append({"what": "memory of exports", "memory": memory})
-        show_memory("exports", "(read)", memory)
+    with peers.ours(bench.options, "commit") as (server, http), tempfile.TemporaryDirectory(prefix="tensorkeep-bench-file-") as folder:
+        tensor = source(http, bench)
+        for form in FORMATS:
+            _, size = download(http, form, f"{folder}/c")
+            with (peers.nginx(lambda to: shutil.copy(f"{folder}/c", to)) if have else contextlib.nullcontext()) as port, \
+                    peers.watched(server) as memory:
+                for connections in (1, 4) if form == "safetensors" else (1,):
+                    row_beside_nginx(bench, f"export {size >> 20} MiB {form}", connections, server.port, port, export_path(form), size)
+                if form == "safetensors":
+                    begin = size - 100 * tensor
+                    row_beside_nginx(bench, f"range of {tensor >> 20} MiB", 1, server.port, port, export_path(form), tensor, [
+                        "-H", f"Range: bytes={begin}-{begin + tensor - 1}"])
+            bench.rows.append({"what": f"memory of exports, {form}", "memory": memory})
+            show_memory(f"exports, {form}", "(read)", memory)
+        arrays = [np.ones(tensor // 4, "<f4") for _ in range(checkpoints.COUNT)]
+        size = tensor * checkpoints.COUNT
+        bench.row(f"export {size >> 20} MiB safetensors", 1, "(read)",
+                  lambda: bench.load("http", server.port, 1, "GET", export_path("safetensors")), lambda: numpy_write(arrays),
+                  "numpy to memory", size)
+
+
+def row_beside_nginx(bench, what, connections, ours, theirs, path, size, more=()):
+    bench.row(what, connections, "(read)", lambda: bench.load("http", ours, connections, "GET", path, *more),
+              (lambda: bench.load("http", theirs, connections, "GET", "/c", *more)) if theirs else None, "nginx file", size)
 
 
 def numpy_write(arrays):
@@ -78,30 +94,31 @@ def numpy_write(arrays):
 # --- in --------------------------------------------------------------------------------------------------------------
 
 def imported(bench, mode):
-    """1 GiB of safetensors under a name that is there already, beside a copy of that file, synced where ours is, and beside
+    """1 GiB in every format, under a name that is there already, beside a copy of that file, synced where ours is, and beside
     PyTorch reading its own into tensors that are there."""
     with peers.ours(bench.options, mode) as (server, http), tempfile.TemporaryDirectory(prefix="tensorkeep-bench-file-") as folder:
-        size = source(http, bench)
-        name = f"{folder}/c.safetensors"
-        download(http, name)
+        tensor = source(http, bench)
+        about = {form: download(http, form, f"{folder}/{form}") for form in FORMATS}
         http.request("DELETE", f"{peers.MODEL}/checkpoints/c").expect(200)
-        state = checkpoints.torch_state(checkpoints.total_bytes(bench) // checkpoints.COUNT)
+        state = checkpoints.torch_state(tensor)
         if state is not None:
             checkpoints.torch_save(state, f"{folder}/state", True)
 
-        def import_it():
-            return bench.load("http", server.port, 1, "PUT", f"{peers.MODEL}/checkpoints/i?overwrite=true", "-H", SAFE, "-f", name,
-                              "-n", "1")
+        def import_it(form):
+            return bench.load("http", server.port, 1, "PUT", f"{peers.MODEL}/checkpoints/i?overwrite=true", "-H",
+                              f"Content-Type: {about[form][0]}", "-f", f"{folder}/{form}", "-n", "1")
 
-        what = f"import {size >> 20} MiB safetensors"
-        with peers.watched(server) as memory:
-            import_it()  # a new file grows
-            bench.row(what, 1, mode, import_it, lambda: copy_file(name, mode == "commit"), "cp and its sync", size)
-            if state is not None:
-                bench.row(what, 1, mode, import_it, lambda: 1e3 / checkpoints.torch_load(state, f"{folder}/state"),
-                          "torch.load and copy", size)
-        bench.rows.append({"what": "memory of imports", "durability": mode, "memory": memory})
-        show_memory("imports", mode, memory)
+        for form, (_, size) in about.items():
+            what = f"import {size >> 20} MiB {form}"
+            with peers.watched(server) as memory:
+                import_it(form)  # a file that is new grows
+                bench.row(what, 1, mode, lambda f=form: import_it(f), lambda f=form: copy_file(f"{folder}/{f}", mode == "commit"),
+                          "cp and its sync", size)
+                if state is not None and form == "safetensors":
+                    bench.row(what, 1, mode, lambda f=form: import_it(f),
+                              lambda: 1e3 / checkpoints.torch_load(state, f"{folder}/state"), "torch.load and copy", size)
+            bench.rows.append({"what": f"memory of imports, {form}", "durability": mode, "memory": memory})
+            show_memory(f"imports, {form}", mode, memory)
 
 
 def copy_file(name, sync):
