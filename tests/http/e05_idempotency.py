@@ -1,22 +1,16 @@
 """Idempotency-Key: a request that is repeated is answered as it was the first time, and nothing is done twice."""
 
-import atexit
-import os
 import re
-import shutil
-import tempfile
 import threading
 import time
 
+import every_write
 import formats
+from every_write import ARRAY, SAFE, WRITES
 
 np = formats.np
-ROOT = tempfile.mkdtemp(prefix="tensorkeep-root-")
-FLAGS = ["--checkpoint-root", ROOT]
-atexit.register(shutil.rmtree, ROOT)
-SAFE = {"Content-Type": "application/vnd.safetensors"}
+FLAGS = ["--checkpoint-root", every_write.ROOT]
 RAW = {"Content-Type": "application/octet-stream"}
-NPY = {"Content-Type": "application/x-npy"}
 # Of one exchange, not of the reply.
 OF_THE_MOMENT = {"date", "server-timing", "x-request-id", "idempotency-replayed", "connection"}
 
@@ -53,100 +47,15 @@ def count(s, limit, name, client=None):
 
 # --- every write ---------------------------------------------------------------------------------
 
-ARRAY = np.arange(3, dtype="<f4")
-ONE = formats.safetensors_write({"v": ("float32", [3], ARRAY.tobytes())})
-with open(os.path.join(ROOT, "one"), "wb") as one:
-    one.write(ONE)
-
-# Operation, and what to ask for. Each finds the variable v, uninitialized u, checkpoint c, savers s and d, optimizer o and moving
-# averages e, and changes something.
-WRITES = {
-    "createModel": ("PUT", "/v1/models/{model}-new", {"seed": 1}, {}),
-    "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
-    "deleteModel": ("DELETE", "", None, {}),
-    "initializeModel": ("POST", ":initialize", {"only_uninitialized": True}, {}),
-    "runModel": ("POST", ":run", {"ops": [{"op": "assign_add", "variable": "v", "value": [1, 1, 1]}, {"op": "save", "name": "r",
-                                           "variables": ["v"]}], "fetches": {"v": {"variable": "v"}}}, {}),
-    "restoreModel": ("POST", ":restore", {"checkpoint": {"name": "c"}}, {}),
-    "createVariables": ("POST", "variables", [{"name": "a", "initial_value": 1}, {"name": "b", "initial_value": 2}], {}),
-    "putVariable": ("PUT", "variables/new", formats.npy_write(ARRAY), NPY),
-    "deleteVariable": ("DELETE", "variables/v", None, {}),
-    "putValue": ("PUT", "variables/v:value?slice=0:2", [7, 8], {}),
-    "initializeVariable": ("POST", "variables/u:initialize", {}, {}),
-    "assignVariable": ("POST", "variables/v:assign", {"value": [4, 5, 6]}, {}),
-    "assignAddVariable": ("POST", "variables/v:assign_add", {"value": [1, 1, 1]}, {"Prefer": "durability=commit"}),
-    "assignSubVariable": ("POST", "variables/v:assign_sub", {"value": [1, 1, 1]}, {}),
-    "countUpToVariable": ("POST", "variables/n:count_up_to", {"limit": 9}, {}),
-    "assignMovingAverageVariable": ("POST", "variables/v:assign_moving_average", {"value": [0, 0, 0], "decay": 0.5}, {}),
-    "putOptimizer": ("PUT", "optimizers/p", {"type": "adam"}, {}),
-    "patchOptimizer": ("PATCH", "optimizers/o", {"beta1": 0.5}, {}),
-    "deleteOptimizer": ("DELETE", "optimizers/o", None, {}),
-    "applyGradients": ("POST", "optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}}, {}),
-    "putAccumulator": ("PUT", "accumulators/b", {"dtype": "float32"}, {}),
-    "deleteAccumulator": ("DELETE", "accumulators/a", None, {}),
-    "applyGradToAccumulator": ("POST", "accumulators/a:apply_grad", {"gradient": [3, 4]}, {}),
-    "takeGradFromAccumulator": ("POST", "accumulators/a:take_grad", {"num_required": 1}, {}),
-    "setGlobalStepOfAccumulator": ("POST", "accumulators/a:set_global_step", {"step": 7}, {}),
-    "deleteAccumulation": ("DELETE", "optimizers/o/accumulations/k", None, {}),
-    "createSlots": ("POST", "optimizers/o:create_slots", {"variables": ["v"]}, {}),
-    "putMovingAverages": ("PUT", "moving_averages/f", {"decay": 0.5}, {}),
-    "deleteMovingAverages": ("DELETE", "moving_averages/e", None, {}),
-    "applyMovingAverages": ("POST", "moving_averages/e:apply", {"variables": ["v"]}, {}),
-    "createAverageSlots": ("POST", "moving_averages/e:create_slots", {"variables": ["v"], "tensors": {"x": 1.0}}, {}),
-    **{f"scatter{verb.title()}Variable": ("POST", f"variables/v:scatter_{verb}", {"indices": [2, 0, 2], "updates": [2, 3, 4]}, {})
-       for verb in ("update", "add", "sub", "mul", "div", "min", "max")},
-    **{f"scatterNd{verb.title()}Variable": ("POST", f"variables/v:scatter_nd_{verb}", {"indices": [[2], [0]], "updates": [2, 3]}, {})
-       for verb in ("update", "add", "sub")},
-    "putValues": ("PUT", "values?create=true", ONE, SAFE),
-    "saveCheckpoint": ("POST", "checkpoints", {"name": "d", "variables": ["v", "n"], "global_step": 5}, {}),
-    "importCheckpoint": ("PUT", "checkpoints/e", ONE, SAFE),
-    "importCheckpointFiles": ("POST", "checkpoints:import", {"name": "e", "path": "one"}, {}),
-    "exportCheckpointFiles": ("POST", "checkpoints/c:export", {"path": "c", "format": "npz", "overwrite": True}, {}),
-    "patchCheckpoint": ("PATCH", "checkpoints/c", {"pinned": True, "labels": {"a": "b"}}, {}),
-    "deleteCheckpoint": ("DELETE", "checkpoints/c", None, {}),
-    "putSaver": ("PUT", "savers/t", {"variables": {"x": "v"}}, {}),
-    "patchSaver": ("PATCH", "savers/s", {"max_to_keep": 1, "last_checkpoints": ["c"]}, {}),
-    "buildSaver": ("POST", "savers/d:build", {}, {}),
-    "deleteSaver": ("DELETE", "savers/s", None, {}),
-    "saveThroughSaver": ("POST", "savers/s:save", {"name": "d", "global_step": 5}, {}),
-    "restoreThroughSaver": ("POST", "savers/s:restore", {"checkpoint": "c"}, {}),
-    "restoreCheckpoint": ("POST", "checkpoints/c:restore", {"variables": ["v"]}, {}),
-}
-WITHOUT_EFFECT = {"verifyStore", "gatherValue", "verifyCheckpoint"}
-
-
-def operations():
-    """Every operation of the server that is not a look."""
-    table = os.path.join(os.path.dirname(__file__), "..", "..", "api", "routes.def")
-    with open(table, encoding="utf-8") as file:
-        rows = re.findall(r"^ROUTE\((\w+), \"[^\"]*\", (\w+),", file.read(), re.M)
-    return {operation for method, operation in rows if method != "GET"}
-
-
 def test_every_write_is_in_the_table(_s):
-    assert operations() == set(WRITES) | WITHOUT_EFFECT
-
-
-def furnish(s):
-    s.put("", {})
-    s.make("v", [1, 2, 3])
-    s.make("n", 3, "int64")
-    s.save("c")
-    s.put("savers/s", {})
-    s.put("savers/d", {"defer_build": True})
-    s.create("u", {"op": "random_normal", "shape": [2]})
-    s.put("optimizers/o", {"type": "adam"})
-    s.put("moving_averages/e", {"decay": 0.5})
-    s.post("optimizers/o:apply_gradients", {"gradients": {"v": [1, 1, 1]}, "accumulate": {"replicas": 2, "key": "k"}})
-    s.put("accumulators/a", {"dtype": "float32"})
-    s.post("accumulators/a:apply_grad", {"gradient": [1, 2]})
+    assert every_write.operations() == set(WRITES) | every_write.WITHOUT_EFFECT
 
 
 def test_every_write_is_told_again(s):
     model = s.model
     for i, (operation, (method, path, body, headers)) in enumerate(WRITES.items()):
         s.model = f"{model}-{i}"
-        furnish(s)
+        every_write.furnish(s)
         path, headers = path.format(model=s.model), key(operation, **headers)
         first = s.request(method, path, body, headers)
         assert first.status in (200, 201), str(first)
@@ -155,7 +64,7 @@ def test_every_write_is_told_again(s):
         # What the reply is about may be gone, or be something else by now.
         s.delete("")
         replays(s, first, method, path, body, headers)
-        furnish(s)
+        every_write.furnish(s)
         replays(s, first, method, path, body, headers)
     s.model = model
     is_whole(s)
@@ -170,7 +79,7 @@ def test_replies_are_those_without_a_key(s):
             s.model = f"{model}-{i}"
             s.delete("")
             s.delete(f"/v1/models/{s.model}-new")
-            furnish(s)
+            every_write.furnish(s)
             more = key(f"like-{operation}") if with_key else {}
             reply = s.request(method, path.format(model=s.model), body, {**headers, **more})
             names = sorted(set(reply.headers) - OF_THE_MOMENT)
@@ -181,7 +90,7 @@ def test_replies_are_those_without_a_key(s):
 
 
 def test_what_changes_nothing_is_told_again_too(s):
-    furnish(s)
+    every_write.furnish(s)
     first = s.put("", {}, key("confirm")).expect(200)
     replays(s, first, "PUT", "", {}, key("confirm"))
     s.initialize()
@@ -444,7 +353,7 @@ def test_a_condition_holds_for_the_first_time_only(s):
 
 
 def test_a_dry_run_keeps_nothing(s):
-    furnish(s)
+    every_write.furnish(s)
     run = {"ops": [{"op": "assign_add", "variable": "n", "value": 1}], "fetches": {"n": {"variable": "n"}}, "dry_run": True}
     for _ in range(2):
         with s.unchanged():
@@ -458,7 +367,7 @@ def test_a_dry_run_keeps_nothing(s):
 
 
 def test_a_restore_that_is_refused_tells_why(s):
-    furnish(s)
+    every_write.furnish(s)
     reply = s.refuses(404, "NOT_FOUND", "absent", "POST", "checkpoints/c:restore", {"variables": {"absent": "v"}}, key("why"))
     assert reply.json["missing"] == ["absent"] and reply.json["restored"] == []
 
