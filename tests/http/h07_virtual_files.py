@@ -208,7 +208,7 @@ def test_parts_of_large_files_are_lent_not_copied(s):
     s.save("c")
     file = opened(s, EXPORT)
     begin, _ = file.place("w")
-    places = [(begin + at, begin + at + 90_000) for at in range(0, size - 100_000, size // 200)]
+    places = [(begin + at, begin + at + size // 300) for at in range(0, size - size // 200, size // 200)]
     before = s.server.memory()["RssAnon"]
     clients = [s.another_client() for _ in range(4)]
     for each in clients:

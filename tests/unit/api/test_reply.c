@@ -252,7 +252,7 @@ several_ranges_come_as_parts_in_the_order_asked(void **state)
     static const char target[] = "GET /v1/models/m/variables/w:value?format=raw";
     struct http_reply reply =
         http_call(serve.port, target, "Range: bytes=80000-159999, 0-7, 4-11, 200000-\r\n", NULL);
-    char text[512], last[80];
+    char text[512], last[sizeof text + 8];
     const char *at, *boundary;
 
     (void)state;
