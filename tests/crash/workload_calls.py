@@ -5,7 +5,7 @@ import formats
 from workload import MODEL, RAW, SAFE, STAMPED, STAMP_COUNT, TRAINED, Wrong
 
 np = formats.np
-FORMATS = ("safetensors",)  # that go out and come in again
+FORMATS = ("safetensors", "npz", "tf_v2", "tf_v1")  # that go out and come in again
 KEPT_MAX = 3  # by a saver
 
 
