@@ -4,6 +4,7 @@
 
 #include "api/file/proto.h"
 #include "api/file/varint.h"
+#include "service/name.h"
 #include "store/base/scope.h"
 
 /* --- element types ------------------------------------------------------------------------- */
@@ -140,6 +141,35 @@ api_tf_shape_append(struct buf *out, const struct shape *shape, struct err *err)
         TRY(api_proto_put_head(out, SHAPE_DIM, dim == 0 ? 0 : 1 + api_varint_size(dim), err));
         TRY(api_proto_put_number(out, DIM_SIZE, dim, err));
     }
+    return OK;
+}
+
+/* --- what can be kept ---------------------------------------------------------------------- */
+
+enum { DTYPE_NUMBER_MAX = 100 }; /* above are references, which are never stored */
+
+enum err_code
+api_tf_judge(struct bytes name, uint64_t number, const struct api_tf_shape *shape,
+             enum dtype *dtype, struct err *why, struct err *err)
+{
+    const char *reason = NULL, *dtype_said = api_tf_dtype_name(number);
+    enum err_code fit;
+
+    if (number == 0 || number > DTYPE_NUMBER_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "its dtype is number %" PRIu64 ", which is none that is stored", number);
+    if (dtype_said == NULL)
+        fit = err_set(why, ERR_UNIMPLEMENTED, "dtype number %" PRIu64 " is of a newer TensorFlow",
+                      number);
+    else if (!api_tf_dtype_of(number, dtype))
+        fit = err_set(why, ERR_UNIMPLEMENTED, "dtype %s is not kept here", dtype_said);
+    else
+        fit = name_check_tensor(name, why);
+    if (fit != OK)
+        return OK;
+    TRY(api_tf_shape_check(shape, &reason, err));
+    if (reason != NULL)
+        (void)err_set(why, ERR_UNIMPLEMENTED, "%s", reason);
     return OK;
 }
 

@@ -41,6 +41,15 @@ ERR_MUST_CHECK enum err_code api_tf_shape_check(const struct api_tf_shape *shape
 ERR_MUST_CHECK enum err_code api_tf_shape_append(struct buf *out, const struct shape *shape,
                                                  struct err *err);
 
+/* --- what can be kept ---------------------------------------------------------------------- */
+
+/* A stored tensor's name, number of its element type, and shape. *why is set (ERR_UNIMPLEMENTED and
+ * others) when they are right and it cannot be kept: why not; else *dtype. ERR_INVALID_ARGUMENT:
+ * they are not right. */
+ERR_MUST_CHECK enum err_code api_tf_judge(struct bytes name, uint64_t number,
+                                          const struct api_tf_shape *shape, enum dtype *dtype,
+                                          struct err *why, struct err *err);
+
 /* --- slices -------------------------------------------------------------------------------- */
 
 struct api_tf_slice {

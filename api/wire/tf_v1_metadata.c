@@ -118,28 +118,25 @@ read_saved(struct bytes message, struct saved *out, struct err *err)
 }
 
 static enum err_code
+refuse(struct api_tf_v1_catalog *io, struct api_tf_v1_piece *piece, const char *reason,
+       struct err *err)
+{
+    piece->refused = arena_text(io->arena, bytes_of_text(reason), err);
+    return piece->refused != NULL ? OK : ERR_NO_MEMORY;
+}
+
+static enum err_code
 take_type(struct api_tf_v1_catalog *io, const struct saved *saved, struct api_tf_v1_piece *piece,
           struct err *err)
 {
-    const char *name = api_tf_dtype_name(saved->type), *reason = NULL;
-    enum dtype dtype = DTYPE_UNSET;
-    AUTO(buf) text = {0};
+    struct err why = ERR_INIT;
 
-    TRY(api_tf_shape_check(&saved->shape, &reason, err));
+    TRY(api_tf_judge(piece->name, saved->type, &saved->shape, &piece->type.dtype, &why, err));
     piece->type.shape = saved->shape.shape;
-    if (name == NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT, "there is no element type %" PRIu64, saved->type);
-    if (!api_tf_dtype_of(saved->type, &dtype) || api_tf_v1_form_of(dtype) == NULL) {
-        buf_init(&text, sizeof "element type , which a V1 file has no values of" + 64);
-        TRY(buf_printf(&text, err, "element type %s%s", name,
-                       dtype == DTYPE_UNSET ? "" : ", which a V1 file has no values of"));
-        reason = arena_text(io->arena, buf_bytes(&text), err);
-        if (reason == NULL)
-            return ERR_NO_MEMORY;
-    }
-    piece->refused = reason;
-    piece->type.dtype = dtype;
-    return OK;
+    if (why.code == OK && api_tf_v1_form_of(piece->type.dtype) == NULL)
+        (void)err_set(&why, ERR_UNIMPLEMENTED, "a V1 file has no values of dtype %s",
+                      api_tf_dtype_name(saved->type));
+    return why.code == OK ? OK : refuse(io, piece, why.text, err);
 }
 
 static enum err_code
@@ -166,10 +163,6 @@ take_piece(struct api_tf_v1_catalog *io, const struct saved *saved, struct bytes
     if (name == NULL)
         return ERR_NO_MEMORY;
     piece->name = bytes_of(name, saved->name.size);
-    if (piece->name.size == 0 || memchr(name, '\0', piece->name.size) != NULL ||
-        !api_utf8_valid(piece->name))
-        return err_set(err, ERR_INVALID_ARGUMENT, "its name is %s",
-                       piece->name.size == 0 ? "empty" : "no text");
     TRY(take_type(io, saved, piece, err));
     return piece->refused != NULL ? OK : take_slices(io, message, piece, err);
 }
@@ -186,7 +179,8 @@ take_tensor(struct api_tf_v1_catalog *io, struct bytes message, uint32_t file, s
         return ERR_NO_MEMORY;
     io->pieces = pieces;
     pieces += io->piece_count;
-    *pieces = (struct api_tf_v1_piece){.file = file, .slice_first = io->slice_count};
+    *pieces = (struct api_tf_v1_piece){
+        .file = file, .slice_first = io->slice_count, .type.dtype = DTYPE_UNSET};
     TRY(read_saved(message, &saved, err));
     code = take_piece(io, &saved, message, pieces, err);
     if (code != OK) {

@@ -8,7 +8,7 @@
 #include "service/name.h"
 #include "store/base/scope.h"
 
-enum { SLICE_KEY_BYTES_MAX = 64 << 10, DTYPE_MAX = 100 /* above it are references */ };
+enum { SLICE_KEY_BYTES_MAX = 64 << 10 };
 
 struct finding {
     const struct api_wire_input *input;
@@ -199,33 +199,6 @@ add_whole(struct finding *finding, const struct api_tf_v2_entry *entry,
     return OK;
 }
 
-/* *why is set when it is right and cannot be kept. */
-static enum err_code
-judge(const struct api_tf_v2_record *record, const struct api_tf_v2_entry *entry, enum dtype *dtype,
-      struct err *why, struct err *err)
-{
-    const char *reason = NULL, *name = api_tf_dtype_name(entry->dtype);
-    enum err_code fit;
-
-    if (entry->dtype == 0 || entry->dtype > DTYPE_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "its dtype is number %" PRIu64 ", which is none that is stored",
-                       entry->dtype);
-    if (name == NULL)
-        fit = err_set(why, ERR_UNIMPLEMENTED, "dtype number %" PRIu64 " is of a newer TensorFlow",
-                      entry->dtype);
-    else if (!api_tf_dtype_of(entry->dtype, dtype))
-        fit = err_set(why, ERR_UNIMPLEMENTED, "dtype %s is not kept here", name);
-    else
-        fit = name_check_tensor(record->key, why);
-    if (fit != OK)
-        return OK;
-    TRY(api_tf_shape_check(&entry->shape, &reason, err));
-    if (reason != NULL)
-        (void)err_set(why, ERR_UNIMPLEMENTED, "%s", reason);
-    return OK;
-}
-
 static enum err_code
 add_tensor(struct finding *finding, const struct api_tf_v2_record *record, struct err *err)
 {
@@ -235,7 +208,7 @@ add_tensor(struct finding *finding, const struct api_tf_v2_record *record, struc
     enum dtype dtype = DTYPE_UNSET;
 
     TRY(api_tf_v2_entry_read(record->value, &entry, err));
-    TRY(judge(record, &entry, &dtype, &why, err));
+    TRY(api_tf_judge(record->key, entry.dtype, &entry.shape, &dtype, &why, err));
     if (why.code != OK)
         return refuse(finding, record->key, why.text, err);
     *tensor = (struct api_tf_v2_tensor){.listed = {

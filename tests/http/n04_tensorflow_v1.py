@@ -199,8 +199,9 @@ def table(metas, records=()):
 def test_lies_are_refused(s):
     floats = v1.field(5, bytes(16))
     for words, body in (
-            (("no text",), table([message(b"\xff", [], 1, [[]])])),
-            (("name", "empty"), table([message(b"", [], 1, [[]])])),
+            (("UTF-8",), table([message(b"\xff", [], 1, [[]])])),
+            (("480",), table([message(b"w" * 481, [], 1, [[]])])),
+            (("name", "1 to"), table([message(b"", [], 1, [[]])])),
             (("'w'", "99"), table([message(b"w", [], 99, [[]])])),
             (("'w'", "101"), table([message(b"w", [], 101, [[]])])),
             (("'w'", "DT_VARIANT", "on_unsupported"), table([message(b"w", [], 21, [[]])])),
@@ -234,8 +235,8 @@ def test_a_shape_that_is_all_there_is_takes_no_memory(s):
         refused(s, "import_max_bytes", declared(dtype, data), 413, "PAYLOAD_TOO_LARGE")
     refused(s, ("'w'", "1 values", "1099511627776"), declared(7, v1.field(8, b"x")))
     refused(s, ("'w'", "slices"), table([message(b"w", [1 << 20], 1, [[(at, 1)] for at in range(20000)])]))
-    # A name of 20 KB stands in the keys of all slices, where tables and we keep it once.
-    long, parts = b"w" * 20000, [[(at, 1)] for at in range(60)]
+    # A long name stands in the keys of all slices, where tables and we keep it once.
+    long, parts = b"w" * 480, [[(at, 1)] for at in range(60)]
     refused(s, "hole", table([message(long, [80], 6, parts)], [(long, part, v1.field(7, 1)) for part in parts]))
     strays = [(b"x", [(at, 1)], b"") for at in range(1001)]
     refused(s, "records", table([message(b"w", [1], 6, [[(0, -1)]])], [(b"w", [(0, -1)], v1.field(7, 1))] + strays))
