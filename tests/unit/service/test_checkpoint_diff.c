@@ -1,5 +1,9 @@
 /* Comparing checkpoints: whatever the number of threads, whatever goes on meanwhile, and whatever
  * fails. What the numbers must be is judged from outside (tests/http/h08). */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "service/checkpoint_diff.h"
 #include "tests/unit/service/service_fixture.h"
 
@@ -105,6 +109,78 @@ what_is_deleted_and_overwritten_meanwhile_is_still_compared(void **state)
             "'new'", &d->f->err);
 }
 
+/* --- beside writers --- */
+
+enum { STEPS = 30, MOVING = 200001 };
+
+struct writer {
+    struct domain *d;
+    _Atomic int done; /* steps */
+    enum err_code code;
+};
+
+/* All elements are the number of the step. */
+static enum err_code
+take_step(struct writer *w, int step, float *data)
+{
+    struct tensor_type type = type_of(DTYPE_FLOAT32, exprs_shape(1, MOVING));
+    struct memory_source from = memory_of(data, MOVING * sizeof *data);
+    struct tensor_source source = source_of(&from);
+    struct variable_assign_options how = {.slice = bytes_of(NULL, 0)};
+    struct variable_change change;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < MOVING; i++)
+        data[i] = (float)step;
+    return variable_assign(w->d->service, MODEL, "w", &type, MOVING * sizeof *data, &source, &how,
+                           NULL, &change, &err);
+}
+
+static void *
+keep_writing(void *context)
+{
+    struct writer *w = context;
+    float *data = malloc(MOVING * sizeof *data);
+
+    for (int step = 1; step <= STEPS && w->code == OK && data != NULL; step++) {
+        w->code = take_step(w, step, data);
+        atomic_store(&w->done, step);
+    }
+    free(data);
+    atomic_store(&w->done, STEPS);
+    return NULL;
+}
+
+static void
+a_comparison_beside_a_writer_is_of_one_moment(void **state)
+{
+    struct domain *d = *state;
+    struct writer w = {.d = d};
+    float *zeros = calloc(MOVING, sizeof *zeros);
+    pthread_t thread;
+
+    assert_non_null(zeros);
+    d->limits.compute_threads = 2;
+    domain_restart(d);
+    declare(d, "w", DTYPE_FLOAT32, exprs_shape(1, MOVING));
+    assign(d, "w", DTYPE_FLOAT32, exprs_shape(1, MOVING), zeros);
+    (void)save(d, "old");
+    assert_int_equal(pthread_create(&thread, NULL, keep_writing, &w), 0);
+    while (atomic_load(&w.done) < STEPS) {
+        struct checkpoint_diff diff = compare(d, spec_of("old", NULL));
+        const struct kernel_difference *sums = &tensor_of(&diff, "w")->sums;
+        double step = sums->max_abs;
+
+        assert_true(step == floor(step) && step <= STEPS);
+        assert_int_equal(sums->changed, step > 0 ? MOVING : 0);
+        assert_true(sums->squares == step * step * MOVING);
+        checkpoint_diff_drop(&diff);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(w.code, OK);
+    free(zeros);
+}
+
 static void
 nothing_is_held_when_it_is_over(void **state)
 {
@@ -207,6 +283,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         DOMAIN_TEST(the_same_bits_whatever_the_number_of_threads),
         DOMAIN_TEST(what_is_deleted_and_overwritten_meanwhile_is_still_compared),
+        DOMAIN_TEST(a_comparison_beside_a_writer_is_of_one_moment),
         DOMAIN_TEST(nothing_is_held_when_it_is_over),
         DOMAIN_TEST(measures_say_what_is_read),
         DOMAIN_TEST(an_interrupted_service_gives_up),
