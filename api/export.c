@@ -6,6 +6,7 @@
 #include "api/file/tar_write.h"
 #include "api/file/zip_write.h"
 #include "api/negotiate.h"
+#include "api/range.h"
 #include "api/text.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -174,6 +175,69 @@ order_of(const struct tensor_set *set, struct arena *arena, const size_t **out, 
     return OK;
 }
 
+/* --- outlines --- */
+
+bool
+api_export_wants_outline(const struct api_request *rq, const struct api_export_options *options)
+{
+    return options->format->lends && options->container == API_CONTAINER_UNSAID &&
+           (api_request_header(rq, "Range").data != NULL || api_request_is_head(rq));
+}
+
+static bool
+is_wanted(const struct api_ranges *ranges, uint64_t begin, uint64_t size)
+{
+    for (size_t i = 0; i < ranges->count; i++)
+        if (ranges->list[i].begin < begin + size && begin < ranges->list[i].end)
+            return true;
+    return false;
+}
+
+/* What of a file of this size the reply will hold, or read. */
+static void
+wanted_ranges(struct api_request *rq, uint64_t size, struct api_ranges *out)
+{
+    *out = (struct api_ranges){.count = 0};
+    if (!api_reply_needs_all(rq, size) &&
+        (api_reply_ranges(rq, size, out) != RANGE_WHOLE || api_request_is_head(rq)))
+        return;
+    out->list[0] = (struct api_range){0, size};
+    out->count = 1;
+}
+
+/* *filled: the layout is not that of the set any more. */
+static enum err_code
+fill_wanted(struct api_request *rq, struct api_export_made *made, bool *filled, struct err *err)
+{
+    struct tensor_set *set = &made->set;
+    size_t *entries, most = 0;
+    struct api_ranges ranges;
+    uint64_t begin = 0;
+
+    *filled = false;
+    for (size_t i = 0; i < set->entry_count; i++)
+        most = set->entries[i].delayed > most ? set->entries[i].delayed : most;
+    entries = arena_array(made->layout.arena, most + 1, sizeof *entries, err);
+    if (entries == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < set->entry_count; i++)
+        if (set->entries[i].delayed != 0)
+            entries[set->entries[i].delayed] = i;
+    wanted_ranges(rq, made->layout.files[0].size, &ranges);
+    for (size_t i = 0; i < made->layout.span_count; i++) {
+        const struct bytes *run = &made->layout.spans[i];
+        size_t delayed = tensor_set_delayed(set, run);
+
+        if (delayed != 0 && is_wanted(&ranges, begin, run->size)) {
+            TRY(tensor_set_fill(set, entries[delayed], err));
+            *filled = true;
+        }
+        begin += run->size;
+    }
+    tensor_set_settle(set);
+    return OK;
+}
+
 enum err_code
 api_export_make(struct api_request *rq, const struct api_export *what, struct tensor_set *set,
                 struct api_export_made *out, struct err *err)
@@ -190,12 +254,21 @@ api_export_make(struct api_request *rq, const struct api_export *what, struct te
         .modified_ms = what->modified_ms,
     };
 
+    bool filled = false;
+
     api_layout_init(&made.layout, api_request_arena(rq));
     TRY(sort_out(&what->options, &made, err));
     TRY(order_of(&made.set, api_request_arena(rq), &export.order, err));
     TRY(scratch_open(api_request_service(rq), &made.scratch, err));
     export.scratch = made.scratch;
     TRY(what->options.format->write(&export, &made.layout, err));
+    if (tensor_set_is_outline(&made.set)) {
+        TRY(fill_wanted(rq, &made, &filled, err));
+        if (filled) {
+            api_layout_init(&made.layout, api_request_arena(rq));
+            TRY(what->options.format->write(&export, &made.layout, err));
+        }
+    }
     if (scratch_size(made.scratch) == 0) {
         scratch_drop(made.scratch);
         made.scratch = NULL;

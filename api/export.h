@@ -45,6 +45,10 @@ struct api_export {
     uint64_t modified_ms;
 };
 
+/* Whether the request wants little of the bytes: the set may be an outline then. */
+bool api_export_wants_outline(const struct api_request *rq,
+                              const struct api_export_options *options);
+
 /* Owned: api_export_made_drop. The layout's bytes lie in the set, the scratch and the arena. */
 struct api_export_made {
     struct tensor_set set;

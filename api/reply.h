@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "api/digest.h"
+#include "api/range.h"
 #include "api/request.h"
 #include "store/base/buf.h"
 
@@ -62,6 +63,11 @@ ERR_MUST_CHECK enum err_code api_reply_static(struct api_reply *rp, int status,
 ERR_MUST_CHECK enum err_code api_reply_sums(struct api_request *rq, struct api_reply *rp,
                                             const struct api_sum *sums, size_t count, bool is_file,
                                             struct err *err);
+/* What a reply of so many lent bytes will hold of them, once its entity tag is known. RANGE_WHOLE
+ * also for HEAD. */
+enum api_range_kind api_reply_ranges(struct api_request *rq, uint64_t size, struct api_ranges *out);
+/* Whether more of them is read than what the reply holds, for a digest of all. */
+bool api_reply_needs_all(const struct api_request *rq, uint64_t size);
 /* Status 200 with bytes lent by `owner`: handed to the socket without copying; release(owner) runs
  * once when the reply is over, on any thread, also when this call fails. `spans` is copied. Range
  * requests (If-Range too) are answered from it: 206, 416. So is Want-Repr-Digest: ERR_DEFER where

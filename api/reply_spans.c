@@ -71,11 +71,12 @@ add_repr_digest(struct api_request *rq, struct api_reply *rp, struct err *err)
 
 /* --- ranges -------------------------------------------------------------------------------- */
 
-/* The ranges to serve, if If-Range (a tag of ours, compared strongly) does not forbid it. There are
- * no dates to compare: a date forbids it, too. */
-static enum api_range_kind
-wanted_ranges(struct api_request *rq, const struct api_reply *rp, struct api_ranges *out)
+/* If-Range is a tag of ours, compared strongly. There are no dates to compare: a date forbids
+ * ranges, too. */
+enum api_range_kind
+api_reply_ranges(struct api_request *rq, uint64_t size, struct api_ranges *out)
 {
+    const struct api_reply *rp = &rq->reply;
     struct bytes condition = api_request_header(rq, "If-Range");
 
     if (rq->method != METHOD_GET || api_head_count(&rq->head, "Range") != 1)
@@ -83,7 +84,7 @@ wanted_ranges(struct api_request *rq, const struct api_reply *rp, struct api_ran
     if (condition.data != NULL &&
         (!rp->has_etag || !bytes_equal(condition, bytes_of_text(rp->etag))))
         return RANGE_WHOLE;
-    return api_range_parse(api_request_header(rq, "Range"), rp->size, out);
+    return api_range_parse(api_request_header(rq, "Range"), size, out);
 }
 
 /* Nothing that was stored can hold it by accident. */
@@ -163,7 +164,7 @@ cut_to_ranges(struct api_request *rq, struct api_reply *rp, struct api_digest *d
 {
     struct api_ranges ranges;
 
-    switch (wanted_ranges(rq, rp, &ranges)) {
+    switch (api_reply_ranges(rq, rp->size, &ranges)) {
     case RANGE_WHOLE:
         return OK;
     case RANGE_UNSATISFIABLE:
@@ -197,6 +198,13 @@ add_content_digest(struct api_request *rq, struct api_reply *rp, struct api_dige
     if (!digest->has_crc32c || api_digest_wants_of(header).crc32c == 0)
         return OK;
     return api_reply_header(rp, "Content-Digest", err, "%s", api_digest_text(digest, text));
+}
+
+bool
+api_reply_needs_all(const struct api_request *rq, uint64_t size)
+{
+    return size <= DIGEST_UNASKED_BYTES_MAX ||
+           api_request_header(rq, "Want-Repr-Digest").data != NULL;
 }
 
 /* --- the reply ----------------------------------------------------------------------------- */

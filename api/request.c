@@ -164,6 +164,12 @@ api_request_on_worker(const struct api_request *rq)
     return rq->on_worker;
 }
 
+bool
+api_request_is_head(const struct api_request *rq)
+{
+    return rq->method == METHOD_HEAD;
+}
+
 struct bytes
 api_request_header(const struct api_request *rq, const char *name)
 {

@@ -33,6 +33,7 @@ const char *api_request_key(const struct api_request *rq);
 /* What stands after the last colon of the route: "assign"; "" when there is none. Static. */
 const char *api_request_verb(const struct api_request *rq);
 bool api_request_on_worker(const struct api_request *rq);
+bool api_request_is_head(const struct api_request *rq);
 
 /* Decoded query argument; data NULL when absent. Only names listed in the route's row get this far,
  * each at most once. Borrows from rq. */

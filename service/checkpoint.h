@@ -86,6 +86,12 @@ ERR_MUST_CHECK enum err_code checkpoint_read(struct service *service, const char
                                              struct bytes slice, enum dtype cast_to, bool brief,
                                              struct tensor_set *out, struct err *err);
 /* All of them. */
+/* `outline`: as one (tensor_set.h), for whoever will want little of it. */
+ERR_MUST_CHECK enum err_code checkpoint_read_some(struct service *service, const char *model,
+                                                  const char *name, bool outline,
+                                                  struct checkpoint_info *info,
+                                                  struct buf *metadata, struct tensor_set *out,
+                                                  struct err *err);
 ERR_MUST_CHECK enum err_code checkpoint_read_all(struct service *service, const char *model,
                                                  const char *name, struct checkpoint_info *info,
                                                  struct buf *metadata, struct tensor_set *out,

@@ -300,6 +300,14 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
                     struct checkpoint_info *info, struct buf *metadata, struct tensor_set *out,
                     struct err *err)
 {
+    return checkpoint_read_some(service, model, name, false, info, metadata, out, err);
+}
+
+enum err_code
+checkpoint_read_some(struct service *service, const char *model, const char *name, bool outline,
+                     struct checkpoint_info *info, struct buf *metadata, struct tensor_set *out,
+                     struct err *err)
+{
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
     AUTO(tensor_set) set = {0};
@@ -316,6 +324,8 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
     TRY(info_of(view, model_record.id, name, info, err));
     TRY(read_metadata(view, &info->record, metadata, err));
     TRY(tensor_set_open(service, snapshot, false, &set, err));
+    if (outline)
+        tensor_set_outline(&set);
     prefix = record_key_tensor(info->record.id, bytes_of("", 0));
     TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
     for (;;) {
@@ -334,6 +344,8 @@ checkpoint_read_all(struct service *service, const char *model, const char *name
         entry->position = record.position;
         entry->shard = record.shard;
     }
+    if (outline)
+        tensor_set_keep_snapshot(&set, TAKE(snapshot));
     *out = TAKE(set);
     return OK;
 }

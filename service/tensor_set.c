@@ -6,10 +6,19 @@
 #include "service/state.h"
 #include "service/tensor/convert.h"
 #include "store/base/alloc.h"
+#include "store/base/check.h"
 #include "store/base/scope.h"
 
 /* A slice whose runs are shorter than this on average is gathered into memory. */
 enum { TENSOR_SET_RUN_BYTES_MIN = 4096 };
+
+/* Runs that lie nowhere begin here, a byte apart: below everything that is ever mapped. */
+enum { NOWHERE = 4096 };
+
+/* A list of chunks that was not looked at. */
+struct delayed {
+    uint64_t id, size;
+};
 
 /* Memory blocks owned by the set: copies and pattern buffers, chained. */
 struct keep_block {
@@ -24,6 +33,10 @@ struct tensor_set_keep {
     bool brief;
     uint64_t copied_bytes; /* in blocks */
     struct arena arena;    /* names */
+    bool is_outline;
+    struct store_snapshot *snapshot; /* of an outline that is not settled */
+    struct delayed *delayed;         /* by number, from 1 */
+    size_t delayed_count, delayed_capacity;
 };
 
 enum err_code
@@ -54,6 +67,8 @@ tensor_set_drop(struct tensor_set *set)
             mem_free(block);
         }
         store_lease_drop(keep->lease);
+        store_snapshot_drop(keep->snapshot);
+        mem_free(keep->delayed);
         arena_drop(&keep->arena);
         mem_free(keep);
     }
@@ -67,6 +82,8 @@ tensor_set_copy(const struct tensor_set *set, size_t i, void *out)
 {
     const struct tensor_set_entry *entry = &set->entries[i];
     uint8_t *to = out;
+
+    CHECK(entry->delayed == 0);
 
     for (size_t s = 0; s < entry->span_count; s++) {
         struct bytes span = set->spans[entry->span_first + s];
@@ -250,6 +267,42 @@ cast_gathered(struct source *s, struct tensor_set_entry *entry, enum dtype to, s
 }
 
 static enum err_code
+lease(struct tensor_set *set, const struct store_snapshot *snapshot, const struct source *s,
+      struct err *err)
+{
+    if (set->keep->lease == NULL)
+        TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));
+    return store_lease_add(set->keep->lease, snapshot, s->reader.family, err);
+}
+
+/* The list is read for the checksum, of which every digest of the whole is made; the chunks are
+ * not looked up. */
+static enum err_code
+delay(struct source *s, struct tensor_set_entry *entry, struct err *err)
+{
+    struct tensor_set_keep *keep = s->set->keep;
+    const struct value_ref *value = &s->reader.ref;
+
+    if (keep->delayed_count == keep->delayed_capacity) {
+        size_t capacity = keep->delayed_capacity ? keep->delayed_capacity * 2 : 16;
+        struct delayed *grown = mem_resize(keep->delayed, capacity * sizeof *grown, err);
+
+        if (grown == NULL)
+            return ERR_NO_MEMORY;
+        keep->delayed = grown;
+        keep->delayed_capacity = capacity;
+    }
+    TRY(value_crc32c(&s->reader, &entry->crc32c, err));
+    entry->has_crc32c = true;
+    keep->delayed[keep->delayed_count++] = (struct delayed){value->id, value->size};
+    entry->delayed = keep->delayed_count;
+    entry->span_count = 1;
+    return add_span(
+        s->set,
+        bytes_of((const uint8_t *)(uintptr_t)(NOWHERE + entry->delayed), (size_t)value->size), err);
+}
+
+static enum err_code
 add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct source *s,
           struct tensor_set_entry *entry, struct bytes slice_text, enum dtype cast_to,
           struct err *err)
@@ -274,17 +327,26 @@ add_bytes(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
      * read lies nowhere. */
     copy = entry->size <= set->keep->service->limits.inline_reply_bytes_max ||
            cast_to != DTYPE_UNSET || s->reader.ref.kind != VALUE_CHUNKS || s->reader.has_recipe;
-    if (!copy) {
-        if (set->keep->lease == NULL)
-            TRY(store_lease_open(set->keep->service->store, &set->keep->lease, err));
-        TRY(store_lease_add(set->keep->lease, snapshot, s->reader.family, err));
-    }
+    if (!copy && set->keep->is_outline && !is_part(s))
+        return delay(s, entry, err);
+    if (!copy)
+        TRY(lease(set, snapshot, s, err));
     TRY(take_bytes(s, entry->size, copy, err));
     if (cast_to != DTYPE_UNSET)
         TRY(cast_gathered(s, entry, cast_to, err));
     entry->span_count = set->span_count - entry->span_first;
     entry->has_crc32c = !is_part(s) && cast_to == DTYPE_UNSET && !s->reader.has_recipe;
     return entry->has_crc32c ? value_crc32c(&s->reader, &entry->crc32c, err) : OK;
+}
+
+/* Spans may point into the reader's pattern: the set keeps it. */
+static enum err_code
+keep_pattern(struct source *s, struct err *err)
+{
+    uint8_t *pattern = s->reader.pattern_chunk;
+
+    s->reader.pattern_chunk = NULL;
+    return pattern == NULL ? OK : keep_bytes(s->set, pattern, err);
 }
 
 /* What `s` says of the value becomes the next entry. */
@@ -295,7 +357,6 @@ add_entry(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
 {
     struct tensor_set_entry *entry;
     enum err_code code;
-    uint8_t *pattern;
 
     if (set->entry_count == set->entry_capacity) {
         size_t capacity = set->entry_capacity ? set->entry_capacity * 2 : 4;
@@ -318,11 +379,9 @@ add_entry(struct tensor_set *set, const struct store_snapshot *snapshot, struct 
     s->element_size = dtype_size(type->dtype);
     TRY(value_open(store_snapshot_view(snapshot), value, &s->reader, err));
     code = add_bytes(set, snapshot, s, entry, slice, cast_to, err);
-    pattern = s->reader.pattern_chunk; /* spans may point into it: the set keeps it */
-    s->reader.pattern_chunk = NULL;
+    if (code == OK)
+        code = keep_pattern(s, err);
     value_reader_drop(&s->reader);
-    if (pattern != NULL && keep_bytes(set, pattern, err) != OK)
-        return ERR_NO_MEMORY;
     TRY(code);
     set->entry_count++;
     return OK;
@@ -349,4 +408,66 @@ tensor_set_add_rows(struct tensor_set *set, const struct store_snapshot *snapsho
 
     return add_entry(set, snapshot, bytes_of_text(name), type, value, &s, bytes_of(NULL, 0),
                      cast_to, err);
+}
+
+/* --- outlines ------------------------------------------------------------------------------ */
+
+void
+tensor_set_outline(struct tensor_set *set)
+{
+    set->keep->is_outline = true;
+}
+
+void
+tensor_set_keep_snapshot(struct tensor_set *set, struct store_snapshot *snapshot)
+{
+    CHECK(set->keep->is_outline && set->keep->snapshot == NULL);
+    set->keep->snapshot = snapshot;
+}
+
+bool
+tensor_set_is_outline(const struct tensor_set *set)
+{
+    return set->keep->snapshot != NULL;
+}
+
+size_t
+tensor_set_delayed(const struct tensor_set *set, const struct bytes *run)
+{
+    uintptr_t at = (uintptr_t)run->data;
+
+    return at > NOWHERE && at - NOWHERE <= set->keep->delayed_count ? at - NOWHERE : 0;
+}
+
+enum err_code
+tensor_set_fill(struct tensor_set *set, size_t i, struct err *err)
+{
+    struct tensor_set_entry *entry = &set->entries[i];
+    struct source s = {.set = set};
+    struct value_ref value = {.kind = VALUE_CHUNKS};
+    enum err_code code;
+
+    if (entry->delayed == 0)
+        return OK;
+    value.id = set->keep->delayed[entry->delayed - 1].id;
+    value.size = set->keep->delayed[entry->delayed - 1].size;
+    TRY(value_open(store_snapshot_view(set->keep->snapshot), &value, &s.reader, err));
+    entry->span_first = set->span_count;
+    code = lease(set, set->keep->snapshot, &s, err);
+    if (code == OK)
+        code = lend_range(&s, 0, entry->size, err);
+    if (code == OK)
+        code = keep_pattern(&s, err);
+    value_reader_drop(&s.reader);
+    TRY(code);
+    entry->span_count = set->span_count - entry->span_first;
+    entry->delayed = 0;
+    return OK;
+}
+
+void
+tensor_set_settle(struct tensor_set *set)
+{
+    store_snapshot_drop(set->keep->snapshot);
+    set->keep->snapshot = NULL;
 }

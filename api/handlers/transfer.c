@@ -61,8 +61,9 @@ api_checkpoint_export(struct api_request *rq, struct api_reply *rp, struct err *
 
     buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
     TRY(api_export_options_of_query(rq, rp, &what.options, err));
-    TRY(checkpoint_read_all(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                            &info, &pairs, &set, err));
+    TRY(checkpoint_read_some(api_request_service(rq), api_request_model(rq), api_request_name(rq),
+                             api_export_wants_outline(rq, &what.options), &info, &pairs, &set,
+                             err));
     TRY(api_reply_etag(rq, rp, info.record.revision,
                        api_representation(rq, what.options.format->name, representation), &done,
                        err));

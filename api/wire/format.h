@@ -115,6 +115,7 @@ struct api_wire_format {
     /* NULL when the format can hold such a tensor, else why not. NULL: as write says. */
     const char *(*unfit)(struct bytes name, const struct tensor_type *type);
     bool in_state; /* TensorFlow's file "checkpoint" tells of such, beside them */
+    bool lends;    /* write reads no bytes of the set, and lends each run of it once */
     bool deflates; /* minds `compression` */
     bool holds_v2; /* can hold bfloat16 as API_NPY_V2_BFLOAT16 says, whatever unfit says */
 };

@@ -152,4 +152,5 @@ const struct api_wire_format api_wire_safetensors = {
     .open = open_reader,
     .write = write_layout,
     .unfit = unfit,
+    .lends = true,
 };
