@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/file/zip.h"
+#include "api/file/zip_crc.h"
 #include "api/file/zip_directory.h"
 #include "api/file/zip_memory.h"
 #include "api/text.h"
@@ -59,7 +60,7 @@ check_stored(const struct unpacking *unpacking, const struct api_zip_member *mem
         size_t size = member->bytes - at < PIECE_BYTES ? (size_t)(member->bytes - at) : PIECE_BYTES;
 
         TRY(api_file_read(unpacking->zip, member->data + at, unpacking->plain, size, err));
-        crc = (uint32_t)crc32_z(crc, unpacking->plain, size);
+        crc = api_zip_crc32(crc, unpacking->plain, size);
         at += size;
     }
     return check_crc(member, crc, err);
@@ -101,7 +102,7 @@ inflate_all(const struct unpacking *unpacking, z_stream *stream,
         made += size;
         if (made > member->bytes)
             return refuse(member, "it unpacks to more bytes than the directory says", err);
-        crc = (uint32_t)crc32_z(crc, unpacking->plain, size);
+        crc = api_zip_crc32(crc, unpacking->plain, size);
         TRY(scratch_append(unpacking->scratch, unpacking->plain, size, err));
     }
     if (made != member->bytes)

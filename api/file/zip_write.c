@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "api/file/zip.h"
+#include "api/file/zip_crc.h"
 #include "api/file/zip_memory.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -50,14 +51,14 @@ struct writing {
 static uint32_t
 crc_of(const struct api_layout *files, const struct api_layout_file *file)
 {
-    uLong crc = 0;
+    uint32_t crc = 0;
 
     for (size_t i = 0; i < file->span_count; i++) {
         struct bytes span = files->spans[file->span_first + i];
 
-        crc = crc32_z(crc, span.data, span.size);
+        crc = api_zip_crc32(crc, span.data, span.size);
     }
-    return (uint32_t)crc;
+    return crc;
 }
 
 /* What the stream has taken in so far, out to the scratch; all of it at the end. */
