@@ -111,5 +111,10 @@ ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const c
                                                 const char *const *names, size_t name_count,
                                                 const char *prefix, struct tensor_set *out,
                                                 struct err *err);
+/* `outline`: as one (tensor_set.h), for whoever will want little of it. */
+ERR_MUST_CHECK enum err_code variable_read_some(struct service *service, const char *model,
+                                                const char *const *names, size_t name_count,
+                                                const char *prefix, bool outline,
+                                                struct tensor_set *out, struct err *err);
 
 #endif

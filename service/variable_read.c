@@ -419,6 +419,14 @@ enum err_code
 variable_read_many(struct service *service, const char *model, const char *const *names,
                    size_t name_count, const char *prefix, struct tensor_set *out, struct err *err)
 {
+    return variable_read_some(service, model, names, name_count, prefix, false, out, err);
+}
+
+enum err_code
+variable_read_some(struct service *service, const char *model, const char *const *names,
+                   size_t name_count, const char *prefix, bool outline, struct tensor_set *out,
+                   struct err *err)
+{
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO(tensor_set) set = {0};
     struct model_record record;
@@ -428,6 +436,8 @@ variable_read_many(struct service *service, const char *model, const char *const
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
     TRY(tensor_set_open(service, snapshot, false, &set, err));
+    if (outline)
+        tensor_set_outline(&set);
     if (names != NULL)
         TRY(read_named(service, &set, snapshot, record.id, names, name_count, err));
     else
@@ -436,6 +446,8 @@ variable_read_many(struct service *service, const char *model, const char *const
     TRY(record_get_usage(store_snapshot_view(snapshot), record.id, &usage, err));
     set.revision = usage.revision;
     TRY(read_step(store_snapshot_view(snapshot), record.id, &set, err));
+    if (outline)
+        tensor_set_keep_snapshot(&set, TAKE(snapshot));
     *out = TAKE(set);
     return OK;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "api/export.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/import.h"
@@ -102,6 +103,7 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct bytes names_text = api_request_query(rq, "names");
     struct bytes prefix_text = api_request_query(rq, "prefix");
     char representation[API_REPRESENTATION_BYTES_MAX];
+    struct api_export_options how = {.format = &api_wire_safetensors};
     const struct bytes *metadata = NULL;
     struct api_origin origin;
     enum api_format format = API_FORMAT_JSON;
@@ -127,8 +129,11 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         if (done)
             return OK;
     }
-    TRY(variable_read_many(api_request_service(rq), api_request_model(rq), names, name_count,
-                           prefix, &set, err));
+    if (format == API_FORMAT_SAFETENSORS)
+        TRY(api_export_options_take(rq, NULL, &how, err));
+    TRY(variable_read_some(
+        api_request_service(rq), api_request_model(rq), names, name_count, prefix,
+        format == API_FORMAT_SAFETENSORS && api_export_wants_outline(rq, &how), &set, err));
     TRY(api_reply_etag(rq, rp, set.revision, representation, &done, err));
     if (done)
         return OK;
