@@ -102,14 +102,17 @@ make_tensor(const struct api_tf_v1_catalog *found, const struct place *places, s
 
     *tensor = (struct api_tf_v1_tensor){
         .name = first->name, .type = first->type, .refused = first->refused, .file = first->file};
+    /* A type that is not kept has no name to be told beside another. */
+    for (size_t i = 0; i < count && tensor->refused == NULL; i++)
+        tensor->refused = places[i].piece->refused;
+    if (tensor->refused != NULL)
+        return OK;
     for (size_t i = 1; i < count; i++)
         if (!tensor_type_equal(&places[i].piece->type, &first->type))
             return err_set(err, ERR_INVALID_ARGUMENT,
                            "it is %s in one place of the metadata and %s in another",
                            tensor_type_text(&first->type, a),
                            tensor_type_text(&places[i].piece->type, b));
-    if (tensor->refused != NULL)
-        return OK;
     TRY(add_slices(found, places, count, tensor, err));
     for (size_t i = 0; i < tensor->slice_count; i++)
         covered += tensor->slices[i]->count;

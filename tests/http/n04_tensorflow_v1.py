@@ -205,6 +205,8 @@ def test_lies_are_refused(s):
             (("'w'", "99"), table([message(b"w", [], 99, [[]])])),
             (("'w'", "101"), table([message(b"w", [], 101, [[]])])),
             (("'w'", "DT_VARIANT", "on_unsupported"), table([message(b"w", [], 21, [[]])])),
+            (("'w'", "DT_VARIANT"), table([message(b"w", [1], 1, [[(0, 1)]]), message(b"w", [1], 21, [])],
+                                          [(b"w", [(0, 1)], v1.field(5, bytes(4)))])),
             (("'w'", "DT_BFLOAT16"), table([message(b"w", [], 14, [[]])])),
             (("'w'", "hole"), table([message(b"w", [4], 1, [])])),
             (("'w'", "hole"), table([message(b"w", [4], 1, [[(0, 3)]])], [(b"w", [(0, 3)], v1.field(5, bytes(12)))])),
