@@ -57,11 +57,7 @@ api_varint_put(uint64_t value, uint8_t out[static API_VARINT_BYTES_MAX])
 size_t
 api_varint_size(uint64_t value)
 {
-    size_t size = 1;
-
-    for (; value >= MORE; value >>= GROUP_BITS)
-        size++;
-    return size;
+    return (size_t)(63 - __builtin_clzll(value | 1)) / GROUP_BITS + 1;
 }
 
 enum err_code

@@ -97,7 +97,20 @@ number_at(const struct api_tf_v1_form *form, const uint8_t *data)
     uint64_t value = 0;
     unsigned unused = 64 - 8 * form->size;
 
-    memcpy(&value, data, form->size);
+    switch (form->size) { /* each a load, where a size that is not known would be a call */
+    case 8:
+        memcpy(&value, data, 8);
+        break;
+    case 4:
+        memcpy(&value, data, 4);
+        break;
+    case 2:
+        memcpy(&value, data, 2);
+        break;
+    default:
+        value = data[0];
+        break;
+    }
     if (form->sign_extended)
         value = (uint64_t)((int64_t)(value << unused) >> unused);
     return value;
