@@ -93,8 +93,10 @@ confirm(const struct create_unit *u, const struct accumulator_record *record, st
                    spec->sparse ? "sparse" : "dense", dtype_name(spec->dtype), our_shape);
 }
 
-static const struct model_kind kind = {
-    .plural = "accumulators", .count_max = ACCUMULATORS_MAX, .key = record_key_accumulator};
+static const struct model_kind kind = {.noun = "accumulator",
+                                       .plural = "accumulators",
+                                       .count_max = ACCUMULATORS_MAX,
+                                       .key = record_key_accumulator};
 
 static enum err_code
 create_unit(struct store_txn *txn, void *context, struct err *err)
@@ -153,37 +155,22 @@ accumulator_create(struct service *service, const char *model, const char *name,
 
 /* --- deleting ------------------------------------------------------------------------------ */
 
-struct delete_unit {
-    const char *model, *name;
-    const struct write_options *options;
-};
-
 static enum err_code
-delete_unit(struct store_txn *txn, void *context, struct err *err)
+remove_accumulator(struct store_txn *txn, uint64_t model_id, const char *name,
+                   const struct write_options *options, struct err *err)
 {
-    const struct delete_unit *u = context;
-    const struct store_view *view = store_txn_view(txn);
     struct accumulator_record record;
-    struct model_record model;
-    struct record_key key;
 
-    TRY(service_find_model(view, u->model, &model, err));
-    TRY(find(view, model.id, u->name, &record, err));
-    TRY(service_check_conditions(u->options, "accumulator", u->name, true, record.revision, err));
-    TRY(accumulator_release(txn, &record, err));
-    key = record_key_accumulator(model.id, u->name);
-    TRY(store_delete(txn, record_key_bytes(&key), err));
-    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+    TRY(find(store_txn_view(txn), model_id, name, &record, err));
+    TRY(service_check_conditions(options, "accumulator", name, true, record.revision, err));
+    return accumulator_release(txn, &record, err);
 }
 
 enum err_code
 accumulator_delete(struct service *service, const char *model, const char *name,
                    const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    struct delete_unit u = {.model = model, .name = name, .options = options};
-
-    TRY(name_check("accumulator", name, err));
-    TRY(service_commit(service, delete_unit, &u, options, NULL, revision, err));
+    TRY(model_kind_delete(service, model, &kind, name, remove_accumulator, options, revision, err));
     service_wake_up(service, accumulator_topic(model, name));
     return OK;
 }

@@ -64,8 +64,10 @@ name_of_key(struct bytes key, char out[static NAME_BYTES_MAX + 1])
 
 /* --- lists --------------------------------------------------------------------------------- */
 
-const struct model_kind average_kind = {
-    .plural = "moving averages", .count_max = AVERAGES_MAX, .key = record_key_average};
+const struct model_kind average_kind = {.noun = "moving average",
+                                        .plural = "moving averages",
+                                        .count_max = AVERAGES_MAX,
+                                        .key = record_key_average};
 
 struct listing {
     average_visit *visit;

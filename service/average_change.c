@@ -161,36 +161,21 @@ average_release(struct store_txn *txn, uint64_t average_id, struct err *err)
     return key_walk_delete(txn, &prefix, NULL, err);
 }
 
-struct delete_unit {
-    const char *model, *name;
-    const struct write_options *options;
-};
-
 static enum err_code
-delete_unit(struct store_txn *txn, void *context, struct err *err)
+remove_average(struct store_txn *txn, uint64_t model_id, const char *name,
+               const struct write_options *options, struct err *err)
 {
-    const struct delete_unit *u = context;
-    const struct store_view *view = store_txn_view(txn);
     AUTO(average_config) config = {0};
-    struct model_record model;
-    struct record_key key;
 
-    TRY(service_find_model(view, u->model, &model, err));
-    TRY(average_config_load(view, model.id, u->name, &config, err));
-    TRY(service_check_conditions(u->options, "moving_averages", u->name, true, config.revision,
-                                 err));
-    TRY(average_release(txn, config.id, err));
-    key = record_key_average(model.id, u->name);
-    TRY(store_delete(txn, record_key_bytes(&key), err));
-    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+    TRY(average_config_load(store_txn_view(txn), model_id, name, &config, err));
+    TRY(service_check_conditions(options, "moving_averages", name, true, config.revision, err));
+    return average_release(txn, config.id, err);
 }
 
 enum err_code
 average_delete(struct service *service, const char *model, const char *name,
                const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    struct delete_unit u = {.model = model, .name = name, .options = options};
-
-    TRY(name_check("moving average", name, err));
-    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
+    return model_kind_delete(service, model, &average_kind, name, remove_average, options, revision,
+                             err);
 }

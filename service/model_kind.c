@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "service/commit.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 
@@ -84,4 +85,39 @@ model_kind_check_count(const struct store_view *view, uint64_t model_id,
         return OK;
     return err_set(err, ERR_FAILED_PRECONDITION, "the model has %" PRIu32 " %s, more are not kept",
                    kind->count_max, kind->plural);
+}
+
+/* --- deleting ------------------------------------------------------------------------------ */
+
+struct delete_unit {
+    const char *model, *name;
+    const struct model_kind *kind;
+    model_kind_remove *remove;
+    const struct write_options *options;
+};
+
+static enum err_code
+delete_unit(struct store_txn *txn, void *context, struct err *err)
+{
+    const struct delete_unit *u = context;
+    struct model_record model;
+    struct record_key key;
+
+    TRY(service_find_model(store_txn_view(txn), u->model, &model, err));
+    TRY(u->remove(txn, model.id, u->name, u->options, err));
+    key = u->kind->key(model.id, u->name);
+    TRY(store_delete(txn, record_key_bytes(&key), err));
+    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+}
+
+enum err_code
+model_kind_delete(struct service *service, const char *model, const struct model_kind *kind,
+                  const char *name, model_kind_remove *remove, const struct write_options *options,
+                  uint64_t *revision, struct err *err)
+{
+    struct delete_unit u = {
+        .model = model, .name = name, .kind = kind, .remove = remove, .options = options};
+
+    TRY(name_check(kind->noun, name, err));
+    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
 }

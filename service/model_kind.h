@@ -7,6 +7,7 @@
 #include "service/service.h"
 
 struct model_kind {
+    const char *noun;   /* "optimizer" */
     const char *plural; /* for messages: "optimizers" */
     uint32_t count_max; /* of one model */
     struct record_key (*key)(uint64_t model_id, const char *name);
@@ -35,5 +36,16 @@ ERR_MUST_CHECK enum err_code model_kind_check_after(const char *after, struct er
 ERR_MUST_CHECK enum err_code model_kind_check_count(const struct store_view *view,
                                                     uint64_t model_id,
                                                     const struct model_kind *kind, struct err *err);
+
+/* Inside a unit: ERR_NOT_FOUND, ERR_PRECONDITION_FAILED, or all that goes with the thing is gone
+ * but its own record. */
+typedef enum err_code model_kind_remove(struct store_txn *txn, uint64_t model_id, const char *name,
+                                        const struct write_options *options, struct err *err);
+/* Deletes one, in a commit. */
+ERR_MUST_CHECK enum err_code model_kind_delete(struct service *service, const char *model,
+                                               const struct model_kind *kind, const char *name,
+                                               model_kind_remove *remove,
+                                               const struct write_options *options,
+                                               uint64_t *revision, struct err *err);
 
 #endif

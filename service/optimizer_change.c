@@ -402,39 +402,25 @@ optimizer_patch(struct service *service, const char *model, const char *name,
 
 /* --- deleting ------------------------------------------------------------------------------ */
 
-struct delete_unit {
-    const char *model, *name;
-    const struct write_options *options;
-};
-
 static enum err_code
-delete_unit(struct store_txn *txn, void *context, struct err *err)
+remove_optimizer(struct store_txn *txn, uint64_t model_id, const char *name,
+                 const struct write_options *options, struct err *err)
 {
-    const struct delete_unit *u = context;
-    const struct store_view *view = store_txn_view(txn);
     AUTO(optimizer_config) config = {0};
-    struct model_record model;
-    struct record_key key, applies;
+    struct record_key applies = record_key_applies(model_id, name);
 
-    TRY(service_find_model(view, u->model, &model, err));
-    TRY(optimizer_config_load(view, model.id, u->name, &config, err));
-    TRY(service_check_conditions(u->options, "optimizer", u->name, true, config.revision, err));
-    key = record_key_optimizer(model.id, u->name);
-    applies = record_key_applies(model.id, u->name);
+    TRY(optimizer_config_load(store_txn_view(txn), model_id, name, &config, err));
+    TRY(service_check_conditions(options, "optimizer", name, true, config.revision, err));
     TRY(store_delete(txn, record_key_bytes(&applies), err));
-    TRY(accumulation_remove_all(txn, model.id, u->name, err));
-    TRY(store_delete(txn, record_key_bytes(&key), err));
-    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+    return accumulation_remove_all(txn, model_id, name, err);
 }
 
 enum err_code
 optimizer_delete(struct service *service, const char *model, const char *name,
                  const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    struct delete_unit u = {.model = model, .name = name, .options = options};
-
-    TRY(name_check("optimizer", name, err));
-    TRY(service_commit(service, delete_unit, &u, options, NULL, revision, err));
+    TRY(model_kind_delete(service, model, &optimizer_config_kind, name, remove_optimizer, options,
+                          revision, err));
     service_wake_up(service, SERVICE_TOPIC_ALL); /* who waits for its steps waits in vain */
     return OK;
 }

@@ -111,8 +111,10 @@ optimizer_get(struct service *service, const char *model, const char *name,
     return optimizer_config_load(view, record.id, name, out, err);
 }
 
-const struct model_kind optimizer_config_kind = {
-    .plural = "optimizers", .count_max = OPTIMIZER_CONFIGS_MAX, .key = record_key_optimizer};
+const struct model_kind optimizer_config_kind = {.noun = "optimizer",
+                                                 .plural = "optimizers",
+                                                 .count_max = OPTIMIZER_CONFIGS_MAX,
+                                                 .key = record_key_optimizer};
 
 struct listing {
     optimizer_visit *visit;

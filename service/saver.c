@@ -71,7 +71,7 @@ saver_release(struct store_txn *txn, uint64_t saver_id, struct err *err)
 }
 
 static const struct model_kind kind = {
-    .plural = "savers", .count_max = SAVERS_MAX, .key = record_key_saver};
+    .noun = "saver", .plural = "savers", .count_max = SAVERS_MAX, .key = record_key_saver};
 
 /* --- what is told -------------------------------------------------------------------------- */
 
@@ -305,37 +305,22 @@ saver_build(struct service *service, const char *model, const char *name,
 
 /* --- deleting ------------------------------------------------------------------------------ */
 
-struct delete_unit {
-    const char *model, *name;
-    const struct write_options *options;
-};
-
 static enum err_code
-delete_unit(struct store_txn *txn, void *context, struct err *err)
+remove_saver(struct store_txn *txn, uint64_t model_id, const char *name,
+             const struct write_options *options, struct err *err)
 {
-    const struct delete_unit *u = context;
-    const struct store_view *view = store_txn_view(txn);
     struct saver_record record;
-    struct model_record model;
-    struct record_key key;
 
-    TRY(service_find_model(view, u->model, &model, err));
-    TRY(saver_find(view, model.id, u->name, &record, err));
-    TRY(service_check_conditions(u->options, "saver", u->name, true, record.revision, err));
-    TRY(saver_release(txn, record.id, err));
-    key = record_key_saver(model.id, u->name);
-    TRY(store_delete(txn, record_key_bytes(&key), err));
-    return service_change_usage(txn, model.id, &(struct usage_change){0}, err);
+    TRY(saver_find(store_txn_view(txn), model_id, name, &record, err));
+    TRY(service_check_conditions(options, "saver", name, true, record.revision, err));
+    return saver_release(txn, record.id, err);
 }
 
 enum err_code
 saver_delete(struct service *service, const char *model, const char *name,
              const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    struct delete_unit u = {.model = model, .name = name, .options = options};
-
-    TRY(name_check("saver", name, err));
-    return service_commit(service, delete_unit, &u, options, NULL, revision, err);
+    return model_kind_delete(service, model, &kind, name, remove_saver, options, revision, err);
 }
 
 /* --- looking ------------------------------------------------------------------------------- */
