@@ -1,3 +1,6 @@
+/* Which format it is, in this order: what ?format= says, what the Content-Type says, what the first
+ * bytes of a body show (formats that are read front to back), an archive (then the same of what is
+ * in it), and at last which of the other formats claims the files. */
 #include "api/import.h"
 
 #include <inttypes.h>

@@ -9,7 +9,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 
-enum { NPY_MAGIC_BYTES = 6, SHAPE_HEADER_BYTES_MAX = 512 };
+enum { NPY_MAGIC_BYTES = 6 };
 
 /* --- bodies --- */
 

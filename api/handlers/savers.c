@@ -41,10 +41,13 @@ render_written(struct api_request *rq, struct api_reply *rp, const void *result,
                              err);
 }
 
-enum err_code
-api_saver_put(struct api_request *rq, struct api_reply *rp, struct err *err)
+/* whole: of settings that are not given the defaults hold (PUT); else they stay (PATCH). */
+static enum err_code
+take_and_write(struct api_request *rq, struct api_reply *rp, bool whole, struct err *err)
 {
     AUTO(written) written = {.created = false};
+    struct service *service = api_request_service(rq);
+    const char *model = api_request_model(rq), *name = api_request_name(rq);
     struct write_options options;
     struct saver_spec spec;
     struct api_json *doc = NULL;
@@ -54,29 +57,25 @@ api_saver_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
-    TRY(api_saver_take(rq, &root, true, &spec, err));
-    TRY(saver_put(api_request_service(rq), api_request_model(rq), api_request_name(rq), &spec,
-                  &options, &written.created, &written.info, &revision, err));
+    TRY(api_saver_take(rq, &root, whole, &spec, err));
+    if (whole)
+        TRY(saver_put(service, model, name, &spec, &options, &written.created, &written.info,
+                      &revision, err));
+    else
+        TRY(saver_patch(service, model, name, &spec, &options, &written.info, &revision, err));
     return api_outcome_reply(rq, rp, revision, err);
+}
+
+enum err_code
+api_saver_put(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    return take_and_write(rq, rp, true, err);
 }
 
 enum err_code
 api_saver_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    AUTO(written) written = {.created = false};
-    struct write_options options;
-    struct saver_spec spec;
-    struct api_json *doc = NULL;
-    struct api_value root;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, render_written, &written, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_saver_take(rq, &root, false, &spec, err));
-    TRY(saver_patch(api_request_service(rq), api_request_model(rq), api_request_name(rq), &spec,
-                    &options, &written.info, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return take_and_write(rq, rp, false, err);
 }
 
 /* The body is empty, or {}. */
