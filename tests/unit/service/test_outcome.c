@@ -52,7 +52,7 @@ asking_with(const char *key)
 static enum err_code
 try_label(struct domain *d, struct asking *asking, const char *label)
 {
-    struct model_label labels[] = {{"label", label}};
+    const struct record_label labels[] = {{"label", label}};
     struct model_spec spec = {.has_labels = true, .labels = labels, .label_count = 1};
     struct write_options options = {.outcome = &asking->outcome};
     struct model_info info;
