@@ -41,6 +41,16 @@ api_connection_body(struct api_connection *c, size_t size, bool waiting)
     lock_release(&c->lock);
 }
 
+void
+api_connection_rest(struct api_connection *c, bool waiting)
+{
+    lock_acquire(&c->lock);
+    c->waiting = waiting;
+    if (waiting)
+        c->base_known = false;
+    lock_release(&c->lock);
+}
+
 /* IPv4 addresses in IPv6 form, so that one comparison does for both. */
 static void
 read_address(struct api_connection *c)

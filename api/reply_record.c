@@ -20,6 +20,7 @@ put_body(const struct api_reply *rp, struct buf *out, struct err *err)
         return OK;
     case REPLY_NONE:
     case REPLY_EMPTY:
+    case REPLY_STREAM: /* only reads are streams */
         break;
     }
     return buf_append_bytes(out, bytes_of("", 0), err);

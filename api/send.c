@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "api/state.h"
+#include "api/stream.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"
@@ -135,6 +136,7 @@ body_bytes(const struct api_reply *rp)
     case REPLY_EMPTY:
     case REPLY_NONE:
     case REPLY_SPANS:
+    case REPLY_STREAM:
         break;
     }
     return bytes_of("", 0);
@@ -194,6 +196,18 @@ put_to_response(void *context, const char *name, const char *value)
     return MHD_add_response_header(context, name, value) == MHD_YES;
 }
 
+static struct MHD_Response *
+respond(struct api_request *rq)
+{
+    struct api_reply *rp = &rq->reply;
+
+    if (rp->kind == REPLY_SPANS)
+        return respond_with_spans(rp);
+    if (rp->kind == REPLY_STREAM)
+        return api_stream_respond(rq);
+    return respond_with_bytes(body_bytes(rp));
+}
+
 enum MHD_Result
 api_reply_send(struct api_request *rq)
 {
@@ -204,11 +218,10 @@ api_reply_send(struct api_request *rq)
     CHECK(rp->kind != REPLY_NONE);
     if (atomic_load(&rq->server->draining))
         rp->close = true;
-    response =
-        rp->kind == REPLY_SPANS ? respond_with_spans(rp) : respond_with_bytes(body_bytes(rp));
+    api_connection_phase(rq->connection, rp->kind == REPLY_STREAM ? PHASE_STREAM : PHASE_REPLY);
+    response = respond(rq);
     if (response == NULL)
         return MHD_NO;
-    api_connection_phase(rq->connection, PHASE_REPLY);
     rq->stage = STAGE_REPLY;
     queued = each_header(rq, put_to_response, response)
                  ? MHD_queue_response(rq->connection->mhd, (unsigned)rp->status, response)
@@ -235,7 +248,7 @@ api_reply_tell(struct api_request *rq)
 
     buf_init(&text, TELL_HEAD_BYTES + 64 * 1024);
     rp->close = true;
-    if (rp->kind == REPLY_SPANS || rp->kind == REPLY_NONE ||
+    if (rp->kind == REPLY_SPANS || rp->kind == REPLY_STREAM || rp->kind == REPLY_NONE ||
         buf_printf(&text, NULL, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n", rp->status,
                    MHD_get_reason_phrase_for((unsigned)rp->status), body.size) != OK ||
         !each_header(rq, put_to_text, &text) || buf_append_text(&text, "\r\n", NULL) != OK ||

@@ -19,6 +19,7 @@
 #include "api/digest_cache.h"
 #include "api/dispatch.h"
 #include "api/state.h"
+#include "api/stream.h"
 #include "api/waiting.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
@@ -222,6 +223,7 @@ api_server_start(struct service *service, const struct settings *settings, struc
     server->listener = -1;
     lock_init(&server->registry);
     lock_init(&server->waiting);
+    lock_init(&server->streams_lock);
     server->waiters_end = &server->waiters;
     condition_init(&server->watchdog_wake);
     code = start_parts(server, err);
@@ -265,10 +267,12 @@ drain(struct api_server *server)
     atomic_store(&server->draining, true);
     listener = MHD_quiesce_daemon(server->daemon);
     api_waiting_end(server);
+    api_streams_end(server, false);
     wait_until_idle(server, server->settings->shutdown_timeout_ms);
     atomic_store(&server->stopping, true);
     service_interrupt(server->service);
     api_pool_stop(server->pool);
+    api_streams_end(server, true);
     wait_until_idle(server, FLUSH_MS);
     api_watchdog_stop(server);
     MHD_stop_daemon(server->daemon);
@@ -293,5 +297,6 @@ api_server_stop(struct api_server *server)
     condition_drop(&server->watchdog_wake);
     lock_drop(&server->registry);
     lock_drop(&server->waiting);
+    lock_drop(&server->streams_lock);
     mem_free(server);
 }

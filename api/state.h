@@ -5,8 +5,8 @@
  * serves it, but for one span of time: from the moment the request is given to a worker until
  * `finished` is set, the worker owns the request's parsed parts, arena and reply, and the HTTP
  * thread touches only what stands under `request.lock`. The watchdog reads connections under the
- * registry lock and each connection's own lock. Order of locks: registry, connection, request, then
- * libmicrohttpd's. */
+ * registry lock and each connection's own lock. Order of locks: registry, streams, a stream,
+ * connection, request, then libmicrohttpd's. */
 #ifndef API_STATE_H
 #define API_STATE_H
 
@@ -42,7 +42,7 @@ enum {
 
 /* --- reply --------------------------------------------------------------------------------- */
 
-enum api_reply_kind { REPLY_NONE, REPLY_EMPTY, REPLY_BUF, REPLY_STATIC, REPLY_SPANS };
+enum api_reply_kind { REPLY_NONE, REPLY_EMPTY, REPLY_BUF, REPLY_STATIC, REPLY_SPANS, REPLY_STREAM };
 
 struct api_reply {
     struct api_request *request; /* the one it is part of */
@@ -56,10 +56,10 @@ struct api_reply {
     struct api_sum *sums; /* what is known of them before they are cut; in the arena */
     size_t sum_count;
     bool is_file;               /* gets a digest that reads it unasked, if it is small */
-    uint64_t size;              /* of the body, all kinds */
+    uint64_t size;              /* of the body, all kinds; of a stream: so far */
     uint64_t range_whole;       /* 416: what the range was not in */
     struct buf failure_members; /* JSON fields a problem document gets besides its own; owned */
-    void *owner;                /* of the spans; released once */
+    void *owner;                /* of the spans, or the stream; released once */
     void (*release)(void *owner);
     bool close; /* the connection ends with this reply */
     bool has_etag, takes_ranges;
@@ -109,7 +109,8 @@ struct api_argument {
     struct bytes name, value; /* decoded */
 };
 
-struct api_pipe; /* api/body.h */
+struct api_pipe;   /* api/body.h */
+struct api_stream; /* api/stream.h */
 
 /* A request that waits for something: api/waiting.h. */
 struct api_wait {
@@ -200,7 +201,7 @@ void api_outcome_explain(const struct api_request *rq, struct err *err);
 
 /* --- connection ---------------------------------------------------------------------------- */
 
-enum api_phase { PHASE_HEAD, PHASE_BODY, PHASE_WORK, PHASE_REPLY };
+enum api_phase { PHASE_HEAD, PHASE_BODY, PHASE_WORK, PHASE_REPLY, PHASE_STREAM };
 
 struct api_connection {
     uint32_t magic;
@@ -217,10 +218,10 @@ struct api_connection {
     uint64_t since_ms;   /* start of the phase, or of its running stretch */
     uint64_t before_ms;  /* PHASE_BODY: stretches that ended */
     uint64_t body_bytes; /* PHASE_BODY: received */
-    bool waiting;        /* PHASE_BODY: for us, not for the client */
+    bool waiting;        /* PHASE_BODY, PHASE_STREAM: for us, not for the client */
     bool head_begun;     /* PHASE_HEAD: something of the request is there */
-    bool base_known;     /* PHASE_HEAD, PHASE_REPLY: base_bytes was read */
-    uint64_t base_bytes; /* PHASE_HEAD: received before; PHASE_REPLY: acknowledged before */
+    bool base_known;     /* but for PHASE_BODY: base_bytes was read */
+    uint64_t base_bytes; /* PHASE_HEAD: received before; of a reply: acknowledged before */
     uint64_t base_ms;
     bool killed;
     unsigned char address[16]; /* of the client, v4 mapped */
@@ -230,6 +231,8 @@ struct api_connection {
 void api_connection_phase(struct api_connection *c, enum api_phase phase);
 /* Bytes of a body came in; `waiting`: the next ones wait for us. */
 void api_connection_body(struct api_connection *c, size_t size, bool waiting);
+/* PHASE_STREAM: there is nothing to send; or there is something again. */
+void api_connection_rest(struct api_connection *c, bool waiting);
 /* MHD_NotifyConnectionCallback; its socket context is the connection. */
 void api_connection_notify(void *server, struct MHD_Connection *mhd, void **context,
                            enum MHD_ConnectionNotificationCode code);
@@ -256,6 +259,10 @@ struct api_server {
     struct lock waiting;                        /* guards the next three; taken before the pool's */
     struct api_request *waiters, **waiters_end; /* in the order they came */
     bool waiting_ended;
+
+    struct lock streams_lock; /* guards the next three; taken before a stream's */
+    struct api_stream *streams;
+    bool streams_over, streams_cut; /* those without an end; all */
 
     struct lock registry; /* guards the next three */
     struct api_connection *connections;

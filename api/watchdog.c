@@ -1,7 +1,7 @@
 /* Ends connections whose client is too slow: libmicrohttpd's own timeout is about silence only, a
  * trickle passes it for ever. Looked at are: the head of a request (a deadline), its body (bytes a
  * second, while we want them), and the reply (bytes a second that the client acknowledged, and a
- * deadline).
+ * deadline). A stream has no deadline, and its bytes are counted while there are some to send.
  *
  * Ending means shutting the socket down; the HTTP thread notices and cleans up as for any client
  * that left. Both the look and the shutdown happen under the registry lock. */
@@ -68,13 +68,10 @@ look_at_body(const struct api_connection *c, uint64_t now_ms)
 }
 
 static const char *
-look_at_reply(struct api_connection *c, uint64_t now_ms)
+look_at_rate(struct api_connection *c, uint64_t now_ms)
 {
-    const struct settings *settings = c->server->settings;
     uint64_t acked, received;
 
-    if (now_ms - c->since_ms > settings->reply_time_max_ms)
-        return "its reply took longer than reply_time_max_ms";
     if (!read_tcp(c->fd, &acked, &received))
         return NULL;
     if (!c->base_known) {
@@ -82,9 +79,18 @@ look_at_reply(struct api_connection *c, uint64_t now_ms)
         c->base_bytes = acked;
         c->base_ms = now_ms;
     }
-    return too_slow(acked - c->base_bytes, now_ms - c->base_ms, settings->reply_rate_min_bytes)
+    return too_slow(acked - c->base_bytes, now_ms - c->base_ms,
+                    c->server->settings->reply_rate_min_bytes)
                ? "it took its reply slower than reply_rate_min_bytes"
                : NULL;
+}
+
+static const char *
+look_at_reply(struct api_connection *c, uint64_t now_ms)
+{
+    if (now_ms - c->since_ms > c->server->settings->reply_time_max_ms)
+        return "its reply took longer than reply_time_max_ms";
+    return look_at_rate(c, now_ms);
 }
 
 static const char *
@@ -99,6 +105,8 @@ look_at(struct api_connection *c, uint64_t now_ms)
         return look_at_body(c, now_ms);
     case PHASE_REPLY:
         return look_at_reply(c, now_ms);
+    case PHASE_STREAM:
+        return c->waiting ? NULL : look_at_rate(c, now_ms);
     case PHASE_WORK:
         break;
     }
