@@ -122,6 +122,17 @@ leave(struct api_server *server, struct api_connection *c)
     lock_release(&server->registry);
 }
 
+unsigned
+api_connection_count(struct api_server *server)
+{
+    unsigned count;
+
+    lock_acquire(&server->registry);
+    count = server->connection_count;
+    lock_release(&server->registry);
+    return count;
+}
+
 static struct api_connection *
 open_connection(struct api_server *server, struct MHD_Connection *mhd)
 {

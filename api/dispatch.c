@@ -15,6 +15,7 @@
 #include "api/state.h"
 #include "api/waiting.h"
 #include "store/base/check.h"
+#include "store/base/clock.h"
 
 enum { TOLD_SWALLOW_BYTES_MAX = 16 << 20, STATUS_ACCEPTED = 202 };
 
@@ -375,6 +376,26 @@ api_dispatch(void *server, struct MHD_Connection *mhd, const char *url, const ch
     return MHD_NO;
 }
 
+/* `whole`: the reply went out, all of it. The reply is the HTTP thread's when it was handed over;
+ * before that a worker may still be at it. */
+static void
+account(struct api_request *rq, bool whole)
+{
+    struct api_server *server = rq->server;
+    bool replied = rq->stage == STAGE_REPLY || rq->stage == STAGE_TOLD;
+    struct api_metrics_request done = {
+        .route = rq->match.route,
+        .status = replied ? rq->reply.status : 0,
+        .us = (replied ? rq->replied_us : clock_monotonic_us()) - rq->started_us,
+        .received_bytes = rq->received,
+        .sent_bytes = replied && whole && rq->method != METHOD_HEAD ? rq->reply.size : 0,
+    };
+
+    api_metrics_count(server->metrics, &done);
+    if (server->settings->access_log && replied)
+        api_access_log_write(rq);
+}
+
 void
 api_dispatch_forget(struct api_connection *connection)
 {
@@ -412,15 +433,13 @@ api_dispatch_end(void *context, struct MHD_Connection *mhd, void **request,
     struct api_request *rq = *request;
 
     (void)mhd;
-    (void)code;
     if (rq == NULL)
         return;
     CHECK(rq->magic == API_REQUEST_MAGIC);
     *request = NULL;
     if (rq->connection->begun == rq)
         rq->connection->begun = NULL;
-    if (server->settings->access_log && (rq->stage == STAGE_REPLY || rq->stage == STAGE_TOLD))
-        api_access_log_write(rq);
+    account(rq, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     api_connection_phase(rq->connection, PHASE_HEAD);
     api_request_leave(rq);
     atomic_fetch_sub(&server->requests, 1);

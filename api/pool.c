@@ -145,3 +145,25 @@ api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
     lock_release(&pool->lock);
     return OK;
 }
+
+size_t
+api_pool_queued(struct api_pool *pool)
+{
+    size_t queued;
+
+    lock_acquire(&pool->lock);
+    queued = pool->queued;
+    lock_release(&pool->lock);
+    return queued;
+}
+
+size_t
+api_pool_idle(struct api_pool *pool)
+{
+    size_t idle;
+
+    lock_acquire(&pool->lock);
+    idle = pool->idle;
+    lock_release(&pool->lock);
+    return idle;
+}

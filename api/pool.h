@@ -28,6 +28,9 @@ void api_pool_resubmit(struct api_pool *pool, struct api_job *job);
 /* Refuses further jobs, runs those queued and waits for all. api_pool_submit may still be called.
  * NULL is fine. */
 void api_pool_stop(struct api_pool *pool);
+/* At this moment. */
+size_t api_pool_queued(struct api_pool *pool);
+size_t api_pool_idle(struct api_pool *pool);
 void api_pool_drop(struct api_pool *pool); /* stops it first; NULL is fine */
 
 #endif

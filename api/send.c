@@ -169,9 +169,11 @@ static bool
 each_header(struct api_request *rq, header_visitor *put, void *context)
 {
     struct api_reply *rp = &rq->reply;
-    uint64_t us = clock_monotonic_us() - rq->started_us;
+    uint64_t us;
     char timing[48];
 
+    rq->replied_us = clock_monotonic_us();
+    us = rq->replied_us - rq->started_us;
     snprintf(timing, sizeof timing, "total;dur=%u.%03u", (unsigned)(us / 1000),
              (unsigned)(us % 1000));
     if (rq->server->settings->cors_origins[0] != '\0')

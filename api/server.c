@@ -197,7 +197,9 @@ start_parts(struct api_server *server, struct err *err)
 
     if (getrandom(&server->id_seed, sizeof server->id_seed, 0) != sizeof server->id_seed)
         server->id_seed = clock_wall_ms();
+    server->started_ms = clock_wall_ms();
     TRY(api_digest_cache_open(&server->digests, err));
+    TRY(api_metrics_open(&server->metrics, err));
     TRY(api_hosts_open(settings->bind, settings->allowed_hosts, settings->cors_origins,
                        &server->hosts, err));
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
@@ -294,6 +296,7 @@ api_server_stop(struct api_server *server)
     api_router_drop(server->router);
     api_hosts_drop(server->hosts);
     api_digest_cache_drop(server->digests);
+    api_metrics_drop(server->metrics);
     condition_drop(&server->watchdog_wake);
     lock_drop(&server->registry);
     lock_drop(&server->waiting);

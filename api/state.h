@@ -16,6 +16,7 @@
 
 #include "api/head.h"
 #include "api/host.h"
+#include "api/metrics.h"
 #include "api/outcome.h"
 #include "api/pool.h"
 #include "api/reply.h"
@@ -141,11 +142,11 @@ struct api_request {
     /* everything below is cleared at the start of each request */
     enum api_stage stage;
     bool on_worker, method_known;
-    bool streams; /* counted among the uploads */
-    uint64_t started_us;
-    char *target;             /* raw copy, NUL-terminated; NULL: no memory for it */
-    size_t target_size;       /* up to the first NUL */
-    const char *target_place; /* where the library had it; only compared */
+    bool streams;                    /* counted among the uploads */
+    uint64_t started_us, replied_us; /* begun; its reply handed over */
+    char *target;                    /* raw copy, NUL-terminated; NULL: no memory for it */
+    size_t target_size;              /* up to the first NUL */
+    const char *target_place;        /* where the library had it; only compared */
     enum api_method method;
     struct api_head head;
     size_t head_size; /* bytes of it */
@@ -233,6 +234,7 @@ void api_connection_phase(struct api_connection *c, enum api_phase phase);
 void api_connection_body(struct api_connection *c, size_t size, bool waiting);
 /* PHASE_STREAM: there is nothing to send; or there is something again. */
 void api_connection_rest(struct api_connection *c, bool waiting);
+unsigned api_connection_count(struct api_server *server);
 /* MHD_NotifyConnectionCallback; its socket context is the connection. */
 void api_connection_notify(void *server, struct MHD_Connection *mhd, void **context,
                            enum MHD_ConnectionNotificationCode code);
@@ -250,6 +252,8 @@ struct api_server {
     uint16_t port;
     char address[64];
     struct api_digest_cache *digests; /* owned */
+    struct api_metrics *metrics;      /* owned */
+    uint64_t started_ms;              /* wall clock */
     uint64_t id_seed;
     _Atomic uint64_t id_counter;
     _Atomic unsigned uploads;  /* streaming now */

@@ -12,12 +12,20 @@ static const struct optimizer *const optimizers[] = {
 #undef OPTIMIZER
 };
 
-enum { OPTIMIZER_COUNT = sizeof optimizers / sizeof optimizers[0] };
-
 const struct optimizer *
 optimizer_at(size_t index)
 {
     return index < OPTIMIZER_COUNT ? optimizers[index] : NULL;
+}
+
+size_t
+optimizer_index(const struct optimizer *optimizer)
+{
+    size_t i = 0;
+
+    while (optimizers[i] != optimizer)
+        i++;
+    return i;
 }
 
 const struct optimizer *

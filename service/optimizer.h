@@ -104,10 +104,19 @@ struct optimizer {
 #include "service/optimizers/list.def"
 #undef OPTIMIZER
 
+enum {
+#define OPTIMIZER(name) OPTIMIZER_NUMBER_##name,
+#include "service/optimizers/list.def"
+#undef OPTIMIZER
+    OPTIMIZER_COUNT
+};
+
 /* NULL when there is none. */
 const struct optimizer *optimizer_find(struct bytes name);
 /* The i-th of the table, NULL past the end; for the catalogue. */
 const struct optimizer *optimizer_at(size_t index);
+/* Its place in the table. */
+size_t optimizer_index(const struct optimizer *optimizer);
 /* The known name nearest to `name`, for messages; NULL when none is near. Static. */
 const char *optimizer_nearest(struct bytes name);
 

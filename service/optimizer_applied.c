@@ -13,6 +13,13 @@ optimizer_applied_drop(struct optimizer_applied *applied)
     mem_free(applied);
 }
 
+bool
+optimizer_applied_is_step(const struct optimizer_applied *applied)
+{
+    return applied->contributed == OPTIMIZER_CONTRIBUTED_NONE ||
+           applied->contributed == OPTIMIZER_CONTRIBUTED_LAST;
+}
+
 uint64_t
 optimizer_gradients_bytes(const struct optimizer_gradients *gradients)
 {

@@ -47,6 +47,7 @@ enum optimizer_contributed {
 /* What it did. Owned by its result: optimizer_applied_drop. */
 struct optimizer_applied {
     char optimizer[NAME_BYTES_MAX + 1];
+    const struct optimizer *type;
     double learning_rate;
     double gradient_norm; /* of all gradients together, before clipping */
     double clip_scale;    /* what they were multiplied by; 1 without clipping */
@@ -62,6 +63,8 @@ struct optimizer_applied {
     size_t variable_count;
 };
 void optimizer_applied_drop(struct optimizer_applied *applied); /* NULL is fine */
+/* Whether a step was taken: it was no contribution, or the last one. */
+bool optimizer_applied_is_step(const struct optimizer_applied *applied);
 
 /* What of the gradients came with the request, in bytes. */
 uint64_t optimizer_gradients_bytes(const struct optimizer_gradients *gradients);

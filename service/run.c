@@ -382,9 +382,9 @@ execute_once(struct run_unit *u, struct err *err)
     return run_ahead(u, err);
 }
 
-/* Whoever waits for the step of an accumulation, or for gradients. */
+/* For operators, and for whoever waits for the step of an accumulation, or for gradients. */
 static void
-wake_up(const struct run_unit *u)
+tell(const struct run_unit *u)
 {
     for (size_t i = 0; i < u->report->result_count && !u->report->dry_run; i++) {
         const struct optimizer_applied *applied = u->report->results[i].applied;
@@ -392,6 +392,8 @@ wake_up(const struct run_unit *u)
 
         if (accumulator != NULL && accumulator->added)
             service_wake_up(u->service, accumulator_topic(u->model, accumulator->name));
+        if (applied != NULL && optimizer_applied_is_step(applied))
+            service_count_step(u->service, applied->type);
         if (applied != NULL && applied->contributed == OPTIMIZER_CONTRIBUTED_LAST)
             service_wake_up(u->service,
                             accumulation_topic(u->model, applied->optimizer, applied->key));
@@ -416,7 +418,7 @@ run_execute(struct service *service, const char *model, const struct run_spec *s
     }
     run_rows_drop(&u.rows);
     if (code == OK)
-        wake_up(&u);
+        tell(&u);
     else
         run_report_drop(out);
     return code;

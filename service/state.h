@@ -3,6 +3,7 @@
 #define SERVICE_STATE_H
 
 #include "service/expr.h"
+#include "service/optimizer.h"
 #include "service/parallel.h"
 #include "service/record.h"
 #include "service/service.h"
@@ -41,6 +42,7 @@ struct service {
     /* Idempotency keys of requests under way, by hash: as many as there are requests. */
     struct lock uses_lock;
     struct outcome_use *uses[SERVICE_USE_LISTS];
+    _Atomic uint64_t steps[OPTIMIZER_COUNT]; /* taken since the start */
 };
 
 /* Between parts of long work: ERR_UNAVAILABLE once the service was interrupted. */
@@ -50,6 +52,8 @@ ERR_MUST_CHECK enum err_code service_check_interrupt(const struct service *servi
 struct evaluator_options service_evaluator_options(const struct service *service);
 /* Something that may be waited for has happened, and is committed. */
 void service_wake_up(const struct service *service, uint64_t topic);
+/* One more step of an optimizer of this type is committed. */
+void service_count_step(struct service *service, const struct optimizer *type);
 /* The topic of what has these names; NULL at their end. Never 0. */
 uint64_t service_topic(const char *const *names);
 /* The model, or ERR_NOT_FOUND naming it. */

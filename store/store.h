@@ -19,6 +19,7 @@
 
 #include "store/base/bytes.h"
 #include "store/base/err.h"
+#include "store/base/histogram.h"
 
 struct store;
 struct store_view; /* one consistent state to read from: a snapshot, or a transaction in progress */
@@ -258,9 +259,12 @@ struct store_stats {
     uint64_t size_max_bytes;         /* what all may grow to together; 0: what the disk has */
     uint64_t disk_free_bytes;        /* on the files' disk, */
     uint64_t disk_reserve_bytes;     /* of which so much is kept back for deletes */
-    uint64_t commits, units, syncs, commit_us_last, batch_units_last, queue_units;
-    uint64_t garbage_chunks; /* freed, not deleted yet */
-    uint64_t snapshots_open, leases_open, lease_age_ms_max;
+    uint64_t units, queue_units;
+    struct histogram_counts commits; /* that changed something: from their first unit to the end */
+    struct histogram_counts syncs;   /* of one file each */
+    uint64_t garbage_chunks;         /* freed, not deleted yet */
+    uint64_t snapshots_open, snapshot_lag; /* revisions since the oldest of them */
+    uint64_t leases_open, lease_age_ms_max;
     bool failed; /* stopped writing after a failed sync */
 };
 ERR_MUST_CHECK enum err_code store_stats_read(struct store *store, struct store_stats *out,

@@ -1,7 +1,9 @@
-/* For operators: the scrub. */
+/* For operators: the scrub, and metrics. */
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/negotiate.h"
 #include "api/reply.h"
+#include "api/metrics.h"
 #include "service/verify.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -30,4 +32,29 @@ api_verify(struct api_request *rq, struct api_reply *rp, struct err *err)
                            err));
     TRY(api_json_set(json, "texts", texts, err));
     return api_reply_json(rp, 200, TAKE(json), err);
+}
+
+enum { METRICS_BYTES_MAX = 64 << 20, METRICS_MODELS_INLINE_MAX = 256 };
+
+enum err_code
+api_metrics_get(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    static const char open_type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    static const char text_type[] = "text/plain; version=0.0.4; charset=utf-8";
+    static const struct api_choice choices[] = {
+        [API_METRICS_TEXT] = {"text", "text/plain", NULL},
+        [API_METRICS_OPEN] = {"openmetrics", "application/openmetrics-text", NULL},
+    };
+    const uint64_t models_max = api_request_on_worker(rq) ? UINT64_MAX : METRICS_MODELS_INLINE_MAX;
+    struct service_counters counters;
+    AUTO(buf) text;
+    size_t form = API_METRICS_TEXT;
+
+    buf_init(&text, METRICS_BYTES_MAX);
+    TRY(api_negotiate_choice(rq, rp, choices, sizeof choices / sizeof choices[0], &form, err));
+    TRY(service_counters_read(api_request_service(rq), models_max, &counters, err));
+    if (!counters.complete && !api_request_on_worker(rq))
+        return ERR_DEFER;
+    TRY(api_metrics_write(rq, &counters, (enum api_metrics_form)form, &text, err));
+    return api_reply_buf(rp, 200, form == API_METRICS_OPEN ? open_type : text_type, &text, err);
 }

@@ -85,13 +85,6 @@ prepare_shared(struct optimizer_apply *apply, struct err *err)
 
 /* --- variables ----------------------------------------------------------------------------- */
 
-static bool
-is_applied(const struct optimizer_applied *applied)
-{
-    return applied->contributed == OPTIMIZER_CONTRIBUTED_NONE ||
-           applied->contributed == OPTIMIZER_CONTRIBUTED_LAST;
-}
-
 /* Gradients that are only added up need no slots: the first step makes them. */
 static enum err_code
 prepare_targets(struct optimizer_apply *apply, bool slots, struct err *err)
@@ -249,7 +242,7 @@ note_applied(struct optimizer_apply *apply, struct optimizer_applied *out, struc
     a->has_max_staleness = spec->has_max_staleness;
     a->base_revision = spec->base_revision;
     a->max_staleness = spec->max_staleness;
-    a->counts = is_applied(out);
+    a->counts = optimizer_applied_is_step(out);
     a->applied = out;
     TRY(record_get_applies(draft->view, draft->model.id, a->optimizer, &record, err));
     TRY(judge_staleness(a, &record, 0, err));
@@ -335,9 +328,10 @@ gradients_apply(struct run *run, const struct run_op *op, struct run_result *out
         return ERR_NO_MEMORY;
     TRY(load_config(&apply, op->gradients->optimizer, err));
     memcpy(applied->optimizer, apply.config.name, sizeof applied->optimizer);
+    applied->type = apply.config.optimizer;
     if (op->gradients->accumulate != NULL)
         TRY(optimizer_accumulate_open(&apply, applied, err));
-    if (is_applied(applied))
+    if (optimizer_applied_is_step(applied))
         TRY(take_step(&apply, applied, &out->converted, err));
     else if (apply.contribution != NULL)
         TRY(contribute(&apply, applied, err));

@@ -242,7 +242,6 @@ publish(struct store_batch *batch)
     atomic_store(&store->revision, batch->revision);
     if (commit_flags(store) == 0)
         atomic_store(&store->revision_durable, batch->revision);
-    atomic_fetch_add(&store->commits, 1);
     store_garbage_give(&store->garbage, &batch->freed);
 }
 
@@ -281,10 +280,10 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
         if (code == OK)
             publish(&batch);
         store_turn_give(&store->in_step);
+        if (code == OK)
+            histogram_add(&store->commits, clock_monotonic_us() - began_us);
     }
     drop_batch(&batch);
     atomic_fetch_add(&store->units, *done);
-    atomic_store(&store->batch_units_last, *done);
-    atomic_store(&store->commit_us_last, clock_monotonic_us() - began_us);
     return code;
 }

@@ -93,8 +93,9 @@ struct store {
     _Atomic uint64_t revision, revision_durable;
     _Atomic bool failed;
     _Atomic bool interrupted;
-    _Atomic bool leaked; /* unnamed chunks were forgotten: sweep at the next start */
-    _Atomic uint64_t commits, units, commit_us_last, batch_units_last;
+    _Atomic bool leaked;      /* unnamed chunks were forgotten: sweep at the next start */
+    struct histogram commits; /* how long they took */
+    _Atomic uint64_t units;
 };
 
 /* A chunk made in a unit of the batch; the buffer is ours until the batch ends. */

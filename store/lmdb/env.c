@@ -8,6 +8,7 @@
 
 #include "store/base/alloc.h"
 #include "store/base/check.h"
+#include "store/base/clock.h"
 #include "store/lmdb/mdberr.h"
 #include "store/lmdb/short.h"
 
@@ -318,6 +319,7 @@ enum err_code
 store_env_write_commit(struct store_env *e, MDB_txn *txn, unsigned flags, struct err *err)
 {
     size_t id = mdb_txn_id(txn);
+    uint64_t began_us = clock_monotonic_us();
     enum err_code code = OK;
     int rc;
 
@@ -330,7 +332,7 @@ store_env_write_commit(struct store_env *e, MDB_txn *txn, unsigned flags, struct
 
         if (flags == 0) {
             atomic_store(&e->durable, written);
-            atomic_fetch_add(&e->syncs, 1);
+            histogram_add(&e->syncs, clock_monotonic_us() - began_us);
         }
     }
     store_env_turn_give(e);
@@ -359,12 +361,13 @@ store_env_advance(struct store_env *e, unsigned flags, struct err *err)
 enum err_code
 store_env_sync(struct store_env *e, struct err *err)
 {
+    uint64_t began_us = clock_monotonic_us();
     uint64_t written = atomic_load(&e->written), durable;
     int rc = mdb_env_sync(e->env, 1);
 
     if (rc != 0)
         return err_set(err, ERR_UNKNOWN, "cannot sync %s: %s", e->name, mdb_strerror(rc));
-    atomic_fetch_add(&e->syncs, 1);
+    histogram_add(&e->syncs, clock_monotonic_us() - began_us);
     durable = atomic_load(&e->durable);
     while (durable < written && !atomic_compare_exchange_weak(&e->durable, &durable, written))
         ;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "store/base/err.h"
+#include "store/base/histogram.h"
 #include "store/base/lock.h"
 #include "store/lmdb/folder.h"
 #include "store/lmdb/turn.h"
@@ -33,7 +34,7 @@ struct store_env {
 
     _Atomic uint64_t written; /* commits since the start */
     _Atomic uint64_t durable; /* of those, how many are certainly on disk */
-    _Atomic uint64_t syncs;
+    struct histogram syncs;   /* how long they took, what they had to write included */
 };
 
 enum store_writer { STORE_WRITER_COMMITTER, STORE_WRITER_OTHER };

@@ -130,7 +130,10 @@ static void
 read_open_things(struct store *store, struct store_stats *out)
 {
     uint64_t now_ms = clock_monotonic_ms();
+    uint64_t oldest = store_snapshots_oldest(&store->snapshots);
 
+    if (oldest != 0 && oldest < out->revision) /* neither just being opened, nor none */
+        out->snapshot_lag = out->revision - oldest;
     lock_acquire(&store->snapshots.lock);
     out->snapshots_open = store->snapshots.count;
     lock_release(&store->snapshots.lock);
@@ -192,13 +195,11 @@ store_stats_read(struct store *store, struct store_stats *out, struct err *err)
     if (code != OK && !out->failed) /* a failed store's files may be unreadable, too */
         return err_set(err, code, "%s", own.text);
     out->revision = atomic_load(&store->revision);
-    out->syncs = atomic_load(&store->meta.syncs);
+    histogram_collect(&store->meta.syncs, &out->syncs);
     for (int class = 0; class < STORE_CLASS_COUNT; class ++)
-        out->syncs += atomic_load(&store->chunks[class].syncs);
-    out->commits = atomic_load(&store->commits);
+        histogram_collect(&store->chunks[class].syncs, &out->syncs);
+    histogram_collect(&store->commits, &out->commits);
     out->units = atomic_load(&store->units);
-    out->commit_us_last = atomic_load(&store->commit_us_last);
-    out->batch_units_last = atomic_load(&store->batch_units_last);
     read_open_things(store, out);
     return OK;
 }
