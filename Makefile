@@ -62,7 +62,7 @@ quote    = '$(subst ','\'',$(1))'
 JOBS     = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
-.PHONY: all run test suite check unit http lint format format-check tidy asan tsan valgrind cover \
+.PHONY: all run test suite check unit http recorded conformance fuzz-contract lint format format-check tidy asan tsan valgrind cover \
         crash linear crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
         deps deps-test FORCE
 .DELETE_ON_ERROR:
@@ -155,7 +155,25 @@ $(B)/%.ok: $(B)/%
 unit: $(addsuffix .ok,$(call bin,$(UNIT))) ## unit tests
 
 http: $(B)/tensorkeep ## black-box tests against a real server
-	@TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(PYTHON) tests/http/run.py --server $< $(if $(T),--only $(T))
+	@$(black_box) $(if $(T),--only $(T))
+black_box = TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(PYTHON) tests/http/run.py --server $(B)/tensorkeep
+
+# The document against routes, settings, the linter, its own samples and workflows, random requests, and every exchange of the
+# black-box suite, which is recorded for it: in `make suite` that is where the suite runs.
+RECORDING := $(B)/recording
+REQUESTS  ?= 20000
+SEED      ?= 1
+conformance: $(B)/tensorkeep $(RECORDING)/.done openapi/node_modules/.done ## openapi/openapi.yaml against all that it speaks of
+	@node openapi/tools/conformance.mjs --server $< --recording $(RECORDING) --requests $(REQUESTS) --seed $(SEED) $(if $(T),--only $(T))
+recorded: $(B)/tensorkeep ## black-box tests, their exchanges recorded for conformance
+	@rm -rf $(RECORDING) && mkdir -p $(RECORDING) && touch $(RECORDING)/.begun
+	@TENSORKEEP_RECORD=$(RECORDING) $(black_box) && failed= || failed=1; mv $(RECORDING)/.begun $(RECORDING)/.done; test -z "$$failed"
+$(RECORDING)/.done: $(B)/tensorkeep $(wildcard tests/http/*.py)
+	+@$(SUBMAKE) recorded
+openapi/node_modules/.done: openapi/package.json openapi/package-lock.json
+	@cd openapi && npm ci --no-update-notifier >/dev/null && touch node_modules/.done
+fuzz-contract: $(B)/tensorkeep openapi/node_modules/.done ## the document's promises under random requests: REQUESTS=200000 SEED=7
+	@node openapi/tools/fuzz.mjs --server $< --requests $(REQUESTS) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED))
 
 test: deps-test ## install what the tests need, build, then every kind of test
 	+@$(SUBMAKE) all
@@ -163,7 +181,7 @@ test: deps-test ## install what the tests need, build, then every kind of test
 
 # Stage after stage, all of them, so that one run tells everything.
 suite:
-	+@failed=; for stage in unit http lint fuzz-regressions crash-short; do \
+	+@failed=; for stage in unit recorded conformance lint fuzz-regressions crash-short; do \
 	    $(SUBMAKE) -k $$stage || failed="$$failed $$stage"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; echo "all tests passed"
 
@@ -255,7 +273,7 @@ TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn val
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))
 deps-test: ## install what testing needs (Debian 12)
-	@$(call install_missing,$(TEST_DEPS))
+	@$(call install_missing,$(TEST_DEPS) $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm))
 	@$(call unpack_missing,prometheus)
 
 # Packages that would start a service when installed: unpacked for the tests alone, which do without where that fails.

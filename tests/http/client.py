@@ -7,6 +7,8 @@ import http.client
 import json
 import socket
 
+from record import RECORDER
+
 # Every code a client may see, and the statuses it may come with.
 CODES = {
     "INVALID_ARGUMENT": {400, 411, 417},
@@ -213,6 +215,7 @@ class Client:
         reply = self.exchange(asked, method, path, body, headers)
         self.log.append(reply)
         del self.log[:-6]
+        RECORDER.write(method, path, headers, body, reply)
         check(method, path, reply)
         return reply
 

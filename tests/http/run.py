@@ -22,6 +22,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import session  # noqa: E402
+from record import RECORDER  # noqa: E402
 
 TEST_SECONDS = 60
 FILE_NAME = re.compile(r"^[a-z][0-9][0-9]_[a-z0-9_]+\.py$")
@@ -53,6 +54,7 @@ def report(name, failure, s):
 def run_test(name, function, s):
     """None, or what went wrong, or session.Skipped."""
     signal.alarm(int(TEST_SECONDS * s.patience))
+    RECORDER.test = name
     try:
         if s.server.process is None:
             s.server.start()
@@ -90,6 +92,7 @@ def run_file(options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began, failures, passed = time.monotonic(), [], 0
     module, tests = load(options.file)
+    RECORDER.begin(module.__name__)
     server = session.Server(options.server, getattr(module, "FLAGS", ()), patience_for(options.server))
     s = session.Session(server)
     s.readme = os.path.join(HERE, "..", "..", "README.md")
@@ -114,6 +117,7 @@ def run_file(options):
     except AssertionError as wrong:
         failures.append(f"--- stopping\n{wrong}")
     finally:
+        RECORDER.end()
         server.end()
         if options.keep and failures:
             print(f"kept {server.root}")

@@ -1,0 +1,75 @@
+// The few things that random requests are about, so that they meet: how they are made, and by what they are known.
+
+const npy = (shape) => {
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const padded = head.padEnd(117, ' ') + '\n';
+  const count = shape.reduce((a, b) => a * b, 1);
+  return Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from([padded.length & 255, padded.length >> 8]), Buffer.from(padded, 'latin1'), Buffer.alloc(4 * count)]);
+};
+
+const safetensors = (tensors) => {
+  let at = 0;
+  const header = {};
+  for (const [name, shape] of Object.entries(tensors)) {
+    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
+    header[name] = { dtype: 'F32', shape, data_offsets: [at, at + bytes] };
+    at += bytes;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([size, text, Buffer.alloc(at)]);
+};
+
+const VARIABLES = ['w', 'w', 'layer1/b', 'n', 'u', 'gone'];
+const MODELS = ['fa', 'fa', 'fa', 'fa', 'fb', 'fc'];
+const NAMES = {
+  variables: VARIABLES, optimizers: ['o', 'o', 'p', 'gone'], moving_averages: ['e', 'e', 'gone'], checkpoints: ['c', 'c', 'd', 'r/s', 'gone'],
+  savers: ['s', 's', 't/u', 'gone'], accumulators: ['a', 'a', 'gone'],
+};
+
+export const pool = {
+  // Not for random requests: the copy of the whole store, and what waits for others.
+  left: new Set(),
+  headersLeft: new Set(['authorization', 'content-type', 'content-encoding', 'content-length', 'host', 'accept', 'accept-encoding']),
+  inPath(operation, name) {
+    if (name === 'model') return MODELS;
+    const kind = /\{model\}\/(\w+)\/\{name\}/.exec(operation.path)?.[1];
+    return name === 'name' ? NAMES[kind] ?? VARIABLES : ['k', 'step-1', 'gone'];
+  },
+  arguments: new Map(Object.entries({
+    'if-match': ['*', '"1"', '"x", "y"'], 'if-none-match': ['*', '"1"'], prefer: ['wait=0', 'durability=commit', 'return=minimal', 'respond-async'],
+    'idempotency-key': ['k1', 'k2', 'k3'], wait: ['0'], tensor: ['w', 'layer1/b', 'gone'], names: ['w', 'w,n', 'gone'], prefix: ['', 'w', 'layer1/'],
+    slice: ['0', '0:1', '...', ':,1', '::-1', '5'], against: ['c', 'current', 'gone'], saver: ['s', 'gone'], feed: ['normal', 'normal', 'eventsource'], since: ['0', '1'],
+    heartbeat: ['1'], range: ['bytes=0-3', 'bytes=-4', 'bytes=9-'],
+  })),
+  // Fields of bodies (".name") and components, by the names that mean something.
+  names: new Map(Object.entries({
+    VariableName: VARIABLES, ModelName: ['fa', 'fb'], CheckpointName: NAMES.checkpoints, OptimizerName: NAMES.optimizers, SaverName: NAMES.savers,
+    '.variable': VARIABLES, '.optimizer': NAMES.optimizers, '.saver': NAMES.savers, '.accumulator': NAMES.accumulators, '.dtype': ['float32', 'int32', 'float64'],
+  })),
+  bodies: new Map(),
+  files: new Map([
+    ['application/x-npy', [npy([2, 3]), npy([4])]], ['application/octet-stream', [Buffer.alloc(24), safetensors({ w: [2, 3] })]],
+    ['application/vnd.safetensors', [safetensors({ w: [2, 3] }), safetensors({ gone: [1], w: [2, 3] })]],
+  ]),
+};
+
+const json = (method, target, value) => ({ method, target, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) });
+
+// The state that every sequence starts from.
+export const START = [
+  ...['fa', 'fb', 'fc'].map((model) => ({ method: 'DELETE', target: `/v1/models/${model}` })),
+  json('PUT', '/v1/models/fb', {}),
+  json('PUT', '/v1/models/fa', { seed: 7 }),
+  json('POST', '/v1/models/fa/variables', [
+    { name: 'w', initial_value: { op: 'ones', shape: [2, 3] } }, { name: 'layer1/b', initial_value: [1, 2, 3, 4] },
+    { name: 'n', initial_value: 0, trainable: false }]),
+  json('POST', '/v1/models/fa:initialize', {}),
+  json('POST', '/v1/models/fa/variables', { name: 'u', initial_value: { op: 'zeros', shape: [2] } }),
+  json('PUT', '/v1/models/fa/optimizers/o', { type: 'momentum', learning_rate: 0.1, momentum: 0.9 }),
+  json('PUT', '/v1/models/fa/moving_averages/e', { decay: 0.9 }),
+  json('PUT', '/v1/models/fa/savers/s', { variables: ['w', 'n'] }),
+  json('PUT', '/v1/models/fa/accumulators/a', { dtype: 'float32', shape: [2] }),
+  json('POST', '/v1/models/fa/checkpoints', { name: 'c', variables: ['w', 'layer1/b', 'n'] }),
+];
