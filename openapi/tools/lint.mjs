@@ -47,7 +47,7 @@ export function checkTypes(document) {
     if (made.status !== 0) return { problems: [made.text] };
     writeFileSync(join(folder, 'types_test.ts'), readFileSync(rootFile('openapi/types_test.ts')));
     const compiled = node(join(modules, 'typescript/bin/tsc'), ['--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler',
-      '--skipLibCheck', 'false', '--types', '', 'types_test.ts'], { cwd: folder });
+      '--skipLibCheck', 'false', 'types_test.ts'], { cwd: folder });
     return { problems: compiled.status === 0 ? [] : [compiled.text] };
   } finally {
     rmSync(folder, { recursive: true, force: true });

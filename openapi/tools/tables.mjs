@@ -70,7 +70,7 @@ const listed = async (client, target, list) => JSON.parse((await client.send({ m
 // The component Op: every op, and as fields the tensors and attributes of all of them.
 function compareOps(document, ops) {
   const { properties: { op, args, id, ...fields } } = document.root.components.schemas.Op;
-  const named = new Set(ops.flatMap(({ args: tensors, attributes }) => [...tensors, ...attributes].map(({ name }) => name)));
+  const named = new Set(ops.flatMap(({ args: tensors, attributes }) => [...tensors, ...attributes.flatMap(({ name, alias }) => (alias ? [name, alias] : [name]))]));
   return [...differences('Op: op', ops.map(({ name }) => name), op.enum, 'GET /v1/ops'),
     ...differences('Op: field', [...named], Object.keys(fields), 'GET /v1/ops')];
 }
