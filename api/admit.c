@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/caller.h"
 #include "api/chars.h"
 #include "api/gate.h"
 #include "api/target.h"
@@ -237,7 +238,9 @@ api_admit(struct api_request *rq, const char *method, const char *version, struc
                                             : "the server is stopping");
     }
     TRY(check_caller(rq, err));
-    TRY(api_router_match(rq->server->router, rq->method, target.path, &rq->match, err));
+    TRY(api_caller_find(rq, err));
+    code = api_router_match(rq->server->router, rq->method, target.path, &rq->match, err);
+    TRY(api_caller_admit(rq, code, err));
     if (rq->match.route == NULL)
         return answer_options(rq, err);
     TRY(api_query_parse(rq, target.query, err));

@@ -4,9 +4,9 @@
 
 #include "api/state.h"
 
-/* Gate, names of this server, origin, route, query, limits. Fills the request's parsed parts. On
- * failure after which the next request's place is uncertain, reply.close is set. With OPTIONS the
- * reply is made and match.route stays NULL. */
+/* Gate, names of this server, origin, token, route, scope, rate, query, limits. Fills the request's
+ * parsed parts. On failure after which the next request's place is uncertain, reply.close is set.
+ * With OPTIONS the reply is made and match.route stays NULL. */
 ERR_MUST_CHECK enum err_code api_admit(struct api_request *rq, const char *method,
                                        const char *version, struct err *err);
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "api/caller.h"
 #include "api/describe.h"
 #include "api/etag.h"
 #include "api/json_write.h"
@@ -252,8 +253,7 @@ add_failure_headers(struct api_request *rq, const struct err *problem, uint64_t 
 {
     struct api_reply *rp = &rq->reply;
 
-    if (problem->code == ERR_BUSY || problem->code == ERR_UNAVAILABLE)
-        TRY(api_reply_header(rp, "Retry-After", NULL, "1"));
+    TRY(api_caller_explain(rq, problem));
     if (problem->code == ERR_METHOD_NOT_ALLOWED)
         TRY(api_reply_header(rp, "Allow", NULL, "%s", rq->match.allow));
     if (problem->code == ERR_RANGE_UNSATISFIABLE)

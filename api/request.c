@@ -4,6 +4,7 @@
 #include "api/request.h"
 
 #include "api/body.h"
+#include "api/caller.h"
 #include "api/chars.h"
 #include "api/etag.h"
 #include "api/state.h"
@@ -17,6 +18,7 @@ clear(struct api_request *rq)
     size_t begin = offsetof(struct api_request, stage);
 
     api_reply_reset(&rq->reply);
+    api_caller_leave(rq);
     api_json_drop(rq->json);
     buf_drop(&rq->gathered);
     api_body_drop(rq);

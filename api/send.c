@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/caller.h"
 #include "api/state.h"
 #include "api/stream.h"
 #include "store/base/alloc.h"
@@ -22,7 +23,8 @@ enum {
 static const char exposed_headers[] =
     "ETag, Location, Retry-After, Content-Range, Accept-Ranges, Tensorkeep-Revision, Tensor-Dtype, "
     "Tensor-Shape, Repr-Digest, Content-Digest, Content-Disposition, Preference-Applied, "
-    "Idempotency-Replayed, Server-Timing, X-Request-Id";
+    "Idempotency-Replayed, Server-Timing, X-Request-Id, RateLimit, RateLimit-Policy, "
+    "WWW-Authenticate";
 
 /* --- long lists of spans ------------------------------------------------------------------- */
 
@@ -166,6 +168,16 @@ each_cors_header(const struct api_request *rq, header_visitor *put, void *contex
 }
 
 static bool
+each_limit_header(const struct api_request *rq, header_visitor *put, void *context)
+{
+    char limit[96];
+
+    return !api_caller_limit_text(rq, limit, sizeof limit) ||
+           (put(context, "RateLimit-Policy", rq->server->rate_policy) &&
+            put(context, "RateLimit", limit));
+}
+
+static bool
 each_header(struct api_request *rq, header_visitor *put, void *context)
 {
     struct api_reply *rp = &rq->reply;
@@ -187,8 +199,8 @@ each_header(struct api_request *rq, header_visitor *put, void *context)
            (has_header(rp, "Cache-Control") || put(context, "Cache-Control", "no-cache")) &&
            put(context, "X-Content-Type-Options", "nosniff") &&
            (rp->vary[0] == '\0' || put(context, "Vary", rp->vary)) &&
-           each_cors_header(rq, put, context) && put(context, "X-Request-Id", rq->id) &&
-           put(context, "Server-Timing", timing) &&
+           each_cors_header(rq, put, context) && each_limit_header(rq, put, context) &&
+           put(context, "X-Request-Id", rq->id) && put(context, "Server-Timing", timing) &&
            (!rp->close || put(context, "Connection", "close"));
 }
 

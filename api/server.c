@@ -30,6 +30,7 @@ enum {
     CONNECTIONS_SPARE_PER_THREAD = 16, /* to tell those over the limit so */
     DRAIN_STEP_MS = 2,
     FLUSH_MS = 250, /* for replies made at the very end */
+    GUESSES_WINDOW_MS = 60000,
 };
 
 /* --- listening ----------------------------------------------------------------------------- */
@@ -109,12 +110,12 @@ open_listener(struct api_server *server, struct err *err)
     if (!parse_address(settings->bind, (uint16_t)settings->port, &address, &size))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "bind '%s' is not an IPv4 or IPv6 address, nor localhost", settings->bind);
-    if (!api_host_is_loopback(settings->bind) && !settings->insecure)
-        return err_set(
-            err, ERR_INVALID_ARGUMENT,
-            "there is no authentication yet: binding '%s', which others can reach, needs "
-            "--insecure",
-            settings->bind);
+    if (!api_host_is_loopback(settings->bind) && !settings->insecure &&
+        (settings->tokens[0] == '\0' || settings->tls_cert[0] == '\0'))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "binding '%s', which others can reach, needs --tokens and --tls-cert, or "
+                       "--insecure when something in front of the server does their work",
+                       settings->bind);
     TRY(bind_listener(server, &address, size, err));
     return read_listener(server, err);
 }
@@ -191,6 +192,26 @@ json_memory(size_t size)
 }
 
 static enum err_code
+open_limits(struct api_server *server, struct err *err)
+{
+    const struct settings *settings = server->settings;
+    struct api_rate_rule clients = {settings->rate_requests_max, settings->rate_window_ms,
+                                    settings->requests_per_client_max};
+    struct api_rate_rule guesses = {settings->token_failures_max, GUESSES_WINDOW_MS, 0};
+
+    TRY(api_access_of(api_routes, api_route_count, &server->access, err));
+    if (clients.requests > 0 || clients.at_once > 0)
+        TRY(api_rate_open(&clients, server->id_seed, &server->rate, err));
+    snprintf(server->rate_policy, sizeof server->rate_policy,
+             "\"default\";q=%" PRIu64 ";w=%" PRIu64, clients.requests,
+             (clients.window_ms + 999) / 1000);
+    if (settings->tokens[0] == '\0')
+        return OK;
+    TRY(api_rate_open(&guesses, server->id_seed, &server->guesses, err));
+    return api_tokens_file_open(settings->tokens, &server->tokens, err);
+}
+
+static enum err_code
 start_parts(struct api_server *server, struct err *err)
 {
     const struct settings *settings = server->settings;
@@ -202,6 +223,7 @@ start_parts(struct api_server *server, struct err *err)
     TRY(api_metrics_open(&server->metrics, err));
     TRY(api_hosts_open(settings->bind, settings->allowed_hosts, settings->cors_origins,
                        &server->hosts, err));
+    TRY(open_limits(server, err));
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
     TRY(open_listener(server, err));
     TRY(api_pool_start(settings->worker_threads, settings->queue_requests_max, &server->pool, err));
@@ -247,6 +269,19 @@ const char *
 api_server_address(const struct api_server *server)
 {
     return server->address;
+}
+
+void
+api_server_reload(struct api_server *server)
+{
+    struct err err = ERR_INIT;
+
+    if (server->tokens == NULL)
+        return;
+    if (api_tokens_file_reload(server->tokens, &err) == OK)
+        log_write(LOG_INFO, "the tokens file was read again");
+    else
+        log_failure("reading the tokens file again; the tokens stay as they were", &err);
 }
 
 static void
@@ -295,6 +330,10 @@ api_server_stop(struct api_server *server)
         (void)close(server->listener);
     api_router_drop(server->router);
     api_hosts_drop(server->hosts);
+    api_tokens_file_drop(server->tokens);
+    api_rate_drop(server->guesses);
+    api_rate_drop(server->rate);
+    mem_free(server->access);
     api_digest_cache_drop(server->digests);
     api_metrics_drop(server->metrics);
     condition_drop(&server->watchdog_wake);

@@ -14,15 +14,18 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "api/access.h"
 #include "api/head.h"
 #include "api/host.h"
 #include "api/metrics.h"
 #include "api/outcome.h"
 #include "api/pool.h"
+#include "api/rate.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "api/router.h"
 #include "api/server.h"
+#include "api/tokens_file.h"
 #include "store/base/lock.h"
 
 enum {
@@ -149,7 +152,15 @@ struct api_request {
     const char *target_place;        /* where the library had it; only compared */
     enum api_method method;
     struct api_head head;
-    size_t head_size; /* bytes of it */
+    size_t head_size;              /* bytes of it */
+    struct api_tokens *tokens;     /* held while the next is used; NULL without one */
+    const struct api_token *token; /* the caller's; NULL: none, or none this server knows */
+    bool has_credentials;          /* right or wrong */
+    const char *scope_missing;     /* refused for the lack of it */
+    bool is_counted;               /* rate says how often he may ask */
+    struct api_rate_state rate;
+    uint32_t rate_place;
+    uint64_t retry_ms; /* refused until then; 0: nobody knows */
     struct api_match match;
     struct bytes query_text;
     struct api_argument *arguments;
@@ -211,6 +222,7 @@ struct api_connection {
     struct MHD_Connection *mhd;
     int fd;
     bool over;                 /* beyond the limit: gets 503 */
+    bool is_known;             /* HTTP thread: has shown a right token */
     struct api_request *spare; /* HTTP thread */
     struct api_request *begun; /* HTTP thread: begun and not ended by libmicrohttpd */
 
@@ -248,6 +260,12 @@ struct api_server {
     struct api_pool *pool;
     struct api_router *router;
     struct api_hosts *hosts;
+    struct api_access *access;      /* owned; one for each of api_routes */
+    struct api_tokens_file *tokens; /* owned; NULL: nobody needs one */
+    struct api_rate *rate;          /* owned; of clients; NULL: no limit */
+    struct api_rate *guesses;       /* owned; of wrong tokens, by address; NULL without tokens */
+    _Atomic uint64_t guesses_told_ms;
+    char rate_policy[64];
     int listener; /* -1 once libmicrohttpd has it */
     uint16_t port;
     char address[64];

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/server.h"
+#include "api/token_command.h"
 #include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
@@ -154,6 +155,7 @@ stop_signals(void)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -168,6 +170,7 @@ pass_on(int number, siginfo_t *info, void *context)
     (void)info;
     (void)sigaddset(&interrupted->uc_sigmask, SIGTERM);
     (void)sigaddset(&interrupted->uc_sigmask, SIGINT);
+    (void)sigaddset(&interrupted->uc_sigmask, SIGHUP);
     (void)kill(getpid(), number);
 }
 
@@ -182,17 +185,20 @@ block_signals(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
     return set;
 }
 
-/* The first signal ends the wait; a second one, while draining, ends the process. */
+/* SIGHUP has files read again. The first signal to stop ends the wait; a second one, while
+ * draining, ends the process. */
 static void
-wait_for_signal(const sigset_t *set)
+wait_for_signal(const sigset_t *set, struct api_server *server)
 {
-    int number = 0;
+    int number = SIGHUP;
 
-    while (sigwait(set, &number) != 0)
-        continue;
+    while (number == SIGHUP)
+        if (sigwait(set, &number) == 0 && number == SIGHUP)
+            api_server_reload(server);
     log_write(LOG_INFO, "stopping on signal %d", number);
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
@@ -209,7 +215,7 @@ serve(const struct settings *settings, struct service *service, const sigset_t *
     printf("listening on http://%s:%u\n", api_server_address(server),
            (unsigned)api_server_port(server));
     (void)fflush(stdout);
-    wait_for_signal(signals);
+    wait_for_signal(signals, server);
     api_server_stop(server);
     return OK;
 }
@@ -241,6 +247,12 @@ main(int argc, char **argv)
     struct settings settings;
     bool help, version;
 
+    if (argc > 1 && strcmp(argv[1], "token") == 0) {
+        if (api_token_command(argc - 2, argv + 2, stdout, &err) == OK)
+            return EXIT_SUCCESS;
+        fprintf(stderr, "%s\n", err.text);
+        return EXIT_FAILURE;
+    }
     set_up_heap();
     if (settings_read(argc, argv, &settings, &help, &version, &err) == OK) {
         if (help || version) {

@@ -338,8 +338,8 @@ model_delete(struct service *service, const char *model, const struct write_opti
 }
 
 enum err_code
-model_list(struct service *service, const char *after, size_t count_max, model_visit *visit,
-           void *context, bool *more, uint64_t *revision, struct err *err)
+model_list(struct service *service, const char *after, size_t count_max, model_choice *wanted,
+           model_visit *visit, void *context, bool *more, uint64_t *revision, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_CURSOR cursor = NULL;
@@ -358,7 +358,8 @@ model_list(struct service *service, const char *after, size_t count_max, model_v
     *more = false;
     TRY(store_cursor_open(view, record_key_bytes(&prefix),
                           after ? record_key_bytes(&start) : bytes_of(NULL, 0), &cursor, err));
-    for (size_t count = 0;; count++) {
+    for (size_t count = 0; true;) {
+        char name_text[NAME_MODEL_BYTES_MAX + 1];
         struct bytes key, value, name;
         struct model_record record;
         struct usage_record usage;
@@ -366,11 +367,14 @@ model_list(struct service *service, const char *after, size_t count_max, model_v
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
             return OK;
-        if (count == count_max) {
+        name = record_key_name(key);
+        snprintf(name_text, sizeof name_text, "%.*s", (int)name.size, (const char *)name.data);
+        if (wanted != NULL && !wanted(context, name_text))
+            continue;
+        if (count++ == count_max) {
             *more = true;
             return OK;
         }
-        name = record_key_name(key);
         TRY(record_decode_model(value, &record, err));
         TRY(record_get_usage(view, record.id, &usage, err));
         fill_info((const char *)name.data, name.size, &record, &usage, &info);

@@ -62,10 +62,12 @@ ERR_MUST_CHECK enum err_code model_unique_bytes(struct service *service, const c
                                                 uint64_t *out, struct err *err);
 
 typedef enum err_code model_visit(void *context, const struct model_info *info, struct err *err);
-/* In name order, beginning after `after` (NULL: from the first), at most count_max; *more: there
- * are others. *revision: of the state listed. */
+typedef bool model_choice(void *context, const char *name);
+/* In name order, beginning after `after` (NULL: from the first), at most count_max of those that
+ * are `wanted` (NULL: all); *more: there are others of them. *revision: of the state listed. */
 ERR_MUST_CHECK enum err_code model_list(struct service *service, const char *after,
-                                        size_t count_max, model_visit *visit, void *context,
-                                        bool *more, uint64_t *revision, struct err *err);
+                                        size_t count_max, model_choice *wanted, model_visit *visit,
+                                        void *context, bool *more, uint64_t *revision,
+                                        struct err *err);
 
 #endif

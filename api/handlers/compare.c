@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/caller.h"
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
@@ -70,6 +71,7 @@ read_spec(struct api_request *rq, struct checkpoint_diff_spec *out, struct err *
     if (strcmp(out->against, AGAINST_VARIABLES) == 0)
         out->against = NULL;
     TRY(query_text(rq, "model", &out->against_model, err));
+    TRY(api_caller_check_model(rq, out->against_model, err));
     TRY(query_text(rq, "tensor", &out->tensor, err));
     TRY(query_text(rq, "prefix", &out->prefix, err));
     return query_measures(rq, &out->measures, err);

@@ -1,6 +1,7 @@
 /* Models: create, list, look, change, delete. */
 #include <stdio.h>
 
+#include "api/caller.h"
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/labels.h"
@@ -152,23 +153,38 @@ api_model_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
     return api_outcome_reply(rq, rp, revision, err);
 }
 
+struct model_page {
+    struct api_request *rq;
+    struct api_page *page;
+};
+
+static bool
+is_for_caller(void *context, const char *name)
+{
+    const struct model_page *list = context;
+
+    return api_caller_sees(list->rq, name);
+}
+
 static enum err_code
 push_model(void *context, const struct model_info *info, struct err *err)
 {
+    const struct model_page *list = context;
     json_t *json = NULL;
 
     TRY(api_describe_model(info, &json, err));
-    return api_page_push(context, json, info->name, err);
+    return api_page_push(list->page, json, info->name, err);
 }
 
 enum err_code
 api_model_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(api_page) page = {0};
+    struct model_page list = {rq, &page};
     uint64_t revision = 0;
 
     TRY(api_page_begin(rq, &page, err));
-    TRY(model_list(api_request_service(rq), page.after, page.size, push_model, &page, &page.more,
-                   &revision, err));
+    TRY(model_list(api_request_service(rq), page.after, page.size, is_for_caller, push_model, &list,
+                   &page.more, &revision, err));
     return api_page_reply(rq, rp, &page, "models", revision, err);
 }

@@ -1,4 +1,5 @@
 /* Restoring a checkpoint into this model, from this or another one. */
+#include "api/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/restore_json.h"
 
@@ -39,6 +40,7 @@ api_model_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_text(&checkpoint, "model", arena, &spec.source_model, &given, err));
     TRY(api_object_text(&checkpoint, "name", arena, &spec.name, NULL, err));
     TRY(api_object_end(&checkpoint, err));
+    TRY(api_caller_check_model(rq, spec.source_model, err));
     TRY(api_restore_take(rq, &body, &spec, err));
     return api_restore_reply(rq, rp, &spec, err);
 }
@@ -66,7 +68,8 @@ take_checkpoint(struct api_request *rq, struct api_object *body,
     TRY(api_object_of(&value, &checkpoint, err));
     TRY(api_object_text(&checkpoint, "model", arena, &spec->source_model, &given, err));
     TRY(api_object_text(&checkpoint, "name", arena, &spec->name, NULL, err));
-    return api_object_end(&checkpoint, err);
+    TRY(api_object_end(&checkpoint, err));
+    return api_caller_check_model(rq, spec->source_model, err);
 }
 
 enum err_code

@@ -194,6 +194,7 @@ class Client:
         self.host, self.port, self.timeout = host, port, timeout
         self.again = again  # once more when a kept connection turns out to be closed
         self.connection = None
+        self.headers = {}  # of every request
         self.log = []  # the last exchanges, for reports
 
     def close(self):
@@ -203,7 +204,7 @@ class Client:
 
     def request(self, method, path, body=None, headers=None):
         """One exchange. A dict or list goes as JSON, text as UTF-8, bytes as they are; an iterator is chunked."""
-        headers = dict(headers or {})
+        headers = {**self.headers, **(headers or {})}
         if isinstance(body, (dict, list, int, float)):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")

@@ -191,14 +191,14 @@ models_are_listed_in_name_order_by_pages(void **state)
     model_make(d, "b");
     model_make(d, "a.1");
     model_make(d, "a");
-    WORKS(model_list(d->service, NULL, 3, keep_name, &listing, &more, &revision, &d->f->err),
+    WORKS(model_list(d->service, NULL, 3, NULL, keep_name, &listing, &more, &revision, &d->f->err),
           &d->f->err);
     assert_true(more);
     assert_int_equal(listing.count, 3);
     assert_string_equal(listing.names[0], "a");
     assert_string_equal(listing.names[1], "a.1");
     assert_string_equal(listing.names[2], "b");
-    WORKS(model_list(d->service, "b", 3, keep_name, &listing, &more, &revision, &d->f->err),
+    WORKS(model_list(d->service, "b", 3, NULL, keep_name, &listing, &more, &revision, &d->f->err),
           &d->f->err);
     assert_false(more);
     assert_string_equal(listing.names[3], MODEL);
