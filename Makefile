@@ -54,7 +54,7 @@ UNIT    := $(call chosen,$(wildcard tests/unit/*/test_*.c))
 FUZZ    := $(call chosen,$(wildcard tests/fuzz/*.c))
 BENCH   := $(sort $(wildcard tests/bench/*.c))
 SOURCES := $(STORE) $(SERVICE) $(API) $(SUPPORT) $(wildcard service/main.c)
-FORMAT   = $(shell find api service store tests -name '*.[ch]')
+FORMAT   = $(shell find api service store tests openapi -path '*/node_modules' -prune -o -name '*.[ch]' -print)
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
 bin      = $(patsubst %.c,$(B)/%,$(1))
 quote    = '$(subst ','\'',$(1))'
@@ -105,6 +105,22 @@ $(B)/%.list: FORCE
 FLAGS = $(call quote,$(COMPILE) : $(LINK) : $(LIBS))
 $(B)/.flags: FORCE
 	@mkdir -p $(B); printf '%s\n' $(FLAGS) | cmp -s - $@ || printf '%s\n' $(FLAGS) >$@
+
+# The OpenAPI document goes into the program as it is, as JSON, and packed. The same for every variant.
+DOCUMENT := $(addprefix build/openapi/,openapi.yaml openapi.json openapi.yaml.gz openapi.json.gz)
+build/openapi/yaml_to_json: openapi/yaml_to_json.c
+	@mkdir -p $(@D)
+	@echo "link $@"
+	$(Q)$(CC) $(STD) $(WARN) -O1 -g -o $@ $< $(shell pkg-config --cflags --libs yaml-0.1 jansson)
+build/openapi/openapi.yaml: openapi/openapi.yaml
+	@mkdir -p $(@D)
+	@cp $< $@
+build/openapi/openapi.json: openapi/openapi.yaml build/openapi/yaml_to_json
+	@build/openapi/yaml_to_json $< $@
+build/openapi/%.gz: build/openapi/%
+	@gzip -9nc $< >$@
+$(call obj,api/handlers/document.c): $(DOCUMENT)
+$(call obj,api/handlers/document.c): private CPPFLAGS += -Wa,-Ibuild/openapi
 
 # Square roots without errno are one instruction, of which loops can do several at a time.
 $(call obj,$(wildcard service/optimizers/*.c)): private NUMERIC += -fno-math-errno
@@ -267,7 +283,7 @@ clean: ## remove what was built
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libsnappy-dev libarchive-dev zlib1g-dev
+RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libsnappy-dev libarchive-dev zlib1g-dev libyaml-dev
 TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl
 
 deps: ## install what building needs (Debian 12)

@@ -213,6 +213,27 @@ api_negotiate_reply(struct api_request *rq, struct api_reply *rp, unsigned forma
     return OK;
 }
 
+bool
+api_negotiate_gzip(struct api_request *rq, struct api_reply *rp)
+{
+    struct bytes accept = api_request_header(rq, "Accept-Encoding"), item;
+    unsigned named = 0, any = 0, weight;
+    bool is_named = false;
+
+    api_reply_vary(rp, "Accept-Encoding");
+    while (accept.data != NULL && api_chars_next(&accept, ',', &item)) {
+        struct bytes coding = read_media_range(item, &weight);
+
+        if (api_chars_equal(coding, "gzip") || api_chars_equal(coding, "x-gzip")) {
+            is_named = true;
+            named = weight;
+        } else if (api_chars_equal(coding, "*")) {
+            any = weight;
+        }
+    }
+    return (is_named ? named : any) > 0;
+}
+
 enum err_code
 api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *out, struct err *err)
 {

@@ -27,6 +27,8 @@ bool api_format_of_name(struct bytes name, enum api_format *out);
 ERR_MUST_CHECK enum err_code api_negotiate_reply(struct api_request *rq, struct api_reply *rp,
                                                  unsigned formats, enum api_format *out,
                                                  struct err *err);
+/* Whether the reply may come packed by gzip; sets Vary. */
+bool api_negotiate_gzip(struct api_request *rq, struct api_reply *rp);
 /* The same among any choices: *out is an index. `also`: another media type that means it when no
  * choice before it has that; NULL: none. */
 struct api_choice {

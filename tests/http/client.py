@@ -2,6 +2,7 @@
 them, and raw sockets for what no proper client would send."""
 
 import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -65,9 +66,14 @@ class Reply:
             self.headers[name] = self.headers[name] + ", " + value if name in self.headers else value
 
     @property
+    def unpacked(self):
+        """The body without its Content-Encoding."""
+        return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+
+    @property
     def json(self):
         try:
-            return json.loads(self.body)
+            return json.loads(self.unpacked)
         except ValueError as broken:
             raise ContractBroken(f"not JSON ({broken}): {self}") from None
 
