@@ -6,13 +6,14 @@ import { Client } from './client.mjs';
 import { Document } from './document.mjs';
 import { Checker } from './exchange.mjs';
 import { fuzz } from './fuzz.mjs';
-import { checkTypes, lintDocument, runWorkflows } from './lint.mjs';
+import { lintDocument, runWorkflows } from './lint.mjs';
 import { Matcher } from './match.mjs';
 import { optionsOf, rootFile } from './options.mjs';
 import { Reached, checkRecording } from './recording.mjs';
 import { runSamples } from './samples.mjs';
 import { Server } from './server.mjs';
 import { compareLists, compareRoutes, compareSettings, read, routesIn, settingsIn } from './tables.mjs';
+import { checkTypes } from './types.mjs';
 
 const SHOWN_MAX = 400;
 
