@@ -15,6 +15,7 @@
 
 #include "api/server.h"
 #include "api/token_command.h"
+#include "service/command.h"
 #include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
@@ -98,12 +99,11 @@ read_durability(const char *text, struct store_config *out, struct err *err)
     return OK;
 }
 
-static enum err_code
-open_store(const struct settings *settings, struct store **out, struct err *err)
+static struct store_config
+config_of(const struct settings *settings)
 {
     struct store_config config = store_config_default(settings->data);
 
-    TRY(read_durability(settings->durability, &config, err));
     config.map_size_bytes = settings->map_size_bytes;
     config.size_max_bytes = settings->store_max_bytes;
     config.disk_reserve_bytes = settings->disk_reserve_bytes;
@@ -113,6 +113,15 @@ open_store(const struct settings *settings, struct store **out, struct err *err)
     config.verify_at_open = settings->verify;
     config.force_file_system = settings->force_file_system;
     config.recipe_make = recipe_make;
+    return config;
+}
+
+static enum err_code
+open_store(const struct settings *settings, struct store **out, struct err *err)
+{
+    struct store_config config = config_of(settings);
+
+    TRY(read_durability(settings->durability, &config, err));
     return store_open(&config, out, err);
 }
 
@@ -240,12 +249,43 @@ run(const struct settings *settings, struct err *err)
     return code;
 }
 
+static enum err_code
+run_command(const struct command *command, const char *operand, const struct settings *settings,
+            struct err *err)
+{
+    const struct command_input input = {
+        .operand = operand,
+        .settings = settings,
+        .store = config_of(settings),
+        .out = strcmp(operand == NULL ? "" : operand, "-") == 0 ? stderr : stdout};
+
+    TRY(read_log_level(settings->log_level, err));
+    set_up_process(settings);
+    return command->run(&input, err);
+}
+
+static enum err_code
+run_all(int argc, char **argv, struct err *err)
+{
+    const struct command *command = NULL;
+    const char *operand = NULL;
+    struct settings settings;
+    bool help, version;
+    int words = 0;
+
+    TRY(command_find(argc, argv, &command, &operand, &words, err));
+    TRY(settings_read(argc - words, argv + words, &settings, &help, &version, err));
+    if (help || version) {
+        help ? settings_print_help(stdout) : (void)printf("tensorkeep %s\n", service_version);
+        return OK;
+    }
+    return command == NULL ? run(&settings, err) : run_command(command, operand, &settings, err);
+}
+
 int
 main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    struct settings settings;
-    bool help, version;
 
     if (argc > 1 && strcmp(argv[1], "token") == 0) {
         if (api_token_command(argc - 2, argv + 2, stdout, &err) == OK)
@@ -254,14 +294,8 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     set_up_heap();
-    if (settings_read(argc, argv, &settings, &help, &version, &err) == OK) {
-        if (help || version) {
-            help ? settings_print_help(stdout) : (void)printf("tensorkeep %s\n", service_version);
-            return EXIT_SUCCESS;
-        }
-        if (run(&settings, &err) == OK)
-            return EXIT_SUCCESS;
-    }
+    if (run_all(argc, argv, &err) == OK)
+        return EXIT_SUCCESS;
     fprintf(stderr, "tensorkeep: %s\n", err.text);
     return EXIT_FAILURE;
 }

@@ -92,8 +92,8 @@ visit_sum(struct bytes key, struct bytes bytes, found_ref *found, void *context,
 }
 
 enum err_code
-service_verify(struct service *service, bool payloads, struct store_verify_report *out,
-               struct err *err)
+service_verify_store(struct store *store, bool payloads, struct store_verify_report *out,
+                     struct err *err)
 {
     static const uint8_t variable = STORE_KEY_VARIABLE, tensor = STORE_KEY_TENSOR,
                          checkpoint = STORE_KEY_CHECKPOINT, outcome = STORE_KEY_OUTCOME,
@@ -109,7 +109,14 @@ service_verify(struct service *service, bool payloads, struct store_verify_repor
 
     AUTO_SNAPSHOT snapshot = NULL;
 
-    TRY(store_verify(service->store, owners, sizeof owners / sizeof owners[0], payloads, out, err));
-    TRY(store_snapshot_open(service->store, &snapshot, err));
+    TRY(store_verify(store, owners, sizeof owners / sizeof owners[0], payloads, out, err));
+    TRY(store_snapshot_open(store, &snapshot, err));
     return verify_domain(store_snapshot_view(snapshot), out, err);
+}
+
+enum err_code
+service_verify(struct service *service, bool payloads, struct store_verify_report *out,
+               struct err *err)
+{
+    return service_verify_store(service->store, payloads, out, err);
 }

@@ -10,5 +10,8 @@
  * succeeds when the walks could be made; *out says what they found. */
 ERR_MUST_CHECK enum err_code service_verify(struct service *service, bool payloads,
                                             struct store_verify_report *out, struct err *err);
+/* The same of a store that nobody serves. */
+ERR_MUST_CHECK enum err_code service_verify_store(struct store *store, bool payloads,
+                                                  struct store_verify_report *out, struct err *err);
 
 #endif

@@ -46,14 +46,15 @@ typedef enum err_code store_recipe_make(struct bytes recipe, uint64_t offset, ui
 struct store_config {
     const char *directory; /* created 0700 when missing; refused when another server holds it */
     enum store_durability durability;
-    uint32_t interval_ms;           /* for STORE_DURABLE_INTERVAL */
-    uint64_t map_size_bytes;        /* address space per file; halved until it opens */
-    uint64_t size_max_bytes;        /* files together; 0 = only the disk limits */
-    uint64_t disk_reserve_bytes;    /* free disk kept back for deletes */
-    uint32_t readers_max;           /* snapshots open at once, over all threads */
-    uint32_t batch_units_max;       /* units per commit */
-    bool verify_at_open;            /* full check before serving */
-    bool force_file_system;         /* open even on a network or overlay file system */
+    uint32_t interval_ms;        /* for STORE_DURABLE_INTERVAL */
+    uint64_t map_size_bytes;     /* address space per file; halved until it opens */
+    uint64_t size_max_bytes;     /* files together; 0 = only the disk limits */
+    uint64_t disk_reserve_bytes; /* free disk kept back for deletes */
+    uint32_t readers_max;        /* snapshots open at once, over all threads */
+    uint32_t batch_units_max;    /* units per commit */
+    bool must_exist;             /* ERR_NOT_FOUND, and nothing made, when there is no store yet */
+    bool verify_at_open;         /* full check before serving */
+    bool force_file_system;      /* open even on a network or overlay file system */
     store_recipe_make *recipe_make; /* NULL: this store keeps no recipes */
 };
 
@@ -159,6 +160,10 @@ ERR_MUST_CHECK enum err_code store_lease_open(struct store *store, struct store_
 ERR_MUST_CHECK enum err_code store_lease_add(struct store_lease *lease,
                                              const struct store_snapshot *snapshot, uint64_t family,
                                              struct err *err);
+/* Every family at once: what a copy of the whole store reads. */
+ERR_MUST_CHECK enum err_code store_lease_add_all(struct store_lease *lease,
+                                                 const struct store_snapshot *snapshot,
+                                                 struct err *err);
 void store_lease_drop(struct store_lease *lease); /* NULL is fine; any thread */
 
 /* --- writing ------------------------------------------------------------------------------- */
@@ -270,6 +275,9 @@ struct store_stats {
 ERR_MUST_CHECK enum err_code store_stats_read(struct store *store, struct store_stats *out,
                                               struct err *err);
 uint64_t store_revision(struct store *store); /* the newest published */
+/* What was told of revisions before this one may be of a history that the store does not have: it
+ * was put back from a backup then. 0: it never was. */
+uint64_t store_origin(const struct store *store);
 const char *
 store_identity(const struct store *store); /* 16 hex digits; lives as long as the store */
 const char *store_durability_name(const struct store *store);

@@ -131,6 +131,19 @@ store_chunk_length(struct bytes record)
     return wire_get_u32(record.data + AT_LENGTH);
 }
 
+uint32_t
+store_chunk_payload_crc(struct bytes record)
+{
+    return wire_get_u32(record.data + AT_PAYLOAD_CRC);
+}
+
+struct store_chunk_place
+store_chunk_place_of(struct bytes record)
+{
+    return (struct store_chunk_place){.family = wire_get_u64(record.data + AT_FAMILY),
+                                      .index = wire_get_u32(record.data + AT_INDEX)};
+}
+
 enum err_code
 store_chunk_check(struct bytes record, uint64_t id, struct store_chunk_place place, uint32_t length,
                   uint32_t crc, struct bytes *out, struct err *err)

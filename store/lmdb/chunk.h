@@ -36,7 +36,10 @@ ERR_MUST_CHECK enum err_code store_chunk_check(struct bytes record, uint64_t id,
 /* Checks what the header and the id say of each other. */
 ERR_MUST_CHECK enum err_code store_chunk_check_head(struct bytes record, uint64_t id,
                                                     struct err *err);
-uint32_t store_chunk_length(struct bytes record); /* of a checked record */
+/* Of a checked record. */
+uint32_t store_chunk_length(struct bytes record);
+uint32_t store_chunk_payload_crc(struct bytes record);
+struct store_chunk_place store_chunk_place_of(struct bytes record);
 /* Checks everything about a record that can be checked without its list. */
 ERR_MUST_CHECK enum err_code store_chunk_check_alone(struct bytes record, uint64_t id,
                                                      struct err *err);

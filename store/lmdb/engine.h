@@ -29,7 +29,13 @@ enum {
     STORE_BATCH_CHUNK_BYTES_MAX = 4 << 20, /* a batch takes no further unit past this */
     STORE_STAGE_WRITE_BYTES = 1 << 20,     /* staged bytes a transaction */
     STORE_STAGE_UNSEALED_MAX = 16,
+    STORE_NUMBER_BITS = 38, /* ids of one run; an incarnation has 24 bits, so an id has 62 */
+    STORE_INCARNATION_MAX = (1 << 24) - 1,
 };
+
+/* The three files. */
+extern const char *const store_meta_name;
+extern const char *const store_chunk_names[STORE_CLASS_COUNT];
 
 struct store_view {
     struct store *store;
@@ -78,6 +84,7 @@ struct store {
     struct store_config config;
     struct store_folder folder;
     char identity[17];
+    uint64_t incarnation, origin;
     struct store_env meta;
     struct store_env chunks[STORE_CLASS_COUNT];
     struct store_buffers buffers;

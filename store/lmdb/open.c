@@ -13,18 +13,15 @@
 #include "store/base/alloc.h"
 #include "store/base/log.h"
 #include "store/lmdb/engine.h"
+#include "store/lmdb/loaded.h"
 #include "store/lmdb/mdberr.h"
 #include "store/lmdb/sweep.h"
 #include "store/lmdb/system.h"
 
-enum {
-    NUMBER_BITS = 38, /* ids of one run; an incarnation has 24 bits, so an id has 62 */
-    INCARNATION_MAX = (1 << 24) - 1,
-    READERS_OWN = 16, /* reader slots for the engine itself */
-};
+enum { READERS_OWN = 16 /* reader slots for the engine itself */ };
 
-static const char *const meta_name = "meta.mdb";
-static const char *const chunk_names[STORE_CLASS_COUNT] = {"rows.mdb", "bulk.mdb"};
+const char *const store_meta_name = "meta.mdb";
+const char *const store_chunk_names[STORE_CLASS_COUNT] = {"rows.mdb", "bulk.mdb"};
 
 struct store_config
 store_config_default(const char *directory)
@@ -72,7 +69,7 @@ check_empty(struct store_env *env, struct err *err)
     TRY(store_env_space(env, &space, err));
     if (space.entries != 0)
         return err_set(err, ERR_DATA_LOSS, "%s/%s is missing, yet %s holds %" PRIu64 " chunks",
-                       env->folder->path, meta_name, env->name, space.entries);
+                       env->folder->path, store_meta_name, env->name, space.entries);
     return OK;
 }
 
@@ -82,7 +79,7 @@ open_chunks(struct store *store, const struct store_env_options *options, bool f
 {
     for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
         struct store_env *env = &store->chunks[class];
-        const char *name = chunk_names[class];
+        const char *name = store_chunk_names[class];
 
         if (!is_there(store, name)) {
             if (!fresh)
@@ -116,6 +113,13 @@ check_format(struct store *store, struct err *err)
     return OK;
 }
 
+static enum err_code
+refuse_missing(const char *directory, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "there is no store in the data folder '%.500s'",
+                   directory == NULL ? "" : directory);
+}
+
 /* The meta file comes last when a store is made and first when it is opened: with it, all are
  * there. */
 static enum err_code
@@ -124,15 +128,18 @@ open_files(struct store *store, struct err *err)
     const struct store_env_options options = {.map_bytes = store->config.map_size_bytes,
                                               .readers_max =
                                                   store->config.readers_max + READERS_OWN};
-    const char *const names[STORE_SIDE_FILES] = {chunk_names[0], chunk_names[1], meta_name};
-    bool fresh = !is_there(store, meta_name);
+    const char *const names[STORE_SIDE_FILES] = {store_chunk_names[0], store_chunk_names[1],
+                                                 store_meta_name};
+    bool fresh = !is_there(store, store_meta_name);
 
+    if (fresh && store->config.must_exist)
+        return refuse_missing(store->folder.path, err);
     TRY(store_side_recover(&store->folder, names, err));
     if (fresh) {
         TRY(open_chunks(store, &options, true, err));
-        TRY(store_env_create(&store->folder, meta_name, &options, seed_meta, NULL, err));
+        TRY(store_env_create(&store->folder, store_meta_name, &options, seed_meta, NULL, err));
     }
-    TRY(store_env_open(&store->meta, &store->folder, meta_name, &options, err));
+    TRY(store_env_open(&store->meta, &store->folder, store_meta_name, &options, err));
     TRY(check_format(store, err));
     return fresh ? OK : open_chunks(store, &options, false, err);
 }
@@ -140,7 +147,7 @@ open_files(struct store *store, struct err *err)
 /* --- the system records -------------------------------------------------------------------- */
 
 struct state {
-    uint64_t identity, incarnation, revision;
+    uint64_t identity, incarnation, revision, origin;
     bool clean;
 };
 
@@ -148,18 +155,19 @@ static enum err_code
 read_state(const struct store_env *meta, MDB_txn *txn, struct state *state, struct err *err)
 {
     uint64_t mark;
-    bool identity = false, incarnation = false, revision = false;
+    bool identity = false, incarnation = false, revision = false, origin;
 
     TRY(store_system_get(meta, txn, STORE_SYSTEM_IDENTITY, &identity, &state->identity, err));
     TRY(store_system_get(meta, txn, STORE_SYSTEM_INCARNATION, &incarnation, &state->incarnation,
                          err));
     TRY(store_system_get(meta, txn, STORE_SYSTEM_REVISION, &revision, &state->revision, err));
+    TRY(store_system_get(meta, txn, STORE_SYSTEM_ORIGIN, &origin, &state->origin, err));
     TRY(store_system_get(meta, txn, STORE_SYSTEM_CLEAN, &state->clean, &mark, err));
     if (!identity || !incarnation || !revision)
         return err_set(err, ERR_DATA_LOSS, "system records are missing in %s", meta->name);
-    if (state->incarnation >= INCARNATION_MAX)
+    if (state->incarnation >= STORE_INCARNATION_MAX)
         return err_set(err, ERR_INTERNAL, "the store was opened %d times, which is all it can take",
-                       INCARNATION_MAX);
+                       STORE_INCARNATION_MAX);
     return OK;
 }
 
@@ -258,11 +266,16 @@ open_all(struct store *store, const struct store_config *config, struct err *err
 {
     struct state state = {0};
 
+    if (config->must_exist && access(config->directory, F_OK) != 0)
+        return refuse_missing(config->directory, err);
     TRY(store_folder_open(&store->folder, config->directory, config->force_file_system, err));
+    TRY(store_loaded_settle(&store->folder, err));
     TRY(open_files(store, err));
     TRY(begin_incarnation(store, &state, err));
     snprintf(store->identity, sizeof store->identity, "%016" PRIx64, state.identity);
-    atomic_store(&store->next_number, (state.incarnation + 1) << NUMBER_BITS | 1);
+    store->origin = state.origin;
+    store->incarnation = state.incarnation + 1;
+    atomic_store(&store->next_number, store->incarnation << STORE_NUMBER_BITS | 1);
     atomic_store(&store->revision, state.revision);
     atomic_store(&store->revision_durable, state.revision);
     TRY(sweep_if_needed(store, state.clean, err));
@@ -327,6 +340,12 @@ uint64_t
 store_revision(struct store *store)
 {
     return atomic_load(&store->revision);
+}
+
+uint64_t
+store_origin(const struct store *store)
+{
+    return store->origin;
 }
 
 const char *

@@ -112,21 +112,25 @@ store_pins_remove(struct store_pins *p, struct store_pin *siblings)
     lock_release(&p->lock);
 }
 
+static bool
+is_needed_by(struct store_pins *p, uint64_t family, uint64_t id, uint64_t revision)
+{
+    for (struct store_pin *pin = *bucket_of(p, family); pin != NULL; pin = pin->next) {
+        if (pin->family == family && store_chunk_number(id) < pin->number_end &&
+            pin->revision < revision)
+            return true;
+    }
+    return false;
+}
+
 bool
 store_pins_need(struct store_pins *p, uint64_t family, uint64_t id, uint64_t revision)
 {
-    bool needed = false;
+    bool needed;
 
     lock_acquire(&p->lock);
-    if (p->count > 0) {
-        for (struct store_pin *pin = *bucket_of(p, family); pin != NULL; pin = pin->next) {
-            if (pin->family == family && store_chunk_number(id) < pin->number_end &&
-                pin->revision < revision) {
-                needed = true;
-                break;
-            }
-        }
-    }
+    needed = p->count > 0 && (is_needed_by(p, family, id, revision) ||
+                              is_needed_by(p, STORE_PINS_ALL_FAMILIES, id, revision));
     lock_release(&p->lock);
     return needed;
 }

@@ -3,7 +3,7 @@
  * A pin needs a freed chunk when it is of its family, was made before the pin (its number is
  * smaller than the first one not yet given then) and was freed after the pin's revision. Chunks
  * made later cannot be in the snapshot, so overwriting a leased value again and again keeps its
- * first bytes alone. */
+ * first bytes alone. A pin of STORE_PINS_ALL_FAMILIES needs those of any family. */
 #ifndef STORE_LMDB_PINS_H
 #define STORE_LMDB_PINS_H
 
@@ -12,6 +12,8 @@
 
 #include "store/base/err.h"
 #include "store/base/lock.h"
+
+enum { STORE_PINS_ALL_FAMILIES = 0 }; /* the number of no family */
 
 struct store_pin {
     struct store_pin *next, *previous; /* in its bucket */

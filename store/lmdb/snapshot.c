@@ -186,6 +186,13 @@ store_lease_add(struct store_lease *lease, const struct store_snapshot *snapshot
                           snapshot->view.revision, err);
 }
 
+enum err_code
+store_lease_add_all(struct store_lease *lease, const struct store_snapshot *snapshot,
+                    struct err *err)
+{
+    return store_lease_add(lease, snapshot, STORE_PINS_ALL_FAMILIES, err);
+}
+
 void
 store_lease_drop(struct store_lease *lease)
 {

@@ -5,11 +5,9 @@
 #include "store/lmdb/wire.h"
 
 static const char *const key_names[STORE_SYSTEM_COUNT] = {
-    [STORE_SYSTEM_FORMAT] = "format",
-    [STORE_SYSTEM_IDENTITY] = "identity",
-    [STORE_SYSTEM_INCARNATION] = "incarnation",
-    [STORE_SYSTEM_REVISION] = "revision",
-    [STORE_SYSTEM_CLEAN] = "clean",
+    [STORE_SYSTEM_FORMAT] = "format",           [STORE_SYSTEM_IDENTITY] = "identity",
+    [STORE_SYSTEM_INCARNATION] = "incarnation", [STORE_SYSTEM_REVISION] = "revision",
+    [STORE_SYSTEM_ORIGIN] = "origin",           [STORE_SYSTEM_CLEAN] = "clean",
 };
 
 enum { KEY_BYTES_MAX = 16 };

@@ -16,7 +16,8 @@ enum store_system_key {
     STORE_SYSTEM_IDENTITY,    /* random, made with the store */
     STORE_SYSTEM_INCARNATION, /* how many times it was opened */
     STORE_SYSTEM_REVISION,    /* of the last unit that changed something */
-    STORE_SYSTEM_CLEAN,       /* there while the store is closed and nothing needs sweeping */
+    STORE_SYSTEM_ORIGIN, /* revision with which it was put back from a backup; may be missing */
+    STORE_SYSTEM_CLEAN,  /* there while the store is closed and nothing needs sweeping */
     STORE_SYSTEM_COUNT
 };
 
