@@ -10,6 +10,7 @@
 #include "api/chars.h"
 #include "api/gate.h"
 #include "api/target.h"
+#include "api/trace.h"
 
 bool
 api_library_is_verified(void)
@@ -120,27 +121,6 @@ pass_gate(struct api_request *rq, const char *method, const char *version,
 
 /* --- who asks ------------------------------------------------------------------------------ */
 
-static void
-take_id(struct api_request *rq)
-{
-    struct bytes id = api_request_header(rq, "X-Request-Id");
-    uint64_t x = rq->server->id_seed +
-                 atomic_fetch_add(&rq->server->id_counter, 1) * UINT64_C(0x9E3779B97F4A7C15);
-
-    for (size_t i = 0; i < id.size; i++)
-        if (id.data[i] <= 0x20 || id.data[i] >= 0x7F)
-            id.size = 0;
-    if (id.size > 0 && id.size <= API_REQUEST_ID_BYTES_MAX) {
-        memcpy(rq->id, id.data, id.size);
-        rq->id[id.size] = '\0';
-        return;
-    }
-    /* splitmix64, from https://prng.di.unimi.it/splitmix64.c: unlike its neighbours, never twice */
-    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    snprintf(rq->id, sizeof rq->id, "%016" PRIx64, x ^ (x >> 31));
-}
-
 static enum err_code
 check_caller(struct api_request *rq, struct err *err)
 {
@@ -180,7 +160,7 @@ answer_options(struct api_request *rq, struct err *err)
         TRY(api_reply_header(
             rp, "Access-Control-Allow-Headers", err,
             "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, "
+            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, Tracestate, "
             "Want-Content-Digest, Want-Repr-Digest, X-Request-Id, X-Requested-With"));
         TRY(api_reply_header(rp, "Access-Control-Max-Age", err, "600"));
     }
@@ -227,7 +207,7 @@ api_admit(struct api_request *rq, const char *method, const char *version, struc
     struct api_target target;
     enum err_code code = pass_gate(rq, method, version, &target, err);
 
-    take_id(rq);
+    api_trace_begin(rq);
     rq->reply.close = code != OK;
     if (code != OK)
         return code;

@@ -96,17 +96,21 @@ run_job(struct api_job *job)
 
     CHECK(rq->magic == API_REQUEST_MAGIC);
     rq->on_worker = true;
+    api_timing_work(&rq->times);
     (void)execute(rq);
     while (rq->reply.kind == REPLY_NONE) {
         end_upload(rq);
         if (api_waiting_has_acted(rq))
             api_outcome_close(rq);
+        api_timing_rest(&rq->times);
         if (api_waiting_park(rq))
             return; /* another worker may have it by now */
+        api_timing_work(&rq->times);
         (void)execute(rq);
     }
     api_outcome_close(rq);
     api_waiting_leave(rq);
+    api_timing_rest(&rq->times);
     finish(rq);
 }
 
@@ -131,7 +135,9 @@ hand_over(struct api_request *rq, enum api_stage stage)
     rq->references++;
     suspend(rq);
     lock_release(&rq->lock);
+    rq->times.queued_us = clock_monotonic_us();
     if (api_pool_submit(rq->server->pool, &rq->job, &err) != OK) {
+        rq->times.queued_us = 0;
         api_reply_fail(rq, &err);
         finish(rq);
     }
@@ -386,14 +392,14 @@ account(struct api_request *rq, bool whole)
     struct api_metrics_request done = {
         .route = rq->match.route,
         .status = replied ? rq->reply.status : 0,
-        .us = (replied ? rq->replied_us : clock_monotonic_us()) - rq->started_us,
+        .us = (replied ? rq->times.replied_us : clock_monotonic_us()) - rq->times.started_us,
         .received_bytes = rq->received,
         .sent_bytes = replied && whole && rq->method != METHOD_HEAD ? rq->reply.size : 0,
     };
 
     api_metrics_count(server->metrics, &done);
     if (server->settings->access_log && replied)
-        api_access_log_write(rq);
+        api_access_log_write(rq, whole);
 }
 
 void

@@ -64,7 +64,7 @@ api_request_open(struct api_connection *connection, const char *target)
     rq->connection = connection;
     rq->references = 1;
     rq->suspended = rq->finished = rq->body_wanted = rq->gone = false;
-    rq->started_us = clock_monotonic_us();
+    rq->times.started_us = clock_monotonic_us();
     rq->reply.request = rq;
     arena_init(&rq->arena, API_REQUEST_ARENA_BYTES_MAX);
     rq->target_place = target;
@@ -228,7 +228,7 @@ api_request_write_options(struct api_request *rq, struct write_options *out, str
     struct bytes match = api_request_header(rq, "If-Match");
     struct bytes none = api_request_header(rq, "If-None-Match");
 
-    *out = (struct write_options){0};
+    *out = (struct write_options){.commit_us = &rq->times.commit_us};
     if (none.data != NULL && !api_etag_is_any(none))
         return err_set(err, ERR_INVALID_ARGUMENT, "a write takes If-None-Match: * and no tags");
     out->if_none_match = none.data != NULL;

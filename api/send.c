@@ -23,7 +23,8 @@ enum {
 static const char exposed_headers[] =
     "ETag, Location, Retry-After, Content-Range, Accept-Ranges, Tensorkeep-Revision, Tensor-Dtype, "
     "Tensor-Shape, Repr-Digest, Content-Digest, Content-Disposition, Preference-Applied, "
-    "Idempotency-Replayed, Server-Timing, X-Request-Id, RateLimit, RateLimit-Policy, "
+    "Idempotency-Replayed, Server-Timing, Traceresponse, X-Request-Id, RateLimit, "
+    "RateLimit-Policy, "
     "WWW-Authenticate";
 
 /* --- long lists of spans ------------------------------------------------------------------- */
@@ -178,16 +179,24 @@ each_limit_header(const struct api_request *rq, header_visitor *put, void *conte
 }
 
 static bool
+each_trace_header(const struct api_request *rq, header_visitor *put, void *context)
+{
+    char response[API_TRACE_RESPONSE_BYTES];
+
+    if (!rq->trace.given)
+        return true;
+    api_trace_response(&rq->trace, response);
+    return put(context, "traceresponse", response);
+}
+
+static bool
 each_header(struct api_request *rq, header_visitor *put, void *context)
 {
     struct api_reply *rp = &rq->reply;
-    uint64_t us;
-    char timing[48];
+    char timing[API_TIMING_BYTES];
 
-    rq->replied_us = clock_monotonic_us();
-    us = rq->replied_us - rq->started_us;
-    snprintf(timing, sizeof timing, "total;dur=%u.%03u", (unsigned)(us / 1000),
-             (unsigned)(us % 1000));
+    rq->times.replied_us = clock_monotonic_us();
+    api_timing_text(&rq->times, timing);
     if (rq->server->settings->cors_origins[0] != '\0')
         api_reply_vary(rp, "Origin");
     for (size_t i = 0; i < rp->header_count; i++)
@@ -201,6 +210,7 @@ each_header(struct api_request *rq, header_visitor *put, void *context)
            (rp->vary[0] == '\0' || put(context, "Vary", rp->vary)) &&
            each_cors_header(rq, put, context) && each_limit_header(rq, put, context) &&
            put(context, "X-Request-Id", rq->id) && put(context, "Server-Timing", timing) &&
+           each_trace_header(rq, put, context) &&
            (!rp->close || put(context, "Connection", "close"));
 }
 

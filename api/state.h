@@ -25,6 +25,8 @@
 #include "api/request.h"
 #include "api/router.h"
 #include "api/server.h"
+#include "api/timing.h"
+#include "api/trace.h"
 #include "api/tokens_file.h"
 #include "store/base/lock.h"
 
@@ -145,11 +147,11 @@ struct api_request {
     /* everything below is cleared at the start of each request */
     enum api_stage stage;
     bool on_worker, method_known;
-    bool streams;                    /* counted among the uploads */
-    uint64_t started_us, replied_us; /* begun; its reply handed over */
-    char *target;                    /* raw copy, NUL-terminated; NULL: no memory for it */
-    size_t target_size;              /* up to the first NUL */
-    const char *target_place;        /* where the library had it; only compared */
+    bool streams; /* counted among the uploads */
+    struct api_times times;
+    char *target;             /* raw copy, NUL-terminated; NULL: no memory for it */
+    size_t target_size;       /* up to the first NUL */
+    const char *target_place; /* where the library had it; only compared */
     enum api_method method;
     struct api_head head;
     size_t head_size;              /* bytes of it */
@@ -179,6 +181,7 @@ struct api_request {
     const void *render_result;
     struct api_wait wait;
     char id[API_REQUEST_ID_BYTES_MAX + 1];
+    struct api_trace trace;
     size_t scratch_used;
     struct arena arena;
     struct api_reply reply;

@@ -67,6 +67,8 @@ struct write_options {
     uint32_t revision_count;
     /* What the client is to be told, kept with the effect under its key; NULL: nothing is kept. */
     struct write_outcome *outcome;
+    /* What waiting for the commit takes is added; NULL: nobody asks. */
+    uint64_t *commit_us;
 };
 
 #endif
