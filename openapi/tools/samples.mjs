@@ -20,8 +20,8 @@ export function samplesOf(document) {
 export async function runSamples(document, binary) {
   const samples = samplesOf(document);
   const problems = samples.filter(({ source }) => !source).map(({ id }) => `${id}: no curl line (x-codeSamples)`);
-  const server = await Server.start(binary);
   const work = mkdtempSync(join(tmpdir(), 'tensorkeep-samples-'));
+  const server = await Server.start(binary, ['--checkpoint-root', work]);
   try {
     for (const { id, source } of samples.filter((sample) => sample.source)) {
       const refused = join(work, '.refused');
