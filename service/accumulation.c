@@ -157,6 +157,7 @@ accumulation_remove_all(struct store_txn *txn, uint64_t model_id, const char *op
 struct delete_unit {
     struct service *service;
     const char *model, *optimizer, *key;
+    const struct write_options *options;
 };
 
 static enum err_code
@@ -209,6 +210,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
         err_about(err, "accumulation", u->key);
         return ERR_FAILED_PRECONDITION;
     }
+    TRY(service_check_conditions(u->options, "accumulation", u->key, true, record.revision, err));
     key = record_key_accumulation(model_id, u->optimizer, u->key);
     TRY(remove_at(txn, record_key_bytes(&key), &record, err));
     return service_change_usage(txn, model_id, &(struct usage_change){0}, err);
@@ -219,7 +221,8 @@ accumulation_delete(struct service *service, const char *model, const char *opti
                     const char *key, const struct write_options *options, uint64_t *revision,
                     struct err *err)
 {
-    struct delete_unit u = {.service = service, .model = model, .optimizer = optimizer, .key = key};
+    struct delete_unit u = {
+        .service = service, .model = model, .optimizer = optimizer, .key = key, .options = options};
 
     TRY(name_check("optimizer", optimizer, err));
     TRY(accumulation_check_key("key", key, err));
