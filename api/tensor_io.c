@@ -111,12 +111,10 @@ open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct er
 }
 
 static enum err_code
-open_npy(struct api_tensor_body *body, struct err *err)
+open_npy(enum api_npy_v2 v2, struct api_tensor_body *body, struct err *err)
 {
     uint64_t length = api_request_body_length(body->rq);
-    enum api_npy_v2 v2 = API_NPY_V2_UNKNOWN;
 
-    TRY(api_negotiate_npy_v2(body->rq, NULL, &v2, err));
     body->bytes = api_request_body_source(body->rq);
     TRY(api_npy_reader_open(&body->bytes, "the body", v2,
                             service_limits_of(api_request_service(body->rq))->expression_bytes_max,
@@ -170,6 +168,7 @@ api_tensor_body_open(struct api_request *rq, const struct tensor_type *hint,
                      struct api_tensor_body *out, struct err *err)
 {
     enum api_format format = API_FORMAT_UNKNOWN;
+    enum api_npy_v2 v2 = API_NPY_V2_UNKNOWN;
 
     *out = (struct api_tensor_body){.rq = rq};
     out->source = (struct tensor_source){.context = out, .read = body_source};
@@ -177,10 +176,11 @@ api_tensor_body_open(struct api_request *rq, const struct tensor_type *hint,
                            API_FORMATS(API_FORMAT_JSON) | API_FORMATS(API_FORMAT_RAW) |
                                API_FORMATS(API_FORMAT_NPY),
                            &format, err));
+    TRY(api_negotiate_npy_v2(rq, NULL, &v2, err));
     if (format == API_FORMAT_UNKNOWN)
         TRY(sniff(rq, &format, err));
     if (format == API_FORMAT_NPY)
-        return open_npy(out, err);
+        return open_npy(v2, out, err);
     if (format == API_FORMAT_RAW)
         return open_raw(hint, out, err);
     return open_json(hint, out, err);

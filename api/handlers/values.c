@@ -24,12 +24,15 @@
 
 /* --- reading --- */
 
+/* What npy_v2 says matters to npy alone; that it can be read, to every form. */
 static enum err_code
-take_cast(struct api_request *rq, enum dtype *out, struct err *err)
+take_conversion(struct api_request *rq, enum dtype *out, struct err *err)
 {
     struct bytes text = api_request_query(rq, "dtype");
+    enum api_npy_v2 npy_v2;
 
     *out = DTYPE_UNSET;
+    TRY(api_negotiate_npy_v2(rq, NULL, &npy_v2, err));
     if (text.data != NULL && !dtype_of_name(text, out))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "query argument 'dtype': there is no dtype '%.*s'",
@@ -50,7 +53,7 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     bool done = false;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
-    TRY(take_cast(rq, &cast_to, err));
+    TRY(take_conversion(rq, &cast_to, err));
     api_representation(rq, api_format_name(format), representation);
     /* A client that has the value already costs a look-up, whatever the value's size. */
     if (api_reply_is_conditional(rq)) {
@@ -82,7 +85,7 @@ api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct api_object body;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
-    TRY(take_cast(rq, &cast_to, err));
+    TRY(take_conversion(rq, &cast_to, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
@@ -113,6 +116,9 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     bool done = false;
 
     TRY(api_negotiate_reply(rq, rp, MANY_TENSORS, &format, err));
+    if (format != API_FORMAT_SAFETENSORS)
+        how.format = &api_wire_npz;
+    TRY(api_export_options_take(rq, NULL, &how, err));
     if (names_text.data != NULL && prefix_text.data != NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "give 'names' or 'prefix', not both");
     if (names_text.data != NULL)
@@ -129,8 +135,6 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
         if (done)
             return OK;
     }
-    if (format == API_FORMAT_SAFETENSORS)
-        TRY(api_export_options_take(rq, NULL, &how, err));
     TRY(variable_read_some(
         api_request_service(rq), api_request_model(rq), names, name_count, prefix,
         format == API_FORMAT_SAFETENSORS && api_export_wants_outline(rq, &how), &set, err));

@@ -64,8 +64,13 @@ function exchange(method, target, headers, bytes, reply, got, ms) {
 
 const lower = (headers) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function textOf(bytes) {
   if (bytes === null || bytes.length > BODY_BYTES_MAX) return null;
-  const text = bytes.toString('utf8');
-  return text.includes('\ufffd') ? null : text;
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return null;
+  }
 }

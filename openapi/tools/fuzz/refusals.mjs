@@ -1,5 +1,26 @@
 // Requests that fit the document and are refused all the same, because of what the store holds or of what their parts mean
-// together. Each line says why no schema can tell.
+// together: no schema can tell. A refusal that is not among these means that document and server disagree.
 
 export const refusals = [
+  // Types and shapes: of the variable, or of what an expression comes to.
+  { says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/ },
+  { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got/ },
+  { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|dtypes? )/ },
+  { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
+  // The text of a slice is read by the tensor's rank.
+  { says: /^(query argument|field) 'slice'|^slice:/ },
+  // What stands in args is known by the op alone.
+  { says: /: takes (\d+ to )?\d+ args|: takes (at least|at most) \d+|attribute '\w+' (is required|was given|stands|comes)/ },
+  // Tensors beside the JSON, and parts of an expression by their ids, are there or are not.
+  { says: /means a tensor that came beside the JSON|no expression with the id/ },
+  // Numbers of TensorFlow's own limits.
+  { operations: /countUpTo|runModel/, says: /Reached limit of/ },
+  { says: /has more elements than the limit|overflows \w+$|: ragged: / },
+  { says: /(the variable name '.*' has|a page token of) \d+ bytes/s },
+  // One field instead of another, by the meaning of both.
+  { operations: /createVariables|runModel/, says: /(partitioned [Vv]ariable|the variable is declared|Cannot create \d+ slices|virtual|initial_value must be specified)/ },
+  { says: /give '\w+' or '\w+', not both|compression=deflate is for npz/ },
+  { operations: /save|run/i, says: /No variables to save/ },
+  // Keys of earlier requests.
+  { says: /Idempotency-Key .* (was used|another request)/i },
 ];
