@@ -38,7 +38,7 @@ CFLAGS_fuzz     := -O1 -g -fsanitize=fuzzer-no-link,address,$(UBSAN)
 LDFLAGS_release := -Wl,-z,relro,-z,now
 
 # Asked once. Before `make deps` there may be no pkg-config; the build runs in a make of its own after it.
-PKGS      := libmicrohttpd jansson openblas lapacke lmdb nettle snappy libarchive zlib
+PKGS      := libmicrohttpd jansson openblas lapacke lmdb nettle gnutls snappy libarchive zlib
 PKG_FLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS      := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
@@ -283,8 +283,8 @@ clean: ## remove what was built
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libsnappy-dev libarchive-dev zlib1g-dev libyaml-dev
-TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl
+RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libgnutls28-dev libsnappy-dev libarchive-dev zlib1g-dev libyaml-dev
+TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl openssl gnutls-bin
 
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))

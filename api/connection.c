@@ -175,6 +175,7 @@ api_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_c
     leave(server, c);
     api_dispatch_forget(c);
     api_request_free(c->spare);
+    api_tls_identity_drop(c->identity);
     lock_drop(&c->lock);
     c->magic = 0;
     mem_free(c);

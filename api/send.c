@@ -278,6 +278,9 @@ api_reply_tell(struct api_request *rq)
         !each_header(rq, put_to_text, &text) || buf_append_text(&text, "\r\n", NULL) != OK ||
         buf_append(&text, body.data, body.size, NULL) != OK)
         return false;
-    sent = send(rq->connection->fd, text.data, text.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (rq->server->tls != NULL)
+        sent = api_tls_send_last(rq->connection->mhd, buf_bytes(&text)) ? (ssize_t)text.size : -1;
+    else
+        sent = send(rq->connection->fd, text.data, text.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent == (ssize_t)text.size && shutdown(rq->connection->fd, SHUT_WR) == 0;
 }

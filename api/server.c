@@ -18,6 +18,7 @@
 #include "api/admit.h"
 #include "api/digest_cache.h"
 #include "api/dispatch.h"
+#include "api/guard.h"
 #include "api/state.h"
 #include "api/stream.h"
 #include "api/waiting.h"
@@ -30,7 +31,6 @@ enum {
     CONNECTIONS_SPARE_PER_THREAD = 16, /* to tell those over the limit so */
     DRAIN_STEP_MS = 2,
     FLUSH_MS = 250, /* for replies made at the very end */
-    GUESSES_WINDOW_MS = 60000,
 };
 
 /* --- listening ----------------------------------------------------------------------------- */
@@ -157,16 +157,22 @@ start_daemon(struct api_server *server, struct err *err)
     unsigned idle_s = (unsigned)((settings->idle_timeout_ms + 999) / 1000);
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     /* one thread is no pool */
+    struct MHD_OptionItem tls[API_TLS_OPTIONS_MAX] = {{MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem pool[] = {
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
         {MHD_OPTION_END, 0, NULL}};
     int listener = server->listener;
 
+    if (server->tls != NULL) {
+        flags |= MHD_USE_TLS;
+        api_tls_options(tls);
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, api_dispatch, server,    /* */
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, /* */
         MHD_OPTION_LISTEN_SOCKET, listener,            /* */
         MHD_OPTION_ARRAY, pool,                        /* */
+        MHD_OPTION_ARRAY, tls,                         /* */
         MHD_OPTION_CONNECTION_LIMIT, limit,            /* */
         MHD_OPTION_CONNECTION_TIMEOUT, idle_s,         /* */
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY_BYTES,
@@ -192,26 +198,6 @@ json_memory(size_t size)
 }
 
 static enum err_code
-open_limits(struct api_server *server, struct err *err)
-{
-    const struct settings *settings = server->settings;
-    struct api_rate_rule clients = {settings->rate_requests_max, settings->rate_window_ms,
-                                    settings->requests_per_client_max};
-    struct api_rate_rule guesses = {settings->token_failures_max, GUESSES_WINDOW_MS, 0};
-
-    TRY(api_access_of(api_routes, api_route_count, &server->access, err));
-    if (clients.requests > 0 || clients.at_once > 0)
-        TRY(api_rate_open(&clients, server->id_seed, &server->rate, err));
-    snprintf(server->rate_policy, sizeof server->rate_policy,
-             "\"default\";q=%" PRIu64 ";w=%" PRIu64, clients.requests,
-             (clients.window_ms + 999) / 1000);
-    if (settings->tokens[0] == '\0')
-        return OK;
-    TRY(api_rate_open(&guesses, server->id_seed, &server->guesses, err));
-    return api_tokens_file_open(settings->tokens, &server->tokens, err);
-}
-
-static enum err_code
 start_parts(struct api_server *server, struct err *err)
 {
     const struct settings *settings = server->settings;
@@ -223,7 +209,7 @@ start_parts(struct api_server *server, struct err *err)
     TRY(api_metrics_open(&server->metrics, err));
     TRY(api_hosts_open(settings->bind, settings->allowed_hosts, settings->cors_origins,
                        &server->hosts, err));
-    TRY(open_limits(server, err));
+    TRY(api_guard_open(server, err));
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
     TRY(open_listener(server, err));
     TRY(api_pool_start(settings->worker_threads, settings->queue_requests_max, &server->pool, err));
@@ -266,6 +252,12 @@ api_server_port(const struct api_server *server)
 }
 
 const char *
+api_server_scheme(const struct api_server *server)
+{
+    return server->tls != NULL ? "https" : "http";
+}
+
+const char *
 api_server_address(const struct api_server *server)
 {
     return server->address;
@@ -274,14 +266,7 @@ api_server_address(const struct api_server *server)
 void
 api_server_reload(struct api_server *server)
 {
-    struct err err = ERR_INIT;
-
-    if (server->tokens == NULL)
-        return;
-    if (api_tokens_file_reload(server->tokens, &err) == OK)
-        log_write(LOG_INFO, "the tokens file was read again");
-    else
-        log_failure("reading the tokens file again; the tokens stay as they were", &err);
+    api_guard_reload(server);
 }
 
 static void
@@ -330,10 +315,7 @@ api_server_stop(struct api_server *server)
         (void)close(server->listener);
     api_router_drop(server->router);
     api_hosts_drop(server->hosts);
-    api_tokens_file_drop(server->tokens);
-    api_rate_drop(server->guesses);
-    api_rate_drop(server->rate);
-    mem_free(server->access);
+    api_guard_drop(server);
     api_digest_cache_drop(server->digests);
     api_metrics_drop(server->metrics);
     condition_drop(&server->watchdog_wake);

@@ -13,11 +13,13 @@ struct api_server;
 ERR_MUST_CHECK enum err_code api_server_start(struct service *service,
                                               const struct settings *settings,
                                               struct api_server **out, struct err *err);
-/* The port in use and the address as text ("127.0.0.1", "[::1]"), for the start line. */
+/* "http" or "https", the port in use and the address as text ("127.0.0.1", "[::1]"), for the start
+ * line. */
+const char *api_server_scheme(const struct api_server *server);
 uint16_t api_server_port(const struct api_server *server);
 const char *api_server_address(const struct api_server *server);
-/* Reads again what may change while it runs: the tokens file. What cannot be read stays as it was;
- * the log says so. Any thread, before api_server_stop. */
+/* Reads again what may change while it runs: the tokens file, the certificate and its key. What
+ * cannot be read stays as it was; the log says so. Any thread, before api_server_stop. */
 void api_server_reload(struct api_server *server);
 /* Refuses new requests (503), lets those under way finish within shutdown_timeout_ms, stops. */
 void api_server_stop(struct api_server *server);

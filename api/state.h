@@ -26,6 +26,7 @@
 #include "api/router.h"
 #include "api/server.h"
 #include "api/timing.h"
+#include "api/tls.h"
 #include "api/trace.h"
 #include "api/tokens_file.h"
 #include "store/base/lock.h"
@@ -224,10 +225,11 @@ struct api_connection {
     struct api_server *server;
     struct MHD_Connection *mhd;
     int fd;
-    bool over;                 /* beyond the limit: gets 503 */
-    bool is_known;             /* HTTP thread: has shown a right token */
-    struct api_request *spare; /* HTTP thread */
-    struct api_request *begun; /* HTTP thread: begun and not ended by libmicrohttpd */
+    struct api_tls_identity *identity; /* HTTP thread: what it shows; NULL without TLS */
+    bool over;                         /* beyond the limit: gets 503 */
+    bool is_known;                     /* HTTP thread: has shown a right token */
+    struct api_request *spare;         /* HTTP thread */
+    struct api_request *begun;         /* HTTP thread: begun and not ended by libmicrohttpd */
 
     struct lock lock; /* guards the rest */
     enum api_phase phase;
@@ -265,6 +267,7 @@ struct api_server {
     struct api_hosts *hosts;
     struct api_access *access;      /* owned; one for each of api_routes */
     struct api_tokens_file *tokens; /* owned; NULL: nobody needs one */
+    struct api_tls *tls;            /* owned; NULL: plain HTTP */
     struct api_rate *rate;          /* owned; of clients; NULL: no limit */
     struct api_rate *guesses;       /* owned; of wrong tokens, by address; NULL without tokens */
     _Atomic uint64_t guesses_told_ms;

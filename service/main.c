@@ -221,7 +221,7 @@ serve(const struct settings *settings, struct service *service, const sigset_t *
     struct api_server *server = NULL;
 
     TRY(api_server_start(service, settings, &server, err));
-    printf("listening on http://%s:%u\n", api_server_address(server),
+    printf("listening on %s://%s:%u\n", api_server_scheme(server), api_server_address(server),
            (unsigned)api_server_port(server));
     (void)fflush(stdout);
     wait_for_signal(signals, server);

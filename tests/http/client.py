@@ -201,6 +201,7 @@ class Client:
         self.again = again  # once more when a kept connection turns out to be closed
         self.connection = None
         self.headers = {}  # of every request
+        self.tls = None  # an ssl.SSLContext: speak HTTPS
         self.log = []  # the last exchanges, for reports
 
     def close(self):
@@ -226,10 +227,15 @@ class Client:
         check(method, path, reply)
         return reply
 
+    def connect(self):
+        if self.tls:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.tls)
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+
     def exchange(self, asked, method, path, body, headers):
         fresh = self.connection is None
         if fresh:
-            self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+            self.connection = self.connect()
         try:
             try:
                 self.connection.request(method, path, body=body, headers=headers)

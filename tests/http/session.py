@@ -16,7 +16,7 @@ import urllib.parse
 import client
 import formats
 
-LISTENING = re.compile(rb"^listening on http://(\[[0-9a-f:]+\]|[0-9.]+):([0-9]+)$")
+LISTENING = re.compile(rb"^listening on https?://(\[[0-9a-f:]+\]|[0-9.]+):([0-9]+)$")
 # What sanitizers say when they have found something.
 FOUND = re.compile(r"ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|CHECK failed")
 PR_SET_PDEATHSIG = 1
@@ -132,6 +132,7 @@ class Session:
         self.ticks = 0
         self.ticking = None
         self.client = None
+        self.tls = None  # of new clients
 
     @property
     def patience(self):
@@ -150,6 +151,7 @@ class Session:
 
     def another_client(self):
         made = client.Client(self.server.host, self.server.port, 60 * self.patience)
+        made.tls = self.tls
         self.clients.append(made)
         return made
 
@@ -178,10 +180,11 @@ class Session:
         assert status == 0, f"exit status {status}\n{self.server.complaints()}"
 
     @contextlib.contextmanager
-    def other_server(self, *flags):
-        """A second server, with settings and data of its own."""
+    def other_server(self, *flags, tls=None):
+        """A second server, with settings and data of its own; `tls`: how to speak to it (an ssl.SSLContext)."""
         server = Server(self.server.binary, flags, self.patience)
         other = Session(server)
+        other.tls = tls
         try:
             server.start()
             other.connect()
