@@ -35,7 +35,7 @@ load_config(struct averaging *a, const char *name, struct err *err)
     key = record_key_average(draft->model.id, name);
     TRY(draft_rely_on(draft, &key, &record, err));
     TRY(average_config_load(draft->view, draft->model.id, name, &a->config, err));
-    return run_check_resource(a->run, "moving average", name, a->config.revision, err);
+    return run_check_resource(a->run, "moving_averages", name, a->config.revision, err);
 }
 
 /* min(decay, (1 + n) / (10 + n)), in float32. */

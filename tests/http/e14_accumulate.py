@@ -42,7 +42,10 @@ def test_what_is_waiting_can_be_looked_at_and_dropped(s):
     assert seen["workers"] == ["adam", "zoe"] and (seen["accumulated"], seen["replicas"]) == (3, 4)
     assert seen["variables"] == [{"name": "w", "dtype": "float32", "shape": [3], "sparse": False}]
     assert seen["applied"] is False and seen["optimizer"] == "o" and seen["created"] <= seen["updated"] < seen["expires"]
-    gone = s.delete("optimizers/o/accumulations/a").expect(200)
+    where = "optimizers/o/accumulations/a"
+    for condition in {"If-Match": '"r1"'}, {"If-None-Match": "*"}:
+        s.refuses(412, "PRECONDITION_FAILED", "accumulation 'a'", "DELETE", where, headers=condition)
+    gone = s.delete(where, headers={"If-Match": f'"r{seen["revision"]}"'}).expect(200)
     assert gone.json["deleted"] == "a"
     s.is_refusal(look(s, "a"), 404, "NOT_FOUND", ["accumulation 'a'", "optimizer 'o'"])
     s.refuses(404, "NOT_FOUND", "accumulation 'a'", "DELETE", "optimizers/o/accumulations/a")

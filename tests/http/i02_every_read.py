@@ -1,0 +1,78 @@
+"""What every read of the document may answer: with conditions that hold or do not, of what is not there, and with arguments that
+are none. Where a read is comes from the document's own path."""
+
+import re
+
+import every_write
+
+# What furnish makes, by the collection it is in; and arguments that a read cannot do without.
+NAMES = {"variables": "v", "optimizers": "o", "accumulations": "k", "moving_averages": "e", "checkpoints": "c", "savers": "s",
+         "accumulators": "a"}
+NEEDED = {"tensor": "v", "against": "current"}
+OTHER = '"r987654321-nothing"'
+
+
+def reads(s):
+    """Operation, its path here, its path in a model that is not there (or None), and the statuses it may have."""
+    document = s.get("/openapi.json").expect(200).json
+    for path, item in document["paths"].items():
+        if "get" not in item:
+            continue
+        query = [f"{given['name']}={NEEDED[given['name']]}" for given in item["get"].get("parameters", ()) if given.get("required")]
+        place = re.sub(r"([a-z_]+)/\{(?:name|key)\}", lambda found: f"{found[1]}/{NAMES[found[1]]}", path)
+        place += "?" + "&".join(query)
+        yield (item["get"]["operationId"], place.replace("{model}", s.model),
+               place.replace("{model}", "absent") if "{model}" in place else None, set(item["get"]["responses"]))
+
+
+def furnished(s):
+    every_write.furnish(s)
+    s.post("savers/s:save", {"name": "c2"}).expect(201)  # a saver has a latest one
+
+
+def test_a_tag_that_is_known_is_304_and_another_is_412(s):
+    furnished(s)
+    asked = set()
+    for operation, path, _, statuses in reads(s):
+        if "304" not in statuses:
+            continue
+        asked.add(operation)
+        tag = s.request("GET", path).expect(200).etag
+        assert s.request("GET", path, headers={"If-None-Match": tag}).expect(304).etag == tag, operation
+        s.request("GET", path, headers={"If-None-Match": OTHER}).expect(200)
+        s.request("GET", path, headers={"If-Match": tag}).expect(200)
+        s.is_refusal(s.request("GET", path, headers={"If-Match": OTHER}), 412, "PRECONDITION_FAILED", tag)
+        assert "412" in statuses, operation
+    assert {"getModel", "getVariable", "getValue", "getOptimizer", "inspectCheckpoint", "diffCheckpoint", "getSaver"} <= asked, asked
+
+
+def test_in_a_model_that_is_not_there(s):
+    for operation, _, absent, statuses in reads(s):
+        if absent is not None:
+            s.is_refusal(s.request("GET", absent), 404, "NOT_FOUND", "absent")
+            assert "404" in statuses, operation
+
+
+def test_with_an_argument_that_is_none(s):
+    furnished(s)
+    for operation, path, _, statuses in reads(s):
+        s.is_refusal(s.request("GET", path + "&nonsense=1"), 400, "INVALID_ARGUMENT", "nonsense")
+        assert "400" in statuses, operation
+
+
+def test_in_a_form_that_is_none(s):
+    furnished(s)
+    for operation, path, _, statuses in reads(s):
+        if "406" in statuses:
+            assert s.request("GET", path).expect(200).headers["vary"].startswith("Accept"), operation
+            s.is_refusal(s.request("GET", path, headers={"Accept": "image/png"}), 406, "NOT_ACCEPTABLE", "application/")
+
+
+def test_ranges_past_the_end(s):
+    furnished(s)
+    for operation, path, _, statuses in reads(s):
+        if "416" in statuses:
+            file = path + "&format=safetensors"
+            whole = s.request("GET", file).expect(200)
+            assert s.request("GET", file, headers={"Range": "bytes=0-7"}).expect(206).body == whole.body[:8], operation
+            s.is_refusal(s.request("GET", file, headers={"Range": f"bytes={len(whole.body)}-"}), 416, "OUT_OF_RANGE", "bytes")
