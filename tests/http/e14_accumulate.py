@@ -44,7 +44,7 @@ def test_what_is_waiting_can_be_looked_at_and_dropped(s):
     assert seen["applied"] is False and seen["optimizer"] == "o" and seen["created"] <= seen["updated"] < seen["expires"]
     where = "optimizers/o/accumulations/a"
     for condition in {"If-Match": '"r1"'}, {"If-None-Match": "*"}:
-        s.refuses(412, "PRECONDITION_FAILED", "accumulation 'a'", "DELETE", where, headers=condition)
+        s.refuses(412, "PRECONDITION_FAILED", ["accumulation", "'a'"], "DELETE", where, headers=condition)
     gone = s.delete(where, headers={"If-Match": f'"r{seen["revision"]}"'}).expect(200)
     assert gone.json["deleted"] == "a"
     s.is_refusal(look(s, "a"), 404, "NOT_FOUND", ["accumulation 'a'", "optimizer 'o'"])
