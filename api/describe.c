@@ -99,6 +99,12 @@ json_u64(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
+static json_t *
+json_limit(const struct model_limit *limit)
+{
+    return limit->set ? json_u64(limit->most) : json_null();
+}
+
 enum err_code
 api_describe_model(const struct model_info *info, json_t **out, struct err *err)
 {
@@ -127,6 +133,10 @@ api_describe_model(const struct model_info *info, json_t **out, struct err *err)
     TRY(api_json_set(model, "bytes", json_u64(info->bytes), err));
     TRY(api_json_set(model, "checkpoints", json_u64(info->checkpoints), err));
     TRY(api_json_set(model, "checkpoint_bytes", json_u64(info->checkpoint_bytes), err));
+    TRY(api_json_set(model, "quota",
+                     json_pack("{s:o, s:o}", "bytes", json_limit(&info->quota.bytes), "variables",
+                               json_limit(&info->quota.variables)),
+                     err));
     *out = TAKE(model);
     return OK;
 }

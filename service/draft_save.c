@@ -214,8 +214,9 @@ tell_saver(const struct draft *draft, struct store_txn *txn, struct draft_save *
     if (!found || saver.id != spec->saver_id ||
         saver.settings_revision != spec->saver_settings_revision)
         return err_set(err, ERR_CONFLICT, "saver '%s' changed meanwhile", spec->saver);
-    return saver_keep_saved(txn, draft->model.id, spec->saver, &saver, spec->name, save->record.id,
-                            save->record.created_ms, &save->dropped, err);
+    TRY(saver_keep_saved(txn, draft->model.id, spec->saver, &saver, spec->name, save->record.id,
+                         save->record.created_ms, &save->dropped, err));
+    return model_quota_expect(store_txn_view(txn), draft->model.id, 0, err);
 }
 
 enum err_code
@@ -237,6 +238,7 @@ draft_save_publish(const struct draft *draft, struct store_txn *txn, struct draf
         snprintf(save->record.saver, sizeof save->record.saver, "%s", save->spec.saver);
         save->record.saver_id = save->spec.saver_id;
     }
+    change.is_not_all = save->spec.saver != NULL;
     TRY(checkpoint_finish(txn, draft->model.id, save->spec.name, &save->record, &change, err));
     return save->spec.saver != NULL ? tell_saver(draft, txn, save, err) : OK;
 }

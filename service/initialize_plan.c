@@ -349,7 +349,7 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
     struct service *service = plan->draft->service;
     const struct evaluator_options options = service_evaluator_options(service);
     struct expr_source source = initialize_plan_source(plan);
-    uint64_t stored;
+    uint64_t stored, size;
 
     TRY(expr_infer(&step->tree, &source, variable->form.type.dtype, err));
     TRY(service_check_assignable(&variable->form, variable->name, "initialize",
@@ -360,8 +360,11 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
     if (variable->is_virtual)
         TRY(recipe_check(&step->tree, err));
     stored = variable->is_virtual ? 0 : compute_stored_bytes(&step->tree);
-    TRY(service_check_room(service, variable->name, tensor_type_bytes(&step->tree.root->type),
-                           stored, err));
+    size = tensor_type_bytes(&step->tree.root->type);
+    TRY(service_check_room(service, variable->name, size, stored, err));
+    if (size > draft_size(variable))
+        TRY(model_quota_expect(plan->draft->view, plan->draft->model.id,
+                               size - draft_size(variable), err));
     if (__builtin_add_overflow(plan->total_bytes, stored, &plan->total_bytes))
         plan->total_bytes = UINT64_MAX;
     return OK;

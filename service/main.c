@@ -153,6 +153,8 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.idempotency_keep_ms = settings->idempotency_keep_ms;
     limits.idempotency_keys_max = settings->idempotency_keys_max;
     limits.accumulation_keep_ms = settings->accumulation_keep_ms;
+    limits.model_quota_bytes = settings->model_quota_bytes;
+    limits.model_quota_variables = settings->model_quota_variables;
     return service_open(store, &limits, out, err);
 }
 

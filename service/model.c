@@ -59,6 +59,7 @@ fill_info(const char *name, size_t name_size, const struct model_record *record,
         .bytes = usage->bytes,
         .checkpoints = usage->checkpoints,
         .checkpoint_bytes = usage->checkpoint_bytes,
+        .quota = usage->quota,
     };
     snprintf(out->name, sizeof out->name, "%.*s", (int)name_size, name);
     while (record_texts_next(&record->labels, &offset, &text)) {
@@ -80,6 +81,22 @@ struct create_unit {
     struct model_info *info;
 };
 
+static struct model_quota
+first_quota(const struct service *service, const struct model_spec *spec)
+{
+    const struct service_limits *limits = &service->limits;
+    struct model_quota quota = {
+        .bytes = {limits->model_quota_bytes > 0, limits->model_quota_bytes},
+        .variables = {limits->model_quota_variables > 0, limits->model_quota_variables},
+    };
+
+    if (spec->has_quota_bytes)
+        quota.bytes = spec->quota.bytes;
+    if (spec->has_quota_variables)
+        quota.variables = spec->quota.variables;
+    return quota;
+}
+
 static enum err_code
 create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
 {
@@ -92,7 +109,8 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
     };
-    struct usage_record usage = {.revision = store_txn_revision(txn)};
+    struct usage_record usage = {.revision = store_txn_revision(txn),
+                                 .quota = first_quota(u->service, u->spec)};
 
     TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
     TRY(record_put_model(txn, u->model, &record, err));
@@ -127,6 +145,18 @@ confirm(const struct create_unit *u, const struct model_record *record, struct e
 }
 
 static enum err_code
+change_usage(struct store_txn *txn, const struct model_spec *spec, uint64_t model_id,
+             struct usage_record *usage, struct err *err)
+{
+    usage->revision = store_txn_revision(txn);
+    if (spec->has_quota_bytes)
+        usage->quota.bytes = spec->quota.bytes;
+    if (spec->has_quota_variables)
+        usage->quota.variables = spec->quota.variables;
+    return record_put_usage(txn, model_id, usage, err);
+}
+
+static enum err_code
 create_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct create_unit *u = context;
@@ -148,9 +178,9 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     if (u->spec->has_labels) {
         TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
         TRY(record_put_model(txn, u->model, &record, err));
-        TRY(service_change_usage(txn, record.id, &(struct usage_change){0}, err));
-        TRY(record_get_usage(store_txn_view(txn), record.id, &usage, err));
     }
+    if (u->spec->has_labels || u->spec->has_quota_bytes || u->spec->has_quota_variables)
+        TRY(change_usage(txn, u->spec, record.id, &usage, err));
     fill_info(u->model, strlen(u->model), &record, &usage, u->info);
     return OK;
 }

@@ -15,6 +15,9 @@ struct model_spec {
     bool has_profile, has_seed_mode; /* false: the default on creation, any on confirmation */
     enum random_profile profile;
     enum model_seed_mode seed_mode;
+    bool has_quota_bytes, has_quota_variables; /* false: the service's limits on creation, unchanged
+                                                  otherwise */
+    struct model_quota quota;
 };
 
 /* Plain data; copied by value. Label texts lie in `labels_text`, name and value NUL-terminated
@@ -27,6 +30,7 @@ struct model_info {
     enum model_seed_mode seed_mode;
     uint64_t created_ms, created_revision, revision;
     uint64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
+    struct model_quota quota;
     size_t label_count;
     char labels_text[4096];
 };
@@ -43,7 +47,7 @@ ERR_MUST_CHECK enum err_code model_create(struct service *service, const char *m
                                           const struct write_options *options, bool *created,
                                           struct model_info *out, uint64_t *revision,
                                           struct err *err);
-/* Replace the labels. */
+/* Replaces the labels, and sets quotas: what is over them already stays. */
 ERR_MUST_CHECK enum err_code model_patch(struct service *service, const char *model,
                                          const struct model_spec *spec,
                                          const struct write_options *options,

@@ -8,6 +8,7 @@
 #define SERVICE_RECORD_H
 
 #include "service/name.h"
+#include "service/model_quota.h"
 #include "service/partition.h"
 #include "service/random/random.h"
 #include "service/tensor/tensor.h"
@@ -74,6 +75,7 @@ struct usage_record {
     uint64_t variables, initialized, bytes;
     uint64_t checkpoints, checkpoint_bytes;
     uint64_t graph_nodes; /* made so far: what is deleted gives no numbers back */
+    struct model_quota quota;
 };
 
 /* What values a variable takes. */

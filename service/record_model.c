@@ -79,6 +79,31 @@ record_get_model(const struct store_view *view, const char *model, bool *found,
     return *found ? record_decode_model(record, out, err) : OK;
 }
 
+/* A model without a quota has nothing of it in its record. */
+enum { QUOTA_BYTES = 1, QUOTA_VARIABLES = 2 };
+
+static void
+decode_quota(struct reader *in, struct model_quota *out)
+{
+    uint8_t set = reader_u8(in);
+
+    out->bytes = (struct model_limit){(set & QUOTA_BYTES) != 0, reader_u64(in)};
+    out->variables = (struct model_limit){(set & QUOTA_VARIABLES) != 0, reader_u64(in)};
+}
+
+static enum err_code
+encode_quota(const struct model_quota *quota, struct buf *out, struct err *err)
+{
+    uint8_t set = (uint8_t)((quota->bytes.set ? QUOTA_BYTES : 0) |
+                            (quota->variables.set ? QUOTA_VARIABLES : 0));
+
+    if (set == 0)
+        return OK;
+    TRY(buf_append_byte(out, set, err));
+    TRY(buf_append_u64(out, quota->bytes.most, err));
+    return buf_append_u64(out, quota->variables.most, err);
+}
+
 enum err_code
 record_get_usage(const struct store_view *view, uint64_t model_id, struct usage_record *out,
                  struct err *err)
@@ -101,6 +126,8 @@ record_get_usage(const struct store_view *view, uint64_t model_id, struct usage_
     out->checkpoints = reader_u64(&in);
     out->checkpoint_bytes = reader_u64(&in);
     out->graph_nodes = reader_u64(&in);
+    if (in.left.size > 0)
+        decode_quota(&in, &out->quota);
     return record_decoded(&in, format, "usage", err);
 }
 
@@ -120,6 +147,7 @@ record_put_usage(struct store_txn *txn, uint64_t model_id, const struct usage_re
     TRY(buf_append_u64(&out, r->checkpoints, err));
     TRY(buf_append_u64(&out, r->checkpoint_bytes, err));
     TRY(buf_append_u64(&out, r->graph_nodes, err));
+    TRY(encode_quota(&r->quota, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 

@@ -291,6 +291,9 @@ service_change_usage(struct store_txn *txn, uint64_t model_id, const struct usag
     usage.checkpoints = moved(usage.checkpoints, change->checkpoints);
     usage.checkpoint_bytes = moved(usage.checkpoint_bytes, change->checkpoint_bytes);
     usage.graph_nodes = moved(usage.graph_nodes, change->graph_nodes);
+    if (!change->is_not_all &&
+        (change->variables > 0 || change->bytes + change->checkpoint_bytes > 0))
+        TRY(model_quota_check(&usage, err));
     return record_put_usage(txn, model_id, &usage, err);
 }
 

@@ -30,6 +30,8 @@ struct service_limits {
     uint64_t idempotency_keep_ms;         /* how long it is kept */
     uint64_t idempotency_keys_max;        /* kept at once */
     uint64_t accumulation_keep_ms;        /* how long one waits for its next contribution */
+    uint64_t model_quota_bytes;           /* of new models; 0: none */
+    uint64_t model_quota_variables;       /* likewise */
 };
 
 struct service_limits service_limits_default(void);

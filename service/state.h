@@ -77,9 +77,11 @@ ERR_MUST_CHECK enum err_code service_check_conditions(const struct write_options
                                                       const char *kind, const char *name,
                                                       bool exists, uint64_t revision,
                                                       struct err *err);
-/* Adds `change` to the model's counters and notes this commit as its last. */
+/* Adds `change` to the model's counters and notes this commit as its last. ERR_FULL when it is more
+ * and then over the model's quota. */
 struct usage_change {
     int64_t variables, initialized, bytes, checkpoints, checkpoint_bytes, graph_nodes;
+    bool is_not_all; /* another change of the same unit makes room: its quota is looked at then */
 };
 ERR_MUST_CHECK enum err_code service_change_usage(struct store_txn *txn, uint64_t model_id,
                                                   const struct usage_change *change,

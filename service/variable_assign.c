@@ -65,6 +65,9 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
                                      a->how->keep_shape, err));
         a->values.items[i].class = service_class_of(&variable);
     }
+    if (!found || import->size > variable.value.size)
+        TRY(model_quota_expect(view, model_id, import->size - (found ? variable.value.size : 0),
+                               err));
     return service_check_room(a->service, import->name, import->size, import->size, err);
 }
 

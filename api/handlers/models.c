@@ -52,6 +52,45 @@ take_choices(struct api_request *rq, struct api_object *body, struct model_spec 
     return OK;
 }
 
+/* A number, or null: none. */
+static enum err_code
+take_limit(struct api_object *quota, const char *name, struct model_limit *out, bool *given,
+           struct err *err)
+{
+    char where[API_WHERE_BYTES_MAX];
+    struct api_value value;
+    int64_t most = 0;
+
+    *given = api_object_has(quota, name, &value);
+    *out = (struct model_limit){.set = false};
+    if (!*given || api_value_kind(&value) == API_NULL)
+        return OK;
+    TRY(api_value_i64(&value, &most, err));
+    if (most < 0)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%s must be 0 or more, or null for none, not %lld",
+                       api_value_where(&value, where), (long long)most);
+    *out = (struct model_limit){.set = true, .most = (uint64_t)most};
+    return OK;
+}
+
+/* "quota": {"bytes": …, "variables": …}. Whoever may write in a model may not give himself more. */
+static enum err_code
+take_quota(struct api_request *rq, struct api_object *body, struct model_spec *spec,
+           struct err *err)
+{
+    struct api_value value;
+    struct api_object quota;
+
+    if (!api_object_has(body, "quota", &value))
+        return OK;
+    TRY(api_caller_check_scope(rq, SCOPE_ADMIN, "setting a quota", err));
+    TRY(api_object_of(&value, &quota, err));
+    TRY(take_limit(&quota, "bytes", &spec->quota.bytes, &spec->has_quota_bytes, err));
+    TRY(take_limit(&quota, "variables", &spec->quota.variables, &spec->has_quota_variables, err));
+    return api_object_end(&quota, err);
+}
+
 struct written_model {
     struct model_info info;
     bool created;
@@ -91,6 +130,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_of(&root, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
     TRY(take_choices(rq, &body, &spec, err));
+    TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
     TRY(model_create(api_request_service(rq), api_request_model(rq), &spec, &options,
@@ -113,6 +153,7 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
+    TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
     TRY(model_patch(api_request_service(rq), api_request_model(rq), &spec, &options, &written.info,

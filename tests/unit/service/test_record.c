@@ -167,7 +167,8 @@ models_checkpoints_and_counters_come_back(void **state)
                                            .saver_id = 11};
     struct tensor_record tensor = {.type = {.dtype = DTYPE_BOOL}, .position = 5, .shard = 3};
     struct tensor_record tensor_out;
-    struct usage_record usage = {1, 2, 3, UINT64_MAX, 5, 6, 7}, usage_out;
+    struct usage_record usage = {1, 2, 3, UINT64_MAX, 5, 6, 7, {{true, 8}, {true, UINT64_MAX}}};
+    struct usage_record usage_out;
     struct model_record model_out;
     struct checkpoint_record checkpoint_out;
     struct store_snapshot *snapshot = NULL;
@@ -197,9 +198,12 @@ models_checkpoints_and_counters_come_back(void **state)
     WORKS(record_get_tensor(view, 9, bytes_of_text("t"), &found, &tensor_out, &f->err), &f->err);
     assert_true(found && tensor_out.position == 5 && tensor_out.shard == 3);
     WORKS(record_get_usage(view, 5, &usage_out, &f->err), &f->err);
-    assert_memory_equal(&usage_out, &usage, sizeof usage);
+    assert_memory_equal(&usage_out, &usage, offsetof(struct usage_record, quota));
+    assert_true(usage_out.quota.bytes.set && usage_out.quota.bytes.most == 8);
+    assert_true(usage_out.quota.variables.set && usage_out.quota.variables.most == UINT64_MAX);
     WORKS(record_get_usage(view, 6, &usage_out, &f->err), &f->err);
     assert_int_equal(usage_out.bytes, 0);
+    assert_false(usage_out.quota.bytes.set || usage_out.quota.variables.set);
     store_snapshot_drop(snapshot);
 }
 
