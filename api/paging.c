@@ -23,6 +23,9 @@ api_page_begin(struct api_request *rq, struct api_page *out, struct err *err)
     if (size == 0 || size > API_PAGE_SIZE_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "page_size %" PRIu64 " is not in [1, %d]", size,
                        API_PAGE_SIZE_MAX);
+    if (token.size >= sizeof out->last)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %zu",
+                       token.size, sizeof out->last - 1);
     out->size = (size_t)size;
     out->after = token.data == NULL || token.size == 0 ? NULL : (const char *)token.data;
     if (out->after != NULL) {

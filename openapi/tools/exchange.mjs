@@ -118,10 +118,8 @@ export class Checker {
   wrongText(schemaAt, text) {
     const first = this.document.wrong(schemaAt, text);
     if (first === null) return null;
-    for (const value of [Number(text), text === 'true' ? true : text === 'false' ? false : undefined, text.split(',').map((part) => part.trim())]) {
-      if (value !== undefined && !Number.isNaN(value) && text !== '' && this.document.wrong(schemaAt, value) === null) return null;
-    }
-    return first;
+    const others = [/^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text) ? Number(text) : undefined, { true: true, false: false }[text], text.split(',').map((part) => part.trim())];
+    return others.some((value) => value !== undefined && this.document.wrong(schemaAt, value) === null) ? null : first;
   }
 }
 
