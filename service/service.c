@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "service/state.h"
+#include "service/statistics_cache.h"
 #include "service/tensor/blas.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -58,6 +59,8 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     blas_set_threads(limits->compute_threads);
     code = check_format(store, err);
     if (code == OK)
+        code = statistics_cache_open(&service->statistics, err);
+    if (code == OK)
         code = parallel_open(limits->compute_threads, &service->parallel, err);
     if (code != OK) {
         service_close(service);
@@ -78,6 +81,7 @@ service_close(struct service *service)
     lock_drop(&service->gate.lock);
     lock_drop(&service->uses_lock);
     parallel_close(service->parallel);
+    statistics_cache_drop(service->statistics);
     mem_free(service);
 }
 

@@ -18,7 +18,8 @@ enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 
 /* Lost races after which small updates of the same variables have to wait for a big one. */
 enum { SERVICE_UPDATE_TRIES_OPEN = 3 };
 
-struct outcome_use; /* service/outcome.h */
+struct outcome_use;      /* service/outcome.h */
+struct statistics_cache; /* service/statistics_cache.h */
 
 /* What small updates pass, by the bits of service_update_lock_bit. */
 struct update_gate {
@@ -29,8 +30,9 @@ struct update_gate {
 };
 
 struct service {
-    struct store *store;       /* borrowed */
-    struct parallel *parallel; /* owned */
+    struct store *store;                 /* borrowed */
+    struct parallel *parallel;           /* owned */
+    struct statistics_cache *statistics; /* owned */
     struct service_limits limits;
     _Atomic bool interrupted; /* service_interrupt was called */
     service_wake *wake;       /* service_on_wake's */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "service/compute.h"
+#include "service/look.h"
 #include "service/op.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
@@ -395,26 +396,6 @@ read_prefix(struct service *service, struct tensor_set *set, const struct store_
     }
 }
 
-/* What the model counts its steps in, if it does: an integer scalar of this name. */
-static enum err_code
-read_step(const struct store_view *view, uint64_t model_id, struct tensor_set *set, struct err *err)
-{
-    AUTO(value_reader) reader = {0};
-    struct variable_record record;
-    uint8_t element[sizeof(int64_t)];
-    bool found = false;
-
-    TRY(record_get_variable(view, model_id, "global_step", &found, &record, err));
-    if (!found || record.value.kind == VALUE_NONE || record.type.shape.rank != 0 ||
-        (record.type.dtype != DTYPE_INT32 && record.type.dtype != DTYPE_INT64))
-        return OK;
-    TRY(value_open(view, &record.value, &reader, err));
-    TRY(value_copy(&reader, 0, dtype_size(record.type.dtype), element, err));
-    tensor_cast(record.type.dtype, element, DTYPE_INT64, &set->step, 1);
-    set->has_step = true;
-    return OK;
-}
-
 enum err_code
 variable_read_many(struct service *service, const char *model, const char *const *names,
                    size_t name_count, const char *prefix, struct tensor_set *out, struct err *err)
@@ -445,7 +426,7 @@ variable_read_some(struct service *service, const char *model, const char *const
     /* As lists have it: what other models do is no change of these values. */
     TRY(record_get_usage(store_snapshot_view(snapshot), record.id, &usage, err));
     set.revision = usage.revision;
-    TRY(read_step(store_snapshot_view(snapshot), record.id, &set, err));
+    TRY(look_step(store_snapshot_view(snapshot), record.id, &set.has_step, &set.step, err));
     if (outline)
         tensor_set_keep_snapshot(&set, TAKE(snapshot));
     *out = TAKE(set);

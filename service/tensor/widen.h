@@ -11,4 +11,8 @@ bool kernel_widen_known(enum dtype dtype);
 /* At most KERNEL_WIDEN_MAX elements, element-aligned, of a type that is known. */
 void kernel_widen(enum dtype dtype, const void *in, double *out, uint64_t count);
 
+/* The same as float32, of types that it is exact for, itself not among them. */
+bool kernel_widen_floats_known(enum dtype dtype);
+void kernel_widen_floats(enum dtype dtype, const void *in, float *out, uint64_t count);
+
 #endif
