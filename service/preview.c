@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "service/preview_window.h"
-#include "service/runs.h"
+#include "service/tensor_runs.h"
 #include "service/state.h"
 #include "service/tensor/statistics.h"
 #include "service/tensor/widen.h"
@@ -17,13 +17,13 @@ enum { PIECE = KERNEL_WIDEN_MAX / 2, ELEMENT_BYTES_MAX = 16, PARTS_MAX = 2 * PIE
 /* One of the two values. */
 struct side {
     enum dtype dtype;
-    struct runs runs;
+    struct tensor_runs runs;
 };
 
 static void
 side_drop(struct side *side)
 {
-    runs_drop(&side->runs);
+    tensor_runs_drop(&side->runs);
 }
 
 struct work {
@@ -46,7 +46,8 @@ read_numbers(const struct side *side, uint64_t first, uint64_t count, double *ou
     _Alignas(64) uint8_t room[PIECE * ELEMENT_BYTES_MAX];
 
     kernel_statistics_widen(
-        side->dtype, runs_bytes(&side->runs, first * size, (size_t)count * size, room), count, out);
+        side->dtype, tensor_runs_bytes(&side->runs, first * size, (size_t)count * size, room),
+        count, out);
 }
 
 static void
@@ -56,7 +57,8 @@ read_parts(const struct side *side, uint64_t first, uint64_t count, double *out)
     _Alignas(64) uint8_t room[PIECE * ELEMENT_BYTES_MAX];
 
     kernel_widen(dtype_real(side->dtype),
-                 runs_bytes(&side->runs, first * size, (size_t)count * size, room), out, 2 * count);
+                 tensor_runs_bytes(&side->runs, first * size, (size_t)count * size, room), out,
+                 2 * count);
 }
 
 static void
@@ -221,11 +223,11 @@ make_tile(struct look *look, const struct tensor_set *set, struct work *work, st
                                      .shape = {.rank = 2, .dims = {work->height, work->width}}};
 
     work->value.dtype = look->value.type.dtype;
-    TRY(runs_open(set, 0, &work->value.runs, err));
+    TRY(tensor_runs_open(set, 0, &work->value.runs, err));
     work->compared = set->entry_count == 2;
     if (work->compared) {
         work->against.dtype = look->against.type.dtype;
-        TRY(runs_open(set, 1, &work->against.runs, err));
+        TRY(tensor_runs_open(set, 1, &work->against.runs, err));
     }
     TRY(tensor_init(&out->tile, &type, tensor_type_bytes(&type), err));
     work->tile = (float *)(void *)out->tile.data;

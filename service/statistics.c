@@ -2,7 +2,7 @@
  * pairwise by their places. */
 #include "service/statistics.h"
 
-#include "service/runs.h"
+#include "service/tensor_runs.h"
 #include "service/state.h"
 #include "service/statistics_cache.h"
 #include "service/tensor/quantile.h"
@@ -29,7 +29,7 @@ struct tree {
 
 struct work {
     const struct look *look;
-    struct runs runs;
+    struct tensor_runs runs;
     enum dtype dtype;
     uint64_t count; /* elements */
     bool repeats;   /* each whole part is as the first one */
@@ -43,7 +43,7 @@ struct work {
 static void
 work_drop(struct work *work)
 {
-    runs_drop(&work->runs);
+    tensor_runs_drop(&work->runs);
     mem_free(work->sample);
 }
 
@@ -58,13 +58,13 @@ take_elements(const struct work *work, uint64_t begin, uint64_t end, struct kern
 
     *out = (struct kernel_statistics){.count = 0};
     for (uint64_t at = begin, n = 0; at < end; at += n) {
-        const struct bytes piece = runs_at(&work->runs, at * size);
+        const struct bytes piece = tensor_runs_at(&work->runs, at * size);
         const uint64_t whole = piece.size / size / BLOCK * BLOCK;
 
         n = whole > 0 ? whole : BLOCK;
         n = n < end - at ? n : end - at;
-        kernel_statistics(work->dtype, runs_bytes(&work->runs, at * size, (size_t)n * size, room),
-                          n, out);
+        kernel_statistics(
+            work->dtype, tensor_runs_bytes(&work->runs, at * size, (size_t)n * size, room), n, out);
     }
 }
 
@@ -75,14 +75,14 @@ gather(const struct work *work, uint64_t first, uint64_t count)
     const size_t size = dtype_size(work->dtype);
     _Alignas(64) uint8_t elements[GATHERED * ELEMENT_BYTES_MAX];
     uint64_t begin = first * work->stride * size;
-    struct bytes piece = runs_at(&work->runs, begin);
+    struct bytes piece = tensor_runs_at(&work->runs, begin);
 
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t offset = (first + i) * work->stride * size;
 
         if (offset - begin >= piece.size) {
             begin = offset;
-            piece = runs_at(&work->runs, begin);
+            piece = tensor_runs_at(&work->runs, begin);
         }
         memcpy(elements + i * size, piece.data + (offset - begin), size);
     }
@@ -222,13 +222,13 @@ take_quantiles(struct work *work, struct statistics *out, struct err *err)
     room = mem_alloc(2 * (size_t)work->sampled * sizeof *room, err);
     if (room == NULL)
         return ERR_NO_MEMORY;
-    quantile_sort(work->sample, work->sampled, room);
+    kernel_quantile_sort(work->sample, work->sampled, room);
     for (int i = 0; i < STATISTICS_PERCENTILES; i++)
         out->percentiles[i] =
-            quantile_at(work->sample, work->sampled, (double)statistics_percents[i] / 100);
+            kernel_quantile(work->sample, work->sampled, (double)statistics_percents[i] / 100);
     for (int i = 0; i < STATISTICS_QUANTILES; i++)
-        out->quantiles[i] = quantile_at(work->sample, work->sampled,
-                                        (double)i / (double)(STATISTICS_QUANTILES - 1));
+        out->quantiles[i] = kernel_quantile(work->sample, work->sampled,
+                                            (double)i / (double)(STATISTICS_QUANTILES - 1));
     return OK;
 }
 
@@ -250,8 +250,8 @@ take_set(const struct look *look, const struct tensor_set *set, struct parallel 
     work->stride = stride_of(&look->value.type.shape, work->count);
     work->sampled = (work->count + work->stride - 1) / work->stride;
     work->sample = mem_zeroed((size_t)work->sampled + 1, sizeof *work->sample, err);
-    code = work->sample == NULL ? ERR_NO_MEMORY : runs_open(set, 0, &work->runs, err);
-    work->repeats = code == OK && runs_repeat(&work->runs);
+    code = work->sample == NULL ? ERR_NO_MEMORY : tensor_runs_open(set, 0, &work->runs, err);
+    work->repeats = code == OK && tensor_runs_repeat(&work->runs);
     if (code == OK)
         code = take_parts(work, parallel, &out->elements, err);
     if (code == OK)

@@ -57,7 +57,7 @@ sort_by(int digit, const uint64_t *from, uint64_t count, uint64_t *to)
 }
 
 void
-quantile_sort(double *numbers, uint64_t count, uint64_t *room)
+kernel_quantile_sort(double *numbers, uint64_t count, uint64_t *room)
 {
     uint64_t *from = room, *to = room + count;
 
@@ -76,7 +76,7 @@ quantile_sort(double *numbers, uint64_t count, uint64_t *room)
 }
 
 double
-quantile_at(const double *sorted, uint64_t count, double place)
+kernel_quantile(const double *sorted, uint64_t count, double place)
 {
     const double at = place * (double)(count - 1);
     const uint64_t below = (uint64_t)at;

@@ -37,8 +37,8 @@ struct kernel_statistics {
 };
 
 bool kernel_statistics_known(enum dtype dtype);
-/* A run that comes after those of `into`, which are whole blocks; element-aligned, of a type that is
- * known. */
+/* A run that comes after those of `into`, which are whole blocks; element-aligned, of a type that
+ * is known. */
 void kernel_statistics(enum dtype dtype, const void *data, uint64_t count,
                        struct kernel_statistics *into);
 void kernel_statistics_plain(enum dtype dtype, const void *data, uint64_t count,

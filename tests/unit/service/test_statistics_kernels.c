@@ -237,7 +237,7 @@ sorting_is_sorting(void **state)
         for (uint64_t i = 0; i < count; i++)
             expected[i] = numbers[i] =
                 ldexp((double)(int32_t)next_word(&seed), (int)(next_word(&seed) >> 24) - 128);
-        quantile_sort(numbers, count, room);
+        kernel_quantile_sort(numbers, count, room);
         qsort(expected, count, sizeof *expected, compare_numbers);
         assert_memory_equal(numbers, expected, count * sizeof *numbers);
     }
@@ -249,9 +249,9 @@ quantiles_lie_on_the_line_between_two_numbers(void **state)
     static const double sorted[] = {-1, 0, 4, 10}, two[] = {-1.7e308, 1.7e308};
 
     (void)state;
-    assert_true(quantile_at(sorted, 4, 0) == -1 && quantile_at(sorted, 4, 1) == 10);
-    assert_true(quantile_at(sorted, 4, 0.5) == 2 && quantile_at(sorted, 1, 0.7) == -1);
-    assert_true(quantile_at(two, 2, 0.5) == 0);
+    assert_true(kernel_quantile(sorted, 4, 0) == -1 && kernel_quantile(sorted, 4, 1) == 10);
+    assert_true(kernel_quantile(sorted, 4, 0.5) == 2 && kernel_quantile(sorted, 1, 0.7) == -1);
+    assert_true(kernel_quantile(two, 2, 0.5) == 0);
 }
 
 int

@@ -1,14 +1,15 @@
-#include "service/runs.h"
+#include "service/tensor_runs.h"
 
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 
 enum err_code
-runs_open(const struct tensor_set *set, size_t entry, struct runs *out, struct err *err)
+tensor_runs_open(const struct tensor_set *set, size_t entry, struct tensor_runs *out,
+                 struct err *err)
 {
     const struct tensor_set_entry *e = &set->entries[entry];
 
-    *out = (struct runs){.list = set->spans + e->span_first, .count = e->span_count};
+    *out = (struct tensor_runs){.list = set->spans + e->span_first, .count = e->span_count};
     out->begins = mem_zeroed(out->count + 1, sizeof *out->begins, err);
     if (out->begins == NULL)
         return ERR_NO_MEMORY;
@@ -21,7 +22,7 @@ runs_open(const struct tensor_set *set, size_t entry, struct runs *out, struct e
 }
 
 void
-runs_drop(struct runs *runs)
+tensor_runs_drop(struct tensor_runs *runs)
 {
     mem_free(runs->begins);
     runs->begins = NULL;
@@ -29,7 +30,7 @@ runs_drop(struct runs *runs)
 
 /* The last run that begins at `offset` or before. */
 static size_t
-find(const struct runs *runs, uint64_t offset)
+find(const struct tensor_runs *runs, uint64_t offset)
 {
     size_t low = 0, high = runs->count;
 
@@ -46,7 +47,7 @@ find(const struct runs *runs, uint64_t offset)
 }
 
 struct bytes
-runs_at(const struct runs *runs, uint64_t offset)
+tensor_runs_at(const struct tensor_runs *runs, uint64_t offset)
 {
     const size_t i = find(runs, offset);
     const size_t skipped = (size_t)(offset - runs->begins[i]);
@@ -55,15 +56,15 @@ runs_at(const struct runs *runs, uint64_t offset)
 }
 
 const uint8_t *
-runs_bytes(const struct runs *runs, uint64_t offset, size_t size, void *room)
+tensor_runs_bytes(const struct tensor_runs *runs, uint64_t offset, size_t size, void *room)
 {
-    struct bytes piece = runs_at(runs, offset);
+    struct bytes piece = tensor_runs_at(runs, offset);
     uint8_t *to = room;
 
     if (piece.size >= size)
         return piece.data;
     for (size_t done = 0, n = 0; done < size; done += n) {
-        piece = runs_at(runs, offset + done);
+        piece = tensor_runs_at(runs, offset + done);
         n = piece.size < size - done ? piece.size : size - done;
         memcpy(to + done, piece.data, n);
     }
@@ -71,7 +72,7 @@ runs_bytes(const struct runs *runs, uint64_t offset, size_t size, void *room)
 }
 
 bool
-runs_repeat(const struct runs *runs)
+tensor_runs_repeat(const struct tensor_runs *runs)
 {
     for (size_t i = 1; i < runs->count; i++)
         if (runs->list[i].data != runs->list[0].data)
