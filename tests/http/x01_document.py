@@ -79,6 +79,17 @@ def test_it_knows_the_routes_of_the_server(s):
             assert routes.get(name) == (method, path, query), (name, routes.get(name), (method, path, query))
 
 
+def test_it_names_the_scope_that_the_server_wants(s):
+    rows = re.findall(r"^ACCESS\((\w+), (\w+), \w+\)", source("api/access.def").decode(), re.M)
+    special = dict(rows)
+    document = s.get("/openapi.json").json
+    for item in document["paths"].values():
+        for method in METHODS & set(item):
+            scope = special.get(item[method]["operationId"], "READ" if method == "get" else "WRITE")
+            wanted = [{}] if scope in ("FREE", "OPEN") else [{"bearer": [scope.lower()]}, {}]
+            assert item[method].get("security", document["security"]) == wanted, (item[method]["operationId"], scope)
+
+
 def test_packed_where_gzip_is_taken(s):
     for path in ("/openapi.yaml", "/openapi.json"):
         whole = s.get(path).expect(200)
