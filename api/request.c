@@ -7,6 +7,7 @@
 #include "api/caller.h"
 #include "api/chars.h"
 #include "api/etag.h"
+#include "api/op_name.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -228,7 +229,8 @@ api_request_write_options(struct api_request *rq, struct write_options *out, str
     struct bytes match = api_request_header(rq, "If-Match");
     struct bytes none = api_request_header(rq, "If-None-Match");
 
-    *out = (struct write_options){.commit_us = &rq->times.commit_us};
+    *out = (struct write_options){.op = api_op_name(rq->match.route),
+                                  .commit_us = &rq->times.commit_us};
     if (none.data != NULL && !api_etag_is_any(none))
         return err_set(err, ERR_INVALID_ARGUMENT, "a write takes If-None-Match: * and no tags");
     out->if_none_match = none.data != NULL;

@@ -26,6 +26,8 @@ api_status_of(enum err_code code)
     case ERR_ABORTED:
     case ERR_CONFLICT:
         return 409;
+    case ERR_GONE:
+        return 410;
     case ERR_LENGTH_REQUIRED:
         return 411;
     case ERR_PRECONDITION_FAILED:

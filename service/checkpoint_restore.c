@@ -174,6 +174,8 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
         TRY(apply(r, txn, &restored->names[i], err));
     if (restored->count == 0)
         return OK;
+    change_log_restored(&r->service->changes, r->plan.target_id, r->report->checkpoint,
+                        restored->count);
     return service_change_usage(txn, r->plan.target_id, &r->change, err);
 }
 

@@ -1,24 +1,33 @@
 #include "service/commit.h"
 
+#include "service/change.h"
+#include "service/change_log.h"
 #include "service/outcome_keep.h"
 #include "service/state.h"
 #include "store/base/clock.h"
 
-struct keeping_unit {
+struct whole_unit {
+    struct service *service;
     store_unit *unit;
     void *context;
-    const struct service_limits *limits;
-    const struct write_outcome *outcome;
+    const struct write_options *options; /* may be NULL */
+    uint64_t changes;
 };
 
-/* The unit, and what its client is told: both or neither. */
+/* The unit, what its client is told, and what is told of it to others: all or none. */
 static enum err_code
-keeping_unit(struct store_txn *txn, void *context, struct err *err)
+whole_unit(struct store_txn *txn, void *context, struct err *err)
 {
-    struct keeping_unit *u = context;
+    struct whole_unit *u = context;
+    struct change_log *log = &u->service->changes;
+    const struct service_limits *limits = &u->service->limits;
 
+    change_log_begin(log);
     TRY(u->unit(txn, u->context, err));
-    return outcome_keep(txn, u->limits, u->outcome, err);
+    if (u->options != NULL && u->options->outcome != NULL)
+        TRY(outcome_keep(txn, limits, u->options->outcome, err));
+    return change_log_write(log, txn, limits, u->options == NULL ? NULL : u->options->op,
+                            &u->changes, err);
 }
 
 static enum err_code
@@ -42,13 +51,15 @@ service_commit(struct service *service, store_unit *unit, void *context,
                struct err *err)
 {
     struct write_outcome *outcome = options != NULL ? options->outcome : NULL;
-    struct keeping_unit keeping = {
-        .unit = unit, .context = context, .limits = &service->limits, .outcome = outcome};
+    struct whole_unit whole = {
+        .service = service, .unit = unit, .context = context, .options = options};
 
-    if (outcome == NULL)
-        return update(service, unit, context, options, stage, revision, err);
-    TRY(outcome->seal(outcome->context, outcome->fingerprint, err));
-    TRY(update(service, keeping_unit, &keeping, options, stage, revision, err));
-    outcome->kept = true;
+    if (outcome != NULL)
+        TRY(outcome->seal(outcome->context, outcome->fingerprint, err));
+    TRY(update(service, whole_unit, &whole, options, stage, revision, err));
+    if (outcome != NULL)
+        outcome->kept = true;
+    if (whole.changes > 0)
+        service_wake_up(service, SERVICE_TOPIC_CHANGES);
     return OK;
 }

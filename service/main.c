@@ -155,6 +155,8 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.accumulation_keep_ms = settings->accumulation_keep_ms;
     limits.model_quota_bytes = settings->model_quota_bytes;
     limits.model_quota_variables = settings->model_quota_variables;
+    limits.changes_max = settings->changes_max;
+    limits.changes_bytes_max = settings->changes_max_bytes;
     return service_open(store, &limits, out, err);
 }
 

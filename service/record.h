@@ -199,6 +199,8 @@ struct record_key record_key_expiries(void); /* prefix of all */
 struct record_key record_key_kept(void);
 /* The time in an expiry's key; its idempotency key is what record_key_name gives. */
 uint64_t record_key_created_ms(struct bytes key);
+/* The id after a key's kind: of the model, for what is in one. */
+uint64_t record_key_id(struct bytes key);
 /* The name at the end of a key: of the variable, checkpoint, tensor, model or what else it is of.
  * Borrows from the key. */
 struct bytes record_key_name(struct bytes key);

@@ -239,6 +239,13 @@ record_key_created_ms(struct bytes key)
     return number_of(bytes_of(key.data + 1, 8));
 }
 
+uint64_t
+record_key_id(struct bytes key)
+{
+    CHECK(key.size >= 9);
+    return number_of(bytes_of(key.data + 1, 8));
+}
+
 struct record_key
 record_key_average(uint64_t model_id, const char *name)
 {

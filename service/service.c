@@ -27,6 +27,8 @@ service_limits_default(void)
         .idempotency_keep_ms = (uint64_t)24 * 3600 * 1000,
         .idempotency_keys_max = 1000000,
         .accumulation_keep_ms = (uint64_t)3600 * 1000,
+        .changes_max = 100000,
+        .changes_bytes_max = (uint64_t)64 << 20,
     };
 }
 
@@ -82,6 +84,7 @@ service_close(struct service *service)
     lock_drop(&service->uses_lock);
     parallel_close(service->parallel);
     statistics_cache_drop(service->statistics);
+    change_log_drop(&service->changes);
     mem_free(service);
 }
 

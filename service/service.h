@@ -32,6 +32,8 @@ struct service_limits {
     uint64_t accumulation_keep_ms;        /* how long one waits for its next contribution */
     uint64_t model_quota_bytes;           /* of new models; 0: none */
     uint64_t model_quota_variables;       /* likewise */
+    uint64_t changes_max;                 /* revisions whose changes are kept */
+    uint64_t changes_bytes_max;           /* of their records; about */
 };
 
 struct service_limits service_limits_default(void);
@@ -62,6 +64,7 @@ ERR_MUST_CHECK enum err_code service_ready(struct service *service, struct err *
 /* How a write is to be committed. Zeroed: unconditionally, with the server's durability. */
 struct write_options {
     bool durable;       /* sync before returning, whatever the mode */
+    const char *op;     /* what changes are said to come from (change.h); static; NULL: nothing */
     bool if_none_match; /* the thing must not exist: ERR_PRECONDITION_FAILED */
     bool if_match;      /* its revision must be one of these: ERR_PRECONDITION_FAILED */
     bool if_match_any;  /* If-Match: *: it must exist */

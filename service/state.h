@@ -2,6 +2,7 @@
 #ifndef SERVICE_STATE_H
 #define SERVICE_STATE_H
 
+#include "service/change_log.h"
 #include "service/expr.h"
 #include "service/optimizer.h"
 #include "service/parallel.h"
@@ -45,6 +46,7 @@ struct service {
     struct lock uses_lock;
     struct outcome_use *uses[SERVICE_USE_LISTS];
     _Atomic uint64_t steps[OPTIMIZER_COUNT]; /* taken since the start */
+    struct change_log changes;               /* for units alone, which are on one thread */
 };
 
 /* Between parts of long work: ERR_UNAVAILABLE once the service was interrupted. */

@@ -194,6 +194,14 @@ uint64_t store_txn_revision(const struct store_txn *txn); /* the one this unit w
 /* ERR_CONFLICT unless the record at `key` equals `value` (data NULL: unless there is none). */
 ERR_MUST_CHECK enum err_code store_expect(struct store_txn *txn, struct bytes key,
                                           struct bytes value, struct err *err);
+/* What the unit has done so far to records whose keys begin with `prefix`, in key order; data NULL:
+ * there was none before the unit, or is none after. All borrow until `visit` returns, which may put
+ * and delete records of other prefixes. */
+typedef enum err_code store_change_visit(void *context, struct bytes key, struct bytes before,
+                                         struct bytes after, struct err *err);
+ERR_MUST_CHECK enum err_code store_txn_changes(const struct store_txn *txn, struct bytes prefix,
+                                               store_change_visit *visit, void *context,
+                                               struct err *err);
 /* Copies key and value. At most STORE_RECORD_BYTES_MAX. */
 ERR_MUST_CHECK enum err_code store_put(struct store_txn *txn, struct bytes key, struct bytes value,
                                        struct err *err);

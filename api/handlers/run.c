@@ -4,6 +4,7 @@
 #include "api/parts.h"
 #include "api/reply.h"
 #include "api/run_json.h"
+#include "service/verb.h"
 #include "store/base/scope.h"
 
 enum { RUN_REPLY_BYTES_MAX = 1 << 30 };
@@ -62,6 +63,8 @@ api_run(struct api_request *rq, struct api_reply *rp, struct err *err)
     root = api_json_root(made.parts.doc);
     TRY(api_run_decode(rq, &root, &made.run, err));
     made.run.spec.conditional_model = true;
+    if (made.run.spec.op_count == 1)
+        options.op = made.run.spec.ops[0].verb->name;
     TRY(run_execute(api_request_service(rq), api_request_model(rq), &made.run.spec, &options,
                     &made.report, err));
     return api_outcome_reply(rq, rp, made.report.revision, err);

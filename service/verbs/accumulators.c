@@ -18,7 +18,7 @@ struct accumulator_used {
 };
 
 /* A change of one; in the draft's arena until the run is published. */
-struct change {
+struct accumulator_change {
     const char *name;
     struct accumulator_record before, after;
     struct draft_value *values[ACCUMULATION_ROWS_VALUES]; /* of the new sum */
@@ -31,7 +31,7 @@ struct change {
 static enum err_code
 publish_change(struct store_txn *txn, const struct draft *draft, void *context, struct err *err)
 {
-    const struct change *change = context;
+    const struct accumulator_change *change = context;
     struct accumulator_record record = change->after;
 
     if (change->adds || record.num_accumulated == 0)
@@ -69,11 +69,11 @@ use(struct run *run, const char *name, struct err *err)
 
 static enum err_code
 open_change(struct run *run, const struct run_op *op, struct run_result *out,
-            struct change **change, struct err *err)
+            struct accumulator_change **change, struct err *err)
 {
     struct accumulator_result *result = mem_zeroed(1, sizeof *result, err);
     const char *name = op->accumulator->name;
-    struct change *made;
+    struct accumulator_change *made;
     struct record_key key;
     struct bytes record;
 
@@ -101,7 +101,8 @@ open_change(struct run *run, const struct run_op *op, struct run_result *out,
 }
 
 static enum err_code
-close_change(struct run *run, struct change *change, struct run_result *out, struct err *err)
+close_change(struct run *run, struct accumulator_change *change, struct run_result *out,
+             struct err *err)
 {
     out->accumulator->num_accumulated = change->after.num_accumulated;
     out->accumulator->global_step = change->after.global_step;
@@ -119,7 +120,7 @@ about(enum err_code code, const char *name, struct err *err)
 /* --- adding -------------------------------------------------------------------------------- */
 
 static enum err_code
-check_kind(const struct change *change, const struct run_op *op, struct err *err)
+check_kind(const struct accumulator_change *change, const struct run_op *op, struct err *err)
 {
     bool sparse = op->indices != NULL;
 
@@ -131,8 +132,8 @@ check_kind(const struct change *change, const struct run_op *op, struct err *err
 }
 
 static enum err_code
-mismatch(const struct change *change, const struct shape *expected, const struct shape *got,
-         struct err *err)
+mismatch(const struct accumulator_change *change, const struct shape *expected,
+         const struct shape *got, struct err *err)
 {
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
@@ -142,8 +143,8 @@ mismatch(const struct change *change, const struct shape *expected, const struct
 }
 
 static enum err_code
-infer(struct run *run, const struct change *change, struct expr_tree *tree, enum dtype dtype,
-      struct err *err)
+infer(struct run *run, const struct accumulator_change *change, struct expr_tree *tree,
+      enum dtype dtype, struct err *err)
 {
     TRY(expr_infer(tree, &run->source, dtype, err));
     if (dtype != DTYPE_UNSET && tree->root->type.dtype != dtype)
@@ -164,7 +165,8 @@ read_evaluator(void *context, uint64_t first, uint64_t count, uint8_t *room, con
 }
 
 static enum err_code
-add_dense(struct run *run, const struct run_op *op, struct change *change, struct err *err)
+add_dense(struct run *run, const struct run_op *op, struct accumulator_change *change,
+          struct err *err)
 {
     const struct evaluator_options options = service_evaluator_options(run->service);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
@@ -188,8 +190,8 @@ add_dense(struct run *run, const struct run_op *op, struct change *change, struc
 /* The type that the rows are of. Of an unknown shape the first gradient fixes what a row is; there
  * are then as many rows as may be. */
 static enum err_code
-type_of_rows(const struct change *change, const struct tensor_type *values, struct tensor_type *out,
-             struct err *err)
+type_of_rows(const struct accumulator_change *change, const struct tensor_type *values,
+             struct tensor_type *out, struct err *err)
 {
     const struct accumulator_record *before = &change->before;
     struct shape row = values->shape;
@@ -223,7 +225,7 @@ evaluate(struct run *run, struct expr_tree *tree, struct tensor *out, struct err
 }
 
 static enum err_code
-check_rows(struct run *run, const struct run_op *op, struct change *change,
+check_rows(struct run *run, const struct run_op *op, struct accumulator_change *change,
            const struct sparse_target *target, struct tensor_type *type, struct err *err)
 {
     uint64_t limit = run->service->limits.expression_bytes_max, bytes;
@@ -243,7 +245,8 @@ check_rows(struct run *run, const struct run_op *op, struct change *change,
 }
 
 static enum err_code
-add_sparse(struct run *run, const struct run_op *op, struct change *change, struct err *err)
+add_sparse(struct run *run, const struct run_op *op, struct accumulator_change *change,
+           struct err *err)
 {
     struct tensor_type type;
     const struct sparse_target target = {
@@ -275,7 +278,7 @@ add_sparse(struct run *run, const struct run_op *op, struct change *change, stru
 static enum err_code
 grad_apply(struct run *run, const struct run_op *op, struct run_result *out, struct err *err)
 {
-    struct change *change = NULL;
+    struct accumulator_change *change = NULL;
     enum err_code code;
 
     TRY(open_change(run, op, out, &change, err));
@@ -308,7 +311,7 @@ const struct verb verb_apply_grad = {
 /* --- taking -------------------------------------------------------------------------------- */
 
 static enum err_code
-check_elements(const struct change *change, uint64_t elements, uint64_t elements_max,
+check_elements(const struct accumulator_change *change, uint64_t elements, uint64_t elements_max,
                struct err *err)
 {
     if (elements <= elements_max)
@@ -320,7 +323,7 @@ check_elements(const struct change *change, uint64_t elements, uint64_t elements
 }
 
 static enum err_code
-take_dense(struct run *run, const struct change *change, struct accumulator_result *out,
+take_dense(struct run *run, const struct accumulator_change *change, struct accumulator_result *out,
            struct err *err)
 {
     const struct sum_record *sum = &change->before.sum;
@@ -340,8 +343,8 @@ take_dense(struct run *run, const struct change *change, struct accumulator_resu
 }
 
 static enum err_code
-take_sparse(struct run *run, const struct change *change, struct accumulator_result *out,
-            struct err *err)
+take_sparse(struct run *run, const struct accumulator_change *change,
+            struct accumulator_result *out, struct err *err)
 {
     const struct sum_record *sum = &change->before.sum;
     struct tensor_type numbers = {.dtype = DTYPE_INT64, .shape = {.rank = 1}};
@@ -362,7 +365,7 @@ take_sparse(struct run *run, const struct change *change, struct accumulator_res
 }
 
 static enum err_code
-check_required(const struct change *change, const struct accumulator_request *request,
+check_required(const struct accumulator_change *change, const struct accumulator_request *request,
                struct err *err)
 {
     if (request->num_required <= 0)
@@ -382,7 +385,7 @@ static enum err_code
 grad_take(struct run *run, const struct run_op *op, struct run_result *out, struct err *err)
 {
     const struct accumulator_request *request = op->accumulator;
-    struct change *change = NULL;
+    struct accumulator_change *change = NULL;
     const struct sum_record *sum;
     uint64_t elements;
 
@@ -414,7 +417,7 @@ const struct verb verb_take_grad = {
 static enum err_code
 step_set(struct run *run, const struct run_op *op, struct run_result *out, struct err *err)
 {
-    struct change *change = NULL;
+    struct accumulator_change *change = NULL;
 
     TRY(open_change(run, op, out, &change, err));
     change->after.global_step = op->accumulator->step;

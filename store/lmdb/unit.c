@@ -47,6 +47,22 @@ store_expect(struct store_txn *txn, struct bytes key, struct bytes value, struct
 }
 
 enum err_code
+store_txn_changes(const struct store_txn *txn, struct bytes prefix, store_change_visit *visit,
+                  void *context, struct err *err)
+{
+    const struct store_change *change = store_overlay_seek(&txn->overlay, prefix, false);
+
+    for (; change != NULL && bytes_start_with(change->key, prefix); change = change->next[0]) {
+        struct bytes before;
+
+        TRY(store_record_get(&txn->view.store->meta, txn->view.meta, change->key, &before, err));
+        if (before.data != NULL || change->value.data != NULL)
+            TRY(visit(context, change->key, before, change->value, err));
+    }
+    return OK;
+}
+
+enum err_code
 store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct err *err)
 {
     TRY(store_key_check(key, err));

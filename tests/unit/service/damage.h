@@ -5,7 +5,7 @@
 #include "service/record.h"
 #include "tests/unit/service/service_fixture.h"
 
-struct change {
+struct damage {
     struct record_key key;
     uint8_t bytes[STORE_RECORD_BYTES_MAX];
     size_t size;
@@ -15,7 +15,7 @@ struct change {
 static inline enum err_code
 change_unit(struct store_txn *txn, void *context, struct err *err)
 {
-    const struct change *change = context;
+    const struct damage *change = context;
 
     if (!change->there)
         return store_delete(txn, record_key_bytes(&change->key), err);
@@ -24,7 +24,7 @@ change_unit(struct store_txn *txn, void *context, struct err *err)
 }
 
 static inline void
-apply(struct domain *d, const struct change *change)
+apply(struct domain *d, const struct damage *change)
 {
     uint64_t revision;
 
@@ -34,10 +34,10 @@ apply(struct domain *d, const struct change *change)
 }
 
 /* What is there now. */
-static inline struct change *
+static inline struct damage *
 record_at(struct domain *d, struct record_key key)
 {
-    struct change *now = calloc(1, sizeof *now);
+    struct damage *now = calloc(1, sizeof *now);
     struct store_snapshot *snapshot = NULL;
     struct bytes record;
 
@@ -56,9 +56,9 @@ record_at(struct domain *d, struct record_key key)
 
 /* Verification with this record in place of the present one tells of `words`. */
 static inline void
-must_be_found(struct domain *d, struct change *damage, const char *words)
+must_be_found(struct domain *d, struct damage *damage, const char *words)
 {
-    struct change *before = record_at(d, damage->key);
+    struct damage *before = record_at(d, damage->key);
     struct store_verify_report report;
     bool told = false;
 
@@ -76,20 +76,20 @@ must_be_found(struct domain *d, struct change *damage, const char *words)
     free(damage);
 }
 
-static inline struct change *
+static inline struct damage *
 gone(struct domain *d, struct record_key key)
 {
-    struct change *change = record_at(d, key);
+    struct damage *change = record_at(d, key);
 
     assert_true(change->there);
     change->there = false;
     return change;
 }
 
-static inline struct change *
+static inline struct damage *
 moved(struct domain *d, struct record_key from, struct record_key to)
 {
-    struct change *change = record_at(d, from);
+    struct damage *change = record_at(d, from);
 
     assert_true(change->there);
     change->key = to;
@@ -97,10 +97,10 @@ moved(struct domain *d, struct record_key from, struct record_key to)
 }
 
 /* One byte changed. */
-static inline struct change *
+static inline struct damage *
 flipped(struct domain *d, struct record_key key, size_t at)
 {
-    struct change *change = record_at(d, key);
+    struct damage *change = record_at(d, key);
 
     assert_in_range(at, 0, change->size - 1);
     change->bytes[at] ^= 0xff;

@@ -280,6 +280,8 @@ note(void *context, uint64_t topic)
 {
     struct woken *woken = context;
 
+    if (topic == SERVICE_TOPIC_CHANGES)
+        return;
     woken->topic = topic;
     woken->times++;
 }

@@ -100,12 +100,12 @@ decode_steps(struct bytes record, struct err *err)
 static void
 damage_at(struct domain *d, struct record_key key, decode_one *decode)
 {
-    struct change *whole = record_at(d, key);
+    struct damage *whole = record_at(d, key);
     size_t refused = 0;
 
     assert_true(whole->there);
     for (size_t i = 0; i < 2 * whole->size; i++) {
-        struct change now = *whole;
+        struct damage now = *whole;
         enum err_code code;
 
         if (i < whole->size)
@@ -139,7 +139,7 @@ rows_out_of_order_are_damage(void **state_)
     struct domain *d = *state_;
     struct ids ids = make_some(d);
     struct record_key key = record_key_sum(ids.accumulation, "w");
-    struct change *before = record_at(d, key), *now = record_at(d, key);
+    struct damage *before = record_at(d, key), *now = record_at(d, key);
     /* row 1, in the values, numbers and counts that lie in the record */
     const uint8_t numbers[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1};
     uint8_t *at = memmem(now->bytes, now->size, numbers, sizeof numbers);

@@ -293,7 +293,7 @@ damage_is_found_and_survived(void **state_)
 {
     struct domain *d = *state_;
     struct record_key key;
-    struct change *whole;
+    struct damage *whole;
     size_t refused = 0;
 
     make(d, exprs_shape(2, 5, 2), true);
@@ -305,7 +305,7 @@ damage_is_found_and_survived(void **state_)
     whole = record_at(d, key);
     for (size_t i = 0; i < 2 * whole->size; i++) {
         struct accumulator_record record;
-        struct change now = *whole;
+        struct damage now = *whole;
         enum err_code code;
 
         if (i < whole->size)

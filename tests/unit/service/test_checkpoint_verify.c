@@ -57,10 +57,10 @@ a_whole_checkpoint_is_read_to_the_end(void **state)
 
 /* With this record in place of the present one exactly one tensor is told of, with these words. */
 static void
-must_be_told(struct domain *d, struct change *damage, const char *tensor, const char *words,
+must_be_told(struct domain *d, struct damage *damage, const char *tensor, const char *words,
              uint64_t tensors)
 {
-    struct change *before = record_at(d, damage->key);
+    struct damage *before = record_at(d, damage->key);
     struct checkpoint_verification *found;
 
     apply(d, damage);

@@ -456,7 +456,7 @@ a_damaged_list_removes_nothing(void **state)
     struct domain *d = *state;
     struct saver_record saver = make_saver(d, 1, 10000);
     struct moment moment = {.saver = "s", .checkpoint = "b", .now_ms = saver.created_ms};
-    struct change *damage, *before;
+    struct damage *damage, *before;
     uint64_t revision;
 
     (void)saved_at(d, "s", "a", saver.created_ms);

@@ -286,7 +286,7 @@ a_damaged_outcome_is_told_to_its_client_alone(void **state)
     struct domain *d = *state;
     struct record_key key = record_key_outcome(bytes_of_text("k"));
     uint8_t fingerprint[OUTCOME_FINGERPRINT_BYTES];
-    struct change *damage, *before;
+    struct damage *damage, *before;
     struct buf reply;
     bool found = false;
 
