@@ -45,7 +45,8 @@ api_checkpoint_list(struct api_request *rq, struct api_reply *rp, struct err *er
     bool usage = false;
 
     TRY(api_page_begin(rq, &page, err));
-    TRY(api_request_query_u64(rq, "page_token", 0, &before, err));
+    if (page.after != NULL)
+        TRY(api_request_query_u64(rq, "page_token", 0, &before, err));
     TRY(api_request_query_bool(rq, "usage", false, &usage, err));
     if (usage && !api_request_on_worker(rq))
         return ERR_DEFER;

@@ -28,6 +28,7 @@ export const refusals = [
   { operations: /inspectCheckpoint/, says: /is for format=|do not go together/ },
   { operations: /applyGradients/, says: /goes with a body of tensors alone/ },
   { operations: /save|run/i, says: /No variables to save/ },
+  { operations: /Average|runModel/, says: /No variables to average|the decay must be a scalar/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },
 ];
