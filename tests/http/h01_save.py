@@ -111,6 +111,7 @@ def test_lists_are_newest_first_and_latest_is_the_first(s):
     assert s.get("checkpoints:latest").json["name"] == "b"
     page = s.get("checkpoints?page_size=1").json
     assert len(page["checkpoints"]) == 1 and page["next_page_token"]
+    assert s.get("checkpoints?page_size=1&page_token=").json == page
 
 
 def test_what_cannot_be_saved(s):
