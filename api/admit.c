@@ -121,19 +121,54 @@ pass_gate(struct api_request *rq, const char *method, const char *version,
 
 /* --- who asks ------------------------------------------------------------------------------ */
 
+#define FIELD(name, place)                                                                         \
+    {                                                                                              \
+        (name), sizeof(name) - 1, (place)                                                          \
+    }
+
+/* All of them in one walk over the fields. */
+static void
+read_origin(const struct api_request *rq, struct api_origin_facts *facts)
+{
+    const struct {
+        const char *name;
+        size_t size;
+        struct bytes *value;
+    } wanted[] = {
+        FIELD("Host", &facts->host),
+        FIELD("Origin", &facts->origin),
+        FIELD("Referer", &facts->referer),
+        FIELD("User-Agent", &facts->user_agent),
+        FIELD("Content-Type", &facts->content_type),
+        FIELD("Sec-Fetch-Site", &facts->fetch_site),
+        FIELD("Sec-Fetch-Mode", &facts->fetch_mode),
+        FIELD("Authorization", &facts->token),
+        FIELD("X-Requested-With", &facts->custom),
+    };
+
+    for (size_t i = 0; i < rq->head.count; i++) {
+        const struct api_header *field = &rq->head.fields[i];
+
+        for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++)
+            if (field->name.size == wanted[k].size && wanted[k].value->data == NULL &&
+                api_chars_equal(field->name, wanted[k].name))
+                *wanted[k].value = field->value;
+    }
+}
+
 static enum err_code
 check_caller(struct api_request *rq, struct err *err)
 {
     struct api_origin_facts facts = {
-        .is_safe =
-            rq->method == METHOD_GET || rq->method == METHOD_HEAD || rq->method == METHOD_OPTIONS,
-        .host = api_request_header(rq, "Host"),
-        .origin = api_request_header(rq, "Origin"),
-        .fetch_site = api_request_header(rq, "Sec-Fetch-Site"),
+        .kind = rq->method == METHOD_OPTIONS                            ? ORIGIN_PREFLIGHT
+                : rq->method == METHOD_GET || rq->method == METHOD_HEAD ? ORIGIN_READ
+                                                                        : ORIGIN_WRITE,
+        .tls = rq->server->tls != NULL,
     };
     bool allowed = false;
     char *origin;
 
+    read_origin(rq, &facts);
     TRY(api_hosts_check(rq->server->hosts, facts.host, err));
     TRY(api_hosts_check_origin(rq->server->hosts, &facts, &allowed, err));
     if (!allowed)
@@ -220,7 +255,7 @@ api_admit(struct api_request *rq, const char *method, const char *version, struc
     TRY(check_caller(rq, err));
     TRY(api_caller_find(rq, err));
     code = api_router_match(rq->server->router, rq->method, target.path, &rq->match, err);
-    TRY(api_caller_admit(rq, code, err));
+    TRY(api_caller_admit(rq, code, target.query, err));
     if (rq->match.route == NULL)
         return answer_options(rq, err);
     TRY(api_query_parse(rq, target.query, err));

@@ -53,12 +53,13 @@ tell_of_guesses(struct api_server *server)
 
 /* A connection that has shown a right token is not held up by its neighbours' wrong ones. */
 static enum err_code
-check_guesses(struct api_request *rq, const struct api_rate_key *address, struct err *err)
+check_guesses(struct api_request *rq, struct err *err)
 {
+    struct api_rate_key address = key_of_address(rq->connection);
     struct api_rate_state state;
 
     if (rq->connection->is_known ||
-        api_rate_allows(rq->server->guesses, address, clock_monotonic_ms(), &state))
+        api_rate_allows(rq->server->guesses, &address, clock_monotonic_ms(), &state))
         return OK;
     tell_of_guesses(rq->server);
     rq->retry_ms = state.retry_ms;
@@ -66,19 +67,27 @@ check_guesses(struct api_request *rq, const struct api_rate_key *address, struct
                    "too many wrong tokens came from this address (setting token_failures_max)");
 }
 
+static void
+count_guess(struct api_request *rq)
+{
+    struct api_rate_key address = key_of_address(rq->connection);
+    struct api_rate_state state;
+    uint32_t place;
+
+    (void)api_rate_enter(rq->server->guesses, &address, clock_monotonic_ms(), &place, &state);
+    api_rate_leave(rq->server->guesses, place);
+}
+
 static enum err_code
 find_bearer(struct api_request *rq, struct bytes given, struct err *err)
 {
     struct bytes begin = bytes_of(given.data, sizeof scheme - 1), token;
-    struct api_rate_key address = key_of_address(rq->connection);
     uint8_t digest[API_TOKEN_DIGEST_BYTES];
-    struct api_rate_state state;
-    uint32_t place;
 
     if (api_head_count(&rq->head, "Authorization") > 1)
         return err_set(err, ERR_INVALID_ARGUMENT, "a request has one Authorization header");
     rq->has_credentials = true;
-    TRY(check_guesses(rq, &address, err));
+    TRY(check_guesses(rq, err));
     if (given.size > sizeof scheme - 1 && given.size < TOKEN_BYTES_MAX &&
         api_chars_equal(begin, scheme)) {
         token = bytes_of(given.data + begin.size, given.size - begin.size);
@@ -86,12 +95,10 @@ find_bearer(struct api_request *rq, struct bytes given, struct err *err)
         rq->tokens = api_tokens_file_hold(rq->server->tokens);
         rq->token = api_tokens_find(rq->tokens, digest, clock_wall_ms());
     }
-    if (rq->token != NULL) {
+    if (rq->token != NULL)
         rq->connection->is_known = true;
-        return OK;
-    }
-    (void)api_rate_enter(rq->server->guesses, &address, clock_monotonic_ms(), &place, &state);
-    api_rate_leave(rq->server->guesses, place);
+    else
+        count_guess(rq);
     return OK;
 }
 
@@ -104,6 +111,67 @@ api_caller_find(struct api_request *rq, struct err *err)
         return OK;
     given = api_request_header(rq, "Authorization");
     return given.data == NULL ? OK : find_bearer(rq, given, err);
+}
+
+/* --- tickets ------------------------------------------------------------------------------- */
+
+enum err_code
+api_caller_make_ticket(struct api_request *rq, char out[static API_TICKET_BYTES + 1],
+                       struct err *err)
+{
+    return api_tickets_make(rq->server->tickets, rq->tokens, rq->token, clock_monotonic_ms(), out,
+                            err);
+}
+
+/* data NULL: the query has none. A second one is refused with the other arguments. */
+static struct bytes
+find_ticket(struct bytes query)
+{
+    static const char name[] = "ticket=";
+    struct bytes pair;
+
+    while (api_chars_next(&query, '&', &pair))
+        if (bytes_start_with(pair, bytes_of_text(name)))
+            return bytes_of(pair.data + sizeof name - 1, pair.size - sizeof name + 1);
+    return bytes_of(NULL, 0);
+}
+
+static bool
+takes_ticket(const struct api_route *route)
+{
+    struct bytes rest = bytes_of_text(route->query), one;
+
+    while (api_chars_next(&rest, '|', &one))
+        if (bytes_equal(one, bytes_of_text("ticket")))
+            return true;
+    return false;
+}
+
+static enum err_code
+unauthenticated(struct err *err)
+{
+    err_clear(err);
+    return err_set(err, ERR_UNAUTHENTICATED,
+                   "this needs a token that this server knows: Authorization: Bearer TOKEN");
+}
+
+/* Also where nobody needs a token: what is good once is good once everywhere. */
+static enum err_code
+use_ticket(struct api_request *rq, struct bytes query, struct err *err)
+{
+    struct bytes ticket = find_ticket(query);
+
+    if (ticket.data == NULL)
+        return OK;
+    rq->has_credentials = true;
+    if (rq->server->guesses != NULL)
+        TRY(check_guesses(rq, err));
+    if (api_tickets_take(rq->server->tickets, ticket, clock_monotonic_ms(), &rq->tokens,
+                         &rq->token))
+        return OK;
+    if (rq->server->guesses != NULL)
+        count_guess(rq);
+    return unauthenticated(err);
 }
 
 /* --- what he may --------------------------------------------------------------------------- */
@@ -127,14 +195,6 @@ check_rate(struct api_request *rq, struct err *err)
     return err_set(err, ERR_BUSY,
                    "more requests than this client may send (settings "
                    "rate_requests_max and rate_window_ms)");
-}
-
-static enum err_code
-unauthenticated(struct err *err)
-{
-    err_clear(err);
-    return err_set(err, ERR_UNAUTHENTICATED,
-                   "this needs a token that this server knows: Authorization: Bearer TOKEN");
 }
 
 enum err_code
@@ -177,7 +237,7 @@ check_access(struct api_request *rq, const struct api_access *access, struct err
 }
 
 enum err_code
-api_caller_admit(struct api_request *rq, enum err_code routed, struct err *err)
+api_caller_admit(struct api_request *rq, enum err_code routed, struct bytes query, struct err *err)
 {
     struct api_server *server = rq->server;
     const struct api_route *route = routed == OK ? rq->match.route : NULL;
@@ -185,6 +245,9 @@ api_caller_admit(struct api_request *rq, enum err_code routed, struct err *err)
 
     if (access != NULL && access->scope == SCOPE_FREE)
         return OK;
+    if (access != NULL && rq->token == NULL && !rq->has_credentials && query.size > 0 &&
+        takes_ticket(route))
+        TRY(use_ticket(rq, query, err));
     if (server->tokens != NULL && rq->method != METHOD_OPTIONS &&
         !(access != NULL && access->scope == SCOPE_OPEN)) {
         if (rq->token == NULL)
@@ -192,17 +255,23 @@ api_caller_admit(struct api_request *rq, enum err_code routed, struct err *err)
         if (access != NULL)
             TRY(check_access(rq, access, err));
     }
-    if (server->rate != NULL && (routed == OK || rq->token != NULL))
+    if (server->rate != NULL)
         TRY(check_rate(rq, err));
     return routed;
 }
 
 void
-api_caller_leave(struct api_request *rq)
+api_caller_served(struct api_request *rq)
 {
     if (rq->rate_place != 0)
         api_rate_leave(rq->server->rate, rq->rate_place);
     rq->rate_place = 0;
+}
+
+void
+api_caller_leave(struct api_request *rq)
+{
+    api_caller_served(rq);
     api_tokens_drop(rq->tokens);
     rq->tokens = NULL;
     rq->token = NULL;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/state.h"
+#include "api/stream.h"
 #include "store/base/alloc.h"
 #include "store/base/log.h"
 
@@ -50,12 +51,15 @@ enum err_code
 api_guard_open(struct api_server *server, struct err *err)
 {
     TRY(open_limits(server, err));
+    TRY(api_tickets_open(server->settings->tickets_max, server->settings->ticket_keep_ms,
+                         &server->tickets, err));
     return open_tls(server, err);
 }
 
 void
 api_guard_drop(struct api_server *server)
 {
+    api_tickets_drop(server->tickets);
     api_tokens_file_drop(server->tokens);
     api_tls_drop(server->tls);
     api_rate_drop(server->guesses);
@@ -66,7 +70,7 @@ api_guard_drop(struct api_server *server)
 /* --- reading again ------------------------------------------------------------------------- */
 
 static void
-reload_tokens(struct api_tokens_file *file)
+reload_tokens(struct api_server *server, struct api_tokens_file *file)
 {
     struct err err = ERR_INIT;
     struct api_tokens *tokens;
@@ -78,6 +82,8 @@ reload_tokens(struct api_tokens_file *file)
     tokens = api_tokens_file_hold(file);
     log_write(LOG_INFO, "the tokens file was read again: %zu tokens", api_tokens_count(tokens));
     api_tokens_drop(tokens);
+    api_tickets_clear(server->tickets);
+    api_streams_check(server);
 }
 
 static void
@@ -98,7 +104,7 @@ void
 api_guard_reload(struct api_server *server)
 {
     if (server->tokens != NULL)
-        reload_tokens(server->tokens);
+        reload_tokens(server, server->tokens);
     if (server->tls != NULL)
         reload_certificate(server->tls);
 }

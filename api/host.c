@@ -135,19 +135,69 @@ api_hosts_check(const struct api_hosts *hosts, struct bytes host, struct err *er
         name);
 }
 
-/* "http://" + Host or "https://" + Host: the page came from here. */
+/* Scheme and Host: the page came from here. Without TLS of our own there may be some in front. */
 static bool
-is_own_origin(struct bytes origin, struct bytes host)
+is_own_origin(const struct api_origin_facts *facts, struct bytes origin)
 {
-    static const char *const schemes[] = {"http://", "https://"};
+    static const char *const schemes[] = {"https://", "http://"};
+    size_t count = facts->tls ? 1 : 2;
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t length = strlen(schemes[i]);
 
-        if (origin.size == length + host.size && memcmp(origin.data, schemes[i], length) == 0 &&
-            memcmp(origin.data + length, host.data, host.size) == 0)
+        if (origin.size == length + facts->host.size &&
+            memcmp(origin.data, schemes[i], length) == 0 &&
+            memcmp(origin.data + length, facts->host.data, facts->host.size) == 0)
             return true;
     }
+    return false;
+}
+
+/* "https://a.example/page?x" -> "https://a.example" */
+static struct bytes
+origin_of(struct bytes address)
+{
+    const uint8_t *end = address.size == 0 ? NULL : memmem(address.data, address.size, "//", 2);
+    size_t begin = end == NULL ? 0 : (size_t)(end - address.data) + 2;
+
+    end = memchr(address.data + begin, '/', address.size - begin);
+    return end == NULL ? address : bytes_of(address.data, (size_t)(end - address.data));
+}
+
+static bool
+is_foreign(const struct api_hosts *hosts, const struct api_origin_facts *facts)
+{
+    struct bytes origin;
+
+    if (facts->origin.data != NULL)
+        return !is_own_origin(facts, facts->origin);
+    if (facts->fetch_site.data != NULL)
+        return !api_chars_equal(facts->fetch_site, "none") &&
+               !api_chars_equal(facts->fetch_site, "same-origin");
+    if (facts->kind != ORIGIN_WRITE || facts->referer.data == NULL)
+        return false;
+    origin = origin_of(facts->referer);
+    return !is_own_origin(facts, origin) && !list_has(hosts->origins, origin);
+}
+
+/* Of a browser of old, with nothing in it that a page of another site could not have made it send.
+ */
+static bool
+may_be_form(const struct api_origin_facts *facts)
+{
+    static const char *const types[] = {"application/x-www-form-urlencoded", "multipart/form-data",
+                                        "text/plain"};
+    struct bytes rest = facts->content_type, type = {NULL, 0};
+
+    if (facts->origin.data != NULL || facts->fetch_site.data != NULL || facts->token.data != NULL ||
+        facts->custom.data != NULL || facts->user_agent.data == NULL ||
+        !bytes_start_with(facts->user_agent, bytes_of_text("Mozilla/")))
+        return false;
+    if (!api_chars_next(&rest, ';', &type))
+        return true;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (api_chars_equal(api_chars_trim(type), types[i]))
+            return true;
     return false;
 }
 
@@ -155,16 +205,22 @@ enum err_code
 api_hosts_check_origin(const struct api_hosts *hosts, const struct api_origin_facts *facts,
                        bool *allowed, struct err *err)
 {
-    bool own = facts->origin.data != NULL && is_own_origin(facts->origin, facts->host);
-    bool cross = facts->fetch_site.data != NULL && !api_chars_equal(facts->fetch_site, "none") &&
-                 !api_chars_equal(facts->fetch_site, "same-origin");
-
     *allowed = facts->origin.data != NULL && list_has(hosts->origins, facts->origin);
-    if (facts->is_safe || *allowed || own)
+    if (*allowed || facts->kind == ORIGIN_PREFLIGHT)
         return OK;
-    if (facts->origin.data == NULL && !cross)
+    if (facts->kind == ORIGIN_WRITE && may_be_form(facts))
+        return err_set(err, ERR_PERMISSION_DENIED,
+                       "a browser that does not tell where its page comes from may not change "
+                       "anything here without the header X-Requested-With");
+    if (!is_foreign(hosts, facts))
         return OK;
+    if (facts->kind == ORIGIN_WRITE)
+        return err_set(err, ERR_PERMISSION_DENIED,
+                       "a page of another origin may not change anything here: list the origin in "
+                       "--cors-origins");
+    if (facts->fetch_site.data == NULL || api_chars_equal(facts->fetch_mode, "navigate"))
+        return OK; /* the browser keeps the reply from the page */
     return err_set(err, ERR_PERMISSION_DENIED,
-                   "a page of another origin may not change anything here: list the origin in "
+                   "a page of another origin may not use what is here: list the origin in "
                    "--cors-origins");
 }

@@ -21,13 +21,21 @@ void api_hosts_drop(struct api_hosts *hosts); /* NULL is fine */
 ERR_MUST_CHECK enum err_code api_hosts_check(const struct api_hosts *hosts, struct bytes host,
                                              struct err *err);
 
+/* What a request says about where it comes from; data NULL: it does not say. */
 struct api_origin_facts {
-    bool is_safe;              /* GET, HEAD, OPTIONS */
-    struct bytes host, origin; /* origin.data NULL: none sent */
-    struct bytes fetch_site;   /* Sec-Fetch-Site */
+    enum { ORIGIN_PREFLIGHT, ORIGIN_READ, ORIGIN_WRITE } kind;
+    bool tls; /* of this connection */
+    struct bytes host, origin, referer;
+    struct bytes fetch_site, fetch_mode; /* Sec-Fetch-… */
+    struct bytes user_agent, content_type;
+    struct bytes token, custom; /* Authorization, X-Requested-With: no page adds them unasked */
 };
-/* *allowed: the origin is on the list, so the reply may be read by its page. ERR_PERMISSION_DENIED
- * for an unsafe request from a page of another origin that is not on the list. */
+/* *allowed: the origin is on the list, so the reply may be read by its page. ERR_PERMISSION_DENIED:
+ *   - a write from a page of another origin that is not on the list, by Origin, else by
+ *     Sec-Fetch-Site, else by Referer;
+ *   - a write of a browser that tells none of them, and is what a form can send;
+ *   - a read from such a page that is no visit: an image, a script, a frame's content.
+ * What is no browser sends none of these, and is let through. */
 ERR_MUST_CHECK enum err_code api_hosts_check_origin(const struct api_hosts *hosts,
                                                     const struct api_origin_facts *facts,
                                                     bool *allowed, struct err *err);

@@ -159,6 +159,26 @@ has_header(const struct api_reply *rp, const char *name)
     return false;
 }
 
+/* What keeps browsers from taking a reply for something else than data. A page of an API browser
+ * has a policy of its own. */
+static bool
+each_guard_header(const struct api_request *rq, header_visitor *put, void *context)
+{
+    const struct api_reply *rp = &rq->reply;
+
+    return put(context, "X-Content-Type-Options", "nosniff") &&
+           (has_header(rp, "Content-Security-Policy") ||
+            put(context, "Content-Security-Policy",
+                "default-src 'none'; frame-ancestors 'none'")) &&
+           put(context, "Referrer-Policy", "no-referrer") &&
+           put(context, "Cross-Origin-Resource-Policy",
+               rq->cors_origin != NULL ? "cross-origin" : "same-origin") &&
+           (!rp->takes_ranges || has_header(rp, "Content-Disposition") ||
+            put(context, "Content-Disposition", "attachment")) &&
+           (has_header(rp, "Cache-Control") ||
+            put(context, "Cache-Control", rp->has_etag ? "no-cache" : "no-store"));
+}
+
 static bool
 each_cors_header(const struct api_request *rq, header_visitor *put, void *context)
 {
@@ -205,8 +225,7 @@ each_header(struct api_request *rq, header_visitor *put, void *context)
     return (rp->media_type == NULL || put(context, "Content-Type", rp->media_type)) &&
            (!rp->has_etag || put(context, "ETag", rp->etag)) &&
            (!rp->takes_ranges || put(context, "Accept-Ranges", "bytes")) &&
-           (has_header(rp, "Cache-Control") || put(context, "Cache-Control", "no-cache")) &&
-           put(context, "X-Content-Type-Options", "nosniff") &&
+           each_guard_header(rq, put, context) &&
            (rp->vary[0] == '\0' || put(context, "Vary", rp->vary)) &&
            each_cors_header(rq, put, context) && each_limit_header(rq, put, context) &&
            put(context, "X-Request-Id", rq->id) && put(context, "Server-Timing", timing) &&
@@ -247,6 +266,8 @@ api_reply_send(struct api_request *rq)
     if (response == NULL)
         return MHD_NO;
     rq->stage = STAGE_REPLY;
+    if (rp->kind != REPLY_SPANS && rp->kind != REPLY_STREAM)
+        api_caller_served(rq);
     queued = each_header(rq, put_to_response, response)
                  ? MHD_queue_response(rq->connection->mhd, (unsigned)rp->status, response)
                  : MHD_NO;

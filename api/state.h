@@ -25,6 +25,7 @@
 #include "api/request.h"
 #include "api/router.h"
 #include "api/server.h"
+#include "api/tickets.h"
 #include "api/timing.h"
 #include "api/tls.h"
 #include "api/trace.h"
@@ -267,6 +268,7 @@ struct api_server {
     struct api_hosts *hosts;
     struct api_access *access;      /* owned; one for each of api_routes */
     struct api_tokens_file *tokens; /* owned; NULL: nobody needs one */
+    struct api_tickets *tickets;    /* owned */
     struct api_tls *tls;            /* owned; NULL: plain HTTP */
     struct api_rate *rate;          /* owned; of clients; NULL: no limit */
     struct api_rate *guesses;       /* owned; of wrong tokens, by address; NULL without tokens */

@@ -11,6 +11,7 @@
 #include "api/state.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
+#include "store/base/clock.h"
 
 enum {
     BLOCK_BYTES = 4096,          /* for clients that know no chunks; others fill their own memory */
@@ -22,8 +23,10 @@ struct api_stream {
     struct api_stream *previous, *next; /* the server's `streams` lock */
     const struct api_stream_source *source;
     void *owner;
-    struct api_request *request; /* HTTP thread */
-    struct lock lock;            /* guards the rest */
+    struct api_request *request;   /* HTTP thread */
+    struct api_tokens *tokens;     /* held while the next is used; NULL without one */
+    const struct api_token *token; /* of who listens */
+    struct lock lock;              /* guards the rest */
     bool woken, suspended;
     bool over, cut; /* the source is not asked any more */
 };
@@ -61,6 +64,7 @@ drop(void *context)
 
     leave(stream->request->server, stream);
     stream->source->drop(stream->owner);
+    api_tokens_drop(stream->tokens);
     lock_drop(&stream->lock);
     mem_free(stream);
 }
@@ -79,6 +83,8 @@ api_reply_stream(struct api_request *rq, struct api_reply *rp, const char *media
     stream->source = source;
     stream->owner = owner;
     stream->request = rq;
+    stream->tokens = rq->tokens == NULL ? NULL : api_tokens_hold(rq->tokens);
+    stream->token = rq->token;
     lock_init(&stream->lock);
     enter(rq->server, stream);
     rp->media_type = media_type;
@@ -191,6 +197,39 @@ api_stream_respond(struct api_request *rq)
     if (!stream->source->ends)
         set_socket(rq->connection->fd);
     return response;
+}
+
+/* --- who listened may not any more --------------------------------------------------------- */
+
+static bool
+may_go_on(const struct api_stream *stream, const struct api_tokens *tokens, uint64_t now_ms)
+{
+    const struct api_token *token = api_tokens_find(tokens, stream->token->digest, now_ms);
+
+    return token != NULL && token->scope >= stream->token->scope &&
+           bytes_equal(token->models, stream->token->models);
+}
+
+void
+api_streams_check(struct api_server *server)
+{
+    struct api_tokens *tokens =
+        server->tokens == NULL ? NULL : api_tokens_file_hold(server->tokens);
+    uint64_t now_ms = clock_wall_ms();
+
+    if (tokens == NULL)
+        return;
+    lock_acquire(&server->streams_lock);
+    for (struct api_stream *stream = server->streams; stream != NULL; stream = stream->next) {
+        if (stream->token == NULL || may_go_on(stream, tokens, now_ms))
+            continue;
+        lock_acquire(&stream->lock);
+        stream->over = stream->cut = true;
+        wake(stream);
+        lock_release(&stream->lock);
+    }
+    lock_release(&server->streams_lock);
+    api_tokens_drop(tokens);
 }
 
 /* --- the server stops ---------------------------------------------------------------------- */

@@ -48,6 +48,8 @@ struct api_server;
 
 /* The response that reads the reply's stream; NULL without memory. HTTP thread. */
 struct MHD_Response *api_stream_respond(struct api_request *rq);
+/* Ends those whose caller has lost his token, or whose time is over. Any thread. */
+void api_streams_check(struct api_server *server);
 /* Those that have no end of their own are over, now and from now on; `all`: the others are cut. */
 void api_streams_end(struct api_server *server, bool all);
 

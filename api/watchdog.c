@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 
 #include "api/state.h"
+#include "api/stream.h"
 #include "api/waiting.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
 
-enum { TICK_MS = 250, AVERAGE_MS = 10000 };
+enum { TICK_MS = 250, CHECK_TICKS = 8, AVERAGE_MS = 10000 };
 
 static bool
 read_tcp(int fd, uint64_t *acked, uint64_t *received)
@@ -134,12 +135,15 @@ static void *
 watch(void *context)
 {
     struct api_server *server = context;
+    unsigned ticks = 0;
 
     lock_acquire(&server->registry);
     while (!server->watchdog_stop) {
         (void)condition_wait_ms(&server->watchdog_wake, &server->registry, TICK_MS);
         look_at_all(server);
         api_waiting_tick(server);
+        if (ticks++ % CHECK_TICKS == 0)
+            api_streams_check(server);
     }
     lock_release(&server->registry);
     return NULL;

@@ -87,7 +87,7 @@ every_reply_has_its_headers(void **state)
     assert_int_equal(reply.status, 200);
     assert_string_equal((char *)reply.body, "{\"status\":\"ok\"}");
     expect_header(&reply, "Content-Type", "application/json");
-    expect_header(&reply, "Cache-Control", "no-cache");
+    expect_header(&reply, "Cache-Control", "no-store");
     expect_header(&reply, "X-Content-Type-Options", "nosniff");
     assert_int_equal(strlen(http_header(&reply, "X-Request-Id", text, sizeof text)), 16);
     assert_int_equal(
