@@ -12,6 +12,7 @@
 #include "api/admit.h"
 #include "api/body.h"
 #include "api/chars.h"
+#include "api/pack.h"
 #include "api/state.h"
 #include "api/waiting.h"
 #include "store/base/check.h"
@@ -56,6 +57,8 @@ execute(struct api_request *rq)
         if (code == ERR_UNKNOWN)
             api_outcome_explain(rq, &err);
         api_reply_fail(rq, &err);
+    } else {
+        api_pack_reply(rq);
     }
     return OK;
 }

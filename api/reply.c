@@ -8,9 +8,11 @@
 #include <stdio.h>
 
 #include "api/caller.h"
+#include "api/chars.h"
 #include "api/describe.h"
 #include "api/etag.h"
 #include "api/json_write.h"
+#include "api/pack.h"
 #include "api/problem.h"
 #include "api/state.h"
 #include "api/status.h"
@@ -107,9 +109,11 @@ void
 api_reply_vary(struct api_reply *rp, const char *name)
 {
     size_t used = strlen(rp->vary);
+    struct bytes rest = bytes_of(rp->vary, used), item;
 
-    if (strstr(rp->vary, name) != NULL)
-        return;
+    while (api_chars_next(&rest, ',', &item))
+        if (api_chars_equal(api_chars_trim(item), name))
+            return;
     CHECK(used + strlen(name) + 3 <= sizeof rp->vary);
     snprintf(rp->vary + used, sizeof rp->vary - used, "%s%s", used > 0 ? ", " : "", name);
 }
@@ -124,18 +128,36 @@ api_reply_begin(struct api_reply *rp, enum api_reply_kind kind, int status, uint
     return OK;
 }
 
+/* The packed form's tag has the same state in it. Which form 304 tells of is the client's. */
+static bool
+has_it(struct api_reply *rp, struct bytes known)
+{
+    char packed[API_ETAG_BYTES_MAX];
+
+    if (api_etag_list_matches(known, rp->etag))
+        return true;
+    if (!api_pack_etag(rp->etag, packed, sizeof packed) || !api_etag_list_matches(known, packed))
+        return false;
+    memcpy(rp->etag, packed, sizeof packed);
+    api_reply_vary(rp, "Accept-Encoding");
+    return true;
+}
+
 /* If-Match of a read: the client goes on with what it has begun, or not at all. */
 static enum err_code
 check_if_match(struct api_request *rq, const struct api_reply *rp, uint64_t revision,
                struct err *err)
 {
     struct bytes wanted = api_request_header(rq, "If-Match");
+    char packed[API_ETAG_BYTES_MAX];
     bool matches = false;
 
     if (wanted.data == NULL)
         return OK;
     if (!api_etag_list_names(wanted, rp->etag, &matches))
         return err_set(err, ERR_INVALID_ARGUMENT, "If-Match is not a list of quoted entity tags");
+    if (!matches && api_pack_etag(rp->etag, packed, sizeof packed))
+        (void)api_etag_list_names(wanted, packed, &matches);
     if (matches)
         return OK;
     (void)err_set(err, ERR_PRECONDITION_FAILED,
@@ -162,10 +184,8 @@ api_reply_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision,
     if (!reads)
         return OK;
     TRY(check_if_match(rq, rp, revision, err));
-    if (known.data == NULL || !api_etag_list_matches(known, rp->etag))
-        return OK;
-    *done = true;
-    return api_reply_begin(rp, REPLY_EMPTY, 304, 0);
+    *done = known.data != NULL && has_it(rp, known);
+    return *done ? api_reply_begin(rp, REPLY_EMPTY, 304, 0) : OK;
 }
 
 bool
@@ -173,6 +193,12 @@ api_reply_is_conditional(const struct api_request *rq)
 {
     return api_request_header(rq, "If-None-Match").data != NULL ||
            api_request_header(rq, "If-Match").data != NULL;
+}
+
+void
+api_reply_may_pack(struct api_reply *rp)
+{
+    rp->may_pack = true;
 }
 
 enum err_code
@@ -187,6 +213,7 @@ api_reply_json(struct api_reply *rp, int status, json_t *body, struct err *err)
     json_decref(body);
     TRY(code);
     rp->media_type = "application/json";
+    api_reply_may_pack(rp);
     return api_reply_begin(rp, REPLY_BUF, status, rp->body.size);
 }
 

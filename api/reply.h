@@ -50,6 +50,8 @@ ERR_MUST_CHECK enum err_code api_reply_written(struct api_request *rq, struct ap
 /* {"deleted": name, "revision": …} */
 ERR_MUST_CHECK enum err_code api_reply_deleted(struct api_reply *rp, const char *name,
                                                uint64_t revision, struct err *err);
+/* The reply is no tensor: it may go by gzip. Of api_reply_json's they all may. */
+void api_reply_may_pack(struct api_reply *rp);
 /* Takes the buffer's bytes. */
 ERR_MUST_CHECK enum err_code api_reply_buf(struct api_reply *rp, int status, const char *media_type,
                                            struct buf *body, struct err *err);

@@ -71,6 +71,7 @@ struct api_reply {
     void (*release)(void *owner);
     bool close; /* the connection ends with this reply */
     bool has_etag, takes_ranges;
+    bool may_pack; /* it may go by gzip: api/pack.h */
     char etag[API_ETAG_BYTES_MAX];
     char vary[API_VARY_BYTES_MAX]; /* comma separated */
     size_t header_count;

@@ -56,5 +56,6 @@ api_metrics_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     if (!counters.complete && !api_request_on_worker(rq))
         return ERR_DEFER;
     TRY(api_metrics_write(rq, &counters, (enum api_metrics_form)form, &text, err));
+    api_reply_may_pack(rp);
     return api_reply_buf(rp, 200, form == API_METRICS_OPEN ? open_type : text_type, &text, err);
 }
