@@ -157,6 +157,8 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.model_quota_variables = settings->model_quota_variables;
     limits.changes_max = settings->changes_max;
     limits.changes_bytes_max = settings->changes_max_bytes;
+    limits.backup_rate_max_bytes = settings->backup_rate_max_bytes;
+    limits.backups_max = (uint32_t)settings->backups_max;
     return service_open(store, &limits, out, err);
 }
 

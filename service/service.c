@@ -29,6 +29,8 @@ service_limits_default(void)
         .accumulation_keep_ms = (uint64_t)3600 * 1000,
         .changes_max = 100000,
         .changes_bytes_max = (uint64_t)64 << 20,
+        .backup_rate_max_bytes = (uint64_t)128 << 20,
+        .backups_max = 2,
     };
 }
 

@@ -34,6 +34,8 @@ struct service_limits {
     uint64_t model_quota_variables;       /* likewise */
     uint64_t changes_max;                 /* revisions whose changes are kept */
     uint64_t changes_bytes_max;           /* of their records; about */
+    uint64_t backup_rate_max_bytes;       /* a second, of each backup; 0: as fast as it goes */
+    uint32_t backups_max;                 /* at once */
 };
 
 struct service_limits service_limits_default(void);

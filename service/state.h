@@ -45,6 +45,7 @@ struct service {
     /* Idempotency keys of requests under way, by hash: as many as there are requests. */
     struct lock uses_lock;
     struct outcome_use *uses[SERVICE_USE_LISTS];
+    _Atomic unsigned backups;                /* under way */
     _Atomic uint64_t steps[OPTIMIZER_COUNT]; /* taken since the start */
     struct change_log changes;               /* for units alone, which are on one thread */
 };

@@ -1,12 +1,11 @@
-/* What the tests of backups share: a store with values of every kind, its stream in memory, and the
- * frames in it. */
+/* What the tests of backups share: a store with values of every kind, and its stream in memory. */
 #ifndef TESTS_UNIT_STORE_BACKUP_FIXTURE_H
 #define TESTS_UNIT_STORE_BACKUP_FIXTURE_H
 
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include "store/backup.h"
+#include "tests/support/backup_frames.h"
 #include "tests/unit/store/value_fixture.h"
 
 enum {
@@ -86,8 +85,9 @@ memory_read(void *context, uint8_t *out, size_t size, size_t *got, struct err *e
     *got = source->left.size < size ? source->left.size : size;
     if (*got > source->step)
         *got = source->step;
-    if (*got > 0)
-        memcpy(out, source->left.data, *got);
+    if (*got == 0)
+        return OK;
+    memcpy(out, source->left.data, *got);
     source->left.data += *got;
     source->left.size -= *got;
     return OK;
@@ -124,56 +124,6 @@ count_entries(const char *folder)
         count += entry->d_name[0] != '.' && strcmp(entry->d_name, "lock") != 0;
     closedir(listing);
     return count;
-}
-
-/* --- frames ----------------------------------------------------------------------------------- */
-
-static inline uint32_t
-frame_u32(const uint8_t *frame, size_t index)
-{
-    uint32_t value;
-
-    memcpy(&value, frame + 4 * index, sizeof value);
-    return value;
-}
-
-/* Where the nth frame begins, and its size with head; 0: there are fewer. */
-static inline size_t
-frame_at(struct bytes stream, unsigned nth, size_t *size)
-{
-    size_t at = BACKUP_MAGIC_BYTES;
-
-    for (unsigned i = 0; at < stream.size; i++) {
-        *size = BACKUP_FRAME_HEAD_BYTES + frame_u32(stream.data + at, 1);
-        if (i == nth)
-            return at;
-        at += *size;
-    }
-    return 0;
-}
-
-/* Makes its checksums right again, all of them. */
-static inline void
-mend(struct buf *stream)
-{
-    uint32_t heads = 0;
-    size_t at, size = 0;
-
-    for (unsigned i = 0; (at = frame_at(buf_bytes(stream), i, &size)) != 0; i++) {
-        uint8_t *frame = stream->data + at;
-        uint32_t crc;
-
-        if (at + size > stream->size)
-            return;
-        if (frame_u32(frame, 0) == BACKUP_END)
-            memcpy(frame + BACKUP_FRAME_HEAD_BYTES + 16, &heads, sizeof heads);
-        crc = crc32c(0, frame + BACKUP_FRAME_HEAD_BYTES, size - BACKUP_FRAME_HEAD_BYTES);
-        memcpy(frame + 8, &crc, sizeof crc);
-        crc = crc32c(0, frame, 12);
-        memcpy(frame + 12, &crc, sizeof crc);
-        if (frame_u32(frame, 0) == BACKUP_RECORDS || frame_u32(frame, 0) == BACKUP_CHUNK)
-            heads = crc32c(heads, frame, BACKUP_FRAME_HEAD_BYTES);
-    }
 }
 
 #endif

@@ -145,7 +145,7 @@ lies_are_found(void **state)
         at = frame_at(buf_bytes(&copy),
                       lies[i].from_end ? count - 1 - lies[i].frame : lies[i].frame, &size);
         memcpy(copy.data + at + BACKUP_FRAME_HEAD_BYTES + lies[i].at, lies[i].bytes, lies[i].size);
-        mend(&copy);
+        frames_mend(copy.data, copy.size);
         is_refused(&h, buf_bytes(&copy));
         buf_drop(&copy);
     }
@@ -187,7 +187,7 @@ without_or_twice(const struct hostile *h, unsigned frame, bool twice)
         WORKS(buf_append(&copy, h->stream.data + at, size, &h->f->err), &h->f->err);
     WORKS(buf_append(&copy, h->stream.data + at + size, h->stream.size - at - size, &h->f->err),
           &h->f->err);
-    mend(&copy);
+    frames_mend(copy.data, copy.size);
     return copy;
 }
 

@@ -1,0 +1,63 @@
+"""The program's commands on data folders, and a state of a server to compare: for the tests of backups."""
+
+import os
+import subprocess
+
+import formats
+
+np = formats.np
+
+
+def command(s, *words, data=None, flags=(), input_bytes=None):
+    """Runs `tensorkeep WORDS --data DATA FLAGS` to its end."""
+    line = s.server.command()
+    line = line[:line.index(s.server.binary) + 1] + list(words)
+    if data is not None:
+        line += ["--data", data]
+    if os.environ.get("TENSORKEEP_TEST_MAP_BYTES"):
+        line += ["--map-size-bytes", os.environ["TENSORKEEP_TEST_MAP_BYTES"]]
+    done = subprocess.run(line + list(flags), input=input_bytes, capture_output=True, timeout=120 * s.patience,
+                          check=False)
+    assert done.returncode in (0, 1), (line, done)
+    return done
+
+
+def works(s, *words, **options):
+    done = command(s, *words, **options)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+def refuses(s, text, *words, **options):
+    """Fails with a sentence that has this text."""
+    done = command(s, *words, **options)
+    assert done.returncode == 1, (words, done.stdout, done.stderr)
+    assert text.encode() in done.stderr, (text, done.stderr)
+    return done.stdout
+
+
+def fill(s):
+    """One of each kind of thing and of value."""
+    s.make("small", [1, 2, 3])
+    s.put_npy("large", np.arange(1_000_000, dtype="<f4"))
+    s.put_raw("text", "string", [2], formats.strings_write([b"\xff", b"abc"]))
+    s.create("zeros", {"op": "zeros", "shape": [500, 500]})
+    s.create("drawn", {"op": "random_normal", "shape": [300, 300], "seed": 3})
+    s.initialize(variables=["zeros", "drawn"])
+    s.save("c1", variables=["small", "large"])
+    s.put("variables/large:value?slice=5:10", np.zeros(5, "<f4").tobytes(),
+          {"Content-Type": "application/octet-stream"}).expect(200)
+    s.put("optimizers/sgd", {"type": "sgd", "learning_rate": 0.5})
+
+
+def everything(s):
+    """All that a client can see of the model, entity tags of values too, as one comparable value."""
+    seen = {}
+    for path in ("", "variables", "checkpoints", "optimizers", "checkpoints/c1"):
+        reply = s.get(path)
+        seen[path] = (reply.status, reply.body)
+    for name in s.names():
+        reply = s.get(f"variables/{name}:value?format=raw")
+        seen[name] = (reply.status, reply.body, reply.etag)
+    seen["tensor"] = s.get("checkpoints/c1:value?tensor=large&format=raw").body
+    return seen
