@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/graph_nodes.h"
+#include "service/name.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 
@@ -56,6 +57,7 @@ graph_list(struct service *service, const char *model, const char *prefix, const
     struct listing l = {.model = &record, .visit = visit, .context = context};
     bool found = true;
 
+    TRY(name_check_start(prefix, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     l.view = store_snapshot_view(snapshot);
     TRY(service_find_model(l.view, model, &record, err));

@@ -126,6 +126,15 @@ name_check_tensor(struct bytes name, struct err *err)
     return OK;
 }
 
+enum err_code
+name_check_start(const char *text, struct err *err)
+{
+    if (text == NULL || strlen(text) <= NAME_BYTES_MAX)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT, "a prefix or page token of %zu bytes, names have %d",
+                   strlen(text), NAME_BYTES_MAX);
+}
+
 size_t
 name_without_output(const char *name)
 {

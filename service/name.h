@@ -15,6 +15,9 @@ ERR_MUST_CHECK enum err_code name_check_model(const char *name, struct err *err)
 /* Names of tensors inside a checkpoint: any UTF-8 of 1 to NAME_TENSOR_BYTES_MAX bytes, without NUL.
  */
 ERR_MUST_CHECK enum err_code name_check_tensor(struct bytes name, struct err *err);
+/* What names begin with, and after which a list goes on (NULL: anything), come from queries: no
+ * name is longer. */
+ERR_MUST_CHECK enum err_code name_check_start(const char *text, struct err *err);
 /* TensorFlow's output suffix: "w:0" means w. Returns the length without it. */
 size_t name_without_output(const char *name);
 /* One of the names that are known after the other, NULL past the end. */

@@ -190,16 +190,6 @@ variable_list_revision(struct service *service, const char *model, uint64_t *rev
     return OK;
 }
 
-/* Prefixes and page tokens come from queries: no name is longer. */
-static enum err_code
-check_key_length(const char *text, struct err *err)
-{
-    if (text == NULL || strlen(text) <= NAME_BYTES_MAX)
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "a prefix or page token of %zu bytes, names have %d",
-                   strlen(text), NAME_BYTES_MAX);
-}
-
 static bool
 passes(const struct variable_filter *filter, const struct variable_record *record)
 {
@@ -247,8 +237,11 @@ variable_list(struct service *service, const char *model, const struct variable_
 
     if (info == NULL)
         return ERR_NO_MEMORY;
-    TRY(check_key_length(filter->prefix, err));
-    TRY(check_key_length(after, err));
+    TRY(name_check_start(filter->prefix, err));
+    if (filter->collection != NULL && strlen(filter->collection) > RECORD_COLLECTIONS_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a collection of %zu bytes, names have %d",
+                       strlen(filter->collection), RECORD_COLLECTIONS_BYTES_MAX);
+    TRY(name_check_start(after, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &record, err));
@@ -413,7 +406,7 @@ variable_read_some(struct service *service, const char *model, const char *const
     struct model_record record;
     struct usage_record usage;
 
-    TRY(check_key_length(prefix, err));
+    TRY(name_check_start(prefix, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), model, &record, err));
     TRY(tensor_set_open(service, snapshot, false, &set, err));

@@ -102,7 +102,7 @@ export class Checker {
   }
 
   requestBody(exchange, operation) {
-    if (!exchange.body_bytes) return operation.body?.required ? ['accepted without a body, which the document requires'] : [];
+    if (!exchange.body_bytes) return operation.body?.required && !exchange.headers['content-type'] ? ['accepted without a body, which the document requires'] : [];
     if (!operation.body) return [`accepted a body of ${exchange.body_bytes} bytes where the document has none`];
     const type = sentType(exchange, operation);
     const found = [...operation.body.content].find(([documented]) => typeFits(documented, type));

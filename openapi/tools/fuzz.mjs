@@ -14,7 +14,7 @@ import { Server } from './server.mjs';
 import { Fuzz } from './fuzz/run.mjs';
 
 // Small limits, so that what is large is refused at once, and no limit on how much one client may ask.
-const FLAGS = ['--tensor-max-bytes', '1m', '--expression-max-bytes', '4m', '--expression-operations-max', '1000000', '--durability', 'interval=1000'];
+const FLAGS = (folder) => ['--checkpoint-root', folder, '--tensor-max-bytes', '1m', '--expression-max-bytes', '4m', '--expression-operations-max', '1000000', '--durability', 'interval=1000'];
 
 export async function fuzz({ document, server: binary, seed, requests, seconds, only = '', shrink = true }) {
   const server = await Server.start(binary, FLAGS);

@@ -6,7 +6,7 @@ export const refusals = [
   { says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/ },
   { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got/ },
   { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|dtypes? )/ },
-  { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
+  { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What stands in args is known by the op alone.
@@ -16,12 +16,13 @@ export const refusals = [
   // Numbers of TensorFlow's own limits.
   { operations: /countUpTo|runModel/, says: /Reached limit of/ },
   { says: /has more elements than the limit|overflows \w+$|is outside \w+$|: ragged: / },
-  { says: /(the variable name '.*' has|a page token of) \d+ bytes/s },
+  { says: /(the variable name '.*' has|page token of) \d+ bytes/s },
   // What the stored optimizer, accumulator or set of averages is of.
   { operations: /patchOptimizer/, says: /^unknown field/ },
   { operations: /applyGradToAccumulator|runModel/, says: /is (dense|sparse), the gradient is|Shape mismatch/ },
+  { operations: /AverageSlots|MovingAverages|runModel/, says: /Moving average already computed|No variables to average/ },
   { operations: /applyGradients|runModel/, says: /No gradients provided for any variable/ },
-  { says: /must be (one number|an integer scalar|a number, or a variable)/ },
+  { says: /must be (one number|an integer scalar|a scalar of half|a number, or a variable)/ },
   // One field instead of another, by the meaning of both.
   { operations: /createVariables|runModel/, says: /(partitioned [Vv]ariable|the variable is declared|Cannot create \d+ slices|virtual|initial_value must be specified)/ },
   { says: /give '\w+' or '\w+', not both|names one tensor and '\w+' several|compression=deflate is for npz/ },

@@ -49,17 +49,20 @@ export class Requests {
 
   query(operation) {
     const takes = operation.parameters.filter((p) => p.in === 'query');
+    const waits = takes.some((p) => this.pool.argumentsOnly.has(p.name));
     const each = fc.tuple(...takes.map((p) => fc.tuple(
       fc.constant(p.name), this.argument(p), p.required ? fc.constant(true) : fc.nat(3).map((n) => n === 0))));
     const fitting = each.map((all) => all.filter(([, , used]) => used).map(([name, value]) => [name, value]));
     const unknown = fc.tuple(fitting, fc.constantFrom('no_such', 'Name', 'page_size ', ''), hostile).map(([all, name, value]) => [...all, [name, value]]);
     const twice = fitting.map((all) => [...all, ...all.slice(0, 1)]);
     const nearly = fc.tuple(fitting, fc.nat(9), hostile).map(([all, at, value]) => all.map((pair, index) => (index === at % all.length ? [pair[0], value] : pair)));
+    if (waits) return fitting;
     return fc.oneof({ arbitrary: fitting, weight: 16 }, { arbitrary: unknown, weight: 1 }, { arbitrary: twice, weight: 1 }, { arbitrary: nearly, weight: 2 });
   }
 
   argument(parameter) {
-    const known = this.pool.arguments.get(parameter.name);
+    const known = this.pool.arguments.get(parameter.name.toLowerCase());
+    if (this.pool.argumentsOnly.has(parameter.name)) return fc.constantFrom(...known);
     const fitting = this.values.at(parameter.schemaAt).map((value) => (Array.isArray(value) ? value.join(',') : String(value)));
     return known ? fc.oneof({ arbitrary: fc.constantFrom(...known), weight: 3 }, { arbitrary: fitting, weight: 1 }) : fitting;
   }
@@ -86,7 +89,7 @@ export class Requests {
   jsonBody(operation, type, media) {
     const examples = [...examplesOf(media.node), ...(this.pool.bodies.get(operation.id) ?? [])];
     const built = this.values.at(media.schemaAt);
-    const fitting = examples.length ? fc.oneof(fc.constantFrom(...examples), built) : built;
+    const fitting = examples.length ? fc.oneof({ arbitrary: fc.constantFrom(...examples), weight: 2 }, { arbitrary: built, weight: 1 }) : built;
     const changed = fitting.chain((value) => changedValue(value)).map((value) => JSON.stringify(value));
     const broken = fitting.chain((value) => brokenText(JSON.stringify(value)));
     const text = fc.oneof({ arbitrary: fitting.map((value) => JSON.stringify(value)), weight: 14 }, { arbitrary: changed, weight: 5 }, { arbitrary: broken, weight: 1 });
