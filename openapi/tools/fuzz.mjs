@@ -4,7 +4,9 @@
 //   [--statuses yes]  how often each operation answered with what
 
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Document } from './document.mjs';
 import { Checker } from './exchange.mjs';
 import { Matcher } from './match.mjs';
@@ -14,14 +16,16 @@ import { Server } from './server.mjs';
 import { Fuzz } from './fuzz/run.mjs';
 
 // Small limits, so that what is large is refused at once, and no limit on how much one client may ask.
-const FLAGS = (folder) => ['--checkpoint-root', folder, '--tensor-max-bytes', '1m', '--expression-max-bytes', '4m', '--expression-operations-max', '1000000', '--durability', 'interval=1000'];
+const FLAGS = ['--tensor-max-bytes', '1m', '--expression-max-bytes', '4m', '--expression-operations-max', '1000000', '--durability', 'interval=1000'];
 
 export async function fuzz({ document, server: binary, seed, requests, seconds, only = '', shrink = true }) {
-  const server = await Server.start(binary, FLAGS);
+  const files = mkdtempSync(join(tmpdir(), 'tensorkeep-fuzz-'));
+  const server = await Server.start(binary, ['--checkpoint-root', files, ...FLAGS]);
   const reached = new Reached(document);
   const checker = new Checker(document, new Matcher(document.operations));
   const result = await new Fuzz({ document, checker, reached, url: server.url, seed, requests, seconds, only, shrink }).run();
   const ended = await server.stop();
+  rmSync(files, { recursive: true, force: true });
   if (ended !== 0) result.findings.push({ text: `the server ended with ${ended}`, curl: server.errors.slice(-2000) });
   return { ...result, reached };
 }

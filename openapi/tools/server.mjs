@@ -1,7 +1,7 @@
 // A server of its own for a tool: a temporary data folder, a port that the system picks, gone when the tool ends.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -9,14 +9,11 @@ const START_MS = 60000;
 const STOP_MS = 20000;
 
 export class Server {
-  // flags(folder): more flags, given a folder that goes with the server.
-  static async start(binary, flags = () => []) {
+  static async start(binary, flags = []) {
     const server = new Server();
     server.root = mkdtempSync(join(tmpdir(), 'tensorkeep-conformance-'));
-    const folder = join(server.root, 'files');
-    mkdirSync(folder);
     server.errors = '';
-    server.child = spawn(resolve(binary), ['--data', join(server.root, 'data'), '--port', '0', ...flags(folder)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    server.child = spawn(resolve(binary), ['--data', join(server.root, 'data'), '--port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     server.child.stderr.on('data', (piece) => { server.errors = (server.errors + piece).slice(-20000); });
     server.ended = new Promise((done) => server.child.once('exit', (code, signal) => { server.exit = { code, signal }; done(); }));
     server.atExit = () => { server.child.kill('SIGKILL'); rmSync(server.root, { recursive: true, force: true }); };
