@@ -43,6 +43,10 @@ find_range(const struct store_view *view, struct change_range *range, struct err
     range->newest = store_view_revision(view);
     TRY(record_get_change_log(view, &found, &log, err));
     range->oldest = found ? log.floor : range->newest; /* nothing has been written down yet */
+    /* Who was told of earlier revisions may have been told by a history that ended with a backup.
+     */
+    if (range->oldest < store_origin(store_of_view(view)))
+        range->oldest = store_origin(store_of_view(view));
     return OK;
 }
 
