@@ -35,10 +35,10 @@ def test_more_elements_than_json_may_have(s):
 
 
 def test_a_preview_of_more_than_may_be_gathered(s):
-    with s.other_server("--expression-max-bytes", "20000") as t:
+    with s.other_server("--expression-max-bytes", "4096") as t:
         t.put_npy("large", np.zeros((100, 100), "<f4"))
         t.get("variables/large:preview").expect(200)
-        t.refuses(413, "PAYLOAD_TOO_LARGE", "20000", "GET", "variables/large:preview?slice=::2")
+        t.refuses(413, "PAYLOAD_TOO_LARGE", "4096", "GET", "variables/large:preview?slice=::2")
 
 
 def test_a_gather_of_a_strange_type(s):
