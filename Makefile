@@ -64,7 +64,7 @@ SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
 .PHONY: all run test suite check unit http recorded conformance fuzz-contract lint format format-check tidy asan tsan valgrind cover \
         crash linear crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
-        deps deps-test FORCE
+        deps deps-test deps-clients FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -285,12 +285,16 @@ help: ## this list
 
 RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libgnutls28-dev libsnappy-dev libarchive-dev zlib1g-dev libyaml-dev
 TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl openssl gnutls-bin
+CLIENT_DEPS := golang-go
 
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))
 deps-test: ## install what testing needs (Debian 12)
 	@$(call install_missing,$(TEST_DEPS) $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm))
 	@$(call unpack_missing,prometheus)
+deps-clients: ## install Go, for one client example more (0.5 GB); its library is compiled once, here
+	@$(call install_missing,$(CLIENT_DEPS))
+	@cd openapi/clients && GOTOOLCHAIN=local go build -o /dev/null tensorkeep.go
 
 # Packages that would start a service when installed: unpacked for the tests alone, which do without where that fails.
 TOOLS := build/tools
