@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "api/chars.h"
+#include "api/memory.h"
 #include "store/base/alloc.h"
 
 enum {
@@ -318,6 +319,7 @@ gather_rest(struct api_request *rq, struct err *err)
         TRY(buf_reserve(&rq->gathered, JSON_READ_BYTES, &room, err));
         TRY(read_pipe(rq, room, JSON_READ_BYTES, &got, err));
         buf_commit(&rq->gathered, got);
+        TRY(api_memory_take(rq, got, err));
     }
     return OK;
 }

@@ -12,6 +12,7 @@
 #include "api/admit.h"
 #include "api/body.h"
 #include "api/chars.h"
+#include "api/memory.h"
 #include "api/pack.h"
 #include "api/state.h"
 #include "api/waiting.h"
@@ -220,6 +221,8 @@ on_head(struct api_request *rq, const char *method, const char *version)
     }
     if (!rq->gathers)
         return start_stream(rq);
+    if (rq->body_length != UINT64_MAX && api_memory_take(rq, rq->body_length, &err) != OK)
+        return refuse(rq, &err);
     api_connection_phase(rq->connection, PHASE_BODY);
     buf_init(&rq->gathered, (size_t)rq->body_limit);
     rq->stage = STAGE_GATHER;
@@ -253,7 +256,8 @@ on_gather(struct api_request *rq, struct bytes piece)
         (void)err_set(&err, ERR_PAYLOAD_TOO_LARGE,
                       "the body is larger than the %llu bytes allowed (setting %s)",
                       (unsigned long long)rq->body_limit, rq->body_limit_setting);
-    } else if (buf_append(&rq->gathered, piece.data, piece.size, &err) == OK) {
+    } else if ((rq->body_length != UINT64_MAX || api_memory_take(rq, piece.size, &err) == OK) &&
+               buf_append(&rq->gathered, piece.data, piece.size, &err) == OK) {
         return MHD_YES;
     }
     buf_drop(&rq->gathered);

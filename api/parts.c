@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/chars.h"
+#include "api/memory.h"
 #include "api/multipart.h"
 #include "store/base/scope.h"
 
@@ -125,10 +126,12 @@ api_parts_read(struct bytes content_type, const struct api_byte_source *source,
 
 enum form { FORM_UNSAID, FORM_JSON, FORM_MULTIPART, FORM_TENSORS };
 
+/* All of it is kept until the request is over. */
 static enum err_code
 read_body(void *request, void *out, size_t size, size_t *got, struct err *err)
 {
-    return api_request_body_read(request, out, size, got, err);
+    TRY(api_request_body_read(request, out, size, got, err));
+    return api_memory_take(request, *got, err);
 }
 
 static enum err_code

@@ -7,6 +7,7 @@
 #include "api/caller.h"
 #include "api/chars.h"
 #include "api/etag.h"
+#include "api/memory.h"
 #include "api/op_name.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
@@ -20,6 +21,7 @@ clear(struct api_request *rq)
 
     api_reply_reset(&rq->reply);
     api_caller_leave(rq);
+    api_memory_give(rq);
     api_json_drop(rq->json);
     buf_drop(&rq->gathered);
     api_body_drop(rq);

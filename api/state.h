@@ -175,6 +175,7 @@ struct api_request {
     uint64_t body_limit;
     const char *body_limit_setting;
     uint64_t received, swallowed; /* HTTP thread */
+    uint64_t memory_bytes;        /* what it has by api/memory.h */
     struct buf gathered;
     size_t gathered_read;
     struct api_json *json;
@@ -283,8 +284,9 @@ struct api_server {
     uint64_t started_ms;              /* wall clock */
     uint64_t id_seed;
     _Atomic uint64_t id_counter;
-    _Atomic unsigned uploads;  /* streaming now */
-    _Atomic uint64_t requests; /* under way */
+    _Atomic unsigned uploads;                       /* streaming now */
+    _Atomic uint64_t requests;                      /* under way */
+    _Atomic uint64_t memory_bytes, memory_refusals; /* api/memory.h */
     _Atomic bool draining, stopping;
 
     struct lock waiting;                        /* guards the next three; taken before the pool's */
