@@ -239,6 +239,14 @@ put_to_response(void *context, const char *name, const char *value)
     return MHD_add_response_header(context, name, value) == MHD_YES;
 }
 
+/* Not for HEAD: the library would end a body of unknown size with a chunk even where none is sent.
+ */
+static bool
+streams(const struct api_request *rq)
+{
+    return rq->reply.kind == REPLY_STREAM && !api_request_is_head(rq);
+}
+
 static struct MHD_Response *
 respond(struct api_request *rq)
 {
@@ -246,7 +254,7 @@ respond(struct api_request *rq)
 
     if (rp->kind == REPLY_SPANS)
         return respond_with_spans(rp);
-    if (rp->kind == REPLY_STREAM)
+    if (streams(rq))
         return api_stream_respond(rq);
     return respond_with_bytes(body_bytes(rp));
 }
@@ -261,12 +269,12 @@ api_reply_send(struct api_request *rq)
     CHECK(rp->kind != REPLY_NONE);
     if (atomic_load(&rq->server->draining))
         rp->close = true;
-    api_connection_phase(rq->connection, rp->kind == REPLY_STREAM ? PHASE_STREAM : PHASE_REPLY);
+    api_connection_phase(rq->connection, streams(rq) ? PHASE_STREAM : PHASE_REPLY);
     response = respond(rq);
     if (response == NULL)
         return MHD_NO;
     rq->stage = STAGE_REPLY;
-    if (rp->kind != REPLY_SPANS && rp->kind != REPLY_STREAM)
+    if (rp->kind != REPLY_SPANS && !streams(rq))
         api_caller_served(rq);
     queued = each_header(rq, put_to_response, response)
                  ? MHD_queue_response(rq->connection->mhd, (unsigned)rp->status, response)

@@ -67,12 +67,18 @@ export async function compareLists(document, client) {
 
 const listed = async (client, target, list) => JSON.parse((await client.send({ method: 'GET', target })).reply)[list];
 
-// The component Op: every op, and as fields the tensors and attributes of all of them.
+// The component Op: every op, with its tensors and attributes as fields.
 function compareOps(document, ops) {
-  const { properties: { op, args, id, ...fields } } = document.root.components.schemas.Op;
-  const named = new Set(ops.flatMap(({ args: tensors, attributes }) => [...tensors, ...attributes.flatMap(({ name, alias }) => (alias ? [name, alias] : [name]))]));
-  return [...differences('Op: op', ops.map(({ name }) => name), op.enum, 'GET /v1/ops'),
-    ...differences('Op: field', [...named], Object.keys(fields), 'GET /v1/ops')];
+  const documented = new Map();
+  for (const { properties: { op, args, id, ...fields } } of document.root.components.schemas.Op.oneOf) {
+    for (const name of op.enum ?? [op.const]) documented.set(name, Object.keys(fields));
+  }
+  const problems = differences('Op: op', ops.map(({ name }) => name), [...documented.keys()], 'GET /v1/ops');
+  for (const { name, args, attributes } of ops.filter((op) => documented.has(op.name))) {
+    const fields = [...args, ...attributes.flatMap((attribute) => [attribute.name, ...(attribute.alias ? [attribute.alias] : [])])];
+    problems.push(...differences(`Op: ${name}: field`, fields, documented.get(name), 'GET /v1/ops'));
+  }
+  return problems;
 }
 
 export const read = (file) => readFileSync(file, 'utf8');

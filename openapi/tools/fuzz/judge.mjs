@@ -39,6 +39,7 @@ export class Judge {
   fits(exchange, operation, values, query) {
     // What the checks of accepted requests know nothing of: bytes of a format, repeated arguments, keys that are there
     // twice, halves of characters.
+    if (operation.body?.required && !exchange.body_bytes) return false;
     if (!jsonAlone(exchange, operation) || (exchange.body_bytes && exchange.body === null)) return false;
     if (new Set(query.map(([name]) => name)).size < query.length) return false;
     if (exchange.body_bytes && (JSON.stringify(parsed(exchange.body)) !== exchange.body || /\\ud[89a-f]/.test(exchange.body))) return false;

@@ -16,6 +16,7 @@ export const refusals = [
   // Numbers of TensorFlow's own limits.
   { operations: /countUpTo|runModel/, says: /Reached limit of/ },
   { says: /has more elements than the limit|overflows \w+$|is outside \w+$|: ragged: / },
+  { operations: /CheckpointFiles/, says: /a component of \d+ bytes/ },
   { says: /(the variable name '.*' has|page token of) \d+ bytes/s },
   // What the stored optimizer, accumulator or set of averages is of.
   { operations: /patchOptimizer/, says: /^unknown field/ },
