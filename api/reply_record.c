@@ -3,7 +3,7 @@
 #include "api/reply_record.h"
 
 enum { REPLY_RECORD_FORMAT = 1 };
-enum { FLAG_MEDIA_TYPE = 1, FLAG_ETAG = 2, FLAG_RANGES = 4, FLAGS_ALL = 7 };
+enum { FLAG_MEDIA_TYPE = 1, FLAG_ETAG = 2, FLAG_RANGES = 4, FLAG_PACKS = 8, FLAGS_ALL = 15 };
 
 static enum err_code
 put_body(const struct api_reply *rp, struct buf *out, struct err *err)
@@ -30,7 +30,7 @@ enum err_code
 api_reply_encode(const struct api_reply *rp, struct buf *out, struct err *err)
 {
     int flags = (rp->media_type != NULL ? FLAG_MEDIA_TYPE : 0) | (rp->has_etag ? FLAG_ETAG : 0) |
-                (rp->takes_ranges ? FLAG_RANGES : 0);
+                (rp->takes_ranges ? FLAG_RANGES : 0) | (rp->may_pack ? FLAG_PACKS : 0);
     const char *media_type = rp->media_type != NULL ? rp->media_type : "";
 
     if (rp->size > API_REPLY_RECORD_BYTES_MAX)
@@ -119,6 +119,7 @@ api_reply_decode(struct bytes record, struct api_reply *rp, struct err *err)
     rp->media_type = flags & FLAG_MEDIA_TYPE ? media_type : NULL;
     rp->has_etag = (flags & FLAG_ETAG) != 0;
     rp->takes_ranges = (flags & FLAG_RANGES) != 0;
+    rp->may_pack = (flags & FLAG_PACKS) != 0;
     buf_init(&rp->body, API_REPLY_RECORD_BYTES_MAX);
     TRY(buf_append(&rp->body, body.data, body.size, err));
     rp->kind = REPLY_BUF;
