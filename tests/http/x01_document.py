@@ -1,7 +1,9 @@
 """The server's own OpenAPI document: both forms of it, packed and not, and that it knows each route."""
 
+import json
 import os
 import re
+import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 METHODS = {"get", "put", "post", "delete", "patch"}
@@ -42,7 +44,7 @@ def test_the_json_says_the_same(s):
     assert parameters["PageSize"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}
     assert parameters["IfNoneMatchAny"]["schema"] == {"const": "*"}
     assert document["components"]["schemas"]["NextPageToken"]["type"] == ["string", "null"]
-    assert None in document["components"]["schemas"]["Op"]["properties"]["mode"]["enum"]
+    assert document["components"]["schemas"]["Real"]["oneOf"][1] == {"enum": ["NaN", "Infinity", "-Infinity"]}
     assert "200" in document["paths"]["/v1"]["get"]["responses"]
     limit = document["components"]["schemas"]["Count"]["maximum"]
     assert limit == 2 ** 63 - 1, limit
@@ -118,3 +120,23 @@ def test_a_head_tells_its_size(s):
     whole = s.get("/openapi.json", {"Accept-Encoding": "identity"})
     head = s.request("HEAD", "/openapi.json", None, {"Accept-Encoding": "identity"}).expect(200)
     assert int(head.headers["content-length"]) == len(whole.body) and head.etag == whole.etag
+
+
+def test_what_json_cannot_say_is_refused_by_the_build(s):
+    tool = os.path.join(ROOT, "build", "openapi", "yaml_to_json")
+    into, out = os.path.join(s.server.root, "in.yaml"), os.path.join(s.server.root, "out.json")
+
+    def converted(text):
+        with open(into, "w", encoding="utf-8") as file:
+            file.write(text)
+        return subprocess.run([tool, into, out], capture_output=True, text=True, check=False)
+
+    assert converted("a: [1, -2.5, '3', ~, true, no, 1e3, \"x\\ny\"]\nb: |\n  e\n  f\n'200': {}\n").returncode == 0
+    with open(out, encoding="utf-8") as file:
+        assert json.load(file) == {"a": [1, -2.5, "3", None, True, "no", 1000.0, "x\ny"], "b": "e\nf\n", "200": {}}
+    for text, line, why in (("a: 1\nb: 2\na: 3\n", 3, "twice"), ("a: &x 1\nb: *x\n", 1, "anchors"), ("a: !!str 1\n", 1, "tags"),
+                            ("a: 1\n---\nb: 2\n", 3, "second document"), ("a:\n  - b\n c: d\n", 3, ""), ("? [a]\n: b\n", 1, "key"),
+                            ("[" * 70 + "]" * 70, 1, "deep"), ("", 0, "")):
+        refused = converted(text)
+        assert refused.returncode == 1, (text, refused)
+        assert (f":{line}:" in refused.stderr or line == 0) and why in refused.stderr, (text, refused.stderr)
