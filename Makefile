@@ -106,9 +106,9 @@ FLAGS = $(call quote,$(COMPILE) : $(LINK) : $(LIBS))
 $(B)/.flags: FORCE
 	@mkdir -p $(B); printf '%s\n' $(FLAGS) | cmp -s - $@ || printf '%s\n' $(FLAGS) >$@
 
-# The OpenAPI document goes into the program as it is, as JSON, and packed. The same for every variant.
-DOCUMENT := $(addprefix build/openapi/,openapi.yaml openapi.json openapi.yaml.gz openapi.json.gz)
-build/openapi/yaml_to_json: openapi/yaml_to_json.c
+# The OpenAPI document goes into the program as it is, as JSON, as a page, and packed. The same for every variant.
+DOCUMENT := $(addprefix build/openapi/,openapi.yaml openapi.json docs.html openapi.yaml.gz openapi.json.gz docs.html.gz)
+build/openapi/yaml_to_json build/openapi/json_to_html: build/openapi/%: openapi/%.c
 	@mkdir -p $(@D)
 	@echo "link $@"
 	$(Q)$(CC) $(STD) $(WARN) -O1 -g -o $@ $< $(shell pkg-config --cflags --libs yaml-0.1 jansson)
@@ -117,6 +117,8 @@ build/openapi/openapi.yaml: openapi/openapi.yaml
 	@cp $< $@
 build/openapi/openapi.json: openapi/openapi.yaml build/openapi/yaml_to_json
 	@build/openapi/yaml_to_json $< $@
+build/openapi/docs.html: build/openapi/openapi.json build/openapi/json_to_html
+	@build/openapi/json_to_html $< $@
 build/openapi/%.gz: build/openapi/%
 	@gzip -9nc $< >$@
 $(call obj,api/handlers/document.c): $(DOCUMENT)

@@ -1,5 +1,5 @@
-/* The description of this API for machines: GET /openapi.yaml, /openapi.json. Both are in the
- * program, packed too, made by the build from openapi/openapi.yaml. */
+/* The description of this API for machines, GET /openapi.yaml and /openapi.json, and for people,
+ * GET /docs. All are in the program, packed too, made by the build from openapi/openapi.yaml. */
 #include "api/handlers/handlers.h"
 #include "api/negotiate.h"
 #include "api/reply.h"
@@ -15,6 +15,8 @@ EMBED(yaml, "openapi.yaml");
 EMBED(yaml_gz, "openapi.yaml.gz");
 EMBED(json, "openapi.json");
 EMBED(json_gz, "openapi.json.gz");
+EMBED(docs, "docs.html");
+EMBED(docs_gz, "docs.html.gz");
 
 #define EMBEDDED(name) bytes_of(name##_begin, (size_t)(name##_end - name##_begin))
 
@@ -44,4 +46,11 @@ enum err_code
 api_document_json(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     return reply_document(rq, rp, "application/json", EMBEDDED(json), EMBEDDED(json_gz), err);
+}
+
+enum err_code
+api_document_page(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    return reply_document(rq, rp, "text/html; charset=utf-8", EMBEDDED(docs), EMBEDDED(docs_gz),
+                          err);
 }

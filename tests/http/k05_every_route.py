@@ -3,7 +3,7 @@
 import token_files
 from token_files import bearer
 
-WITHOUT_TOKEN = {"getHealth", "getReadiness"}  # and what is the same for everybody
+WITHOUT_TOKEN = {"getHealth", "getReadiness", "getServerLive", "getServerReady"}  # and what is the same for everybody
 READ_BY_POST = {"gatherValue", "verifyCheckpoint"}
 NAMES = {"{model}": "m1", "{name}": "x", "{key}": "k"}
 
