@@ -200,6 +200,8 @@ document(struct conversion *c)
             else
                 json = value(c, &event, 1);
         }
+        if (!more && json == NULL)
+            fail(c, &event.start_mark, "there is no document", "");
         yaml_event_delete(&event);
     }
     return json;
