@@ -2,7 +2,8 @@
  * GET /docs. All are in the program, packed too, made by the build from openapi/openapi.yaml. */
 #include "api/handlers/handlers.h"
 #include "api/negotiate.h"
-#include "api/reply.h"
+#include "api/pack.h"
+#include "api/state.h"
 #include "store/base/crc32c.h"
 
 /* The assembler puts a file of the build into read-only data, between two names. */
@@ -20,20 +21,23 @@ EMBED(docs_gz, "docs.html.gz");
 
 #define EMBEDDED(name) bytes_of(name##_begin, (size_t)(name##_end - name##_begin))
 
-/* Its entity tag is made of its checksum: the document is another one with another build only. */
+/* Its entity tag is made of its checksum: the document is another one with another build only. The
+ * packed form was made by the build, as api/pack.h makes those of other replies. */
 static enum err_code
 reply_document(struct api_request *rq, struct api_reply *rp, const char *media_type,
                struct bytes whole, struct bytes packed, struct err *err)
 {
     bool gzip = api_negotiate_gzip(rq, rp), done = false;
+    char etag[API_ETAG_BYTES_MAX];
 
-    TRY(api_reply_etag(rq, rp, crc32c(0, whole.data, whole.size), gzip ? "gzip" : "openapi", &done,
-                       err));
+    TRY(api_reply_etag(rq, rp, crc32c(0, whole.data, whole.size), "openapi", &done, err));
     if (done)
         return OK;
-    if (gzip)
-        TRY(api_reply_header(rp, "Content-Encoding", err, "gzip"));
-    return api_reply_static(rp, 200, media_type, gzip ? packed : whole, err);
+    if (!gzip || !api_pack_etag(rp->etag, etag, sizeof etag))
+        return api_reply_static(rp, 200, media_type, whole, err);
+    memcpy(rp->etag, etag, sizeof etag);
+    TRY(api_reply_header(rp, "Content-Encoding", err, "gzip"));
+    return api_reply_static(rp, 200, media_type, packed, err);
 }
 
 enum err_code
