@@ -31,6 +31,8 @@ export const refusals = [
   { operations: /applyGradients/, says: /goes with a body of tensors alone/ },
   { operations: /save|run/i, says: /No variables to save/ },
   { operations: /Average|runModel/, says: /No variables to average|the decay must be a scalar/ },
+  // What the files of the server are.
+  { operations: /CheckpointFiles/, says: /are of no format that is known|is no directory/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },
 ];
