@@ -92,6 +92,14 @@ def test_it_names_the_scope_that_the_server_wants(s):
             assert item[method].get("security", document["security"]) == wanted, (item[method]["operationId"], scope)
 
 
+def test_it_is_in_order(s):
+    document = s.get("/openapi.json").json
+    paths = re.findall(r'^ROUTE\(\w+, "([^"]+)"', source("api/routes.def").decode(), re.M)
+    assert list(document["paths"]) == list(dict.fromkeys(paths))
+    for kind, components in document["components"].items():
+        assert list(components) == sorted(components, key=str.lower), kind
+
+
 def test_packed_where_gzip_is_taken(s):
     for path in ("/openapi.yaml", "/openapi.json"):
         whole = s.get(path).expect(200)
