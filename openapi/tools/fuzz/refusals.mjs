@@ -32,7 +32,7 @@ export const refusals = [
   { operations: /save|run/i, says: /No variables to save/ },
   { operations: /Average|runModel/, says: /No variables to average|the decay must be a scalar/ },
   // What the files of the server are.
-  { operations: /CheckpointFiles/, says: /are of no format that is known|is no directory/ },
+  { operations: /CheckpointFiles/, says: /are of no format that is known|is no directory|of the files|the component '.*' is not allowed/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },
 ];
