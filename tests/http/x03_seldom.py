@@ -87,19 +87,25 @@ def test_while_it_stops_it_is_not_ready(s):
     with s.other_server("--shutdown-timeout-ms", "60000") as t, t.socket() as slow:
         client = t.another_client()
         client.request("GET", "/readyz").expect(200)
-        # An upload under way keeps it from going at once.
-        head = f"PUT /v1/models/m/values HTTP/1.1\r\nHost: {t.server.host}:{t.server.port}\r\n"
+        # An upload under way keeps it from going at once: it is, when its key is taken.
+        head = f"PUT {t.path('values')} HTTP/1.1\r\nHost: {t.server.host}:{t.server.port}\r\nIdempotency-Key: slow\r\n"
         assert slow.send(head.encode() + b"Content-Type: application/vnd.safetensors\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n")
+        until(409, lambda: client.request("DELETE", t.path("variables/none"), None, {"Idempotency-Key": "slow"}))
         t.server.process.terminate()
-        status = 200
-        while status == 200:
-            reply = client.request("GET", "/readyz")
-            status = reply.status
+        reply = until(503, lambda: client.request("GET", "/readyz"))
         t.is_refusal(reply, 503, "UNAVAILABLE", "stopping")
         assert reply.headers["retry-after"].isdigit()
         slow.socket.close()
         assert t.server.process.wait(60 * t.patience) == 0
         t.server.forget()
+
+
+def until(status, ask):
+    for _ in range(10_000):
+        reply = ask()
+        if reply.status == status:
+            return reply
+    raise AssertionError(f"never {status}, but\n{reply}")
 
 
 def test_damage_of_a_small_value_is_told_by_who_reads_it(s):
