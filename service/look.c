@@ -39,7 +39,9 @@ find_variable(const struct store_view *view, uint64_t model_id, const char *name
     *out = (struct look_value){.type = record.type,
                                .value = record.value,
                                .revision = record.revision,
-                               .version = record.version};
+                               .version = record.version,
+                               .variable_id = record.id,
+                               .updated_ms = record.updated_ms};
     return OK;
 }
 
@@ -85,6 +87,7 @@ find(struct look *look, const struct look_spec *spec, struct err *err)
     struct model_record model;
 
     TRY(service_find_model(view, spec->model, &model, err));
+    look->model_id = model.id;
     if (spec->checkpoint != NULL) {
         TRY(find_saved(view, model.id, spec->checkpoint, spec->name, &look->value, look, err));
     } else {

@@ -11,6 +11,7 @@ struct look_value {
     struct value_ref value;
     uint64_t revision; /* of the variable's last change, or of the checkpoint's making */
     uint64_t version;  /* of the variable's value; 0 of a checkpoint's */
+    uint64_t variable_id, updated_ms; /* likewise */
 };
 
 struct look_spec {
@@ -24,6 +25,7 @@ struct look_spec {
 struct look {
     struct service *service; /* borrowed */
     struct store_snapshot *snapshot;
+    uint64_t model_id;
     struct look_value value, against; /* against: where it was asked for */
     bool has_step;                    /* the model counts its steps, or the checkpoint tells one */
     int64_t step;

@@ -153,6 +153,10 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.idempotency_keep_ms = settings->idempotency_keep_ms;
     limits.idempotency_keys_max = settings->idempotency_keys_max;
     limits.accumulation_keep_ms = settings->accumulation_keep_ms;
+    limits.history_bytes_max = settings->history_max_bytes;
+    limits.history_interval_ms = settings->history_interval_ms;
+    limits.history_interval_versions = settings->history_interval_versions;
+    limits.history_cpu_percent = (uint32_t)settings->history_cpu_percent;
     limits.model_quota_bytes = settings->model_quota_bytes;
     limits.model_quota_variables = settings->model_quota_variables;
     limits.changes_max = settings->changes_max;

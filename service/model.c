@@ -9,6 +9,7 @@
 #include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/key_walk.h"
+#include "service/record_history.h"
 #include "service/saver.h"
 #include "service/state.h"
 #include "store/base/clock.h"
@@ -328,6 +329,8 @@ delete_contents(struct store_txn *txn, uint64_t model_id, struct err *err)
         {record_key_scope_counter(model_id, ""), NULL},
         {record_key_orders(model_id), NULL},
         {record_key_places(model_id), NULL},
+        {record_key_history(model_id, 0), NULL},
+        {record_key_snapshots(model_id, 0), NULL},
         {record_key_usage(model_id), NULL},
     };
 

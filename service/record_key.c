@@ -1,5 +1,5 @@
 /* Keys of the domain's records: kind, the id of what the thing lives in, its name. */
-#include "service/record.h"
+#include "service/record_history.h"
 #include "store/base/check.h"
 #include "store/key.h"
 
@@ -80,6 +80,42 @@ uint64_t
 record_key_position(struct bytes key)
 {
     return number_of(record_key_name(key));
+}
+
+/* Of a variable, by its id; 0: of the model. */
+static struct record_key
+key_of_variable(uint8_t kind, uint64_t model_id, uint64_t variable_id, const uint64_t *version)
+{
+    uint8_t rest[16];
+    size_t size = 0;
+
+    if (variable_id != 0) {
+        store_key_put_u64(rest, variable_id);
+        size += 8;
+    }
+    if (version != NULL) {
+        store_key_put_u64(rest + size, *version);
+        size += 8;
+    }
+    return key_of(kind, &model_id, bytes_of(rest, size));
+}
+
+struct record_key
+record_key_history(uint64_t model_id, uint64_t variable_id)
+{
+    return key_of_variable(STORE_KEY_HISTORY, model_id, variable_id, NULL);
+}
+
+struct record_key
+record_key_snapshot(uint64_t model_id, uint64_t variable_id, uint64_t version)
+{
+    return key_of_variable(STORE_KEY_SNAPSHOT, model_id, variable_id, &version);
+}
+
+struct record_key
+record_key_snapshots(uint64_t model_id, uint64_t variable_id)
+{
+    return key_of_variable(STORE_KEY_SNAPSHOT, model_id, variable_id, NULL);
 }
 
 struct record_key

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+#include "service/history.h"
 #include "service/state.h"
 #include "service/statistics_cache.h"
 #include "service/tensor/blas.h"
@@ -31,6 +32,9 @@ service_limits_default(void)
         .changes_bytes_max = (uint64_t)64 << 20,
         .backup_rate_max_bytes = (uint64_t)128 << 20,
         .backups_max = 2,
+        .history_interval_ms = 1000,
+        .history_interval_versions = 1,
+        .history_cpu_percent = 10,
     };
 }
 
@@ -66,6 +70,8 @@ service_open(struct store *store, const struct service_limits *limits, struct se
         code = statistics_cache_open(&service->statistics, err);
     if (code == OK)
         code = parallel_open(limits->compute_threads, &service->parallel, err);
+    if (code == OK)
+        code = history_thread_start(service, &service->history, err);
     if (code != OK) {
         service_close(service);
         return code;
@@ -79,6 +85,7 @@ service_close(struct service *service)
 {
     if (service == NULL)
         return;
+    history_thread_stop(service->history);
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_drop(&service->updates[i]);
     condition_drop(&service->gate.moved);
@@ -141,6 +148,7 @@ void
 service_interrupt(struct service *service)
 {
     atomic_store(&service->interrupted, true);
+    history_thread_interrupt(service->history);
     store_interrupt(service->store);
 }
 

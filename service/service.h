@@ -30,6 +30,10 @@ struct service_limits {
     uint64_t idempotency_keep_ms;         /* how long it is kept */
     uint64_t idempotency_keys_max;        /* kept at once */
     uint64_t accumulation_keep_ms;        /* how long one waits for its next contribution */
+    uint64_t history_bytes_max;           /* of all variables; 0: none is kept, and no thread */
+    uint64_t history_interval_ms;         /* between two snapshots of a variable, */
+    uint64_t history_interval_versions;   /* and so many versions */
+    uint32_t history_cpu_percent;         /* of one processor, at most */
     uint64_t model_quota_bytes;           /* of new models; 0: none */
     uint64_t model_quota_variables;       /* likewise */
     uint64_t changes_max;                 /* revisions whose changes are kept */

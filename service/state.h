@@ -19,6 +19,7 @@ enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 
 /* Lost races after which small updates of the same variables have to wait for a big one. */
 enum { SERVICE_UPDATE_TRIES_OPEN = 3 };
 
+struct history_thread;   /* service/history.h */
 struct outcome_use;      /* service/outcome.h */
 struct statistics_cache; /* service/statistics_cache.h */
 
@@ -34,6 +35,7 @@ struct service {
     struct store *store;                 /* borrowed */
     struct parallel *parallel;           /* owned */
     struct statistics_cache *statistics; /* owned */
+    struct history_thread *history;      /* owned; NULL: there is none */
     struct service_limits limits;
     _Atomic bool interrupted; /* service_interrupt was called */
     service_wake *wake;       /* service_on_wake's */

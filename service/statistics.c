@@ -209,6 +209,32 @@ drop_wild(struct work *work)
     work->sampled = kept;
 }
 
+/* The sample may have missed the least and the greatest. */
+static void
+take_points(const struct work *work, struct statistics *out)
+{
+    const bool all = out->exact && work->sampled <= STATISTICS_POINTS;
+
+    out->point_count = all ? (uint32_t)work->sampled : STATISTICS_POINTS;
+    for (uint32_t i = 0; i < out->point_count; i++)
+        out->points[i] = all ? work->sample[i]
+                             : kernel_quantile(work->sample, work->sampled,
+                                               (double)i / (double)(STATISTICS_POINTS - 1));
+    out->points[0] = out->elements.min;
+    out->points[out->point_count - 1] = out->elements.max;
+}
+
+/* Of many elements there may be so few finite ones that none is in the sample. */
+static void
+take_bounds(struct statistics *out)
+{
+    if (kernel_statistics_finite(&out->elements) == 0)
+        return;
+    out->point_count = 2;
+    out->points[0] = out->elements.min;
+    out->points[1] = out->elements.max;
+}
+
 static enum err_code
 take_quantiles(struct work *work, struct statistics *out, struct err *err)
 {
@@ -217,8 +243,10 @@ take_quantiles(struct work *work, struct statistics *out, struct err *err)
     drop_wild(work);
     out->sampled = work->sampled;
     out->exact = work->stride == 1;
-    if (work->sampled == 0)
+    if (work->sampled == 0) {
+        take_bounds(out);
         return OK;
+    }
     room = mem_alloc(2 * (size_t)work->sampled * sizeof *room, err);
     if (room == NULL)
         return ERR_NO_MEMORY;
@@ -226,9 +254,7 @@ take_quantiles(struct work *work, struct statistics *out, struct err *err)
     for (int i = 0; i < STATISTICS_PERCENTILES; i++)
         out->percentiles[i] =
             kernel_quantile(work->sample, work->sampled, (double)statistics_percents[i] / 100);
-    for (int i = 0; i < STATISTICS_QUANTILES; i++)
-        out->quantiles[i] = kernel_quantile(work->sample, work->sampled,
-                                            (double)i / (double)(STATISTICS_QUANTILES - 1));
+    take_points(work, out);
     return OK;
 }
 

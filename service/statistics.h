@@ -19,7 +19,7 @@
 
 enum {
     STATISTICS_SAMPLE_MAX = 65536,
-    STATISTICS_QUANTILES = 129, /* equally spaced, the least and the greatest among them */
+    STATISTICS_POINTS = 129,
     STATISTICS_PERCENTILES = 7,
 };
 
@@ -33,7 +33,10 @@ struct statistics {
     bool has_crc32c;  /* of all bytes; a recipe has none */
     uint32_t crc32c;
     double percentiles[STATISTICS_PERCENTILES];
-    double quantiles[STATISTICS_QUANTILES];
+    /* In ascending order: all finite elements, where they are no more; else as many quantiles,
+     * equally spaced from the least to the greatest element. */
+    uint32_t point_count;
+    double points[STATISTICS_POINTS];
 };
 
 /* Of the value looked at; the look is settled before it is read. ERR_INVALID_ARGUMENT when its

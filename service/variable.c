@@ -7,6 +7,7 @@
 #include "service/commit.h"
 #include "service/compute.h"
 #include "service/graph_place.h"
+#include "service/history.h"
 #include "service/op.h"
 #include "service/recipe.h"
 #include "service/state.h"
@@ -348,6 +349,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(value_release(txn, &variable.value, err));
     key = record_key_variable(model.id, u->name);
     TRY(store_delete(txn, record_key_bytes(&key), err));
+    TRY(history_remove(txn, model.id, variable.id, err));
     TRY(graph_leave(txn, model.id, &variable, err));
     return service_change_usage(txn, model.id, &change, err);
 }

@@ -88,7 +88,7 @@ visit_variable(struct domain_check *c, void *context, struct bytes key, struct b
     TRY(record_decode_variable(record, &variable, err));
     m->found.initialized += variable.value.kind != VALUE_NONE;
     m->found.bytes += variable.value.size;
-    return OK;
+    return verify_domain_history(c, m->id, &variable, err);
 }
 
 /* A place is of a variable that knows of it, and before the end of the graph. */
@@ -313,6 +313,8 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_SAVER, "savers", c.seen.savers, err));
     TRY(check_total(&c, STORE_KEY_SAVED, "variables of savers", c.seen.saved, err));
     TRY(check_total(&c, STORE_KEY_LAST, "last checkpoints of savers", c.seen.lasts, err));
+    TRY(check_total(&c, STORE_KEY_HISTORY, "histories", c.seen.histories, err));
+    TRY(check_total(&c, STORE_KEY_SNAPSHOT, "snapshots of variables", c.seen.snapshots, err));
     TRY(check_total(&c, STORE_KEY_LISTED, "places in savers' lists", c.seen.listed, err));
     return check_outcomes(&c, err);
 }

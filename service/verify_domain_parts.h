@@ -9,7 +9,7 @@
 struct domain_totals {
     uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, optimizers,
         applies, averages, members, accumulations, sums, workers, steps, accumulators, savers,
-        saved, lasts, listed;
+        saved, lasts, listed, histories, snapshots;
 };
 
 struct domain_check {
@@ -32,6 +32,9 @@ ERR_MUST_CHECK enum err_code verify_domain_scan(struct domain_check *c,
 /* verify_domain_visit: counts records. `context`: uint64_t. */
 verify_domain_visit verify_domain_count;
 
+ERR_MUST_CHECK enum err_code verify_domain_history(struct domain_check *c, uint64_t model_id,
+                                                   const struct variable_record *variable,
+                                                   struct err *err);
 ERR_MUST_CHECK enum err_code verify_domain_savers(struct domain_check *c, uint64_t model_id,
                                                   struct err *err);
 /* What trains a model (verify_domain_training.c). */

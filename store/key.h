@@ -40,8 +40,10 @@ enum {
     STORE_KEY_LISTED = 'j',       /* saver id, checkpoint: its place among them */
     STORE_KEY_OUTCOME = 'i',      /* idempotency key: the outcome of the request that had it */
     STORE_KEY_EXPIRY = 'x',       /* time, idempotency key: oldest outcome first; empty */
-    STORE_KEY_CHANGE = 'f', /* revision, part: what that commit changed; alone: where it begins */
-    STORE_KEY_KEPT = 'k',   /* alone: how many outcomes there are */
+    STORE_KEY_CHANGE = 'f',   /* revision, part: what that commit changed; alone: where it begins */
+    STORE_KEY_HISTORY = 'd',  /* model, variable id: how its snapshots are spaced */
+    STORE_KEY_SNAPSHOT = 'z', /* model, variable id, version: what its elements were */
+    STORE_KEY_KEPT = 'k',     /* alone: how many outcomes there are */
 };
 
 enum { STORE_KEY_SMALL_BYTES_MAX = 17 }; /* kind + two u64 */

@@ -179,6 +179,9 @@ struct store_update_options {
      * dropped as a whole when the unit changed nothing. Otherwise still the caller's. */
     struct store_stage *stage;
     bool durable; /* sync before returning whatever the mode */
+    /* What it writes is no state that anybody waits for: it gets no revision. Then it may put and
+     * delete records, but neither make nor free chunks. */
+    bool quiet;
 };
 
 /* Runs `unit` in the next commit and waits for it. *revision: this unit's, or the current one when

@@ -216,13 +216,10 @@ run_units(struct store_batch *batch, struct store_call *calls, unsigned count, u
 
     for (*done = 0; *done < count && batch->chunk_bytes < STORE_BATCH_CHUNK_BYTES_MAX;
          (*done)++, call = call->next) {
-        uint64_t before = batch->revision;
         bool broken = false;
 
         own = (struct err)ERR_INIT;
-        call->code =
-            store_unit_run(batch, call->unit, call->context, &call->revision, &broken, &own);
-        call->changed = batch->revision != before;
+        call->code = store_unit_run(batch, call, &broken, &own);
         if (broken) {
             if (err != NULL)
                 *err = own;
@@ -274,7 +271,7 @@ store_batch_attempt(struct store *store, struct store_call *calls, unsigned coun
     *done = count;
     TRY(store_env_write_begin(&store->meta, STORE_WRITER_COMMITTER, &batch.meta, err));
     code = run_units(&batch, calls, count, done, err);
-    if (code == OK && batch.revision != atomic_load(&store->revision)) {
+    if (code == OK && batch.changed) {
         store_turn_take(&store->in_step, false);
         code = write_files(&batch, calls, *done, err);
         if (code == OK)

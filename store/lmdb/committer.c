@@ -98,10 +98,12 @@ store_update(struct store *store, store_unit *unit, void *context,
     struct store_call call = {.unit = unit, .context = context, .err = err};
 
     CHECK(!store_committer_is_this_thread(store)); /* it would wait for itself */
+    CHECK(options == NULL || !options->quiet || options->stage == NULL);
     TRY(check_writable(store, err));
     if (options != NULL) {
         call.stage = options->stage;
         call.durable = options->durable;
+        call.quiet = options->quiet;
     }
     if (call.stage != NULL)
         TRY(store_stage_flush(call.stage, err));

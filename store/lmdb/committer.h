@@ -18,7 +18,7 @@ struct store_call {
     store_unit *unit;
     void *context;
     struct store_stage *stage;
-    bool durable;
+    bool durable, quiet;
     enum err_code code;
     struct err *err; /* the caller's; may be NULL */
     uint64_t revision;

@@ -120,7 +120,8 @@ struct store_made_list {
 struct store_batch {
     struct store *store;
     MDB_txn *meta;
-    uint64_t revision; /* of the last unit that changed something */
+    uint64_t revision; /* of the last unit that changed something that has revisions */
+    bool changed;      /* a unit did something */
     struct store_made_list made[STORE_CLASS_COUNT];
     struct store_freed_list freed;
     size_t chunk_bytes;
@@ -139,11 +140,11 @@ struct store_txn {
 
 /* --- units: unit.c ------------------------------------------------------------------------- */
 
-/* Runs one unit and, when it succeeds, moves its puts into the batch. *broken is set when the
- * engine and not the unit failed: the batch must be given up. */
-ERR_MUST_CHECK enum err_code store_unit_run(struct store_batch *batch, store_unit *unit,
-                                            void *context, uint64_t *revision, bool *broken,
-                                            struct err *err);
+/* Runs a call's unit and, when it succeeds, moves its puts into the batch. Sets the call's
+ * revision, and whether anything changed. *broken is set when the engine and not the unit failed:
+ * the batch must be given up. */
+ERR_MUST_CHECK enum err_code store_unit_run(struct store_batch *batch, struct store_call *call,
+                                            bool *broken, struct err *err);
 /* The payload of a sealed chunk made in this batch, or NULL. */
 const uint8_t *store_batch_find_made(const struct store_batch *batch, uint64_t id);
 

@@ -286,22 +286,34 @@ run_unit(struct store_txn *txn, store_unit *unit, void *context, bool *broken, s
     return code;
 }
 
+static void
+check_quiet(const struct store_txn *txn)
+{
+    CHECK(txn->freed.count == 0);
+    for (int class = 0; class < STORE_CLASS_COUNT; class ++)
+        CHECK(txn->batch->made[class].count == txn->made_before[class]);
+}
+
 enum err_code
-store_unit_run(struct store_batch *batch, store_unit *unit, void *context, uint64_t *revision,
-               bool *broken, struct err *err)
+store_unit_run(struct store_batch *batch, struct store_call *call, bool *broken, struct err *err)
 {
     struct store_txn txn;
     enum err_code code;
 
     begin_unit(&txn, batch);
-    code = run_unit(&txn, unit, context, broken, err);
+    code = run_unit(&txn, call->unit, call->context, broken, err);
+    call->changed = code == OK && txn.changed;
     if (code != OK) {
         undo_made(&txn);
+    } else if (txn.changed && call->quiet) {
+        check_quiet(&txn);
+        batch->changed = true;
     } else if (txn.changed) {
+        batch->changed = true;
         batch->revision++;
         store_freed_move(&batch->freed, &txn.freed);
     }
-    *revision = batch->revision;
+    call->revision = batch->revision;
     end_unit(&txn);
     return code;
 }
