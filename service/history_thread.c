@@ -31,6 +31,7 @@ struct history_thread {
     bool deferred;    /* something waits for its time */
     uint64_t owed_us; /* rest, for work done */
     uint64_t histories, snapshots, counted_ms;
+    uint64_t new_histories;      /* among the batch */
     struct history_batch *batch; /* owned */
 };
 
@@ -104,14 +105,15 @@ static uint32_t
 share_of(const struct history_thread *t, uint32_t snapshots)
 {
     const uint64_t all = t->service->limits.history_bytes_max / SNAPSHOT_BYTES;
-    const uint64_t variables = t->histories + (snapshots == 0);
+    const uint64_t kept = t->snapshots + t->batch->count; /* or about to be */
+    const uint64_t variables = t->histories + t->new_histories + (snapshots == 0);
     uint64_t share = all / variables;
 
     if (share > RECORD_SNAPSHOTS_MAX)
         share = RECORD_SNAPSHOTS_MAX;
     if (snapshots == 0)
-        return share >= HISTORY_SNAPSHOTS_MIN && t->snapshots < all ? (uint32_t)share : 0;
-    if (t->snapshots >= all) /* room for it is made among its own */
+        return share >= HISTORY_SNAPSHOTS_MIN && kept < all ? (uint32_t)share : 0;
+    if (kept >= all) /* room for it is made among its own */
         share = snapshots < share ? snapshots : share;
     return share >= SHARE_MIN ? (uint32_t)share : 0;
 }
@@ -168,7 +170,10 @@ look_at_variable(struct history_thread *t, const struct store_view *view,
     candidate->snapshots_max = share_of(t, found ? history.snapshots : 0);
     memcpy(candidate->name, name.data, name.size);
     candidate->name[name.size] = '\0';
-    t->batch->count += candidate->snapshots_max > 0;
+    if (candidate->snapshots_max == 0)
+        return OK;
+    t->batch->count++;
+    t->new_histories += !found;
     return OK;
 }
 
@@ -263,6 +268,7 @@ see_to_model(struct history_thread *t, const struct history_candidate *model, st
         const uint64_t begin_us = clock_monotonic_us();
 
         t->batch->count = 0;
+        t->new_histories = 0;
         t->batch->now_ms = clock_wall_ms();
         if (look_at_some(t, model, &after, &more, err) != OK)
             return true; /* damage is told to whoever reads */
