@@ -4,25 +4,27 @@
 export const refusals = [
   // Types and shapes: of the variable, or of what an expression comes to.
   { says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/ },
-  { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got/ },
+  { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got|: expected \w+, got / },
   { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|dtypes? )/ },
   { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
-  // What stands in args is known by the op alone.
-  { says: /: takes (\d+ to )?\d+ args|: takes (at least|at most) \d+|attribute '\w+' (is required|was given|stands|comes)/ },
+  // What an op says of what its arguments come to; and of args, which it alone can tell apart.
+  { says: /^[a-z0-9_]+: (?!unknown)/ },
   // Tensors beside the JSON, and parts of an expression by their ids, are there or are not.
   { says: /means a tensor that came beside the JSON|no expression with the id/ },
   // Numbers of TensorFlow's own limits.
   { operations: /countUpTo|runModel/, says: /Reached limit of/ },
   { says: /has more elements than the limit|overflows \w+$|is outside \w+$|: ragged: / },
-  { operations: /CheckpointFiles/, says: /a component of \d+ bytes/ },
+  { operations: /CheckpointFiles/, says: /a component of \d+ bytes|no name of the files ends|the bytes are of no format|none of the files is/ },
   { says: /(the variable name '.*' has|page token of) \d+ bytes/s },
   // What the stored optimizer, accumulator or set of averages is of.
   { operations: /patchOptimizer/, says: /^unknown field/ },
+  { operations: /Optimizer/, says: /are one attribute: give one/ },
+  { operations: /runModel/, says: /a run does one thing with an? / },
   { operations: /applyGradToAccumulator|runModel/, says: /is (dense|sparse), the gradient is|Shape mismatch/ },
   { operations: /AverageSlots|MovingAverages|runModel/, says: /Moving average already computed|No variables to average/ },
-  { operations: /applyGradients|runModel/, says: /No gradients provided for any variable/ },
+  { operations: /applyGradients|runModel/, says: /No gradients provided for any variable|do not have the same shape/ },
   { says: /must be (one number|an integer scalar|a scalar of half|a number, or a variable)/ },
   // One field instead of another, by the meaning of both.
   { operations: /createVariables|runModel/, says: /(partitioned [Vv]ariable|the variable is declared|Cannot create \d+ slices|virtual|initial_value must be specified)/ },

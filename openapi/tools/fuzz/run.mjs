@@ -8,7 +8,7 @@ import { refusals } from './refusals.mjs';
 import { Requests } from './requests.mjs';
 import { Values } from './values.mjs';
 
-const SEQUENCE_MAX = 24;
+const SEQUENCE_MAX = 40;
 const SHRINKS_MAX = 400;
 const FINDINGS_MAX = 60;
 
@@ -28,9 +28,7 @@ export class Fuzz {
 
   // {sent, findings: [{text, curl}]}
   async run() {
-    for (let seed = this.seed; !this.over() && this.known.size < FINDINGS_MAX; seed++) {
-      await this.hunt(seed);
-    }
+    for (let round = 0; !this.over() && this.known.size < FINDINGS_MAX; round++) await this.hunt((this.seed * 7919 + round) | 0);
     this.client.close();
     return { sent: this.sent, statuses: this.statuses, findings: [...this.known].map(([text, curl]) => ({ text, curl })) };
   }
