@@ -1,7 +1,7 @@
 // The document by the linter's rules, and the workflows against a live server.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { rootFile } from './options.mjs';
 import { Server } from './server.mjs';
@@ -15,20 +15,23 @@ export function nodeRuns(script, args, options = {}) {
 }
 
 export function lintDocument(file) {
-  const { status, text } = nodeRuns(REDOCLY, ['lint', file, '--config', rootFile('openapi/redocly.yaml'), '--format', 'stylish', '--max-problems', '200']);
+  const { status, text } = nodeRuns(REDOCLY, ['lint', file, ...workflowFiles(), '--config', rootFile('openapi/redocly.yaml'), '--format', 'stylish', '--max-problems', '200']);
   const warned = /with \d+ warnings?|You have \d+ warnings?/.test(text);
   return { problems: status === 0 && !warned ? [] : [text] };
 }
 
-// Every openapi/arazzo/*.yaml, each against a server of its own.
+const ARAZZO = rootFile('openapi/arazzo');
+
+const workflowFiles = () => readdirSync(ARAZZO).filter((name) => name.endsWith('.yaml')).sort().map((name) => join(ARAZZO, name));
+
+// Each against a server of its own.
 export async function runWorkflows(binary) {
-  const folder = rootFile('openapi/arazzo');
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.yaml')).sort() : [];
-  const problems = files.length ? [] : ['there is no workflow in openapi/arazzo'];
+  const files = workflowFiles();
+  const problems = [];
   for (const file of files) {
     const server = await Server.start(binary);
     try {
-      const { status, text } = nodeRuns(REDOCLY, ['respect', join(folder, file), '--server', `tensorkeep=${server.url}`]);
+      const { status, text } = nodeRuns(REDOCLY, ['respect', file, '--server', `tensorkeep=${server.url}`]);
       if (status !== 0) problems.push(`${file}:\n${text}`);
     } finally {
       await server.stop();
