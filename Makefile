@@ -279,6 +279,15 @@ bench-compute: $(addprefix $(B)/tests/bench/,elementwise differences matmul draw
 install: all ## to $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 build/tensorkeep $(DESTDIR)$(PREFIX)/bin/tensorkeep
 
+deb: all ## a Debian package: build/tensorkeep_VERSION_ARCH.deb
+	@bash package/deb.sh build/tensorkeep build
+deb-test: deps-docker all ## install it in a Debian of its own, run it, purge it (root)
+	@bash docker/base.sh build/docker/debian
+	@bash package/test.sh "$$(bash package/deb.sh build/tensorkeep build)" build/docker/debian
+docker-test: deps-docker ## build the image without an engine, run it, stop it; its size; compose.yaml (root)
+	@$(PYTHON) docker/check.py
+	@bash docker/test.sh build/docker
+
 clean: ## remove what was built
 	rm -rf build
 
@@ -288,6 +297,8 @@ help: ## this list
 RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenblas-dev liblapacke-dev liblmdb-dev nettle-dev libgnutls28-dev libsnappy-dev libarchive-dev zlib1g-dev libyaml-dev
 TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl openssl gnutls-bin
 CLIENT_DEPS := golang-go
+
+DOCKER_DEPS := dpkg-dev debootstrap buildah curl python3 python3-yaml
 
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))
@@ -305,6 +316,8 @@ command -v $(1) >/dev/null || test -x $(TOOLS)/usr/bin/$(1) || ! command -v dpkg
     { mkdir -p $(TOOLS) && cd $(TOOLS) && rm -f $(1)_*.deb && apt-get download $(1) && dpkg-deb -x $(1)_*.deb . && rm -f $(1)_*.deb; } || \
     echo "$(1) is not to be had: its tests are skipped"
 endef
+deps-docker: ## install what deb-test and docker-test need (Debian 12)
+	@$(call install_missing,$(DOCKER_DEPS))
 
 # Quick and silent when everything is there. As root or with sudo it installs, otherwise it says how.
 define install_missing

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "service/command_health.h"
 #include "service/command_store.h"
 #include "service/name.h"
 

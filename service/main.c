@@ -16,6 +16,7 @@
 #include "api/server.h"
 #include "api/token_command.h"
 #include "service/command.h"
+#include "service/notify.h"
 #include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
@@ -234,7 +235,9 @@ serve(const struct settings *settings, struct service *service, const sigset_t *
     printf("listening on %s://%s:%u\n", api_server_scheme(server), api_server_address(server),
            (unsigned)api_server_port(server));
     (void)fflush(stdout);
+    notify_manager("READY=1");
     wait_for_signal(signals, server);
+    notify_manager("STOPPING=1");
     api_server_stop(server);
     return OK;
 }

@@ -47,7 +47,7 @@ def fill(s):
     s.save("c1", variables=["small", "large"])
     s.put("variables/large:value?slice=5:10", np.zeros(5, "<f4").tobytes(),
           {"Content-Type": "application/octet-stream"}).expect(200)
-    s.put("optimizers/sgd", {"type": "sgd", "learning_rate": 0.5})
+    s.put("optimizers/sgd", {"type": "gradient_descent", "learning_rate": 0.5}).expect(201)
 
 
 def everything(s):
