@@ -46,8 +46,8 @@ def test_it_serves_although_nobody_listens(s):
         other = started(s, address)
         try:
             other.get("/healthz").expect(200)
-            assert "service manager" in other.server.complaints() or "NOTIFY_SOCKET" in other.server.complaints()
             other.stop()
+            assert "service manager" in other.server.complaints() or "NOTIFY_SOCKET" in other.server.complaints()
         finally:
             other.server.end()
             other.server.remove()
