@@ -309,3 +309,18 @@ api_negotiate_npy_v2(struct api_request *rq, struct api_object *body, enum api_n
     return err_set(err, ERR_INVALID_ARGUMENT, "%s 'npy_v2' can only be bfloat16, not '%s'",
                    body == NULL ? "query argument" : "field", api_text_shown(value, shown));
 }
+
+enum err_code
+api_negotiate_conversion(struct api_request *rq, enum dtype *out, struct err *err)
+{
+    struct bytes name = api_request_query(rq, "dtype");
+    char shown[API_SHOWN_BYTES_MAX + 1];
+    enum api_npy_v2 npy_v2;
+
+    *out = DTYPE_UNSET;
+    TRY(api_negotiate_npy_v2(rq, NULL, &npy_v2, err));
+    if (name.data == NULL || dtype_of_name(name, out))
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT, "query argument 'dtype': there is no dtype '%s'",
+                   api_text_shown(name, shown));
+}

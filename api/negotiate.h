@@ -57,6 +57,10 @@ ERR_MUST_CHECK enum err_code api_negotiate_either(struct api_request *rq, struct
 /* npy_v2=bfloat16, on routes that list it. */
 ERR_MUST_CHECK enum err_code api_negotiate_npy_v2(struct api_request *rq, struct api_object *body,
                                                   enum api_npy_v2 *out, struct err *err);
+/* dtype=, which a value is to be converted to, or DTYPE_UNSET. What npy_v2 says matters to npy
+ * alone; that it can be read, to every form. */
+ERR_MUST_CHECK enum err_code api_negotiate_conversion(struct api_request *rq, enum dtype *out,
+                                                      struct err *err);
 
 /* The pure part, for Accept. */
 ERR_MUST_CHECK enum err_code api_negotiate_accept(struct bytes accept, unsigned formats,

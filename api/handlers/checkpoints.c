@@ -145,7 +145,7 @@ enum err_code
 api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(tensor_set) set = {0};
-    struct bytes tensor = api_request_query(rq, "tensor"), dtype = api_request_query(rq, "dtype");
+    struct bytes tensor = api_request_query(rq, "tensor");
     char representation[API_REPRESENTATION_BYTES_MAX];
     enum api_format format = API_FORMAT_JSON;
     enum dtype cast_to = DTYPE_UNSET;
@@ -158,10 +158,7 @@ api_checkpoint_value(struct api_request *rq, struct api_reply *rp, struct err *e
                             &format, err));
     if (tensor.data == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "query argument 'tensor' is missing");
-    if (dtype.data != NULL && !dtype_of_name(dtype, &cast_to))
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "query argument 'dtype': there is no dtype '%.*s'",
-                       (int)(dtype.size < 64 ? dtype.size : 64), (const char *)dtype.data);
+    TRY(api_negotiate_conversion(rq, &cast_to, err));
     name = arena_text(api_request_arena(rq), tensor, err);
     if (name == NULL)
         return ERR_NO_MEMORY;

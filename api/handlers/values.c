@@ -24,22 +24,6 @@
 
 /* --- reading --- */
 
-/* What npy_v2 says matters to npy alone; that it can be read, to every form. */
-static enum err_code
-take_conversion(struct api_request *rq, enum dtype *out, struct err *err)
-{
-    struct bytes text = api_request_query(rq, "dtype");
-    enum api_npy_v2 npy_v2;
-
-    *out = DTYPE_UNSET;
-    TRY(api_negotiate_npy_v2(rq, NULL, &npy_v2, err));
-    if (text.data != NULL && !dtype_of_name(text, out))
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "query argument 'dtype': there is no dtype '%.*s'",
-                       (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
-    return OK;
-}
-
 enum err_code
 api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
@@ -53,7 +37,7 @@ api_value_get(struct api_request *rq, struct api_reply *rp, struct err *err)
     bool done = false;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
-    TRY(take_conversion(rq, &cast_to, err));
+    TRY(api_negotiate_conversion(rq, &cast_to, err));
     api_representation(rq, api_format_name(format), representation);
     /* A client that has the value already costs a look-up, whatever the value's size. */
     if (api_reply_is_conditional(rq)) {
@@ -85,7 +69,7 @@ api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
     struct api_object body;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
-    TRY(take_conversion(rq, &cast_to, err));
+    TRY(api_negotiate_conversion(rq, &cast_to, err));
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
