@@ -123,7 +123,14 @@ try_digest_wants(struct bytes header)
 static void
 try_headers(struct bytes text)
 {
-    struct api_origin_facts facts = {false, bytes_of_text("localhost"), text, text};
+    struct api_origin_facts facts = {.kind = ORIGIN_WRITE,
+                                     .host = bytes_of_text("localhost"),
+                                     .origin = text,
+                                     .fetch_site = text,
+                                     .fetch_mode = text,
+                                     .user_agent = text,
+                                     .content_type = text};
+    struct bytes no_origin = {NULL, 0};
     enum api_format format;
     uint64_t revision;
     bool allowed;
@@ -140,6 +147,10 @@ try_headers(struct bytes text)
         CHECK(text.size > 0);
     if (api_hosts_check_origin(hosts, &facts, &allowed, NULL) == OK)
         CHECK(text.data != NULL);
+    facts.origin = facts.fetch_site = no_origin;
+    facts.referer = text;
+    if (api_hosts_check_origin(hosts, &facts, &allowed, NULL) == OK)
+        CHECK(!allowed);
 }
 
 int
