@@ -8,18 +8,34 @@ import formats
 np = formats.np
 
 
-def command(s, *words, data=None, flags=(), input_bytes=None):
-    """Runs `tensorkeep WORDS --data DATA FLAGS` to its end."""
+def line_of(s, *words, data=None, flags=()):
+    """`tensorkeep WORDS --data DATA FLAGS`"""
     line = s.server.command()
     line = line[:line.index(s.server.binary) + 1] + list(words)
     if data is not None:
         line += ["--data", data]
     if os.environ.get("TENSORKEEP_TEST_MAP_BYTES"):
         line += ["--map-size-bytes", os.environ["TENSORKEEP_TEST_MAP_BYTES"]]
-    done = subprocess.run(line + list(flags), input=input_bytes, capture_output=True, timeout=120 * s.patience,
-                          check=False)
+    return line + list(flags)
+
+
+def command(s, *words, input_bytes=None, **options):
+    """Runs it to its end."""
+    line = line_of(s, *words, **options)
+    done = subprocess.run(line, input=input_bytes, capture_output=True, timeout=120 * s.patience, check=False)
     assert done.returncode in (0, 1), (line, done)
     return done
+
+
+def killed(s, after_s, *words, **options):
+    """Runs it and kills it then, if it is still there: whether it was."""
+    with subprocess.Popen(line_of(s, *words, **options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.wait(after_s)
+            return False
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
 
 
 def works(s, *words, **options):

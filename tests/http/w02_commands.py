@@ -1,6 +1,7 @@
 """The commands that work on a data folder no server has open: verify, backup, compact."""
 
 import os
+import time
 
 import backups
 import formats
@@ -58,6 +59,35 @@ def test_compact_gives_space_back_and_changes_nothing_else(s):
         assert other.assign("small", [4, 5, 6]).revision == revision + 1
         other.restart()
         assert other.value("small") == [4, 5, 6]
+
+
+def test_compact_and_restore_may_be_killed_at_any_moment(s):
+    with s.other_server() as other:
+        data = other.server.data
+        backups.fill(other)
+        before = backups.everything(other)
+        other.stop()
+        begun = time.monotonic()
+        backups.works(s, "compact", data=data)
+        whole = time.monotonic() - begun
+        kills = sum(backups.killed(s, whole * part / 16, "compact", data=data) for part in range(16))
+        assert kills > 0, "never killed"
+        assert b"all well" in backups.works(s, "verify", data=data)
+        file = os.path.join(other.server.root, "b")
+        backups.works(s, "backup", file, data=data)
+        target = os.path.join(other.server.root, "target")
+        for part in range(8):
+            backups.killed(s, whole * part / 8, "restore-backup", file, data=target)
+            names = set(os.listdir(target)) if os.path.exists(target) else set()
+            # All of it, or what the next try takes away.
+            if names <= {"lock", "load"}:
+                continue
+            assert b"all well" in backups.works(s, "verify", data=target)
+            os.rename(target, f"{target}{part}")
+        os.rename(data, data + ".old")
+        backups.works(s, "restore-backup", file, data=data)
+        other.restart()
+        assert backups.everything(other) == before
 
 
 def test_a_backup_of_a_folder_goes_through_pipes_and_over_no_file(s):
