@@ -62,6 +62,7 @@ check_guesses(struct api_request *rq, struct err *err)
         api_rate_allows(rq->server->guesses, &address, clock_monotonic_ms(), &state))
         return OK;
     tell_of_guesses(rq->server);
+    atomic_fetch_add(&rq->server->rate_refusals, 1);
     rq->retry_ms = state.retry_ms;
     return err_set(err, ERR_BUSY,
                    "too many wrong tokens came from this address (setting token_failures_max)");
@@ -74,6 +75,9 @@ count_guess(struct api_request *rq)
     struct api_rate_state state;
     uint32_t place;
 
+    atomic_fetch_add(&rq->server->token_failures, 1);
+    if (rq->server->guesses == NULL)
+        return;
     (void)api_rate_enter(rq->server->guesses, &address, clock_monotonic_ms(), &place, &state);
     api_rate_leave(rq->server->guesses, place);
 }
@@ -169,8 +173,7 @@ use_ticket(struct api_request *rq, struct bytes query, struct err *err)
     if (api_tickets_take(rq->server->tickets, ticket, clock_monotonic_ms(), &rq->tokens,
                          &rq->token))
         return OK;
-    if (rq->server->guesses != NULL)
-        count_guess(rq);
+    count_guess(rq);
     return unauthenticated(err);
 }
 
@@ -186,6 +189,7 @@ check_rate(struct api_request *rq, struct err *err)
     rq->is_counted = true;
     if (verdict == RATE_ALLOWED)
         return OK;
+    atomic_fetch_add(&rq->server->rate_refusals, 1);
     rq->retry_ms = rq->rate.retry_ms;
     err_clear(err);
     if (verdict == RATE_TOO_MANY)

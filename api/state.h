@@ -275,6 +275,7 @@ struct api_server {
     struct api_rate *rate;          /* owned; of clients; NULL: no limit */
     struct api_rate *guesses;       /* owned; of wrong tokens, by address; NULL without tokens */
     _Atomic uint64_t guesses_told_ms;
+    _Atomic uint64_t token_failures, rate_refusals, slow_ended;
     char rate_policy[64];
     int listener; /* -1 once libmicrohttpd has it */
     uint16_t port;

@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "api/secret_file.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
 #include "store/base/lock.h"
+#include "store/base/log.h"
 #include "store/base/scope.h"
 
 enum { CHAIN_MAX = 16, FILE_BYTES_MAX = 1 << 20, KEY_ID_BYTES_MAX = 64 };
@@ -31,6 +33,7 @@ struct api_tls_identity {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned chain_count;
     gnutls_privkey_t key;
+    time_t expiry;
 };
 
 struct api_tls {
@@ -65,6 +68,22 @@ datum_of(const struct buf *text)
     return (gnutls_datum_t){text->data, (unsigned)text->size};
 }
 
+/* One that is over is served all the same: clients say so to whoever can mend it. */
+static enum err_code
+read_expiry(struct api_tls_identity *identity, const char *path, struct err *err)
+{
+    gnutls_x509_crt_t certificate = NULL;
+    int result = gnutls_pcert_export_x509(&identity->chain[0], &certificate);
+
+    if (result < 0)
+        return failed(result, path, "the certificate", err);
+    identity->expiry = gnutls_x509_crt_get_expiration_time(certificate);
+    gnutls_x509_crt_deinit(certificate);
+    if (identity->expiry <= time(NULL))
+        log_write(LOG_WARNING, "the certificate '%s' has expired", path);
+    return OK;
+}
+
 static enum err_code
 read_chain(struct api_tls_identity *identity, const char *path, struct err *err)
 {
@@ -82,7 +101,9 @@ read_chain(struct api_tls_identity *identity, const char *path, struct err *err)
     if (result < 0)
         return failed(result, path, what, err);
     identity->chain_count = count;
-    return count > 0 ? OK : failed(GNUTLS_E_NO_CERTIFICATE_FOUND, path, what, err);
+    if (count == 0)
+        return failed(GNUTLS_E_NO_CERTIFICATE_FOUND, path, what, err);
+    return read_expiry(identity, path, err);
 }
 
 static enum err_code
@@ -218,6 +239,19 @@ api_tls_fingerprint(struct api_tls *tls, char out[static API_TLS_FINGERPRINT_BYT
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
     if (result < 0)
         out[0] = '\0';
+}
+
+double
+api_tls_expiry_s(struct api_tls *tls)
+{
+    time_t expiry;
+
+    if (tls == NULL)
+        return 0;
+    lock_acquire(&tls->lock);
+    expiry = tls->identity->expiry;
+    lock_release(&tls->lock);
+    return (double)expiry;
 }
 
 /* --- connections --------------------------------------------------------------------------- */

@@ -25,6 +25,8 @@ enum { API_TLS_FINGERPRINT_BYTES_MAX = 65 };
 /* The SHA-256 of the certificate in force, as `openssl x509 -fingerprint` tells it, without colons.
  */
 void api_tls_fingerprint(struct api_tls *tls, char out[static API_TLS_FINGERPRINT_BYTES_MAX]);
+/* When it ends, since 1970; 0 without TLS. */
+double api_tls_expiry_s(struct api_tls *tls);
 void api_tls_identity_drop(struct api_tls_identity *identity); /* NULL is fine */
 
 enum { API_TLS_OPTIONS_MAX = 3 };

@@ -124,6 +124,7 @@ look_at_all(struct api_server *server)
         reason = look_at(c, clock_monotonic_ms());
         if (reason != NULL) {
             c->killed = true;
+            atomic_fetch_add(&server->slow_ended, 1);
             (void)shutdown(c->fd, SHUT_RDWR);
             log_write(LOG_INFO, "a connection was ended: %s", reason);
         }

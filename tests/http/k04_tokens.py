@@ -216,6 +216,8 @@ def test_wrong_tokens_are_slowed_down(s):
         assert guesser.request("GET", "/v1").status == 401
         assert guesser.request("GET", "/healthz").status == 200
         t.get("").expect(200)  # its connection has shown the right one before
+        told = t.get("/metrics").expect(200).body
+        assert b"\ntensorkeep_token_failures_total 3\n" in told and b"\ntensorkeep_rate_refusals_total 2\n" in told, told
 
 
 def test_tokens_are_in_no_log_and_no_reply(s):
@@ -223,7 +225,7 @@ def test_tokens_are_in_no_log_and_no_reply(s):
         wrong = "wrong-token-of-somebody"
         replies = [t.get("", bearer(wrong)), t.get("", bearer(wrong)), t.get("", bearer(wrong)),
                    as_(t, "reader", "GET", ""), as_(t, "reader", "DELETE", ""), as_(t, "reader", "GET", "/v1"),
-                   t.get(f"?access_token={t.tokens['root']}"), t.get("/nothing"), t.get("/v1", {"X-Request-Id": "x"})]
+                   t.get(f"?access_token={t.tokens['root']}"), t.get("/nothing"), t.get("/metrics").expect(200), t.get("/v1", {"X-Request-Id": "x"})]
         reload(t)
         with open(t.server.errors, encoding="utf-8") as file:
             log = file.read()

@@ -46,6 +46,8 @@ def test_every_kind_of_exchange_goes_through(s):
         with tls_server(s, kind=kind) as t:
             t.make("w", [1.0, 2.0])
             assert t.value("w") == [1, 2]
+            ends = re.search(rb"^tensorkeep_certificate_expiry_seconds (\S+)$", t.get("/metrics").expect(200).body, re.M)
+            assert 86400 < float(ends[1]) - time.time() < 3 * 86400, ends
             t.post("variables/w:assign_add", {"value": [1, 1]}).expect(200)
             t.head("variables/w:value").expect(200)
             t.get("variables/nothing").expect(404)
