@@ -5,17 +5,17 @@ export const refusals = [
   // Types and shapes: of the variable, or of what an expression comes to.
   { says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/ },
   { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got|: expected \w+, got / },
-  { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|dtypes? )/ },
+  { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|has no arithmetic|dtypes? )/ },
   { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What an op says of what its arguments come to; and of args, which it alone can tell apart.
-  { says: /^[a-z0-9_]+: (?!unknown)/ },
+  { says: /(^|': )[a-z0-9_]+: (?!unknown)/ },
   // Tensors beside the JSON, and parts of an expression by their ids, are there or are not.
   { says: /means a tensor that came beside the JSON|no expression with the id/ },
   // Numbers of TensorFlow's own limits.
   { operations: /countUpTo|runModel/, says: /Reached limit of/ },
-  { says: /has more elements than the limit|overflows \w+$|is outside \w+$|: ragged: / },
+  { says: /has more elements than the limit|overflows \w+$|is outside \w+$|does not fit \w+$|: ragged: / },
   { operations: /CheckpointFiles/, says: /a component of \d+ bytes|no name of the files ends|the bytes are of no format|none of the files is/ },
   { says: /(the variable name '.*' has|page token of) \d+ bytes/s },
   // What the stored optimizer, accumulator or set of averages is of.
@@ -35,6 +35,7 @@ export const refusals = [
   { operations: /Average|runModel/, says: /No variables to average|the decay must be a scalar/ },
   // What the files of the server are.
   { operations: /CheckpointFiles/, says: /are of no format that is known|is no directory|of the files|the component '.*' is not allowed/ },
+  { operations: /getHistograms/, says: /is to be less than/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },
 ];
