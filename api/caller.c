@@ -51,7 +51,7 @@ tell_of_guesses(struct api_server *server)
                                "refused for a while");
 }
 
-/* A connection that has shown a right token is not held up by its neighbours' wrong ones. */
+/* A connection whose last token was right is not held up by its neighbours' wrong ones. */
 static enum err_code
 check_guesses(struct api_request *rq, struct err *err)
 {
@@ -99,9 +99,8 @@ find_bearer(struct api_request *rq, struct bytes given, struct err *err)
         rq->tokens = api_tokens_file_hold(rq->server->tokens);
         rq->token = api_tokens_find(rq->tokens, digest, clock_wall_ms());
     }
-    if (rq->token != NULL)
-        rq->connection->is_known = true;
-    else
+    rq->connection->is_known = rq->token != NULL;
+    if (rq->token == NULL)
         count_guess(rq);
     return OK;
 }

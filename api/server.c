@@ -116,6 +116,11 @@ open_listener(struct api_server *server, struct err *err)
                        "binding '%s', which others can reach, needs --tokens and --tls-cert, or "
                        "--insecure when something in front of the server does their work",
                        settings->bind);
+    if (!api_host_is_loopback(settings->bind) && settings->tokens[0] == '\0')
+        log_write(LOG_WARNING,
+                  "'%s' can be reached by others, and no token is asked for: whoever "
+                  "reaches it may do everything",
+                  settings->bind);
     TRY(bind_listener(server, &address, size, err));
     return read_listener(server, err);
 }

@@ -230,7 +230,7 @@ struct api_connection {
     int fd;
     struct api_tls_identity *identity; /* HTTP thread: what it shows; NULL without TLS */
     bool over;                         /* beyond the limit: gets 503 */
-    bool is_known;                     /* HTTP thread: has shown a right token */
+    bool is_known;                     /* HTTP thread: the last token it has shown was right */
     struct api_request *spare;         /* HTTP thread */
     struct api_request *begun;         /* HTTP thread: begun and not ended by libmicrohttpd */
 

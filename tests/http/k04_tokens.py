@@ -215,7 +215,7 @@ def test_wrong_tokens_are_slowed_down(s):
         assert guesser.request("GET", "/v1", None, bearer(t.tokens["root"])).status == 429
         assert guesser.request("GET", "/v1").status == 401
         assert guesser.request("GET", "/healthz").status == 200
-        t.get("").expect(200)  # its connection has shown the right one before
+        t.get("").expect(200)  # its connection has shown the right one last
         told = t.get("/metrics").expect(200).body
         assert b"\ntensorkeep_token_failures_total 3\n" in told and b"\ntensorkeep_rate_refusals_total 2\n" in told, told
 
@@ -223,7 +223,10 @@ def test_wrong_tokens_are_slowed_down(s):
 def test_tokens_are_in_no_log_and_no_reply(s):
     with guarded_server(s, "--access-log", "--log-level", "debug", "--token-failures-max", "2", reader="read") as t:
         wrong = "wrong-token-of-somebody"
-        replies = [t.get("", bearer(wrong)), t.get("", bearer(wrong)), t.get("", bearer(wrong)),
+        guesser = t.another_client()
+        guesses = [guesser.request("GET", "/v1", None, bearer(wrong)) for _ in range(3)]
+        assert [reply.status for reply in guesses] == [401, 401, 429], guesses
+        replies = [*guesses,
                    as_(t, "reader", "GET", ""), as_(t, "reader", "DELETE", ""), as_(t, "reader", "GET", "/v1"),
                    t.get(f"?access_token={t.tokens['root']}"), t.get("/nothing"), t.get("/metrics").expect(200), t.get("/v1", {"X-Request-Id": "x"})]
         reload(t)
