@@ -3,6 +3,7 @@
  * found there under the registry lock is that client's. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -55,6 +56,7 @@ api_connection_rest(struct api_connection *c, bool waiting)
 static void
 read_address(struct api_connection *c)
 {
+    static const char mapped[] = "::ffff:";
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
@@ -72,8 +74,11 @@ read_address(struct api_connection *c)
         memcpy(&v6, address, sizeof v6);
         memcpy(c->address, &v6.sin6_addr, 16);
     }
-    if (inet_ntop(AF_INET6, c->address, text, sizeof text) != NULL)
-        c->is_loopback = api_host_is_loopback(text);
+    if (inet_ntop(AF_INET6, c->address, text, sizeof text) == NULL)
+        return;
+    c->is_loopback = api_host_is_loopback(text);
+    snprintf(c->address_text, sizeof c->address_text, "%s",
+             strncmp(text, mapped, strlen(mapped)) == 0 ? text + strlen(mapped) : text);
 }
 
 static unsigned

@@ -405,8 +405,8 @@ account(struct api_request *rq, bool whole)
     };
 
     api_metrics_count(server->metrics, &done);
-    if (server->settings->access_log && replied)
-        api_access_log_write(rq, whole);
+    if (server->access_log != NULL && replied)
+        api_access_log_write(server->access_log, rq, whole);
 }
 
 void

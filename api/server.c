@@ -212,6 +212,8 @@ start_parts(struct api_server *server, struct err *err)
     server->started_ms = clock_wall_ms();
     TRY(api_digest_cache_open(&server->digests, err));
     TRY(api_metrics_open(&server->metrics, err));
+    if (settings->access_log)
+        TRY(api_access_log_open(&server->access_log, err));
     TRY(api_hosts_open(settings->bind, settings->allowed_hosts, settings->cors_origins,
                        &server->hosts, err));
     TRY(api_guard_open(server, err));
@@ -323,6 +325,7 @@ api_server_stop(struct api_server *server)
     api_guard_drop(server);
     api_digest_cache_drop(server->digests);
     api_metrics_drop(server->metrics);
+    api_access_log_close(server->access_log);
     condition_drop(&server->watchdog_wake);
     lock_drop(&server->registry);
     lock_drop(&server->waiting);

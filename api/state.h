@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "api/access.h"
+#include "api/access_log.h"
 #include "api/head.h"
 #include "api/host.h"
 #include "api/metrics.h"
@@ -246,6 +247,7 @@ struct api_connection {
     uint64_t base_ms;
     bool killed;
     unsigned char address[16]; /* of the client, v4 mapped */
+    char address_text[48];
     bool is_loopback;
 };
 
@@ -280,9 +282,10 @@ struct api_server {
     int listener; /* -1 once libmicrohttpd has it */
     uint16_t port;
     char address[64];
-    struct api_digest_cache *digests; /* owned */
-    struct api_metrics *metrics;      /* owned */
-    uint64_t started_ms;              /* wall clock */
+    struct api_digest_cache *digests;  /* owned */
+    struct api_metrics *metrics;       /* owned */
+    struct api_access_log *access_log; /* owned; NULL: there is none */
+    uint64_t started_ms;               /* wall clock */
     uint64_t id_seed;
     _Atomic uint64_t id_counter;
     _Atomic unsigned uploads;                       /* streaming now */

@@ -1,7 +1,8 @@
 #include "api/timing.h"
 
-#include <stdio.h>
+#include <string.h>
 
+#include "api/number.h"
 #include "store/base/clock.h"
 
 void
@@ -18,13 +19,33 @@ api_timing_rest(struct api_times *times)
     times->work_us += clock_monotonic_us() - times->worked_us;
 }
 
+size_t
+api_timing_print_ms(uint64_t us, char out[static API_TIMING_MS_BYTES])
+{
+    size_t used = api_number_print_u64(us / 1000, out);
+    unsigned rest = (unsigned)(us % 1000);
+
+    out[used++] = '.';
+    out[used++] = (char)('0' + rest / 100);
+    out[used++] = (char)('0' + rest / 10 % 10);
+    out[used++] = (char)('0' + rest % 10);
+    return used;
+}
+
 static size_t
 put(char *out, size_t used, const char *name, uint64_t us)
 {
-    int length = snprintf(out + used, API_TIMING_BYTES - used, "%s%s;dur=%u.%03u",
-                          used > 0 ? ", " : "", name, (unsigned)(us / 1000), (unsigned)(us % 1000));
+    size_t size = strlen(name);
 
-    return used + (size_t)length;
+    if (used > 0) {
+        memcpy(out + used, ", ", 2);
+        used += 2;
+    }
+    memcpy(out + used, name, size);
+    used += size;
+    memcpy(out + used, ";dur=", 5);
+    used += 5;
+    return used + api_timing_print_ms(us, out + used);
 }
 
 void
@@ -38,5 +59,6 @@ api_timing_text(const struct api_times *times, char out[static API_TIMING_BYTES]
     }
     if (times->commit_us != 0)
         used = put(out, used, "commit", times->commit_us);
-    (void)put(out, used, "total", times->replied_us - times->started_us);
+    used = put(out, used, "total", times->replied_us - times->started_us);
+    out[used] = '\0';
 }

@@ -1,7 +1,5 @@
 #include "api/trace.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/state.h"
@@ -61,22 +59,30 @@ api_trace_parse(struct bytes traceparent, struct api_trace *out)
 void
 api_trace_response(const struct api_trace *trace, char out[static API_TRACE_RESPONSE_BYTES])
 {
-    snprintf(out, API_TRACE_RESPONSE_BYTES, "00-%s-%s-%s", trace->trace_id, trace->span_id,
-             trace->sampled ? "01" : "00");
+    char *at = out;
+
+    memcpy(at, "00-", 3);
+    memcpy(at += 3, trace->trace_id, API_TRACE_ID_CHARS);
+    *(at += API_TRACE_ID_CHARS) = '-';
+    memcpy(++at, trace->span_id, API_SPAN_ID_CHARS);
+    memcpy(at + API_SPAN_ID_CHARS, trace->sampled ? "-01" : "-00", 4);
 }
 
 /* --- ids -------------------------------------------------------------------------------------- */
 
 /* splitmix64, from https://prng.di.unimi.it/splitmix64.c: unlike its neighbours, never twice. */
 static void
-make_id(struct api_server *server, char *out, size_t size)
+make_id(struct api_server *server, char out[static API_SPAN_ID_CHARS + 1])
 {
     uint64_t x =
         server->id_seed + atomic_fetch_add(&server->id_counter, 1) * UINT64_C(0x9E3779B97F4A7C15);
 
     x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    snprintf(out, size, "%016" PRIx64, x ^ (x >> 31));
+    x ^= x >> 31;
+    for (size_t i = API_SPAN_ID_CHARS; i-- > 0; x >>= 4)
+        out[i] = "0123456789abcdef"[x & 15];
+    out[API_SPAN_ID_CHARS] = '\0';
 }
 
 static void
@@ -88,7 +94,7 @@ take_id(struct api_request *rq)
         if (id.data[i] <= 0x20 || id.data[i] >= 0x7F)
             id.size = 0;
     if (id.size == 0 || id.size > API_REQUEST_ID_BYTES_MAX) {
-        make_id(rq->server, rq->id, sizeof rq->id);
+        make_id(rq->server, rq->id);
         return;
     }
     memcpy(rq->id, id.data, id.size);
@@ -101,5 +107,5 @@ api_trace_begin(struct api_request *rq)
     take_id(rq);
     if (api_head_count(&rq->head, "traceparent") == 1 &&
         api_trace_parse(api_request_header(rq, "traceparent"), &rq->trace))
-        make_id(rq->server, rq->trace.span_id, sizeof rq->trace.span_id);
+        make_id(rq->server, rq->trace.span_id);
 }

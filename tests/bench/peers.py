@@ -146,8 +146,8 @@ def watched(server):
 
 
 @contextlib.contextmanager
-def ours(options, mode):
-    server = session.Server(os.path.abspath(options.server), ["--durability", mode])
+def ours(options, mode, *flags, binary=None):
+    server = session.Server(os.path.abspath(binary or options.server), ["--durability", mode, *flags])
     try:
         server.start()
         http = client.Client(server.host, server.port, 600)
