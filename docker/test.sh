@@ -14,12 +14,17 @@ fail() {
     tail -20 "$folder/log" 2>/dev/null || true
     exit 1
 }
-b() { buildah --root "$folder/storage" --runroot "$folder/run" --storage-driver vfs "$@"; }
+# Layers over one another where the kernel can, else copies of copies.
+driver=overlay
+b() { buildah --root "$folder/storage-$driver" --runroot "$folder/run-$driver" --storage-driver "$driver" "$@"; }
 
-container='' server='' data='' stopped_ms=0
+container='' server='' data='' volume='' stopped_ms=0
 clean_up() {
     if [ -n "$server" ]; then
         kill -KILL "$server" 2>/dev/null || true
+    fi
+    if [ -n "$volume" ]; then
+        umount "$volume" || true
     fi
     if [ -n "$container" ]; then
         b rm "$container" >/dev/null || true
@@ -30,6 +35,12 @@ trap clean_up EXIT
 
 # --- build: the base is a Debian of our own, as no registry is asked --------------------------------
 
+if ! container=$(b from scratch 2>/dev/null) || ! b mount "$container" >/dev/null 2>&1; then
+    driver=vfs
+else
+    b rm "$container" >/dev/null
+fi
+container=''
 bash docker/base.sh "$folder/debian" || fail "no base"
 if ! b inspect --type image localhost/debian-base >/dev/null 2>&1; then
     container=$(b from scratch)
@@ -56,7 +67,10 @@ b inspect "$container" | /usr/bin/python3 docker/image_facts.py >"$folder/facts"
 mapfile -t environment <"$folder/facts"
 
 data=$(mktemp -d)
-chown 7840:7840 "$data" "$root/var/lib/tensorkeep"
+mkdir "$data/volume"
+chown 7840:7840 "$data" "$data/volume"
+mount --bind "$data/volume" "$root/var/lib/tensorkeep" || fail "cannot mount a volume"
+volume=$root/var/lib/tensorkeep
 in_image() {
     exec chroot --userspec=7840:7840 "$root" /usr/bin/tensorkeep "$@"
 }

@@ -279,6 +279,7 @@ struct store_stats {
     struct histogram_counts commits; /* that changed something: from their first unit to the end */
     struct histogram_counts syncs;   /* of one file each */
     uint64_t garbage_chunks;         /* freed, not deleted yet */
+    bool sweeping;                   /* there may be more, left by a crash */
     uint64_t snapshots_open, snapshot_lag; /* revisions since the oldest of them */
     uint64_t leases_open, lease_age_ms_max;
     bool failed; /* stopped writing after a failed sync */

@@ -368,6 +368,7 @@ store_committer_relieve(struct store *store)
     struct store_committer *c = &store->committer;
     uint64_t round;
 
+    store_sweep_wait(store);
     lock_acquire(&c->lock);
     round = ++c->relief_asked;
     condition_signal(&c->work);

@@ -23,6 +23,7 @@
 #include "store/lmdb/interval.h"
 #include "store/lmdb/overlay.h"
 #include "store/lmdb/pins.h"
+#include "store/lmdb/sweep.h"
 #include "store/store.h"
 
 enum {
@@ -95,6 +96,7 @@ struct store {
     struct store_stages stages;
     struct store_turn in_step; /* taken while files and what is known of them differ */
     struct store_committer committer;
+    struct store_sweep sweep;
     struct store_interval interval;
     _Atomic uint64_t next_number;
     _Atomic uint64_t revision, revision_durable;

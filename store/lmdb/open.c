@@ -15,7 +15,6 @@
 #include "store/lmdb/engine.h"
 #include "store/lmdb/loaded.h"
 #include "store/lmdb/mdberr.h"
-#include "store/lmdb/sweep.h"
 #include "store/lmdb/system.h"
 
 enum { READERS_OWN = 16 /* reader slots for the engine itself */ };
@@ -230,11 +229,13 @@ init(struct store *store, const struct store_config *config)
     store_stages_init(&store->stages);
     store_turn_init(&store->in_step);
     store_committer_init(&store->committer);
+    store_sweep_init(&store->sweep);
 }
 
 static void
 drop(struct store *store)
 {
+    store_sweep_drop(&store->sweep);
     store_leases_drop(&store->leases);
     store_snapshots_drop(&store->snapshots); /* first: closing a file under a reader is no use */
     store_interval_drop(store);
@@ -249,16 +250,6 @@ drop(struct store *store)
     store_pins_drop(&store->pins);
     store_buffers_drop(&store->buffers);
     mem_free(store);
-}
-
-static enum err_code
-sweep_if_needed(struct store *store, bool clean, struct err *err)
-{
-    if (!clean)
-        TRY(store_sweep(store, err));
-    if (store->config.verify_at_open)
-        TRY(store_sweep_verify(store, err));
-    return OK;
 }
 
 static enum err_code
@@ -278,9 +269,13 @@ open_all(struct store *store, const struct store_config *config, struct err *err
     atomic_store(&store->next_number, store->incarnation << STORE_NUMBER_BITS | 1);
     atomic_store(&store->revision, state.revision);
     atomic_store(&store->revision_durable, state.revision);
-    TRY(sweep_if_needed(store, state.clean, err));
+    if (store->config.verify_at_open)
+        TRY(store_sweep_verify(store, err));
+    if (!state.clean)
+        TRY(store_sweep_prepare(store, err));
     TRY(store_interval_start(store, err));
-    return store_committer_start(store, err);
+    TRY(store_committer_start(store, err));
+    return store_sweep_start(store, err);
 }
 
 enum err_code
@@ -294,6 +289,7 @@ store_open(const struct store_config *config, struct store **out, struct err *er
     init(store, config);
     code = open_all(store, config, err);
     if (code != OK) {
+        store_committer_stop(store);
         drop(store);
         return code;
     }
@@ -322,6 +318,7 @@ store_close(struct store *store)
 
     if (store == NULL)
         return;
+    store_sweep_stop(store);
     store_committer_stop(store);
     if (may_be_clean(store) && mark_clean(store, &err) != OK)
         log_failure("closing the store", &err);

@@ -67,7 +67,7 @@ store_reserve_check(struct store *store, uint64_t size_bytes, struct err *err)
     enum err_code code = check_now(store, size_bytes, &full);
 
     if (code == ERR_FULL && !store_committer_is_this_thread(store) &&
-        store_garbage_count(&store->garbage) > 0) {
+        (store_sweep_is_under_way(store) || store_garbage_count(&store->garbage) > 0)) {
         store_committer_relieve(store);
         return check_now(store, size_bytes, err);
     }
@@ -185,11 +185,14 @@ read_sizes(struct store *store, struct store_stats *out, struct err *err)
 enum err_code
 store_stats_read(struct store *store, struct store_stats *out, struct err *err)
 {
+    bool sweeping = store_sweep_is_under_way(store);
     struct err own = ERR_INIT;
     enum err_code code;
 
-    /* Garbage before sizes: who sees none left does not see its chunks either. */
+    /* Sweeping before garbage, garbage before sizes: who sees none left does not see its chunks
+     * either. */
     *out = (struct store_stats){.failed = atomic_load(&store->failed),
+                                .sweeping = sweeping,
                                 .garbage_chunks = store_garbage_count(&store->garbage)};
     code = read_sizes(store, out, &own);
     if (code != OK && !out->failed) /* a failed store's files may be unreadable, too */

@@ -109,6 +109,7 @@ store_chunk_walk(struct store *store, void (*visit)(void *ctx, uint64_t id), voi
     struct walk w = {.store = store, .visit = visit, .context = ctx};
     enum err_code code;
 
+    store_sweep_wait(store); /* what a crash left is not garbage yet */
     store_turn_take(&store->in_step, true);
     code = begin(&w, err);
     store_turn_give(&store->in_step);

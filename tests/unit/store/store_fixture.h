@@ -137,7 +137,7 @@ stats_when_drained(struct fixture *f)
 
     for (int i = 0; i < 2000; i++) {
         WORKS(store_stats_read(f->store, &stats, &f->err), &f->err);
-        if (stats.garbage_chunks == 0)
+        if (stats.garbage_chunks == 0 && !stats.sweeping)
             break;
         usleep(5000);
     }

@@ -150,6 +150,52 @@ what_was_published_stays_and_what_was_not_is_swept(void **state)
     assert_int_equal(store_revision(f->store), KEPT + 1);
 }
 
+/* Writers do not wait for the sweep, and it takes nothing of theirs. */
+static void
+sweeping_goes_on_beside_writers(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t chunks_of_one;
+    char key[32];
+
+    build_and_publish(f, "mine", 99);
+    chunks_of_one = count_chunks(f);
+    for (int round = 0; round < 3; round++) {
+        run_child(f, live_and_die);
+        WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+        for (uint32_t i = 0; i < KEPT; i++) {
+            snprintf(key, sizeof key, "new %d %u", round, i);
+            build_and_publish(f, key, i);
+        }
+        assert_int_equal(count_chunks(f) % chunks_of_one, 0);
+        for (uint32_t i = 0; i < KEPT; i++) {
+            snprintf(key, sizeof key, "new %d %u", round, i);
+            must_hold_value(f, key, i);
+        }
+        must_hold_value(f, "mine", 99);
+    }
+}
+
+/* A store that is closed before its sweep has come to its end is swept by the next start. */
+static void
+a_sweep_that_was_cut_short_is_made_up_for(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t chunks_of_one;
+
+    build_and_publish(f, "mine", 99);
+    chunks_of_one = count_chunks(f);
+    run_child(f, live_and_die);
+    for (int i = 0; i < 5; i++) {
+        WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+        store_close(f->store);
+        f->store = NULL;
+    }
+    WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+    assert_int_equal(count_chunks(f), (KEPT + 1) * chunks_of_one);
+    must_hold_value(f, "mine", 99);
+}
+
 static void
 acknowledge_and_die(struct fixture *f)
 {
@@ -211,6 +257,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(what_was_published_stays_and_what_was_not_is_swept),
+        STORE_TEST(sweeping_goes_on_beside_writers),
+        STORE_TEST(a_sweep_that_was_cut_short_is_made_up_for),
         STORE_TEST(an_acknowledged_record_survives_the_process),
         STORE_TEST(ids_of_a_run_that_crashed_are_not_given_again),
     };
