@@ -416,6 +416,8 @@ settings_print_help(FILE *out)
           "there:\n\n",
           out);
     command_print_help(out);
+    fprintf(out, "  %-36s %s\n", "token NAME ...",
+            "a new random token, and its line for the file of --tokens; alone: how");
     fputs(
         "\n"
         "Each setting is also the environment variable TENSORKEEP_NAME and a line `name = value`\n"
