@@ -140,6 +140,13 @@ def unchunked(body):
     return out
 
 
+def test_it_takes_no_query_and_head_sends_nothing(s):
+    s.refuses(400, "INVALID_ARGUMENT", "since", "GET", "/v1/backup?since=1")
+    reply = s.head("/v1/backup").expect(200)
+    assert reply.body == b"" and int(reply.headers["tensorkeep-revision"]) > 0
+    taken(s, os.path.join(s.server.root, "after head"))
+
+
 def test_what_is_no_backup_is_refused(s):
     data = os.path.join(s.server.root, "none")
     for content, text in ((b"", "no backup"), (b"something else entirely", "no backup"),

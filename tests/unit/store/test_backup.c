@@ -258,6 +258,31 @@ a_full_heap_is_an_error_and_nothing_else(void **state)
     buf_drop(&stream);
 }
 
+static void
+a_full_heap_ends_a_backup_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    enum err_code code = ERR_NO_MEMORY;
+
+    fill_store(f);
+    for (uint64_t nth = 1; code != OK; nth++) {
+        struct backup *backup = NULL;
+        struct bytes piece = {NULL, 1};
+
+        (void)mem_fail_at(nth, 0);
+        code = backup_open(f->store, &backup, &f->err);
+        while (code == OK && piece.size > 0)
+            code = backup_next(backup, &piece, &f->err);
+        (void)mem_fail_at(0, 0);
+        backup_drop(backup);
+        assert_true(code == OK || code == ERR_NO_MEMORY);
+        err_clear(&f->err);
+        assert_true(nth < 1000);
+    }
+    assert_int_equal(stats_when_drained(f).leases_open, 0);
+    filled_store_must_be_there(f);
+}
+
 int
 main(void)
 {
@@ -271,6 +296,7 @@ main(void)
         STORE_TEST(a_load_that_was_dropped_leaves_all_as_it_was),
         STORE_TEST(what_was_decided_is_carried_on_from_anywhere),
         STORE_TEST(a_full_heap_is_an_error_and_nothing_else),
+        STORE_TEST(a_full_heap_ends_a_backup_and_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
