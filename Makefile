@@ -267,9 +267,10 @@ bench: all $(addprefix $(B)/tests/bench/,draws optimizers) ## how fast, as JSON
 bench-store: $(addprefix $(B)/tests/bench/,store rows) ## how fast the store alone is
 	./$(B)/tests/bench/store
 	./$(B)/tests/bench/rows
-bench-compute: $(addprefix $(B)/tests/bench/,elementwise differences matmul draws optimizers) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
+bench-compute: $(addprefix $(B)/tests/bench/,elementwise differences statistics matmul draws optimizers) ## how fast expressions are, beside memory, BLAS, NumPy, PyTorch
 	./$(B)/tests/bench/elementwise
 	./$(B)/tests/bench/differences
+	./$(B)/tests/bench/statistics
 	./$(B)/tests/bench/matmul
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep --only random
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep --only optimizers

@@ -137,7 +137,9 @@ take_u16(struct reader *in)
 {
     struct bytes two = reader_take(in, sizeof(uint16_t));
 
-    return two.size < sizeof(uint16_t) ? 0 : (uint16_t)(two.data[0] | two.data[1] << 8);
+    if (two.size < sizeof(uint16_t))
+        return 0;
+    return (uint16_t)(two.data[0] | two.data[1] << 8);
 }
 
 static enum err_code

@@ -30,6 +30,7 @@ import checkpoint_growth  # noqa: E402
 import checkpoints  # noqa: E402
 import client  # noqa: E402
 import draws  # noqa: E402
+import looks  # noqa: E402
 import optimizers  # noqa: E402
 import overhead  # noqa: E402
 import tls  # noqa: E402
@@ -224,6 +225,9 @@ class Bench:
         """Steps in memory; the program is built by `make bench`."""
         self.rows += optimizers.run(os.path.join(ROOT, "build", "release", "tests", "bench", "optimizers"), self.options.rounds)
 
+    def stats(self):
+        looks.stats(self)
+
     def counts(self, mode, fsync):
         updates.counts(self, mode, fsync)
 
@@ -262,7 +266,7 @@ class Bench:
         parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints, self.checkpoints_beside_steps,
                                                self.checkpoints_beside_peers, self.checkpoints_imported, self.checkpoints_grown)
                   for mode, _ in MODES]
-        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.memory,), (self.random,),
+        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.memory,), (self.stats,), (self.random,),
                   (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
@@ -290,7 +294,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="of load per turn")
     parser.add_argument("--only", default="", metavar="PART",
                         help="what its name holds: reads, puts, adds, counts, sparse, steps, checkpoints (all, or as "
-                             "checkpoints_exported), tls, overhead, memory, random or optimizers")
+                             "checkpoints_exported), tls, overhead, memory, stats, random or optimizers")
     parser.add_argument("--baseline", metavar="SERVER", help="another build, which overhead is also measured beside")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()

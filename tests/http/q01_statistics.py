@@ -139,7 +139,8 @@ def test_fills_and_recipes_of_any_size_are_measured(s):
     reply = stats(s, "random")
     must_agree(reply, judge("float32", data, [300, 1000]), "random")
     assert reply["digest"] is None, reply
-    s.refuses(413, "PAYLOAD_TOO_LARGE", ["expression_max_bytes"], "GET", "variables/huge:stats")
+    for path in ("stats", "histograms"):
+        s.refuses(413, "PAYLOAD_TOO_LARGE", ["expression_max_bytes"], "GET", f"variables/huge:{path}")
 
 
 def test_all_columns_are_in_the_sample(s):
@@ -178,6 +179,9 @@ def test_an_entity_tag_says_whether_anything_has_changed(s):
     assert again.status == 304 and again.body == b"" and again.headers["etag"] == tag
     head = s.head("variables/w:stats").expect(200)
     assert head.headers["etag"] == tag
+    for path in ("stats", "preview", "histograms"):
+        refused = s.get(f"variables/w:{path}", {"If-Match": '"r1-other"'})
+        assert (refused.status, refused.code) == (412, "PRECONDITION_FAILED"), refused
     s.assign("w", [1, 2, 4])
     second = s.get("variables/w:stats", {"If-None-Match": tag}).expect(200)
     assert second.json["max"] == 4 and second.headers["etag"] != tag

@@ -340,6 +340,44 @@ too_many_snapshots_are_refused_and_dropping_one_helps(void **state)
         store_snapshot_drop(open[i]);
 }
 
+/* --- quietly ------------------------------------------------------------------------------- */
+
+static enum err_code
+put_quietly(struct store_txn *txn, void *context, struct err *err)
+{
+    return put_text(txn, "quiet", context, err);
+}
+
+static enum err_code
+fail_quietly(struct store_txn *txn, void *context, struct err *err)
+{
+    TRY(put_text(txn, "quiet", context, err));
+    return err_set(err, ERR_INTERNAL, "on purpose");
+}
+
+static void
+quiet_units_change_records_and_no_revision(void **state)
+{
+    static char one[] = "one", two[] = "two";
+    const struct store_update_options quietly = {.quiet = true, .durable = true};
+    struct fixture *f = *state;
+    uint64_t revision = 0, before = put(f, "a", "1");
+
+    WORKS(store_update(f->store, put_quietly, one, &quietly, &revision, &f->err), &f->err);
+    assert_int_equal(revision, before);
+    assert_int_equal(store_revision(f->store), before);
+    must_hold(f, "quiet", "one");
+    FAILS(store_update(f->store, fail_quietly, two, &quietly, NULL, &f->err), ERR_INTERNAL,
+          &f->err);
+    must_hold(f, "quiet", "one");
+    assert_int_equal(put(f, "b", "2"), before + 1);
+    WORKS(store_update(f->store, put_quietly, two, &quietly, &revision, &f->err), &f->err);
+    fixture_reopen(f);
+    must_hold(f, "quiet", "two");
+    assert_int_equal(store_revision(f->store), before + 1);
+    assert_int_equal(put(f, "c", "3"), before + 2);
+}
+
 int
 main(void)
 {
@@ -355,6 +393,7 @@ main(void)
         STORE_TEST(an_expectation_that_does_not_hold_is_a_conflict),
         STORE_TEST(a_snapshot_does_not_change),
         STORE_TEST(too_many_snapshots_are_refused_and_dropping_one_helps),
+        STORE_TEST(quiet_units_change_records_and_no_revision),
     };
 
     return cmocka_run_group_tests_name("store_records", tests, NULL, NULL);
