@@ -136,10 +136,11 @@ static uint16_t
 take_u16(struct reader *in)
 {
     struct bytes two = reader_take(in, sizeof(uint16_t));
+    uint16_t value = 0;
 
-    if (two.size < sizeof(uint16_t))
-        return 0;
-    return (uint16_t)(two.data[0] | two.data[1] << 8);
+    if (two.size == sizeof value)
+        memcpy(&value, two.data, sizeof value);
+    return value;
 }
 
 static enum err_code

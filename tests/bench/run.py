@@ -33,6 +33,7 @@ import draws  # noqa: E402
 import looks  # noqa: E402
 import optimizers  # noqa: E402
 import overhead  # noqa: E402
+import starts  # noqa: E402
 import tls  # noqa: E402
 import updates  # noqa: E402
 from peers import MODEL, RAW, SIZES, nginx, ours, payload, put, redis, watched  # noqa: E402
@@ -258,6 +259,9 @@ class Bench:
     def tls(self):
         tls.run(self)
 
+    def starts(self):
+        starts.run(self)
+
     def overhead(self):
         overhead.watched_over(self)
 
@@ -266,8 +270,8 @@ class Bench:
         parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints, self.checkpoints_beside_steps,
                                                self.checkpoints_beside_peers, self.checkpoints_imported, self.checkpoints_grown)
                   for mode, _ in MODES]
-        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.memory,), (self.stats,), (self.random,),
-                  (self.optimizers,)]
+        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.starts,), (self.memory,),
+                  (self.stats,), (self.random,), (self.optimizers,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
@@ -294,7 +298,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="of load per turn")
     parser.add_argument("--only", default="", metavar="PART",
                         help="what its name holds: reads, puts, adds, counts, sparse, steps, checkpoints (all, or as "
-                             "checkpoints_exported), tls, overhead, memory, stats, random or optimizers")
+                             "checkpoints_exported), tls, overhead, starts, memory, stats, random or optimizers")
     parser.add_argument("--baseline", metavar="SERVER", help="another build, which overhead is also measured beside")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
