@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "api/feed.h"
 #include "api/metrics_text.h"
 #include "api/process.h"
 #include "api/state.h"

@@ -18,6 +18,7 @@
 #include "api/admit.h"
 #include "api/digest_cache.h"
 #include "api/dispatch.h"
+#include "api/feed.h"
 #include "api/guard.h"
 #include "api/state.h"
 #include "api/stream.h"
@@ -202,6 +203,18 @@ json_memory(size_t size)
     return mem_alloc(size, NULL);
 }
 
+/* service_wake: who waits for a change is told with others that do. */
+static void
+wake(void *context, uint64_t topic)
+{
+    struct api_server *server = context;
+
+    if (topic == SERVICE_TOPIC_CHANGES)
+        api_feed_notify(server->feed);
+    else
+        api_waiting_wake(server, topic);
+}
+
 static enum err_code
 start_parts(struct api_server *server, struct err *err)
 {
@@ -220,7 +233,8 @@ start_parts(struct api_server *server, struct err *err)
     TRY(api_router_open(api_routes, api_route_count, &server->router, err));
     TRY(open_listener(server, err));
     TRY(api_pool_start(settings->worker_threads, settings->queue_requests_max, &server->pool, err));
-    service_on_wake(server->service, api_waiting_wake, server);
+    TRY(api_feed_start(server, &server->feed, err));
+    service_on_wake(server->service, wake, server);
     TRY(start_daemon(server, err));
     return api_watchdog_start(server, err);
 }
@@ -318,6 +332,7 @@ api_server_stop(struct api_server *server)
         drain(server);
     api_pool_drop(server->pool);
     service_on_wake(server->service, NULL, NULL);
+    api_feed_stop(server->feed);
     if (server->listener >= 0)
         (void)close(server->listener);
     api_router_drop(server->router);

@@ -121,6 +121,7 @@ struct api_argument {
 
 struct api_pipe;   /* api/body.h */
 struct api_stream; /* api/stream.h */
+struct api_feed;   /* api/feed.h */
 
 /* A request that waits for something: api/waiting.h. */
 struct api_wait {
@@ -296,6 +297,8 @@ struct api_server {
     struct lock waiting;                        /* guards the next three; taken before the pool's */
     struct api_request *waiters, **waiters_end; /* in the order they came */
     bool waiting_ended;
+
+    struct api_feed *feed; /* owned */
 
     struct lock streams_lock; /* guards the next three; taken before a stream's */
     struct api_stream *streams;
