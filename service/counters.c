@@ -1,5 +1,6 @@
 #include "service/counters.h"
 
+#include "service/history.h"
 #include "service/state.h"
 #include "store/base/scope.h"
 
@@ -52,6 +53,7 @@ service_counters_read(struct service *service, uint64_t models_max, struct servi
     *out = (struct service_counters){.complete = false};
     for (size_t i = 0; i < OPTIMIZER_COUNT; i++)
         out->steps[i] = atomic_load_explicit(&service->steps[i], memory_order_relaxed);
+    out->snapshots = history_thread_snapshots(service->history);
     TRY(store_stats_read(service->store, &out->store, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     return add_models(store_snapshot_view(snapshot), models_max, out, err);

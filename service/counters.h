@@ -11,6 +11,7 @@ struct service_counters {
     uint64_t models;                 /* looked at */
     uint64_t logical_bytes;          /* of their variables and checkpoints, each for itself */
     bool complete;                   /* all models were */
+    uint64_t snapshots;              /* of variables, kept as their history */
     struct store_stats store;
 };
 

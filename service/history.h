@@ -49,6 +49,9 @@ struct history_thread;
 /* NULL where nothing is to be kept. Owned: history_thread_stop, which waits for its end. */
 ERR_MUST_CHECK enum err_code history_thread_start(struct service *service,
                                                   struct history_thread **out, struct err *err);
+/* Kept of all variables, what was deleted since the last count among them; 0 for NULL. Any thread.
+ */
+uint64_t history_thread_snapshots(const struct history_thread *thread);
 void history_thread_interrupt(struct history_thread *thread); /* it will end soon; NULL is fine */
 void history_thread_stop(struct history_thread *thread);      /* NULL is fine */
 

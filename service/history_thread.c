@@ -26,11 +26,12 @@ struct history_thread {
     pthread_t thread;
     struct lock lock;
     struct condition wake;
-    bool stopping;    /* under the lock */
-    uint64_t since;   /* revision up to which all has been seen to */
-    bool deferred;    /* something waits for its time */
-    uint64_t owed_us; /* rest, for work done */
-    uint64_t histories, snapshots, counted_ms;
+    bool stopping;                         /* under the lock */
+    uint64_t since;                        /* revision up to which all has been seen to */
+    bool deferred;                         /* something waits for its time */
+    uint64_t owed_us;                      /* rest, for work done */
+    _Atomic uint64_t histories, snapshots; /* written by the thread alone */
+    uint64_t counted_ms;
     uint64_t new_histories;      /* among the batch */
     struct history_batch *batch; /* owned */
 };
@@ -92,10 +93,13 @@ static enum err_code
 recount(struct history_thread *t, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
+    uint64_t histories = 0, snapshots = 0;
 
     TRY(store_snapshot_open(t->service->store, &snapshot, err));
-    TRY(count(store_snapshot_view(snapshot), STORE_KEY_HISTORY, &t->histories, err));
-    TRY(count(store_snapshot_view(snapshot), STORE_KEY_SNAPSHOT, &t->snapshots, err));
+    TRY(count(store_snapshot_view(snapshot), STORE_KEY_HISTORY, &histories, err));
+    TRY(count(store_snapshot_view(snapshot), STORE_KEY_SNAPSHOT, &snapshots, err));
+    t->histories = histories;
+    t->snapshots = snapshots;
     t->counted_ms = clock_monotonic_ms();
     return OK;
 }
@@ -383,6 +387,12 @@ history_thread_start(struct service *service, struct history_thread **out, struc
     }
     *out = t;
     return OK;
+}
+
+uint64_t
+history_thread_snapshots(const struct history_thread *t)
+{
+    return t == NULL ? 0 : t->snapshots;
 }
 
 void

@@ -5,7 +5,7 @@
  * most, never more than there are elements. A cell stands for a block: those of rows
  * [i * R / H, (i + 1) * R / H), rounded down, and likewise for columns.
  *
- *   mean     the sum of the block's elements, in their order, divided by their number
+ *   mean     the sum of the block's elements, row by row, divided by their number
  *   absmax   the element whose absolute value is the greatest, with its sign; the first of those
  *   nearest  the element in row (2 i + 1) * R / (2 H), rounded down, and likewise for columns
  *
