@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import threading
+import time
 
 from token_files import TokensFile, bearer, guarded_server, reload
 
@@ -139,9 +142,42 @@ def test_the_file_is_read_again_on_a_signal(s):
         as_(t, "second", "GET", "").expect(200)
 
 
+def test_the_file_changes_under_load(s):
+    """Who is in it all the time is never refused, and who is not never let in."""
+    with guarded_server(s, "--token-failures-max", "1000000", stays="write") as t:
+        t.make("w", [0.0])
+        stop, wrong, done = threading.Event(), [], []
+
+        def ask(token, status):
+            mine = t.another_client()
+            mine.headers = bearer(token)
+            while not stop.is_set():
+                reply = mine.request("POST", t.path("variables/w:assign_add"), {"value": [1]})
+                done.append(reply.status)
+                if reply.status != status:
+                    wrong.append(str(reply))
+                    return
+
+        threads = [threading.Thread(target=ask, args=(t.tokens["stays"], 200)) for _ in range(3)]
+        threads.append(threading.Thread(target=ask, args=("nobody's", 401)))
+        for thread in threads:
+            thread.start()
+        for k in range(30):
+            t.file.add(f"more{k}", "read")
+            t.server.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        t.file.add("last", "read")
+        reload(t, "read again: 33 tokens")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong, wrong[0]
+        assert t.value("w") == [done.count(200)] and done.count(200) > 20 and done.count(401) > 20, len(done)
+
+
 def test_a_signal_to_read_again_ends_no_server(s):
     s.make("w", [1])
-    s.server.process.send_signal(1)
+    s.server.process.send_signal(signal.SIGHUP)
     assert s.value("w") == [1]
 
 
