@@ -7,7 +7,7 @@
  *
  * Life of a chunk: staged or made in a unit -> named by a list in a committed record -> freed by a
  * later unit -> deleted once no snapshot and no lease can still see it. Chunks that nothing names
- * after a crash are swept when the store opens.
+ * after a crash are looked for, and deleted, from when the store opens.
  *
  * Threads: everything here may be called from any thread, except that a store_txn lives and dies
  * inside its unit function. A snapshot or lease may move between threads, one user at a time. */

@@ -49,7 +49,7 @@ def refuses(s, text, *words, **options):
     done = command(s, *words, **options)
     assert done.returncode == 1, (words, done.stdout, done.stderr)
     assert text.encode() in done.stderr, (text, done.stderr)
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def fill(s):

@@ -1,14 +1,17 @@
 """GET /v1/backup, and what the commands make of it."""
 
 import os
+import struct
 import threading
 import time
 
 import backups
+import client
 import formats
 import session
 
 np = formats.np
+BACKUPS = int(os.environ.get("TENSORKEEP_BACKUPS", "3"))  # taken beside writers
 
 
 def taken(s, path):
@@ -70,7 +73,7 @@ def test_it_is_of_one_moment_while_others_write(s):
         thread = threading.Thread(target=write)
         thread.start()
         try:
-            files = [os.path.join(s.server.root, f"moment{i}") for i in range(3)]
+            files = [os.path.join(s.server.root, f"moment{i}") for i in range(BACKUPS)]
             for file in files:
                 taken(other, file)
         finally:
@@ -87,17 +90,17 @@ def test_it_is_of_one_moment_while_others_write(s):
 
 
 def test_a_client_that_leaves_and_one_too_many(s):
-    with s.other_server("--backup-rate-max-bytes", "64k", "--backups-max", "1") as other:
-        other.put_npy("w", np.arange(500_000, dtype="<f4"))
+    with s.other_server("--backup-rate-max-bytes", "256k", "--backups-max", "1") as other:
+        other.put_npy("w", np.arange(5_000_000, dtype="<f4"))
         with other.socket() as raw:
             raw.send(b"GET /v1/backup HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert raw.more(), "it begins"
             reply = other.get("/v1/backup")
             other.is_refusal(reply, 429, "RESOURCE_EXHAUSTED", "backups_max")
             assert "retry-after" in reply.headers, str(reply)
-            other.assign("w", {"op": "zeros", "shape": [500_000]})  # nobody waits for it
+            other.assign("w", {"op": "zeros", "shape": [5_000_000]})  # nobody waits for it
         # The place is free again once the connection is known to be gone.
-        for _ in range(200 * s.patience):
+        for _ in range(400 * s.patience):
             with other.socket() as raw:
                 raw.send(b"GET /v1/backup HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 raw.more()
@@ -145,6 +148,44 @@ def test_it_takes_no_query_and_head_sends_nothing(s):
     reply = s.head("/v1/backup").expect(200)
     assert reply.body == b"" and int(reply.headers["tensorkeep-revision"]) > 0
     taken(s, os.path.join(s.server.root, "after head"))
+
+
+def frame(kind, body):
+    head = kind + struct.pack("<II", len(body), client.crc32c(body))
+    return head + struct.pack("<I", client.crc32c(head)) + body
+
+
+def frames_of(stream):
+    at, frames = 8, []
+    while at < len(stream):
+        size = 16 + struct.unpack_from("<I", stream, at + 4)[0]
+        frames.append(stream[at:at + size])
+        at += size
+    return frames
+
+
+def put_together(frames):
+    """A stream of these frames between BEGIN and END, whose counts and checksums are right."""
+    begin, middle = frames[0][16:], frames[1:-1]
+    chunks = sum(each.startswith(b"TCHK") for each in middle)
+    records = struct.unpack_from("<Q", begin, 40)[0]
+    heads = client.crc32c(b"".join(each[:16] for each in middle))
+    return b"".join([b"tkbackup", frame(b"TBEG", begin[:48] + struct.pack("<Q", chunks)), *middle,
+                     frame(b"TEND", struct.pack("<QQII", records, chunks, heads, 0))])
+
+
+def test_a_backup_that_does_not_fit_together_is_refused(s):
+    """With every checksum right: what is restored is checked as a store before it is one."""
+    s.put_npy("w", np.arange(200_000, dtype="<f4"))
+    frames = frames_of(s.get("/v1/backup").expect(200).body)
+    data = os.path.join(s.server.root, "unfit")
+    chunk = next(i for i, each in enumerate(frames) if each.startswith(b"TCHK"))
+    for wrong in (frames[:chunk] + frames[chunk + 1:], frames[:chunk] + [
+            frame(b"TCHK", frames[chunk][16:32] + b"\7" + frames[chunk][33:2000])] + frames[chunk + 1:]):
+        said = backups.refuses(s, "the check found", "restore-backup", "-", data=data, input_bytes=put_together(wrong))
+        assert b"chunk" in said, said
+        assert sorted(os.listdir(data)) == ["lock"]
+    backups.works(s, "restore-backup", "-", data=data, input_bytes=put_together(frames))
 
 
 def test_what_is_no_backup_is_refused(s):
