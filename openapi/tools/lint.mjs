@@ -10,7 +10,7 @@ const REDOCLY = rootFile('openapi/node_modules/@redocly/cli/bin/cli.js');
 const quiet = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', NO_COLOR: '1', FORCE_COLOR: '0' };
 
 export function nodeRuns(script, args, options = {}) {
-  const ended = spawnSync(process.execPath, ['--no-deprecation', script, ...args], { encoding: 'utf8', env: quiet, timeout: 300000, maxBuffer: 2 ** 26, ...options });
+  const ended = spawnSync(process.execPath, ['--no-deprecation', '--require', rootFile('openapi/tools/old_node.cjs'), script, ...args], { encoding: 'utf8', env: quiet, timeout: 300000, maxBuffer: 2 ** 26, ...options });
   return { status: ended.status, text: `${ended.stdout}${ended.stderr}`.trim() };
 }
 
