@@ -11,6 +11,7 @@
 
 enum {
     TRIM_REVISIONS = 64, /* seldom, for it touches records that nothing else does */
+    TRIM_PARTS = 16,     /* but with a commit that wrote down so much */
     TRIM_RECORDS_MAX = 4096,
 };
 
@@ -135,7 +136,7 @@ note_all(struct noting *n, struct store_txn *txn, struct err *err)
 
 struct trim {
     struct change_log_record log;
-    const struct service_limits *limits;
+    uint64_t changes_max, bytes_max;
     uint64_t revision; /* of this commit, which stays */
     struct buf keys;   /* of records that go */
 };
@@ -164,8 +165,8 @@ count_new(struct trim *t, const struct store_view *view, struct err *err)
 static bool
 is_too_old(const struct trim *t, uint64_t revision)
 {
-    return revision < t->revision && (t->revision - revision >= t->limits->changes_max ||
-                                      t->log.bytes > t->limits->changes_bytes_max);
+    return revision < t->revision &&
+           (t->revision - revision >= t->changes_max || t->log.bytes > t->bytes_max);
 }
 
 /* All records of a revision go, or none. */
@@ -198,8 +199,13 @@ static enum err_code
 trim(struct store_txn *txn, struct trim *t, struct err *err)
 {
     struct reader keys;
+    bool is_short = false;
 
     TRY(count_new(t, store_txn_view(txn), err));
+    /* What is left is for deleting: half of the log goes, and again. */
+    TRY(store_txn_is_short(txn, &is_short, err));
+    if (is_short && t->bytes_max > t->log.bytes / 2)
+        t->bytes_max = t->log.bytes / 2;
     TRY(choose_old(t, store_txn_view(txn), err));
     keys = reader_of(buf_bytes(&t->keys));
     while (keys.left.size > 0)
@@ -210,13 +216,15 @@ trim(struct store_txn *txn, struct trim *t, struct err *err)
 /* The log begins with the first commit that finds none. */
 static enum err_code
 keep_bounded(struct change_log *log, struct store_txn *txn, const struct service_limits *limits,
-             struct err *err)
+             unsigned parts, struct err *err)
 {
-    struct trim t = {.limits = limits, .revision = store_txn_revision(txn)};
+    struct trim t = {.changes_max = limits->changes_max,
+                     .bytes_max = limits->changes_bytes_max,
+                     .revision = store_txn_revision(txn)};
     enum err_code code;
     bool found = false;
 
-    if (log->begun && t.revision - log->trimmed < TRIM_REVISIONS)
+    if (log->begun && t.revision - log->trimmed < TRIM_REVISIONS && parts < TRIM_PARTS)
         return OK;
     TRY(record_get_change_log(store_txn_view(txn), &found, &t.log, err));
     log->begun = found;
@@ -237,14 +245,16 @@ change_log_write(struct change_log *log, struct store_txn *txn, const struct ser
 {
     struct noting n = {.log = log, .view = store_txn_view(txn)};
     enum err_code code;
+    unsigned parts;
 
     change_writer_init(&n.writer, txn, op);
     code = note_all(&n, txn, err);
     if (code == OK)
         code = change_writer_close(&n.writer, err);
     *count = n.writer.count;
+    parts = n.writer.part;
     change_writer_drop(&n.writer);
     if (code != OK || *count == 0)
         return code;
-    return keep_bounded(log, txn, limits, err);
+    return keep_bounded(log, txn, limits, parts, err);
 }

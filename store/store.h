@@ -194,6 +194,9 @@ ERR_MUST_CHECK enum err_code store_update(struct store *store, store_unit *unit,
 
 const struct store_view *store_txn_view(const struct store_txn *txn);
 uint64_t store_txn_revision(const struct store_txn *txn); /* the one this unit will have */
+/* Whether only units that make the records no larger may still be committed. */
+ERR_MUST_CHECK enum err_code store_txn_is_short(const struct store_txn *txn, bool *is_short,
+                                                struct err *err);
 /* ERR_CONFLICT unless the record at `key` equals `value` (data NULL: unless there is none). */
 ERR_MUST_CHECK enum err_code store_expect(struct store_txn *txn, struct bytes key,
                                           struct bytes value, struct err *err);

@@ -6,6 +6,7 @@
 
 #include "store/base/alloc.h"
 #include "store/base/check.h"
+#include "store/key.h"
 #include "store/lmdb/engine.h"
 #include "store/lmdb/record.h"
 #include "store/lmdb/system.h"
@@ -203,7 +204,8 @@ check_sealed(const struct store_txn *txn)
     }
 }
 
-/* Whether the unit's records take more bytes than those they replace. */
+/* Whether the unit's records take more bytes than those they replace. What it writes down of its
+ * changes does not count: that log gives up its oldest where room is short. */
 static enum err_code
 check_grows(const struct store_txn *txn, bool *grows, struct err *err)
 {
@@ -213,6 +215,8 @@ check_grows(const struct store_txn *txn, bool *grows, struct err *err)
     for (; change != NULL; change = change->next[0]) {
         struct bytes old;
 
+        if (change->key.data[0] == STORE_KEY_CHANGE)
+            continue;
         TRY(store_record_get(&txn->view.store->meta, txn->view.meta, change->key, &old, err));
         if (old.data != NULL)
             before += change->key.size + old.size;
@@ -226,23 +230,43 @@ check_grows(const struct store_txn *txn, bool *grows, struct err *err)
 /* Trees are copied where they change, so deleting takes pages before it gives any: the last of the
  * meta file's are kept for units that do not make it larger. */
 static enum err_code
-check_reserve(const struct store_txn *txn, struct err *err)
+measure_room(const struct store_txn *txn, uint64_t *left_bytes, uint64_t *reserve_bytes,
+             struct err *err)
 {
     struct store_env *meta = &txn->view.store->meta;
     const uint64_t disk_reserve_bytes = txn->view.store->config.disk_reserve_bytes;
-    uint64_t reserve_bytes = meta->map_bytes / META_RESERVE_PART, left_bytes, disk_bytes;
-    bool grows = false;
+    uint64_t disk_bytes;
 
-    if (reserve_bytes > META_RESERVE_BYTES_MAX)
-        reserve_bytes = META_RESERVE_BYTES_MAX;
-    if (reserve_bytes < META_RESERVE_BYTES_MIN)
-        reserve_bytes = META_RESERVE_BYTES_MIN;
+    *reserve_bytes = meta->map_bytes / META_RESERVE_PART;
+    if (*reserve_bytes > META_RESERVE_BYTES_MAX)
+        *reserve_bytes = META_RESERVE_BYTES_MAX;
+    if (*reserve_bytes < META_RESERVE_BYTES_MIN)
+        *reserve_bytes = META_RESERVE_BYTES_MIN;
     /* Records may take half of what the disk keeps back, the other half is for deleting. */
     disk_bytes = txn->batch->disk_bytes;
-    if (reserve_bytes > disk_reserve_bytes / 2 &&
-        __builtin_add_overflow(disk_bytes, reserve_bytes - disk_reserve_bytes / 2, &disk_bytes))
+    if (*reserve_bytes > disk_reserve_bytes / 2 &&
+        __builtin_add_overflow(disk_bytes, *reserve_bytes - disk_reserve_bytes / 2, &disk_bytes))
         disk_bytes = UINT64_MAX;
-    TRY(store_env_left(meta, txn->view.meta, disk_bytes, &left_bytes, err));
+    return store_env_left(meta, txn->view.meta, disk_bytes, left_bytes, err);
+}
+
+enum err_code
+store_txn_is_short(const struct store_txn *txn, bool *is_short, struct err *err)
+{
+    uint64_t left_bytes, reserve_bytes;
+
+    TRY(measure_room(txn, &left_bytes, &reserve_bytes, err));
+    *is_short = left_bytes < reserve_bytes;
+    return OK;
+}
+
+static enum err_code
+check_reserve(const struct store_txn *txn, struct err *err)
+{
+    uint64_t left_bytes, reserve_bytes;
+    bool grows = false;
+
+    TRY(measure_room(txn, &left_bytes, &reserve_bytes, err));
     if (left_bytes >= reserve_bytes)
         return OK;
     TRY(check_grows(txn, &grows, err));
@@ -252,7 +276,7 @@ check_reserve(const struct store_txn *txn, struct err *err)
                    "%s has %" PRIu64
                    " bytes left, of address space (map size) or on the disk, which "
                    "are kept for deleting",
-                   meta->name, left_bytes);
+                   txn->view.store->meta.name, left_bytes);
 }
 
 /* Key order, which is what the tree likes best. */
