@@ -79,6 +79,14 @@ def test_ranges_of_a_tensor_of_a_checkpoint(s):
         assert part.body == whole.body[-40:] and part.headers["content-type"] == whole.headers["content-type"]
 
 
+def test_events_that_end(s):
+    hundred(s)
+    for path in ("/v1/changes", "changes"):
+        reply = s.get(path + "?feed=eventsource&since=0&limit=1").expect(200)
+        assert reply.headers["content-type"] == "text/event-stream"
+        assert b"event: hello\n" in reply.body and b"event: changes\n" in reply.body and reply.body.endswith(b"\n\n"), reply.body
+
+
 def test_expectations_that_nobody_fulfils(s):
     s.is_refusal(s.request("GET", "/healthz", None, {"Expect": "miracles"}), 417, "INVALID_ARGUMENT", "100-continue")
 
