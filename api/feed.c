@@ -83,8 +83,8 @@ has_from(const struct api_feed *feed, uint64_t revision)
 
 /* What is new as a batch; *out NULL: nothing that was to be told. */
 static enum err_code
-read_batch(struct api_feed *feed, uint64_t since, struct api_feed_batch **out, uint64_t *to,
-           struct err *err)
+read_batch(struct api_feed *feed, uint64_t since, bool statistics, struct api_feed_batch **out,
+           uint64_t *to, struct err *err)
 {
     struct api_feed_batch *batch = NULL;
     struct change_range range;
@@ -102,6 +102,8 @@ read_batch(struct api_feed *feed, uint64_t since, struct api_feed_batch **out, u
     }
     if (code == OK)
         code = api_feed_batch_close(batch, err);
+    if (code == OK && statistics)
+        code = api_feed_batch_measure(batch, feed->server->service, err);
     if (code != OK || (batch->count == 0 && batch->lost == 0)) {
         api_feed_batch_drop(batch);
         return code;
@@ -136,18 +138,28 @@ pass_on(struct api_feed *feed, const struct api_feed_batch *batch)
     }
 }
 
+static bool
+wants_statistics(const struct api_feed *feed)
+{
+    for (const struct api_feed_listener *l = feed->listeners; l != NULL; l = l->next)
+        if (l->filter->statistics)
+            return true;
+    return false;
+}
+
 static void
 read_new(struct api_feed *feed)
 {
     struct api_feed_batch *batch = NULL;
     struct err err = ERR_INIT;
     uint64_t since = feed->position, to = since;
+    const bool statistics = wants_statistics(feed);
     enum err_code code;
 
     lock_check_held(&feed->lock);
     feed->reads = true;
     lock_release(&feed->lock);
-    code = read_batch(feed, since, &batch, &to, &err);
+    code = read_batch(feed, since, statistics, &batch, &to, &err);
     lock_acquire(&feed->lock);
     feed->reads = false;
     if (code != OK) {

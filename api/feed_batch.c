@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/describe.h"
+#include "api/feed_statistics.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -279,5 +280,23 @@ api_feed_batch_close(struct api_feed_batch *batch, struct err *err)
         event->size = batch->text.size - event->begin;
     }
     batch->filter = NULL;
+    return OK;
+}
+
+/* The newest first, should not all of them fit. */
+enum err_code
+api_feed_batch_measure(struct api_feed_batch *batch, struct service *service, struct err *err)
+{
+    struct api_feed_statistics statistics = {service, API_FEED_STATISTICS_BYTES_MAX};
+
+    for (size_t i = batch->count; i-- > 0;) {
+        struct api_feed_event *event = batch->events[i];
+
+        if (!api_feed_tells_statistics(event->change.kind))
+            continue;
+        event->statistics_begin = batch->text.size;
+        TRY(api_feed_put_statistics(&statistics, &event->change, &batch->text, err));
+        event->statistics_size = batch->text.size - event->statistics_begin;
+    }
     return OK;
 }

@@ -20,6 +20,7 @@ struct api_feed_filter {
     unsigned kinds;                       /* set of 1 << change_kind */
     char model[NAME_MODEL_BYTES_MAX + 1]; /* "": of all */
     char prefix[NAME_BYTES_MAX + 1];      /* of names; what has none passes */
+    bool statistics;                      /* of variables, too */
 };
 
 bool api_feed_passes(const struct api_feed_filter *filter, enum change_kind kind,
@@ -36,7 +37,8 @@ struct api_feed_event {
      */
     enum change_kind first_kind;
     uint64_t first_revision;
-    size_t begin, size; /* of its text, but for the kind */
+    size_t begin, size;                       /* of its text, but for the kind */
+    size_t statistics_begin, statistics_size; /* of that part of the text; size 0: it is not made */
 };
 
 /* Of what kind it is for one who knows everything up to `position`. */
@@ -70,6 +72,9 @@ change_visit api_feed_batch_add;
 /* What happened up to `revision` is not to be had: whoever does not know it has to look itself. */
 void api_feed_batch_lose(struct api_feed_batch *batch, uint64_t revision);
 ERR_MUST_CHECK enum err_code api_feed_batch_close(struct api_feed_batch *batch, struct err *err);
+/* Adds statistics to what is closed, and nobody else's yet. */
+ERR_MUST_CHECK enum err_code api_feed_batch_measure(struct api_feed_batch *batch,
+                                                    struct service *service, struct err *err);
 void api_feed_batch_take(struct api_feed_batch *batch);
 void api_feed_batch_drop(struct api_feed_batch *batch); /* one reference; NULL is fine */
 

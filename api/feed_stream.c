@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "api/feed_statistics.h"
 #include "api/state.h"
 #include "service/version.h"
 #include "store/base/alloc.h"
@@ -38,6 +39,24 @@ put_gap(struct subscriber *s, uint64_t from, uint64_t to, struct err *err)
                       to, from, to);
 }
 
+/* The rest of an event's text, with its statistics before the end. */
+static enum err_code
+put_rest(struct subscriber *s, const struct api_feed_batch *batch,
+         const struct api_feed_event *event, struct err *err)
+{
+    const uint8_t *text = batch->text.data;
+
+    if (!s->query.filter.statistics || !api_feed_tells_statistics(event->change.kind))
+        return buf_append(&s->out, text + event->begin, event->size, err);
+    TRY(buf_append(&s->out, text + event->begin, event->size - 1, err));
+    TRY(buf_append_text(&s->out, ",\"stats\":", err));
+    if (event->statistics_size > 0)
+        TRY(buf_append(&s->out, text + event->statistics_begin, event->statistics_size, err));
+    else
+        TRY(buf_append_text(&s->out, "null", err));
+    return buf_append_text(&s->out, "}", err);
+}
+
 /* What of the batch happened after `from` and is asked for: nothing at all when there is none. */
 static enum err_code
 put_changes(struct subscriber *s, const struct api_feed_batch *batch, uint64_t from, uint64_t to,
@@ -59,7 +78,7 @@ put_changes(struct subscriber *s, const struct api_feed_batch *batch, uint64_t f
             TRY(buf_append_text(&s->out, ",", err));
         TRY(buf_printf(&s->out, err, "{\"event\":\"%s\"",
                        change_event(api_feed_kind(&s->query.filter, event, from))));
-        TRY(buf_append(&s->out, batch->text.data + event->begin, event->size, err));
+        TRY(put_rest(s, batch, event, err));
     }
     if (count == 0)
         return OK;
@@ -200,6 +219,8 @@ begin(struct subscriber *s, struct err *err)
         code = enter(s, batch, err);
     if (code == OK)
         code = api_feed_batch_close(batch, err);
+    if (code == OK && s->query.filter.statistics)
+        code = api_feed_batch_measure(batch, s->server->service, err);
     if (code == OK && batch->lost > 0)
         code = put_gap(s, s->query.since, batch->lost, err);
     if (code == OK)

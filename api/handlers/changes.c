@@ -1,5 +1,6 @@
 /* GET …/changes: what happened, as a list, as a list that is waited for, or as events. */
 #include "api/chars.h"
+#include "api/feed_statistics.h"
 #include "api/feed_stream.h"
 #include "api/handlers/handlers.h"
 #include "api/describe.h"
@@ -107,6 +108,7 @@ read_query(const struct api_request *rq, enum feed_form form, struct api_feed_qu
         memcpy(out->filter.prefix, prefix.data, prefix.size);
     memcpy(out->filter.model, api_request_model(rq), strlen(api_request_model(rq)));
     TRY(read_types(rq, &out->filter.kinds, err));
+    TRY(api_request_query_bool(rq, "stats", false, &out->filter.statistics, err));
     TRY(read_bounded(rq, "limit", form == FEED_EVENTSOURCE ? UINT64_MAX : LIMIT_DEFAULT, LIMIT_MAX,
                      &out->limit, err));
     TRY(read_bounded(rq, "heartbeat", HEARTBEAT_SECONDS_DEFAULT, HEARTBEAT_SECONDS_MAX, &seconds,
@@ -119,6 +121,7 @@ read_query(const struct api_request *rq, enum feed_form form, struct api_feed_qu
 
 struct listing {
     const struct api_feed_query *query;
+    struct api_feed_statistics statistics;
     struct buf out;
     uint64_t count;
 };
@@ -133,7 +136,13 @@ push(void *context, const struct change *change, bool *enough, struct err *err)
     if (l->count++ > 0)
         TRY(buf_append_text(&l->out, ",", err));
     *enough = l->count >= l->query->limit;
-    return api_feed_print(change, &l->out, err);
+    TRY(api_feed_print(change, &l->out, err));
+    if (!l->query->filter.statistics || !api_feed_tells_statistics(change->kind))
+        return OK;
+    l->out.size--; /* its end comes behind them */
+    TRY(buf_append_text(&l->out, ",\"stats\":", err));
+    TRY(api_feed_put_statistics(&l->statistics, change, &l->out, err));
+    return buf_append_text(&l->out, "}", err);
 }
 
 /* The client is told where to begin again. */
@@ -166,7 +175,8 @@ static enum err_code
 list(struct api_request *rq, struct api_reply *rp, const struct api_feed_query *query,
      uint64_t *since, bool waits, struct err *err)
 {
-    struct listing l = {.query = query};
+    struct listing l = {.query = query,
+                        .statistics = {api_request_service(rq), API_FEED_STATISTICS_BYTES_MAX}};
     struct change_range range;
     enum err_code code;
 
