@@ -10,6 +10,7 @@ import tempfile
 
 import numpy
 import session
+from token_files import guarded_server
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "openapi", "clients")
 STORY = """\
@@ -21,13 +22,15 @@ refused: INVALID_ARGUMENT
 """
 
 
-def tells_the_story(s, tool, *arguments):
+def tells_the_story(s, tool, *arguments, token=None):
     """A tool that is not there is no failure, one that is there and does not work is."""
     if shutil.which(tool) is None:
         raise session.Skipped(f"there is no {tool} here")
     model = f"{s.model}-{tool.rsplit('/', 1)[-1]}"
     command = [tool, *arguments, f"http://127.0.0.1:{s.server.port}", model]
     environment = {**os.environ, "GOTOOLCHAIN": "local", "HOME": os.environ.get("HOME") or tempfile.gettempdir()}
+    if token is not None:
+        environment["TENSORKEEP_TOKEN"] = token
     told = subprocess.run(command, cwd=CLIENTS, env=environment, timeout=55 * s.patience, capture_output=True, text=True, check=False)
     assert told.returncode == 0, f"{command}: exit status {told.returncode}\n{told.stdout}{told.stderr}"
     assert told.stdout == STORY, f"{command} printed\n{told.stdout}\ninstead of\n{STORY}"
@@ -61,6 +64,14 @@ def test_java(s):
 
 def test_shell(s):
     tells_the_story(s, "bash", "tensorkeep.sh")
+
+
+def test_with_a_token(s):
+    tools = [(sys.executable, "-B", "tensorkeep.py"), ("node", "tensorkeep.mjs"), ("bash", "tensorkeep.sh")]
+    with guarded_server(s, one="read,write,admin") as t:
+        for tool in tools:
+            if shutil.which(tool[0]) is not None:
+                tells_the_story(t, *tool, token=t.tokens["one"])
 
 
 def test_arrays_go_out_and_come_in_from_python(s):
