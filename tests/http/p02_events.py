@@ -17,7 +17,7 @@ def hello(events):
 
 def listeners(s):
     text = s.get("/metrics").expect(200).body.decode()
-    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("tensorkeep_feed_subscribers ")))
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("tensorkeep_changes_subscribers ")))
 
 
 def test_hello_then_what_happens(s):

@@ -74,7 +74,8 @@ def test_open_metrics_is_one_block_a_family(s):
             name = SAMPLE.match(line).group(1)
             assert name in [family + suffix for suffix in SUFFIXES[kind]], (family, kind, line)
     for name in ("tensorkeep_request_duration_seconds", "tensorkeep_commit_duration_seconds", "tensorkeep_commit_fsync_seconds",
-                 "tensorkeep_store_bytes", "tensorkeep_reader_oldest_revision_lag", "tensorkeep_optimizer_steps"):
+                 "tensorkeep_store_bytes", "tensorkeep_reader_oldest_revision_lag", "tensorkeep_changes_subscribers",
+                 "tensorkeep_optimizer_steps"):
         assert name in seen, name
 
 
