@@ -71,7 +71,8 @@ def until_true(what, seconds, question):
 
 def test_ten_thousand_are_kept_and_others_served_beside_them(s):
     allow_files(s)
-    with s.other_server("--connections-max", "12000", "--header-timeout-ms", "60000", "--idle-timeout-ms", "60000") as t:
+    with s.other_server("--connections-max", "12000", "--http-threads", "16", "--header-timeout-ms", "60000",
+                        "--idle-timeout-ms", "60000") as t:
         t.make("w", [0.0])
         before, files = t.server.memory()["VmRSS"], server_files(t)
         sockets = connect(t, time.monotonic() + SECONDS_MAX)
