@@ -14,7 +14,10 @@
 #include "store/base/log.h"
 
 enum {
-    STEP_MS = 20,
+    STEP_MS = 20, /* between heartbeats */
+    WOKEN_MS = 2, /* between those who are woken together */
+    WOKEN_AT_ONCE_MIN = 16,
+    WOKEN_PARTS = 64,
     BATCHES_MAX = 64,
     BATCH_BYTES_MAX = 8 << 20, /* of all of them together, their last one aside */
 };
@@ -25,8 +28,9 @@ struct api_feed {
     struct lock lock;     /* guards the rest; taken before a stream's */
     struct condition wake;
     bool stops, reads; /* reads: the thread is at the log */
+    bool wakes_again;  /* all of them, after next_woken has come to the end */
     unsigned reserved;
-    struct api_feed_listener *listeners;
+    struct api_feed_listener *listeners, *next_woken; /* of those that what is new may concern */
     struct api_feed_batch *first, *last;
     size_t batch_count, batch_bytes;
     uint64_t covered, position;
@@ -126,16 +130,40 @@ concerns(const struct api_feed_listener *listener, const struct api_feed_batch *
     return false;
 }
 
-/* Those whom the new batch does not concern have it behind them, and sleep on. */
-static void
-pass_on(struct api_feed *feed, const struct api_feed_batch *batch)
+/* The first batch that concerns it; those before it are behind it. */
+static struct api_feed_batch *
+find_next(struct api_feed *feed, struct api_feed_listener *listener)
 {
-    for (struct api_feed_listener *l = feed->listeners; l != NULL; l = l->next) {
-        if (l->position >= batch->from && !concerns(l, batch))
-            l->position = batch->to;
-        else
-            api_stream_wake(l->stream);
+    for (struct api_feed_batch *batch = feed->first; batch != NULL; batch = batch->next) {
+        if (batch->to <= listener->position)
+            continue;
+        if (concerns(listener, batch))
+            return batch;
+        listener->position = batch->to;
     }
+    return NULL;
+}
+
+/* A few at a time, so that others on the same threads do not wait for all of them: those whom what
+ * is new concerns. True: there are more. */
+static bool
+wake_some(struct api_feed *feed)
+{
+    unsigned left = WOKEN_AT_ONCE_MIN + feed->reserved / WOKEN_PARTS;
+
+    for (; feed->next_woken != NULL && left > 0; feed->next_woken = feed->next_woken->next) {
+        struct api_feed_listener *l = feed->next_woken;
+
+        if (has_from(feed, l->position) && find_next(feed, l) == NULL)
+            continue;
+        api_stream_wake(l->stream);
+        left--;
+    }
+    if (feed->next_woken == NULL && feed->wakes_again) {
+        feed->wakes_again = false;
+        feed->next_woken = feed->listeners;
+    }
+    return feed->next_woken != NULL;
 }
 
 static bool
@@ -172,7 +200,9 @@ read_new(struct api_feed *feed)
         return;
     batch->from = feed->covered;
     keep(feed, batch);
-    pass_on(feed, batch);
+    feed->wakes_again = feed->next_woken != NULL; /* the last ones have their turn first */
+    if (!feed->wakes_again)
+        feed->next_woken = feed->listeners;
 }
 
 /* Heartbeats, and messages that had to wait. When to look again. */
@@ -184,7 +214,7 @@ wake_due(struct api_feed *feed, uint64_t now_ms)
     for (struct api_feed_listener *l = feed->listeners; l != NULL; l = l->next) {
         uint64_t due_ms = l->silent_ms;
 
-        if (l->position < feed->covered && l->message_ms < due_ms)
+        if (l->delayed && l->message_ms < due_ms)
             due_ms = l->message_ms;
         if (due_ms <= now_ms) {
             api_stream_wake(l->stream);
@@ -226,6 +256,8 @@ run(void *context)
             next_ms = now_ms + STEP_MS; /* a few at a time */
         if (atomic_load(&feed->pending) && read_ms < next_ms)
             next_ms = read_ms;
+        if (wake_some(feed))
+            next_ms = now_ms + WOKEN_MS;
         if (feed->stops)
             break;
         if (next_ms == UINT64_MAX)
@@ -343,22 +375,10 @@ api_feed_leave(struct api_feed *feed, struct api_feed_listener *listener)
         feed->listeners = listener->next;
     if (listener->next != NULL)
         listener->next->previous = listener->previous;
+    if (feed->next_woken == listener)
+        feed->next_woken = listener->next;
     feed->reserved--;
     lock_release(&feed->lock);
-}
-
-/* The first batch that concerns it; those before it are behind it. */
-static struct api_feed_batch *
-find_next(struct api_feed *feed, struct api_feed_listener *listener)
-{
-    for (struct api_feed_batch *batch = feed->first; batch != NULL; batch = batch->next) {
-        if (batch->to <= listener->position)
-            continue;
-        if (concerns(listener, batch))
-            return batch;
-        listener->position = batch->to;
-    }
-    return NULL;
 }
 
 /* What comes after its position, which it becomes. */
@@ -396,7 +416,8 @@ api_feed_next(struct api_feed *feed, struct api_feed_listener *listener,
     lock_acquire(&feed->lock);
     *batch = NULL;
     *from = listener->position;
-    if (now_ms >= listener->message_ms)
+    listener->delayed = now_ms < listener->message_ms;
+    if (!listener->delayed)
         next = go_on(feed, listener, batch, from);
     if (next == FEED_NOTHING && now_ms >= listener->silent_ms) {
         next = FEED_HEARTBEAT;

@@ -28,6 +28,7 @@ struct api_feed_listener {
     const struct api_feed_filter *filter; /* borrowed */
     uint64_t position;                    /* revision: it knows everything up to it */
     uint64_t message_ms;                  /* not before that time */
+    bool delayed;                         /* it was asked before */
     uint64_t heartbeat_ms, silent_ms;     /* every so often; when it is due */
 };
 

@@ -30,6 +30,7 @@ import checkpoint_growth  # noqa: E402
 import checkpoints  # noqa: E402
 import client  # noqa: E402
 import draws  # noqa: E402
+import feed  # noqa: E402
 import looks  # noqa: E402
 import optimizers  # noqa: E402
 import overhead  # noqa: E402
@@ -63,13 +64,17 @@ class Bench:
             raise RuntimeError(f"wrk: {out}")
         return float(re.search(r"Requests/sec:\s+([0-9.]+)", out)[1])
 
-    def load(self, protocol, port, connections, method, path, *more, seconds=None):
+    def load(self, *arguments, **options):
+        return self.measured(*arguments, **options)["per_second"]
+
+    def measured(self, protocol, port, connections, method, path, *more, seconds=None):
+        """What load.c prints."""
         command = [self.load_binary, protocol, "127.0.0.1", str(port), str(connections),
                    str(seconds or self.options.seconds), method, path, *more]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
-        return json.loads(done.stdout)["per_second"]
+        return json.loads(done.stdout)
 
     def read(self, port, path, size, connections, headers=()):
         """wrk where replies are small enough for it to be fair, our own reader for large ones."""
@@ -247,6 +252,12 @@ class Bench:
     def checkpoints_beside_peers(self, mode):
         checkpoints.beside_peers(self, mode)
 
+    def feed_idle(self):
+        feed.idle(self)
+
+    def feed_requests(self):
+        feed.requests(self)
+
     def checkpoints_exported(self):
         checkpoint_files.exported(self)
 
@@ -271,7 +282,8 @@ class Bench:
                                                self.checkpoints_beside_peers, self.checkpoints_imported, self.checkpoints_grown)
                   for mode, _ in MODES]
         parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.starts,), (self.memory,),
-                  (self.stats,), (self.random,), (self.optimizers,)]
+                  (self.stats,), (self.random,), (self.optimizers,), (self.feed_idle,),
+                  (self.feed_requests,)]
         for part in parts:
             if not self.options.only or self.options.only in part[0].__name__:
                 self.guarded(*part)
