@@ -48,6 +48,11 @@ def test_a_backup_restored_is_the_store(s):
         after = other.assign("small", [8, 8, 8]).revision
         # No entity tag that was told after the backup can come to mean something else.
         assert after > revision + 10**11, (after, revision)
+        # Nor can a place in a feed: whoever asks from there is told to look at everything anew.
+        reply = other.get(f"changes?since={revision + 1}")
+        other.is_refusal(reply, 410, "OUT_OF_RANGE", "not kept any more")
+        events = other.get(f"changes?since={after - 1}").expect(200).json["changes"]
+        assert [event["name"] for event in events] == ["small"], events
         assert other.assign("small", [9, 9, 9]).revision == after + 1
         assert other.post("/v1:verify").expect(200).json["ok"]
     finally:
