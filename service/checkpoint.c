@@ -281,6 +281,9 @@ import_check_ahead(struct service *service, struct import_unit *u, struct err *e
         if (__builtin_add_overflow(total, u->imports[i].size, &total))
             return err_set(err, ERR_FULL, "the tensors of this file have over 2^64 bytes");
     }
+    if (total > existing.bytes)
+        TRY(model_quota_expect(store_snapshot_view(snapshot), model.id, total - existing.bytes,
+                               err));
     return incoming_list_expect(&u->values, total, err);
 }
 

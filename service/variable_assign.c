@@ -44,7 +44,7 @@ failed(const struct assign *a, size_t i, enum err_code code, struct err *err)
 
 static enum err_code
 check_one(struct assign *a, const struct store_view *view, uint64_t model_id, size_t i,
-          struct err *err)
+          uint64_t *replaced_bytes, struct err *err)
 {
     const struct variable_import *import = &a->imports[i];
     struct variable_record variable;
@@ -64,10 +64,8 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
         TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                      a->how->keep_shape, err));
         a->values.items[i].class = service_class_of(&variable);
+        *replaced_bytes += variable.value.size;
     }
-    if (!found || import->size > variable.value.size)
-        TRY(model_quota_expect(view, model_id, import->size - (found ? variable.value.size : 0),
-                               err));
     return service_check_room(a->service, import->name, import->size, import->size, err);
 }
 
@@ -77,19 +75,23 @@ check_ahead(struct assign *a, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     struct model_record model;
-    uint64_t total = 0;
+    uint64_t total = 0, replaced = 0;
+    const struct store_view *view;
 
     TRY(incoming_list_init(&a->values, a->service, a->count, err));
     TRY(store_snapshot_open(a->service->store, &snapshot, err));
-    TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, a->model, &model, err));
     for (size_t i = 0; i < a->count; i++) {
-        enum err_code code = check_one(a, store_snapshot_view(snapshot), model.id, i, err);
+        enum err_code code = check_one(a, view, model.id, i, &replaced, err);
 
         if (code != OK)
             return failed(a, i, code, err);
         if (__builtin_add_overflow(total, a->imports[i].size, &total))
             return err_set(err, ERR_FULL, "the tensors of this request have over 2^64 bytes");
     }
+    if (total > replaced)
+        TRY(model_quota_expect(view, model.id, total - replaced, err));
     return incoming_list_expect(&a->values, total, err);
 }
 

@@ -1,9 +1,11 @@
 """Quotas of a model: what is over them is 507 and changes nothing; what makes room always works."""
 
 import io
+import select
 
 import numpy
 
+import formats
 from token_files import bearer, guarded_server
 
 
@@ -114,6 +116,32 @@ def test_every_way_to_more_bytes_is_closed(s):
     full(s, ("80", "79"), "POST", "checkpoints/c:restore", {"create": True})
     quota(s, bytes=80)
     s.post("checkpoints/c:restore", {"create": True}).expect(200)
+
+
+def test_what_replaces_something_needs_room_for_the_difference(s):
+    small, large = numpy.zeros(10, "float32"), numpy.zeros(12, "float32")
+    zip_type = {"Content-Type": "application/zip"}
+    s.put("values?create=true&format=npz", npz_of(a=small, b=small), zip_type).expect(200)
+    s.put("checkpoints/c?format=npz", npz_of(a=small), zip_type).expect(201)
+    quota(s, bytes=120)
+    s.put("values?format=npz", npz_of(a=small, b=small), zip_type).expect(200)
+    s.put("checkpoints/c?format=npz&overwrite=true", npz_of(b=small), zip_type).expect(200)
+    full(s, ("128", "120"), "PUT", "checkpoints/c?format=npz&overwrite=true", npz_of(b=large), zip_type)
+    full(s, ("124", "120"), "PUT", "values?create=true&format=npz", npz_of(d=numpy.zeros(1, "float32")), zip_type)
+
+
+def test_a_refusal_comes_before_the_bytes(s):
+    """An upload that does not fit is refused by its beginning: most of it need not be sent."""
+    quota(s, bytes=1000)
+    whole, sent = formats.npy_write(numpy.zeros(16 << 20, "float32")), 0
+    with s.socket(timeout=20 * s.patience) as raw:
+        raw.send(b"PUT " + s.path("variables/w").encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
+                 b"Content-Length: %d\r\n\r\n" % len(whole))
+        while sent < len(whole) // 2 and not select.select([raw.socket], [], [], 0.1)[0]:
+            raw.send(whole[sent:sent + 65536])
+            sent += 65536
+        reply = raw.reply()
+    assert sent < len(whole) // 2 and reply.status == 507 and "quota" in reply.detail, (sent, str(reply))
 
 
 def test_what_is_over_it_already_stays_and_may_shrink(s):
