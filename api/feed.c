@@ -91,19 +91,11 @@ read_batch(struct api_feed *feed, uint64_t since, bool statistics, struct api_fe
            uint64_t *to, struct err *err)
 {
     struct api_feed_batch *batch = NULL;
-    struct change_range range;
     enum err_code code;
 
     *out = NULL;
     TRY(api_feed_batch_open(NULL, &batch, err));
-    code = change_read(feed->server->service, since, api_feed_batch_add, batch, &range, err);
-    *to = range.read;
-    if (code == ERR_GONE) {
-        err_clear(err);
-        *to = range.newest;
-        api_feed_batch_lose(batch, *to);
-        code = OK;
-    }
+    code = api_feed_batch_read(batch, feed->server->service, since, to, err);
     if (code == OK)
         code = api_feed_batch_close(batch, err);
     if (code == OK && statistics)

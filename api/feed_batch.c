@@ -247,6 +247,25 @@ api_feed_batch_add(void *context, const struct change *change, bool *enough, str
     return OK;
 }
 
+enum err_code
+api_feed_batch_read(struct api_feed_batch *batch, struct service *service, uint64_t since,
+                    uint64_t *read, struct err *err)
+{
+    struct change_range range;
+    enum err_code code;
+
+    for (;;) {
+        code = change_read(service, since, api_feed_batch_add, batch, &range, err);
+        *read = range.read;
+        if (code != ERR_GONE)
+            return code;
+        err_clear(err);
+        /* of another history, or too old: the rest is still there */
+        since = since > range.newest ? range.newest : range.oldest;
+        api_feed_batch_lose(batch, since);
+    }
+}
+
 static int
 by_revision(const void *a, const void *b)
 {

@@ -69,6 +69,11 @@ ERR_MUST_CHECK enum err_code api_feed_batch_open(const struct api_feed_filter *f
                                                  struct api_feed_batch **out, struct err *err);
 /* change_read's; context is the batch. */
 change_visit api_feed_batch_add;
+/* Adds what happened after `since`, or, of what is not kept any more, that it is lost. *read: up to
+ * where. */
+ERR_MUST_CHECK enum err_code api_feed_batch_read(struct api_feed_batch *batch,
+                                                 struct service *service, uint64_t since,
+                                                 uint64_t *read, struct err *err);
 /* What happened up to `revision` is not to be had: whoever does not know it has to look itself. */
 void api_feed_batch_lose(struct api_feed_batch *batch, uint64_t revision);
 ERR_MUST_CHECK enum err_code api_feed_batch_close(struct api_feed_batch *batch, struct err *err);

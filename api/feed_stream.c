@@ -178,22 +178,6 @@ put_hello(struct subscriber *s, struct err *err)
         RETRY_MS, s->id, service_version, service_identity(s->server->service), revision);
 }
 
-/* What happened after `since`, up to now, into the batch. *since becomes the revision of now. */
-static enum err_code
-catch_up(struct subscriber *s, struct api_feed_batch *batch, uint64_t *since, struct err *err)
-{
-    struct change_range range;
-    enum err_code code =
-        change_read(s->server->service, *since, api_feed_batch_add, batch, &range, err);
-
-    *since = code == ERR_GONE ? range.newest : range.read;
-    if (code != ERR_GONE)
-        return code;
-    err_clear(err);
-    api_feed_batch_lose(batch, *since);
-    return OK;
-}
-
 /* Reads on until the feed has what follows. */
 static enum err_code
 enter(struct subscriber *s, struct api_feed_batch *batch, struct err *err)
@@ -201,7 +185,7 @@ enter(struct subscriber *s, struct api_feed_batch *batch, struct err *err)
     uint64_t position = s->query.since;
 
     do {
-        TRY(catch_up(s, batch, &position, err));
+        TRY(api_feed_batch_read(batch, s->server->service, position, &position, err));
         s->listener.position = position;
     } while (!api_feed_enter(s->server->feed, &s->listener));
     return OK;

@@ -4,7 +4,7 @@ import formats
 from feeds import Waiting, all_since, revision, words
 
 np = formats.np
-FLAGS = ["--changes-max", "300"]
+FLAGS = ["--changes-max", "300", "--durability", "interval=1000"]
 
 
 def test_every_kind_of_change_is_told(s):

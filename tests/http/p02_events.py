@@ -5,7 +5,7 @@ import time
 
 from feeds import Events, revision, wait_until, words
 
-FLAGS = ["--changes-max", "300", "--subscribers-max", "12", "--connections-max", "64", "--idle-timeout-ms", "1000"]
+FLAGS = ["--durability", "interval=1000", "--changes-max", "300", "--subscribers-max", "12", "--connections-max", "64", "--idle-timeout-ms", "1000"]
 FEED = "changes?feed=eventsource&heartbeat=1"
 
 
@@ -101,13 +101,17 @@ def test_a_gap_is_said(s):
     for _ in range(450):
         s.assign("w", [2.0])
     now = revision(s)
-    for start, first in ((since, since), (now + 5, now + 5)):
-        with Events(s, f"{FEED}&since={start}") as events:
-            hello(events)
-            assert events.next() == ("gap", {"from": first, "to": now}) and events.last_id == now
-            s.assign("w", [3.0])
-            assert [c["name"] for c in events.changes()] == ["w"]
-            now = events.last_id
+    with Events(s, f"{FEED}&since={since}") as events:
+        hello(events)
+        event, data = events.next()
+        assert event == "gap" and data["from"] == since < data["to"] == events.last_id < now
+        assert s.get(f"changes?since={data['to']}").status == 200, "what is kept is not in the gap"
+        assert [c["revision"] for c in events.changes()] == [now]
+    with Events(s, f"{FEED}&since={now + 5}") as events:
+        hello(events)
+        assert events.next() == ("gap", {"from": now + 5, "to": now}) and events.last_id == now
+        s.assign("w", [3.0])
+        assert [c["name"] for c in events.changes()] == ["w"]
 
 
 def test_more_than_a_message_holds_is_a_gap(s):
