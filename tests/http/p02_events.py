@@ -36,7 +36,7 @@ def test_hello_then_what_happens(s):
 
 
 def test_an_event_source_need_not_say_what_it_is(s):
-    with Events(s, "/v1/changes", "Accept: text/event-stream\r\n") as events:
+    with Events(s, "/v1/changes?heartbeat=1", "Accept: text/event-stream\r\n") as events:
         assert hello(events)["revision"] == revision(s)
     assert s.get("changes", {"Accept": "application/json, text/event-stream"}).headers["content-type"] == "application/json"
 
@@ -132,7 +132,7 @@ def test_more_than_a_message_holds_is_a_gap(s):
 def test_only_what_is_asked_for(s):
     s.put("/v1/models/elsewhere", {})
     with Events(s, f"{FEED}&prefix=a/&types=variable.changed,variable.created") as events, \
-            Events(s, "/v1/changes?feed=eventsource&types=model.deleted") as models:
+            Events(s, "/v1/changes?feed=eventsource&heartbeat=1&types=model.deleted") as models:
         hello(events), hello(models)
         s.make("b", [1.0])
         s.make("a/w", [1.0])
