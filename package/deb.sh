@@ -16,9 +16,12 @@ install -D -m 644 "$here/tensorkeep.conf" "$root/etc/tensorkeep.conf"
 install -D -m 644 "$here/tensorkeep.service" "$root/lib/systemd/system/tensorkeep.service"
 install -d -m 755 "$root/usr/share/man/man1" "$root/usr/share/doc/tensorkeep" "$root/DEBIAN"
 bash "$here/manual.sh" "$program" | gzip -9n >"$root/usr/share/man/man1/tensorkeep.1.gz"
-gzip -9n <"$here/../README.md" >"$root/usr/share/doc/tensorkeep/README.md.gz"
+for document in README openapi/README docker/README; do
+    install -d -m 755 "$root/usr/share/doc/tensorkeep/$(dirname "$document")"
+    gzip -9n <"$here/../$document.md" >"$root/usr/share/doc/tensorkeep/$document.md.gz"
+done
 cp "$here/copyright" "$root/usr/share/doc/tensorkeep/copyright"
-chmod 644 "$root"/usr/share/man/man1/* "$root"/usr/share/doc/tensorkeep/*
+find "$root/usr/share/man" "$root/usr/share/doc" -type f -exec chmod 644 {} +
 
 # The libraries it is linked with, as packages.
 mkdir "$work/debian"

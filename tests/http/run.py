@@ -95,7 +95,7 @@ def run_file(options):
     RECORDER.begin(module.__name__)
     server = session.Server(options.server, getattr(module, "FLAGS", ()), patience_for(options.server))
     s = session.Session(server)
-    s.readme = os.path.join(HERE, "..", "..", "README.md")
+    s.root = os.path.join(HERE, "..", "..")
     try:
         for index, (name, function) in enumerate(tests):
             if options.test and options.test not in name:

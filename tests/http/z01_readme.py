@@ -1,7 +1,8 @@
-"""The README's commands, run as they stand.
+"""The commands of the README, the tour and the operators' guide, run as they stand.
 
-Blocks whose info string is `sh test` run in order, in one bash -e, with H set to the server's /v1. No request of theirs may be
-refused, but in a block `sh test refused` each of them is. A block `text` directly after one is what it prints.
+Of each document the blocks whose info string is `sh test` run in order, in one bash -e, with H set to the /v1 of a server of its
+own. No request of theirs may be refused, but in a block `sh test refused` each of them is. A block `text` directly after one is
+what it prints.
 """
 
 import os
@@ -18,6 +19,12 @@ curl() {{
 }}
 """
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
+
+
+def anchors(text):
+    """What headings are called in links."""
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
 def steps(text):
@@ -38,12 +45,10 @@ def test_blocks_are_found(_):
     assert steps(text) == [["echo 1\n", "taken", "1\n"], ["true\n", "refused", None]]
 
 
-def test_every_command_of_the_readme_works(s):
-    if not os.path.exists(s.readme):
-        return
-    with open(s.readme, encoding="utf-8") as file:
+def run_commands_of(s, document):
+    with open(document, encoding="utf-8") as file:
         found = steps(file.read())
-    assert found, "the README has no `sh test` block"
+    assert found, f"{document} has no `sh test` block"
     with s.other_server() as t, tempfile.TemporaryDirectory() as folder:
         script = ""
         for index, (commands, answer, _) in enumerate(found):
@@ -64,4 +69,30 @@ def test_every_command_of_the_readme_works(s):
                 assert printed.strip() == expected.strip(), f"{commands}\nprinted\n{printed}\ninstead of\n{expected}"
         if os.path.exists(f"{folder}/otherwise"):
             with open(f"{folder}/otherwise", encoding="utf-8") as file:
-                raise AssertionError(f"not answered as the README has it:\n{file.read()}")
+                raise AssertionError(f"not answered as {document} has it:\n{file.read()}")
+
+
+def test_every_command_of_the_readme_works(s):
+    run_commands_of(s, os.path.join(s.root, "README.md"))
+
+
+def test_every_command_of_the_tour_works(s):
+    run_commands_of(s, os.path.join(s.root, "openapi", "README.md"))
+
+
+def test_every_command_for_operators_works(s):
+    run_commands_of(s, os.path.join(s.root, "docker", "README.md"))
+
+
+def test_links_between_the_documents_lead_somewhere(s):
+    for document in ("README.md", "openapi/README.md", "docker/README.md", "tests/README.md"):
+        path = os.path.join(s.root, document)
+        with open(path, encoding="utf-8") as file:
+            links = LINK.findall(file.read())
+        for link in links:
+            target, _, heading = link.partition("#")
+            other = os.path.normpath(os.path.join(os.path.dirname(path), target)) if target else path
+            assert os.path.exists(other), f"{document}: {link} is not there"
+            if heading:
+                with open(other, encoding="utf-8") as file:
+                    assert heading in anchors(file.read()), f"{document}: no heading is {link}"
