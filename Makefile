@@ -181,7 +181,7 @@ black_box = TENSORKEEP_TEST_MAP_BYTES=$(MAP_$(VARIANT)) $(PYTHON) tests/http/run
 RECORDING := $(B)/recording
 REQUESTS  ?= 20000
 SEED      ?= 1
-conformance: $(B)/tensorkeep $(RECORDING)/.done openapi/node_modules/.done ## openapi/openapi.yaml against all that it speaks of
+conformance: $(B)/tensorkeep $(if $(T),$(if $(findstring recorded,$(T)),$(RECORDING)/.done),$(RECORDING)/.done) openapi/node_modules/.done ## openapi/openapi.yaml against all that it speaks of
 	@node openapi/tools/conformance.mjs --server $< --recording $(RECORDING) --requests $(REQUESTS) --seed $(SEED) $(if $(T),--only $(T))
 recorded: $(B)/tensorkeep ## black-box tests, their exchanges recorded for conformance
 	@rm -rf $(RECORDING) && mkdir -p $(RECORDING) && touch $(RECORDING)/.begun
