@@ -2,9 +2,14 @@
 
 import type { components, operations, paths } from './openapi';
 
-type Body<Id extends keyof operations> = operations[Id] extends { requestBody?: { content: infer Content } } ? Content['application/json' & keyof Content] : never;
-type Reply<Id extends keyof operations, Status extends number> =
-  operations[Id]['responses'] extends { [S in Status]: { content: infer Content } } ? Content['application/json' & keyof Content] : never;
+type Body<Id extends keyof operations> = operations[Id] extends { requestBody?: { content: infer Content } }
+  ? Content['application/json' & keyof Content]
+  : never;
+type Reply<Id extends keyof operations, Status extends number> = operations[Id]['responses'] extends {
+  [S in Status]: { content: infer Content };
+}
+  ? Content['application/json' & keyof Content]
+  : never;
 
 export const model: Body<'createModel'> = { seed: 1234, labels: { owner: 'vision' } };
 export const variable: components['schemas']['VariableSpec'] = { name: 'w', dtype: 'float32', shape: [2, 3], trainable: false };

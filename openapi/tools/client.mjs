@@ -34,18 +34,33 @@ export class Client {
     if (bytes) sent['content-length'] = String(bytes.length);
     const began = performance.now();
     return new Promise((done, fail) => {
-      const request = http.request({ host: this.host, port: this.port, agent: this.agent, method, path: target, headers: sent, timeout: this.timeoutMs });
+      const request = http.request({
+        host: this.host,
+        port: this.port,
+        agent: this.agent,
+        method,
+        path: target,
+        headers: sent,
+        timeout: this.timeoutMs,
+      });
       request.on('error', fail);
       request.on('timeout', () => request.destroy(new Error(`no answer within ${this.timeoutMs} ms`)));
       request.on('response', (reply) => {
         const pieces = [];
-        const finish = () => done(exchange(method, target, headers, bytes, reply, Buffer.concat(pieces), performance.now() - began));
+        const finish = () =>
+          done(exchange(method, target, headers, bytes, reply, Buffer.concat(pieces), performance.now() - began));
         reply.on('error', fail);
         reply.on('data', (piece) => {
           pieces.push(piece);
           // A stream of events has no end: its first is enough.
-          if (reply.headers['content-type']?.startsWith('text/event-stream')) { reply.removeAllListeners('error'); request.removeAllListeners('error');
-            request.on('error', () => {}); reply.on('error', () => {}); finish(); request.destroy(); }
+          if (reply.headers['content-type']?.startsWith('text/event-stream')) {
+            reply.removeAllListeners('error');
+            request.removeAllListeners('error');
+            request.on('error', () => {});
+            reply.on('error', () => {});
+            finish();
+            request.destroy();
+          }
         });
         reply.on('end', finish);
       });
@@ -57,8 +72,16 @@ export class Client {
 function exchange(method, target, headers, bytes, reply, got, ms) {
   const body = textOf(bytes);
   return {
-    method, target, headers: lower(headers), body, body_bytes: bytes?.length ?? 0, status: reply.statusCode,
-    reply_headers: reply.headers, reply: textOf(got), reply_bytes: got.length, ms,
+    method,
+    target,
+    headers: lower(headers),
+    body,
+    body_bytes: bytes?.length ?? 0,
+    status: reply.statusCode,
+    reply_headers: reply.headers,
+    reply: textOf(got),
+    reply_bytes: got.length,
+    ms,
   };
 }
 

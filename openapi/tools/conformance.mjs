@@ -17,8 +17,15 @@ import { checkTypes } from './types.mjs';
 
 const SHOWN_MAX = 400;
 
-const options = optionsOf({ server: rootFile('build/tensorkeep'), document: rootFile('openapi/openapi.yaml'), recording: rootFile('build/release/recording'),
-  seed: '1', requests: '20000', seconds: '60', only: '' });
+const options = optionsOf({
+  server: rootFile('build/tensorkeep'),
+  document: rootFile('openapi/openapi.yaml'),
+  recording: rootFile('build/release/recording'),
+  seed: '1',
+  requests: '20000',
+  seconds: '60',
+  only: '',
+});
 const document = Document.load(options.document);
 const checker = new Checker(document, new Matcher(document.operations));
 
@@ -32,7 +39,11 @@ const STAGES = {
     const server = await Server.start(options.server);
     const client = new Client(server.url);
     try {
-      const problems = [...compareRoutes(document, routes), ...compareSettings(document, settings), ...await compareLists(document, client)];
+      const problems = [
+        ...compareRoutes(document, routes),
+        ...compareSettings(document, settings),
+        ...(await compareLists(document, client)),
+      ];
       return { problems, told: `${routes.length} routes, ${settings.size} settings` };
     } finally {
       client.close();
@@ -44,7 +55,10 @@ const STAGES = {
     const reached = new Reached(document);
     const { count, problems } = await checkRecording(options.recording, checker, reached);
     const never = reached.never();
-    return { problems: [...problems, ...never.map((key) => `never reached: ${key}`)], told: `${count} exchanges, ${reached.promised.size} promises, none never reached` };
+    return {
+      problems: [...problems, ...never.map((key) => `never reached: ${key}`)],
+      told: `${count} exchanges, ${reached.promised.size} promises, none never reached`,
+    };
   },
 
   samples: async () => {
@@ -60,14 +74,22 @@ const STAGES = {
   types: async () => checkTypes(options.document),
 
   fuzz: async () => {
-    const { sent, findings } = await fuzz({ document, server: options.server, seed: Number(options.seed), requests: Number(options.requests), seconds: Number(options.seconds) });
+    const { sent, findings } = await fuzz({
+      document,
+      server: options.server,
+      seed: Number(options.seed),
+      requests: Number(options.requests),
+      seconds: Number(options.seconds),
+    });
     return { problems: findings.map(({ text, curl }) => `${text}\n${curl}`), told: `${sent} requests, seed ${options.seed}` };
   },
 };
 
 let passed = 0;
 let failed = 0;
-for (const [name, stage] of Object.entries(STAGES).filter(([stage]) => !options.only || options.only.split(',').includes(stage))) {
+for (const [name, stage] of Object.entries(STAGES).filter(
+  ([stage]) => !options.only || options.only.split(',').includes(stage),
+)) {
   const began = performance.now();
   let result;
   try {

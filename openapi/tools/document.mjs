@@ -39,10 +39,13 @@ export class Document {
   }
 
   at(pointer) {
-    return pointer.slice(2).split('/').reduce((node, part) => node?.[unescaped(part)], this.root);
+    return pointer
+      .slice(2)
+      .split('/')
+      .reduce((node, part) => node?.[unescaped(part)], this.root);
   }
 
-  * findOperations() {
+  *findOperations() {
     for (const [path, item] of Object.entries(this.root.paths ?? {})) {
       const itemAt = `#/paths/${escaped(path)}`;
       const shared = this.parameters(item.parameters, `${itemAt}/parameters`);
@@ -51,7 +54,11 @@ export class Document {
         const own = this.parameters(item[method].parameters, `${at}/parameters`);
         const replaced = shared.filter((old) => !own.some((p) => p.name === old.name && p.in === old.in));
         yield {
-          id: item[method].operationId, method: method.toUpperCase(), path, at, node: item[method],
+          id: item[method].operationId,
+          method: method.toUpperCase(),
+          path,
+          at,
+          node: item[method],
           parameters: [...replaced, ...own],
           body: this.requestBody(item[method].requestBody, `${at}/requestBody`),
           responses: this.responses(item[method].responses ?? {}, `${at}/responses`),
@@ -63,7 +70,14 @@ export class Document {
   parameters(list = [], at) {
     return list.map((entry, index) => {
       const { node, at: where } = this.follow(entry, `${at}/${index}`);
-      return { name: node.name, in: node.in, required: node.required === true || node.in === 'path', node, at: where, schemaAt: `${where}/schema` };
+      return {
+        name: node.name,
+        in: node.in,
+        required: node.required === true || node.in === 'path',
+        node,
+        at: where,
+        schemaAt: `${where}/schema`,
+      };
     });
   }
 
@@ -80,7 +94,11 @@ export class Document {
       const headers = new Map();
       for (const [name, header] of Object.entries(node.headers ?? {})) {
         const followed = this.follow(header, `${where}/headers/${escaped(name)}`);
-        headers.set(name.toLowerCase(), { required: followed.node.required === true, schemaAt: `${followed.at}/schema`, node: followed.node });
+        headers.set(name.toLowerCase(), {
+          required: followed.node.required === true,
+          schemaAt: `${followed.at}/schema`,
+          node: followed.node,
+        });
       }
       found.set(status, { status, headers, content: this.content(node.content, where), node, at: where });
     }
@@ -127,7 +145,7 @@ export class Document {
 export const bareType = (header) => (header ?? '').split(';')[0].trim().toLowerCase();
 
 // Whether a documented media type (perhaps a range) is the one that was sent.
-export const typeFits = (documented, sent) => documented === sent || documented === '*/*'
-  || (documented.endsWith('/*') && sent.startsWith(documented.slice(0, -1)));
+export const typeFits = (documented, sent) =>
+  documented === sent || documented === '*/*' || (documented.endsWith('/*') && sent.startsWith(documented.slice(0, -1)));
 
 export const isJson = (type) => /^application\/(json|[a-z.-]+\+json)$/.test(type);

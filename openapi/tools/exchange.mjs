@@ -50,7 +50,9 @@ export class Checker {
   replyBody(exchange, response, type) {
     if (exchange.method === 'HEAD') return [];
     if (response.content.size === 0) {
-      return exchange.reply_bytes > 0 ? [`status ${exchange.status} is documented without a body, and ${exchange.reply_bytes} bytes of '${type}' came`] : [];
+      return exchange.reply_bytes > 0
+        ? [`status ${exchange.status} is documented without a body, and ${exchange.reply_bytes} bytes of '${type}' came`]
+        : [];
     }
     const found = [...response.content].find(([documented]) => typeFits(documented, type));
     if (!found) return [`media type '${type}' is not documented for status ${exchange.status}`];
@@ -74,7 +76,8 @@ export class Checker {
       if (wrong) problems.push(`header '${name}: ${value}' does not fit the document: ${wrong}`);
     }
     for (const [name, header] of response.headers) {
-      if (header.required && exchange.reply_headers[name] === undefined) problems.push(`header '${name}' of status ${exchange.status} is missing`);
+      if (header.required && exchange.reply_headers[name] === undefined)
+        problems.push(`header '${name}' of status ${exchange.status} is missing`);
     }
     return problems;
   }
@@ -83,13 +86,19 @@ export class Checker {
   request(exchange, operation, values, query) {
     const problems = [];
     for (const parameter of operation.parameters) {
-      if (parameter.in === 'path') problems.push(...this.parameter(parameter, parameter.name === 'name' ? values.name.replace(/:0$/, '') : values[parameter.name]));
+      if (parameter.in === 'path')
+        problems.push(
+          ...this.parameter(parameter, parameter.name === 'name' ? values.name.replace(/:0$/, '') : values[parameter.name]),
+        );
       if (parameter.in === 'header') problems.push(...this.parameter(parameter, exchange.headers[parameter.name.toLowerCase()]));
-      if (parameter.in === 'query' && parameter.required && !query.some(([name]) => name === parameter.name)) problems.push(`accepted without the argument '${parameter.name}'`);
+      if (parameter.in === 'query' && parameter.required && !query.some(([name]) => name === parameter.name))
+        problems.push(`accepted without the argument '${parameter.name}'`);
     }
     for (const [name, value] of query) {
       const parameter = operation.parameters.find((p) => p.in === 'query' && p.name === name);
-      problems.push(...(parameter ? this.parameter(parameter, value) : [`accepted the argument '${name}', which is not documented`]));
+      problems.push(
+        ...(parameter ? this.parameter(parameter, value) : [`accepted the argument '${name}', which is not documented`]),
+      );
     }
     problems.push(...this.requestBody(exchange, operation));
     return problems;
@@ -98,11 +107,16 @@ export class Checker {
   parameter(parameter, text) {
     if (text === undefined) return [];
     const wrong = this.wrongText(parameter.schemaAt, text);
-    return wrong ? [`accepted ${parameter.in} '${parameter.name}' = '${text.slice(0, 80)}', which does not fit the document: ${wrong}`] : [];
+    return wrong
+      ? [`accepted ${parameter.in} '${parameter.name}' = '${text.slice(0, 80)}', which does not fit the document: ${wrong}`]
+      : [];
   }
 
   requestBody(exchange, operation) {
-    if (!exchange.body_bytes) return operation.body?.required && !exchange.headers['content-type'] ? ['accepted without a body, which the document requires'] : [];
+    if (!exchange.body_bytes)
+      return operation.body?.required && !exchange.headers['content-type']
+        ? ['accepted without a body, which the document requires']
+        : [];
     if (!operation.body) return [`accepted a body of ${exchange.body_bytes} bytes where the document has none`];
     const type = sentType(exchange, operation);
     const found = [...operation.body.content].find(([documented]) => typeFits(documented, type));
@@ -118,7 +132,11 @@ export class Checker {
   wrongText(schemaAt, text) {
     const first = this.document.wrong(schemaAt, text);
     if (first === null) return null;
-    const others = [/^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text) ? Number(text) : undefined, { true: true, false: false }[text], text.split(',').map((part) => part.trim())];
+    const others = [
+      /^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text) ? Number(text) : undefined,
+      { true: true, false: false }[text],
+      text.split(',').map((part) => part.trim()),
+    ];
     return others.some((value) => value !== undefined && this.document.wrong(schemaAt, value) === null) ? null : first;
   }
 }

@@ -16,7 +16,16 @@ import { Server } from './server.mjs';
 import { Fuzz } from './fuzz/run.mjs';
 
 // Small limits, so that what is large is refused at once, and no limit on how much one client may ask.
-const FLAGS = ['--tensor-max-bytes', '1m', '--expression-max-bytes', '4m', '--expression-operations-max', '1000000', '--durability', 'interval=1000'];
+const FLAGS = [
+  '--tensor-max-bytes',
+  '1m',
+  '--expression-max-bytes',
+  '4m',
+  '--expression-operations-max',
+  '1000000',
+  '--durability',
+  'interval=1000',
+];
 
 export async function fuzz({ document, server: binary, seed, requests, seconds, only = '', shrink = true }) {
   const files = mkdtempSync(join(tmpdir(), 'tensorkeep-fuzz-'));
@@ -31,14 +40,32 @@ export async function fuzz({ document, server: binary, seed, requests, seconds, 
 }
 
 async function main() {
-  const options = optionsOf({ server: 'build/tensorkeep', document: rootFile('openapi/openapi.yaml'), seed: String(randomInt(2 ** 30)), requests: '200000', seconds: '3600', only: '', statuses: '', shrink: 'yes' });
+  const options = optionsOf({
+    server: 'build/tensorkeep',
+    document: rootFile('openapi/openapi.yaml'),
+    seed: String(randomInt(2 ** 30)),
+    requests: '200000',
+    seconds: '3600',
+    only: '',
+    statuses: '',
+    shrink: 'yes',
+  });
   if (!existsSync(options.server)) throw new Error(`there is no server at ${options.server}`);
   const document = Document.load(options.document);
   const began = performance.now();
-  const { sent, findings, statuses } = await fuzz({ ...options, document, seed: Number(options.seed), requests: Number(options.requests), seconds: Number(options.seconds), shrink: options.shrink === 'yes' });
+  const { sent, findings, statuses } = await fuzz({
+    ...options,
+    document,
+    seed: Number(options.seed),
+    requests: Number(options.requests),
+    seconds: Number(options.seconds),
+    shrink: options.shrink === 'yes',
+  });
   if (options.statuses) for (const [key, count] of [...statuses].sort()) console.log(`${key} ${count}`);
   for (const { text, curl } of findings) console.log(`--- ${text}\n${curl}`);
-  console.log(`${sent} requests in ${Math.round((performance.now() - began) / 1000)} s, seed ${options.seed}: ${findings.length} findings`);
+  console.log(
+    `${sent} requests in ${Math.round((performance.now() - began) / 1000)} s, seed ${options.seed}: ${findings.length} findings`,
+  );
   process.exitCode = findings.length ? 1 : 0;
 }
 

@@ -9,7 +9,11 @@ function pattern(path) {
 }
 
 // A literal segment says more than a name that may hold slashes.
-const weight = (path) => path.replaceAll(/\{\w+\}/g, '').split(/[/:]/).filter(Boolean).length;
+const weight = (path) =>
+  path
+    .replaceAll(/\{\w+\}/g, '')
+    .split(/[/:]/)
+    .filter(Boolean).length;
 
 export class Matcher {
   constructor(operations) {
@@ -41,7 +45,11 @@ function decoded(text) {
   }
 }
 
-const arguments_of = (query) => query.split('&').filter(Boolean).map((part) => {
-  const [name, value = ''] = part.split(/=(.*)/s);
-  return [decoded(name), decoded(value.replaceAll('+', ' '))];
-});
+const arguments_of = (query) =>
+  query
+    .split('&')
+    .filter(Boolean)
+    .map((part) => {
+      const [name, value = ''] = part.split(/=(.*)/s);
+      return [decoded(name), decoded(value.replaceAll('+', ' '))];
+    });

@@ -6,8 +6,13 @@ import { createInterface } from 'node:readline';
 import { typeFits } from './document.mjs';
 
 export async function* exchangesIn(folder) {
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.jsonl')).sort() : [];
-  if (!files.length) throw new Error(`nothing was recorded in ${folder}: run the black-box suite with TENSORKEEP_RECORD=${folder}`);
+  const files = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith('.jsonl'))
+        .sort()
+    : [];
+  if (!files.length)
+    throw new Error(`nothing was recorded in ${folder}: run the black-box suite with TENSORKEEP_RECORD=${folder}`);
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(join(folder, file)) })) {
       // A test file that was killed leaves half a line.
@@ -40,8 +45,9 @@ export class Reached {
     this.promised = new Map();
     for (const operation of document.operations) {
       for (const [status, response] of operation.responses) {
-        const statuses = status === 'default' ? response.node['x-statuses'] ?? [] : [status];
-        for (const one of statuses) for (const type of typesOf(response)) this.promised.set(keyOf(operation, status, one, type), false);
+        const statuses = status === 'default' ? (response.node['x-statuses'] ?? []) : [status];
+        for (const one of statuses)
+          for (const type of typesOf(response)) this.promised.set(keyOf(operation, status, one, type), false);
       }
     }
   }
@@ -50,7 +56,8 @@ export class Reached {
     if (!operation || !response) return;
     const general = operation.responses.has(response.status) ? response.status : 'default';
     for (const documented of typesOf(response)) {
-      if (documented === '' || typeFits(documented, type)) this.promised.set(keyOf(operation, general, response.status, documented), true);
+      if (documented === '' || typeFits(documented, type))
+        this.promised.set(keyOf(operation, general, response.status, documented), true);
     }
   }
 
@@ -61,7 +68,8 @@ export class Reached {
 
 const typesOf = (response) => (response.content.size ? [...response.content.keys()] : ['']);
 
-const keyOf = (operation, entry, status, type) => `${entry === 'default' ? 'any operation' : operation.id} ${status} ${type}`.trim();
+const keyOf = (operation, entry, status, type) =>
+  `${entry === 'default' ? 'any operation' : operation.id} ${status} ${type}`.trim();
 
 export async function checkRecording(folder, checker, reached) {
   const findings = new Findings();
@@ -72,7 +80,11 @@ export async function checkRecording(folder, checker, reached) {
     // A reply to HEAD has no body to be of a type, and one that is not as documented reaches nothing.
     if (exchange.method !== 'HEAD' && !problems.length) reached.mark(operation, response, type);
     for (const problem of problems) {
-      findings.add(operation?.id ?? exchange.method, problem, `in ${exchange.file} ${exchange.test}: ${exchange.method} ${exchange.target.slice(0, 160)}`);
+      findings.add(
+        operation?.id ?? exchange.method,
+        problem,
+        `in ${exchange.file} ${exchange.test}: ${exchange.method} ${exchange.target.slice(0, 160)}`,
+      );
     }
   }
   return { count, problems: findings.lines() };

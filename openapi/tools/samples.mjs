@@ -13,7 +13,11 @@ const CURL = 'curl() { command curl -sS --fail-with-body "$@" || { echo "curl: e
 
 export function samplesOf(document) {
   return document.operations.map(({ id, node }) => ({
-    id, source: (node['x-codeSamples'] ?? []).filter(({ lang }) => /^(curl|shell|sh|bash)$/i.test(lang)).map(({ source }) => source).join('\n'),
+    id,
+    source: (node['x-codeSamples'] ?? [])
+      .filter(({ lang }) => /^(curl|shell|sh|bash)$/i.test(lang))
+      .map(({ source }) => source)
+      .join('\n'),
   }));
 }
 
@@ -26,9 +30,17 @@ export async function runSamples(document, binary) {
     for (const { id, source } of samples.filter((sample) => sample.source)) {
       const refused = join(work, '.refused');
       const environment = { ...process.env, H: server.url, REFUSED: refused };
-      const ended = spawnSync('bash', ['-e', '-c', `${CURL}\n${source}`], { cwd: work, env: environment, encoding: 'utf8', timeout: SECONDS * 1000 });
+      const ended = spawnSync('bash', ['-e', '-c', `${CURL}\n${source}`], {
+        cwd: work,
+        env: environment,
+        encoding: 'utf8',
+        timeout: SECONDS * 1000,
+      });
       const told = textIn(refused);
-      if (ended.status !== 0 || told) problems.push(`${id}: exit status ${ended.status} ${told}\n${source.trim()}\n${ended.stdout.slice(-600)}${ended.stderr.slice(-600)}`);
+      if (ended.status !== 0 || told)
+        problems.push(
+          `${id}: exit status ${ended.status} ${told}\n${source.trim()}\n${ended.stdout.slice(-600)}${ended.stderr.slice(-600)}`,
+        );
       rmSync(refused, { force: true });
     }
   } finally {

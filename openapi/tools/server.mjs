@@ -13,10 +13,22 @@ export class Server {
     const server = new Server();
     server.root = mkdtempSync(join(tmpdir(), 'tensorkeep-conformance-'));
     server.errors = '';
-    server.child = spawn(resolve(binary), ['--data', join(server.root, 'data'), '--port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
-    server.child.stderr.on('data', (piece) => { server.errors = (server.errors + piece).slice(-20000); });
-    server.ended = new Promise((done) => server.child.once('exit', (code, signal) => { server.exit = { code, signal }; done(); }));
-    server.atExit = () => { server.child.kill('SIGKILL'); rmSync(server.root, { recursive: true, force: true }); };
+    server.child = spawn(resolve(binary), ['--data', join(server.root, 'data'), '--port', '0', ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    server.child.stderr.on('data', (piece) => {
+      server.errors = (server.errors + piece).slice(-20000);
+    });
+    server.ended = new Promise((done) =>
+      server.child.once('exit', (code, signal) => {
+        server.exit = { code, signal };
+        done();
+      }),
+    );
+    server.atExit = () => {
+      server.child.kill('SIGKILL');
+      rmSync(server.root, { recursive: true, force: true });
+    };
     process.once('exit', server.atExit);
     for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(1));
     server.url = await server.listening();
@@ -30,9 +42,15 @@ export class Server {
       this.child.stdout.on('data', (piece) => {
         text += piece;
         const found = /^listening on (http:\/\/\S+)$/m.exec(text);
-        if (found) { clearTimeout(timer); done(found[1]); }
+        if (found) {
+          clearTimeout(timer);
+          done(found[1]);
+        }
       });
-      this.ended.then(() => { clearTimeout(timer); fail(new Error(`the server ended at once:\n${this.errors}`)); });
+      this.ended.then(() => {
+        clearTimeout(timer);
+        fail(new Error(`the server ended at once:\n${this.errors}`));
+      });
     });
   }
 

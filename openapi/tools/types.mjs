@@ -14,8 +14,10 @@ const NESTED = 'export type NestedList = (number | boolean | string | NestedList
 
 export async function typesOf(document) {
   const ast = await openapiTS(pathToFileURL(document), {
-    defaultNonNullable: false, inject: NESTED,
-    transform: (schema, { path }) => (path?.endsWith('components/schemas/NestedList') ? ts.factory.createTypeReferenceNode('NestedList') : undefined),
+    defaultNonNullable: false,
+    inject: NESTED,
+    transform: (schema, { path }) =>
+      path?.endsWith('components/schemas/NestedList') ? ts.factory.createTypeReferenceNode('NestedList') : undefined,
   });
   return astToString(ast);
 }
@@ -27,8 +29,11 @@ export async function checkTypes(document) {
     const types = await typesOf(document);
     writeFileSync(join(folder, 'openapi.d.ts'), types);
     writeFileSync(join(folder, 'types_test.ts'), readFileSync(rootFile('openapi/types_test.ts')));
-    const { status, text } = nodeRuns(rootFile('openapi/node_modules/typescript/bin/tsc'), ['--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext',
-      '--moduleResolution', 'bundler', 'types_test.ts'], { cwd: folder });
+    const { status, text } = nodeRuns(
+      rootFile('openapi/node_modules/typescript/bin/tsc'),
+      ['--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler', 'types_test.ts'],
+      { cwd: folder },
+    );
     return { problems: status === 0 ? [] : [text], told: `${types.split('\n').length} lines` };
   } finally {
     rmSync(folder, { recursive: true, force: true });

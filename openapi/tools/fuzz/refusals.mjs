@@ -3,10 +3,18 @@
 
 export const refusals = [
   // Types and shapes: of the variable, or of what an expression comes to.
-  { says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/ },
-  { says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got|: expected \w+, got / },
-  { says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|has no arithmetic|dtypes? )/ },
-  { says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/ },
+  {
+    says: /(dtype \w+ expected|shape \[.*\] expected|has shape|takes \d+$|the value (has|is)|indices must be|no implicit casts|cannot be converted|is not a scalar)/,
+  },
+  {
+    says: /(float16|bfloat16|float32|float64|int8|int16|int32|int64|uint8|uint16|uint32|uint64|bool|complex64|complex128|string|q\w+|float8_\w+) expected, got|: expected \w+, got /,
+  },
+  {
+    says: /(int32 or int64 expected|must be half, float, or double|does not take|are not compatible|cannot be broadcast|must be of the same|has no arithmetic)/,
+  },
+  {
+    says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/,
+  },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What an op says of what its arguments come to; and of args, which it alone can tell apart.
@@ -16,25 +24,35 @@ export const refusals = [
   // Numbers of TensorFlow's own limits.
   { operations: /countUpTo|runModel/, says: /Reached limit of/ },
   { says: /has more elements than the limit|overflows \w+$|is outside \w+$|does not fit \w+$|: ragged: / },
-  { operations: /CheckpointFiles/, says: /a component of \d+ bytes|no name of the files ends|the bytes are of no format|none of the files is/ },
+  {
+    operations: /CheckpointFiles/,
+    says: /a component of \d+ bytes|no name of the files ends|the bytes are of no format|none of the files is/,
+  },
   { says: /(the variable name '.*' has|page token of) \d+ bytes/s },
   // What the stored optimizer, accumulator or set of averages is of.
   { operations: /patchOptimizer/, says: /^unknown field/ },
   { operations: /Optimizer/, says: /are one attribute: give one/ },
   { operations: /runModel/, says: /a run does one thing with an? / },
   { operations: /applyGradToAccumulator|runModel/, says: /is (dense|sparse), the gradient is|Shape mismatch/ },
+  { operations: /createSlots|applyGradients|runModel/, says: /does not train/ },
   { operations: /AverageSlots|MovingAverages|runModel/, says: /Moving average already computed|No variables to average/ },
   { operations: /applyGradients|runModel/, says: /No gradients provided for any variable|do not have the same shape/ },
   { says: /must be (one number|an integer scalar|a scalar of half|a number, or a variable)/ },
   // One field instead of another, by the meaning of both.
-  { operations: /createVariables|runModel/, says: /(partitioned [Vv]ariable|the variable is declared|Cannot create \d+ slices|virtual|initial_value must be specified)/ },
+  {
+    operations: /createVariables|runModel/,
+    says: /(partitioned [Vv]ariable|the variable is declared|Cannot create \d+ slices|virtual|initial_value must be specified)/,
+  },
   { says: /give '\w+' or '\w+', not both|names one tensor and '\w+' several|compression=deflate is for npz/ },
   { operations: /inspectCheckpoint/, says: /is for format=|do not go together/ },
   { operations: /applyGradients/, says: /goes with a body of tensors alone/ },
   { operations: /save|run/i, says: /No variables to save/ },
   { operations: /Average|runModel/, says: /No variables to average|the decay must be a scalar/ },
   // What the files of the server are.
-  { operations: /CheckpointFiles/, says: /are of no format that is known|is no directory|of the files|the component '.*' is not allowed/ },
+  {
+    operations: /CheckpointFiles/,
+    says: /are of no format that is known|is no directory|of the files|the component '.*' is not allowed/,
+  },
   { operations: /getHistograms/, says: /is to be less than/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },

@@ -23,7 +23,11 @@ export class Fuzz {
     this.shrink = shrink;
     this.statuses = new Map();
     this.known = new Map(); // finding → its curl lines
-    this.sequences = fc.array(new Requests(document, new Values(document, pool.names), pool).any(only), { minLength: 1, maxLength: SEQUENCE_MAX, size: 'max' });
+    this.sequences = fc.array(new Requests(document, new Values(document, pool.names), pool).any(only), {
+      minLength: 1,
+      maxLength: SEQUENCE_MAX,
+      size: 'max',
+    });
   }
 
   // {sent, findings: [{text, curl}]}
@@ -46,7 +50,10 @@ export class Fuzz {
       if (wanted === null ? this.over() : ++tries > SHRINKS_MAX) return;
       const found = await this.play(sequence, (text) => (wanted === null ? !this.known.has(text) : text === wanted));
       if (found === null) return;
-      if (!this.shrink) { this.known.set(found.text, curlOf(sequence[found.at])); return; }
+      if (!this.shrink) {
+        this.known.set(found.text, curlOf(sequence[found.at]));
+        return;
+      }
       wanted = found.text;
       last = found.at;
       throw new Error(wanted);
@@ -54,7 +61,13 @@ export class Fuzz {
     const result = await fc.check(property, { seed, numRuns: 1000, endOnFailure: false });
     if (!result.failed) return;
     const text = wanted ?? String(result.errorInstance?.stack);
-    this.known.set(text, `seed ${seed}\n${result.counterexample[0].slice(0, last + 1).map(curlOf).join('\n')}`);
+    this.known.set(
+      text,
+      `seed ${seed}\n${result.counterexample[0]
+        .slice(0, last + 1)
+        .map(curlOf)
+        .join('\n')}`,
+    );
   }
 
   // {text, at}: the first finding that counts, and which request had it; or null.
@@ -81,7 +94,8 @@ export class Fuzz {
     for (const request of START) {
       const { status, reply } = await this.client.send(request);
       this.sent++;
-      if (status >= 400 && request.method !== 'DELETE') throw new Error(`the start state could not be made: ${request.method} ${request.target}: ${status} ${reply}`);
+      if (status >= 400 && request.method !== 'DELETE')
+        throw new Error(`the start state could not be made: ${request.method} ${request.target}: ${status} ${reply}`);
     }
   }
 
@@ -94,7 +108,14 @@ export class Fuzz {
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curlOf({ method, target, headers, body }) {
-  const fields = Object.entries(headers).map(([name, value]) => ` -H ${quoted(`${name}: ${value}`)}`).join('');
-  const text = body === null ? '' : Buffer.isBuffer(body) ? ` --data-binary @<(base64 -d <<<${body.toString('base64')})` : ` --data-binary ${quoted(body)}`;
+  const fields = Object.entries(headers)
+    .map(([name, value]) => ` -H ${quoted(`${name}: ${value}`)}`)
+    .join('');
+  const text =
+    body === null
+      ? ''
+      : Buffer.isBuffer(body)
+        ? ` --data-binary @<(base64 -d <<<${body.toString('base64')})`
+        : ` --data-binary ${quoted(body)}`;
   return `curl --path-as-is -X ${method}${fields}${text} "$H"${quoted(target)}`;
 }

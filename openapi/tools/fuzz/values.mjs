@@ -71,11 +71,21 @@ export class Values {
   // The leaves of what may be nested without end go first; deep down there is nothing else.
   oneOf(schema, key, depth) {
     const rest = { ...schema, [key]: undefined };
-    const plain = Object.keys(rest).every((name) => rest[name] === undefined || ['description', 'title', 'discriminator', 'examples', 'default', 'example'].includes(name) || name.startsWith('x-'));
+    const plain = Object.keys(rest).every(
+      (name) =>
+        rest[name] === undefined ||
+        ['description', 'title', 'discriminator', 'examples', 'default', 'example'].includes(name) ||
+        name.startsWith('x-'),
+    );
     const choices = schema[key].map((branch) => (plain ? branch : merged(this.resolved(rest), this.resolved(branch))));
     const leaves = choices.filter((branch) => !this.nests(branch));
     const chosen = depth >= DEPTH_MAX && leaves.length ? leaves : choices;
-    return fc.oneof(...chosen.map((branch) => ({ arbitrary: this.lazily(() => this.make(branch, depth + 1)), weight: this.nests(branch) ? 1 : 2 })));
+    return fc.oneof(
+      ...chosen.map((branch) => ({
+        arbitrary: this.lazily(() => this.make(branch, depth + 1)),
+        weight: this.nests(branch) ? 1 : 2,
+      })),
+    );
   }
 
   allOf(schema, depth) {
@@ -92,19 +102,30 @@ export class Values {
   }
 
   nests(schema) {
-    return JSON.stringify(schema).includes('$ref') && !/"type":"(string|integer|number|boolean)"/.test(JSON.stringify(this.resolved(schema)).slice(0, 40));
+    return (
+      JSON.stringify(schema).includes('$ref') &&
+      !/"type":"(string|integer|number|boolean)"/.test(JSON.stringify(this.resolved(schema)).slice(0, 40))
+    );
   }
 
   ofType(type, schema, depth, pointer) {
     switch (type) {
-      case 'null': return fc.constant(null);
-      case 'boolean': return fc.boolean();
-      case 'integer': return integer(schema);
-      case 'number': return number(schema);
-      case 'string': return text(schema);
-      case 'array': return this.array(schema, depth);
-      case 'object': return this.object(schema, depth);
-      default: throw new Error(`${pointer}: type '${type}' is not known`);
+      case 'null':
+        return fc.constant(null);
+      case 'boolean':
+        return fc.boolean();
+      case 'integer':
+        return integer(schema);
+      case 'number':
+        return number(schema);
+      case 'string':
+        return text(schema);
+      case 'array':
+        return this.array(schema, depth);
+      case 'object':
+        return this.object(schema, depth);
+      default:
+        throw new Error(`${pointer}: type '${type}' is not known`);
     }
   }
 
@@ -115,22 +136,32 @@ export class Values {
     if (prefix.length) return fc.tuple(...prefix);
     const items = this.lazily(() => this.make(schema.items ?? true, depth + 1));
     const options = { minLength: least, maxLength: most, size: 'max' };
-    if (schema.uniqueItems) return fc.uniqueArray(items, { ...options, comparator: (a, b) => JSON.stringify(a) === JSON.stringify(b) });
+    if (schema.uniqueItems)
+      return fc.uniqueArray(items, { ...options, comparator: (a, b) => JSON.stringify(a) === JSON.stringify(b) });
     return fc.array(items, options);
   }
 
   object(schema, depth) {
     const required = schema.required ?? [];
     const fields = Object.entries(schema.properties ?? {}).filter(([name]) => depth <= DEPTH_MAX || required.includes(name));
-    const record = fc.record(Object.fromEntries(fields.map(([name, value]) => [name, this.field(name, value, depth)])),
-      { requiredKeys: required.filter((name) => schema.properties?.[name] !== undefined) });
+    const record = fc.record(Object.fromEntries(fields.map(([name, value]) => [name, this.field(name, value, depth)])), {
+      requiredKeys: required.filter((name) => schema.properties?.[name] !== undefined),
+    });
     // Few fields at a time: most of what has all of them is refused for one of them.
-    const sparse = fc.tuple(record, fc.integer({ min: 0, max: 2 ** 30 - 1 })).map(([value, mask]) => thinned(value, required, mask, schema.minProperties ?? 0));
+    const sparse = fc
+      .tuple(record, fc.integer({ min: 0, max: 2 ** 30 - 1 }))
+      .map(([value, mask]) => thinned(value, required, mask, schema.minProperties ?? 0));
     const more = schema.additionalProperties;
     if (!more || typeof more !== 'object') return sparse;
-    const key = schema.propertyNames ? this.lazily(() => this.make(schema.propertyNames, depth + 1)) : fc.stringMatching(/^[a-z]{1,8}$/);
-    const least = fields.length ? 0 : schema.minProperties ?? 0;
-    const others = fc.dictionary(key, this.lazily(() => this.make(more, depth + 1)), { minKeys: least, maxKeys: Math.max(least, depth > DEPTH_MAX ? 0 : 3), noNullPrototype: true });
+    const key = schema.propertyNames
+      ? this.lazily(() => this.make(schema.propertyNames, depth + 1))
+      : fc.stringMatching(/^[a-z]{1,8}$/);
+    const least = fields.length ? 0 : (schema.minProperties ?? 0);
+    const others = fc.dictionary(
+      key,
+      this.lazily(() => this.make(more, depth + 1)),
+      { minKeys: least, maxKeys: Math.max(least, depth > DEPTH_MAX ? 0 : 3), noNullPrototype: true },
+    );
     return fc.tuple(sparse, others).map(([own, other]) => ({ ...other, ...own }));
   }
 
@@ -143,7 +174,9 @@ export class Values {
 
 function thinned(value, required, mask, least) {
   const names = Object.keys(value);
-  const kept = names.filter((name, index) => required.includes(name) || (mask >> (index % 30) & (mask >> 29 ? 1 : mask >> ((index + 7) % 30) & 1)));
+  const kept = names.filter(
+    (name, index) => required.includes(name) || (mask >> (index % 30)) & (mask >> 29 ? 1 : (mask >> ((index + 7) % 30)) & 1),
+  );
   return Object.fromEntries((kept.length < least ? names : kept).map((name) => [name, value[name]]));
 }
 
@@ -176,14 +209,20 @@ function integer(schema) {
   high = Math.min(high, Number.MAX_SAFE_INTEGER);
   const near = fc.integer({ min: Math.max(low, -3), max: Math.max(Math.max(low, -3), Math.min(high, 8)) });
   const step = schema.multipleOf;
-  const any = fc.oneof({ arbitrary: near, weight: 6 }, { arbitrary: fc.integer({ min: low, max: high }), weight: 1 }, { arbitrary: fc.constantFrom(low, high), weight: 1 });
+  const any = fc.oneof(
+    { arbitrary: near, weight: 6 },
+    { arbitrary: fc.integer({ min: low, max: high }), weight: 1 },
+    { arbitrary: fc.constantFrom(low, high), weight: 1 },
+  );
   return step ? any.map((value) => Math.max(low, Math.floor(value / step) * step)) : any;
 }
 
 function number(schema) {
   const [low, high] = bounds(schema, 1e6);
   const open = { minExcluded: schema.exclusiveMinimum !== undefined, maxExcluded: schema.exclusiveMaximum !== undefined };
-  const usual = [0.5, 1, 0.125, 2, 0, -1].filter((value) => value >= low && value <= high && !(open.minExcluded && value === low) && !(open.maxExcluded && value === high));
+  const usual = [0.5, 1, 0.125, 2, 0, -1].filter(
+    (value) => value >= low && value <= high && !(open.minExcluded && value === low) && !(open.maxExcluded && value === high),
+  );
   const any = fc.double({ min: low, max: high, noNaN: true, noDefaultInfinity: true, ...open });
   return usual.length ? fc.oneof({ arbitrary: fc.constantFrom(...usual), weight: 5 }, { arbitrary: any, weight: 1 }) : any;
 }
@@ -191,10 +230,13 @@ function number(schema) {
 function text(schema) {
   const least = schema.minLength ?? 0;
   const most = schema.maxLength ?? TEXT_MAX;
-  if (schema.format === 'date-time') return fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((date) => date.toISOString());
+  if (schema.format === 'date-time')
+    return fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((date) => date.toISOString());
   if (schema.pattern) {
     // Cut rather than drawn again: a pattern may make nothing that is short enough, and the judge knows what fits.
-    return fc.stringMatching(new RegExp(schema.pattern, 'u'), { size: 'small' }).map((value) => [...value].slice(0, schema.maxLength).join(''));
+    return fc
+      .stringMatching(new RegExp(schema.pattern, 'u'), { size: 'small' })
+      .map((value) => [...value].slice(0, schema.maxLength).join(''));
   }
   const ascii = fc.string({ minLength: least, maxLength: Math.max(least, Math.min(most, TEXT_MAX)), size: 'max' });
   const wide = fc.string({ unit: 'binary', minLength: least, maxLength: Math.max(least, Math.min(most, TEXT_MAX)) });
