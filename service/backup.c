@@ -82,8 +82,11 @@ keep_to_rate(struct service_backup *b, size_t size, uint64_t *due_us)
     if (*due_us <= now_us)
         return;
     lock_acquire(&b->lock);
-    if (!b->dropped)
-        (void)condition_wait_ms(&b->moved, &b->lock, (*due_us - now_us) / 1000);
+    while (!b->dropped &&
+           *due_us > now_us) { /* its reader signals, too, whenever it has taken some */
+        (void)condition_wait_ms(&b->moved, &b->lock, (*due_us - now_us + 999) / 1000);
+        now_us = clock_monotonic_us();
+    }
     lock_release(&b->lock);
 }
 

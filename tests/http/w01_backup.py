@@ -116,6 +116,16 @@ def test_a_client_that_leaves_and_one_too_many(s):
             raise AssertionError("the backup of a client that has left goes on")
 
 
+def test_it_goes_no_faster_than_it_may(s):
+    rate, size = 8_000_000, 12_000_000
+    with s.other_server("--backup-rate-max-bytes", str(rate)) as other:
+        other.put_npy("w", np.arange(size // 4, dtype="<f4"))
+        began = time.monotonic()
+        assert len(other.get("/v1/backup").expect(200).body) > size
+        # It may be late, on a busy machine, and never early but for what goes at once and what lies in its buffer.
+        assert time.monotonic() - began > (size - rate // 10 - 2_000_000) / rate
+
+
 def test_a_server_that_stops_cuts_it_and_a_cut_one_is_refused(s):
     with s.other_server("--backup-rate-max-bytes", "512k", "--shutdown-timeout-ms", "200") as other:
         other.put_npy("w", np.arange(2_000_000, dtype="<f4"))
