@@ -3,6 +3,7 @@
  * found there under the registry lock is that client's. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,16 @@
 #include "store/base/check.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
+
+bool
+api_connection_is_left(const struct api_connection *c)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state != TCP_ESTABLISHED;
+}
 
 void
 api_connection_phase(struct api_connection *c, enum api_phase phase)

@@ -358,6 +358,15 @@ api_feed_enter(struct api_feed *feed, struct api_feed_listener *listener)
 }
 
 void
+api_feed_prod(struct api_feed *feed, struct api_feed_listener *listener)
+{
+    lock_acquire(&feed->lock);
+    listener->silent_ms = 0;
+    condition_signal(&feed->wake);
+    lock_release(&feed->lock);
+}
+
+void
 api_feed_leave(struct api_feed *feed, struct api_feed_listener *listener)
 {
     lock_acquire(&feed->lock);

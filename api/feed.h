@@ -37,6 +37,8 @@ bool api_feed_reserve(struct api_feed *feed);
 /* From now on it is woken. False: what happened after its position is not here any more, it has to
  * be read from the log first. */
 bool api_feed_enter(struct api_feed *feed, struct api_feed_listener *listener);
+/* It gets a heartbeat at once. */
+void api_feed_prod(struct api_feed *feed, struct api_feed_listener *listener);
 /* Also of one that did not enter. Afterwards nobody wakes it. */
 void api_feed_leave(struct api_feed *feed, struct api_feed_listener *listener);
 

@@ -161,7 +161,15 @@ drop(void *owner)
     mem_free(s);
 }
 
-static const struct api_stream_source source = {.read = read_messages, .drop = drop};
+static void
+prod(void *owner)
+{
+    struct subscriber *s = owner;
+
+    api_feed_prod(s->server->feed, &s->listener);
+}
+
+static const struct api_stream_source source = {.read = read_messages, .drop = drop, .prod = prod};
 
 /* --- beginning ----------------------------------------------------------------------------- */
 

@@ -81,6 +81,17 @@ api_request_open(struct api_connection *connection, const char *target)
     return rq;
 }
 
+bool
+api_request_is_left(struct api_request *rq)
+{
+    bool left;
+
+    lock_acquire(&rq->lock);
+    left = rq->gone || api_connection_is_left(rq->connection);
+    lock_release(&rq->lock);
+    return left;
+}
+
 void
 api_request_leave(struct api_request *rq)
 {

@@ -5,8 +5,8 @@
  * serves it, but for one span of time: from the moment the request is given to a worker until
  * `finished` is set, the worker owns the request's parsed parts, arena and reply, and the HTTP
  * thread touches only what stands under `request.lock`. The watchdog reads connections under the
- * registry lock and each connection's own lock. Order of locks: registry, streams, a stream,
- * connection, request, then libmicrohttpd's. */
+ * registry lock and each connection's own lock. Order of locks: registry, streams or waiting, the
+ * feed's, a stream, connection, request, then libmicrohttpd's. */
 #ifndef API_STATE_H
 #define API_STATE_H
 
@@ -204,6 +204,9 @@ void *api_request_scratch(struct api_request *rq, size_t size, struct err *err)
 /* Ends the HTTP thread's part: the connection is not to be used any more. */
 void api_request_leave(struct api_request *rq);
 void api_request_free(struct api_request *rq); /* NULL is fine */
+/* Its client has closed its side of the connection, or all of it. Any thread, for a request that
+ * waits. */
+bool api_request_is_left(struct api_request *rq);
 /* Query arguments against the route's list. */
 ERR_MUST_CHECK enum err_code api_query_parse(struct api_request *rq, struct bytes raw,
                                              struct err *err);
@@ -252,6 +255,9 @@ struct api_connection {
     bool is_loopback;
 };
 
+/* The client sends nothing any more, or is gone; TCP does not tell these apart before something is
+ * sent. */
+bool api_connection_is_left(const struct api_connection *c);
 void api_connection_phase(struct api_connection *c, enum api_phase phase);
 /* Bytes of a body came in; `waiting`: the next ones wait for us. */
 void api_connection_body(struct api_connection *c, size_t size, bool waiting);

@@ -232,6 +232,20 @@ api_streams_check(struct api_server *server)
     api_tokens_drop(tokens);
 }
 
+/* --- whoever listened has left ------------------------------------------------------------- */
+
+/* A client may close its side and go on listening, so it is not ended, but sent something: what
+ * comes back from one that is gone ends it. */
+void
+api_streams_prod(struct api_server *server)
+{
+    lock_acquire(&server->streams_lock);
+    for (struct api_stream *stream = server->streams; stream != NULL; stream = stream->next)
+        if (stream->source->prod != NULL && api_request_is_left(stream->request))
+            stream->source->prod(stream->owner);
+    lock_release(&server->streams_lock);
+}
+
 /* --- the server stops ---------------------------------------------------------------------- */
 
 void

@@ -27,6 +27,9 @@ struct api_stream_source {
     /* Once, when the stream is over or could not begin, on any thread; read is not called again.
      * When it returns, the stream is gone: nobody may wake it any more. */
     void (*drop)(void *owner);
+    /* There has to be something to send before long: it shows whether the client is still there.
+     * Any thread; NULL: there always is. */
+    void (*prod)(void *owner);
     /* Has an end of its own: a server that stops gives it the time that requests under way have.
      * Others end at once. */
     bool ends;
@@ -50,6 +53,8 @@ struct api_server;
 struct MHD_Response *api_stream_respond(struct api_request *rq);
 /* Ends those whose caller has lost his token, or whose time is over. Any thread. */
 void api_streams_check(struct api_server *server);
+/* Finds those whose client has left without waiting for their next heartbeat. Any thread. */
+void api_streams_prod(struct api_server *server);
 /* Those that have no end of their own are over, now and from now on; `all`: the others are cut. */
 void api_streams_end(struct api_server *server, bool all);
 

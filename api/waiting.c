@@ -208,18 +208,33 @@ api_waiting_wake(void *context, uint64_t topic)
     lock_release(&server->waiting);
 }
 
+/* Under the lock. */
+static void
+end(struct api_request *rq)
+{
+    rq->wait.over = true;
+    take_up(rq);
+}
+
 void
 api_waiting_tick(struct api_server *server)
 {
     uint64_t now_ms = clock_monotonic_ms();
 
     lock_acquire(&server->waiting);
-    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next) {
-        if (!rq->wait.parked || now_ms < rq->wait.deadline_ms)
-            continue;
-        rq->wait.over = true;
-        take_up(rq);
-    }
+    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
+        if (rq->wait.parked && now_ms >= rq->wait.deadline_ms)
+            end(rq);
+    lock_release(&server->waiting);
+}
+
+void
+api_waiting_check(struct api_server *server)
+{
+    lock_acquire(&server->waiting);
+    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
+        if (rq->wait.parked && api_request_is_left(rq))
+            end(rq);
     lock_release(&server->waiting);
 }
 
@@ -228,11 +243,8 @@ api_waiting_end(struct api_server *server)
 {
     lock_acquire(&server->waiting);
     server->waiting_ended = true;
-    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next) {
-        if (!rq->wait.parked)
-            continue;
-        rq->wait.over = true;
-        take_up(rq);
-    }
+    for (struct api_request *rq = server->waiters; rq != NULL; rq = rq->wait.next)
+        if (rq->wait.parked)
+            end(rq);
     lock_release(&server->waiting);
 }

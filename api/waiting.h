@@ -48,6 +48,8 @@ void api_waiting_leave(struct api_request *rq);
 void api_waiting_wake(void *server, uint64_t topic); /* service_wake */
 /* Those whose time is over are answered. */
 void api_waiting_tick(struct api_server *server);
+/* So are those whose client has left: the reply, or what comes of it, frees their connection. */
+void api_waiting_check(struct api_server *server);
 /* All are, and no other waits from now on. */
 void api_waiting_end(struct api_server *server);
 

@@ -143,8 +143,11 @@ watch(void *context)
         (void)condition_wait_ms(&server->watchdog_wake, &server->registry, TICK_MS);
         look_at_all(server);
         api_waiting_tick(server);
-        if (ticks++ % CHECK_TICKS == 0)
+        if (ticks++ % CHECK_TICKS == 0) {
             api_streams_check(server);
+            api_streams_prod(server);
+            api_waiting_check(server);
+        }
     }
     lock_release(&server->registry);
     return NULL;

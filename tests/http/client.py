@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import socket
+import struct
 
 from record import RECORDER
 
@@ -278,6 +279,11 @@ class Raw:
             return True
         except (BrokenPipeError, ConnectionResetError):
             return False
+
+    def vanish(self):
+        """Closes it with a reset: nothing that is still on its way comes from here or arrives."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def finish_sending(self):
         try:

@@ -112,6 +112,11 @@ class Waiting:
         return self.reply
 
 
+def gauge(s, name):
+    text = s.get("/metrics").expect(200).body.decode()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
+
+
 def wait_until(what, seconds, why):
     until = time.monotonic() + seconds
     while not what():

@@ -1,7 +1,7 @@
 """What happened, as a list: every kind of change, where lists begin and end, what survives, what is refused."""
 
 import formats
-from feeds import Waiting, all_since, revision, words
+from feeds import Waiting, all_since, gauge, revision, wait_until, words
 
 np = formats.np
 FLAGS = ["--changes-max", "300", "--durability", "interval=1000"]
@@ -171,6 +171,24 @@ def test_who_waits_is_told_of_the_next_change(s):
     assert nothing.headers["preference-applied"] == "wait=1"
     at_once = s.get(f"changes?feed=longpoll&since={since}&limit=1").expect(200).json
     assert len(at_once["changes"]) >= 1
+
+
+def test_who_stopped_waiting_takes_no_place(s):
+    with s.other_server("--connections-max", "8") as other:
+        other.make("w", [1.0])
+        path = other.path(f"changes?feed=longpoll&heartbeat=300&since={revision(other)}")
+        for vanishes in (True, False):
+            opened = [other.socket() for _ in range(8 - len(other.clients))]
+            for each in opened:
+                each.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            wait_until(lambda: gauge(other, "tensorkeep_connections") == 8, 60 * s.patience, "they do not wait")
+            for each in opened:
+                if vanishes:
+                    each.vanish()
+                else:
+                    each.__exit__()
+            wait_until(lambda: gauge(other, "tensorkeep_connections") == len(other.clients), 60 * s.patience,
+                       "clients that left keep others out")
 
 
 def test_a_stopping_server_answers_who_waits(s):

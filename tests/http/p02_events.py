@@ -3,7 +3,7 @@
 import os
 import time
 
-from feeds import Events, revision, wait_until, words
+from feeds import Events, gauge, revision, wait_until, words
 
 FLAGS = ["--durability", "interval=1000", "--changes-max", "300", "--subscribers-max", "12", "--connections-max", "64", "--idle-timeout-ms", "1000"]
 FEED = "changes?feed=eventsource&heartbeat=1"
@@ -16,8 +16,7 @@ def hello(events):
 
 
 def listeners(s):
-    text = s.get("/metrics").expect(200).body.decode()
-    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("tensorkeep_changes_subscribers ")))
+    return gauge(s, "tensorkeep_changes_subscribers")
 
 
 def test_hello_then_what_happens(s):
@@ -185,6 +184,31 @@ def test_no_more_than_there_are_places_for(s):
     wait_until(lambda: listeners(s) == 0, 30 * s.patience, "clients that are gone are noticed by the next heartbeat")
     with Events(s, FEED) as events:
         hello(events)
+
+
+def test_who_left_is_found_long_before_the_next_heartbeat(s):
+    wait_until(lambda: listeners(s) == 0, 30 * s.patience, "listeners that left are still counted")
+    for vanishes in (True, False):
+        opened = [Events(s, "changes?feed=eventsource&heartbeat=300") for _ in range(12)]
+        assert listeners(s) == 12
+        for each in opened:
+            if vanishes:
+                each.raw.vanish()
+            else:
+                each.raw.__exit__()
+        wait_until(lambda: listeners(s) == 0, 60 * s.patience, "clients that left keep others out")
+
+
+def test_a_client_with_nothing_more_to_say_goes_on_listening(s):
+    s.make("w", [1.0])
+    with Events(s, "changes?feed=eventsource&heartbeat=300") as events:
+        hello(events)
+        events.raw.finish_sending()
+        while events.comments < 2:
+            line = events.text_line()
+            events.comments += line.startswith(":")
+        s.assign("w", [2.0])
+        assert words(events.changes()) == ["variable.changed:w:2:assign"]
 
 
 def test_who_does_not_read_holds_up_nobody(s):
