@@ -114,10 +114,12 @@ read_batch(struct api_feed *feed, uint64_t since, bool statistics, struct api_fe
 static bool
 concerns(const struct api_feed_listener *listener, const struct api_feed_batch *batch)
 {
+    struct api_feed_choice choice;
+
     if (batch->lost > listener->position)
         return true;
     for (size_t i = 0; i < batch->count; i++)
-        if (api_feed_wants(listener->filter, batch->events[i], listener->position))
+        if (api_feed_choose(listener->filter, batch->events[i], listener->position, &choice))
             return true;
     return false;
 }

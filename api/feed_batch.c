@@ -1,6 +1,7 @@
 /* Always true: of one thing (a variable, a checkpoint, a model, what was restored) a batch holds
- * one event, with the revision, version and op of its newest change. That it is new, or has a value
- * now where it had none, is not lost in what changed it afterwards. */
+ * one event, with the revision, version and op of its newest change, and of the newest one of each
+ * other kind before it: a client is told the newest of those it asks for. That a thing is new, or
+ * has a value now where it had none, is not lost in what changed it afterwards. */
 #include "api/feed_batch.h"
 
 #include <inttypes.h>
@@ -26,24 +27,61 @@ api_feed_passes(const struct api_feed_filter *filter, enum change_kind kind, str
            (name.size == 0 || bytes_start_with(name, bytes_of_text(filter->prefix)));
 }
 
-enum change_kind
-api_feed_kind(const struct api_feed_filter *filter, const struct api_feed_event *event,
-              uint64_t position)
+static enum change_kind
+kind_after(enum change_kind before, enum change_kind now)
 {
-    bool first = event->first_revision > position && (filter->kinds >> event->first_kind & 1) != 0;
+    bool was_new = before == CHANGE_VARIABLE_CREATED || before == CHANGE_CHECKPOINT_SAVED ||
+                   before == CHANGE_MODEL_CREATED;
 
-    return first ? event->first_kind : event->change.kind;
+    if (was_new && (now == CHANGE_VARIABLE_CHANGED || now == CHANGE_VARIABLE_INITIALIZED ||
+                    now == CHANGE_CHECKPOINT_CHANGED || now == CHANGE_MODEL_CHANGED))
+        return before;
+    return before == CHANGE_VARIABLE_INITIALIZED && now == CHANGE_VARIABLE_CHANGED ? before : now;
 }
 
 bool
-api_feed_wants(const struct api_feed_filter *filter, const struct api_feed_event *event,
-               uint64_t position)
+api_feed_choose(const struct api_feed_filter *filter, const struct api_feed_event *event,
+                uint64_t position, struct api_feed_choice *out)
 {
     const struct change *change = &event->change;
+    enum change_kind wanted[CHANGE_KIND_COUNT]; /* newest first */
+    size_t count = 0;
 
-    return change->revision > position &&
-           api_feed_passes(filter, api_feed_kind(filter, event, position), change->model,
-                           change->name);
+    if (change->revision <= position)
+        return false;
+    out->earlier = NULL;
+    if (api_feed_passes(filter, change->kind, change->model, change->name))
+        wanted[count++] = change->kind;
+    for (const struct api_feed_earlier *e = event->earlier; e != NULL; e = e->next) {
+        if (e->revision <= position)
+            break;
+        if (!api_feed_passes(filter, e->kind, change->model, change->name))
+            continue;
+        if (count == 0)
+            out->earlier = e;
+        wanted[count++] = e->kind;
+    }
+    if (count == 0)
+        return false;
+    out->kind = wanted[--count];
+    while (count > 0)
+        out->kind = kind_after(out->kind, wanted[--count]);
+    return true;
+}
+
+struct change
+api_feed_earlier_change(const struct api_feed_event *event, const struct api_feed_choice *choice)
+{
+    const struct api_feed_earlier *e = choice->earlier;
+    struct change change = event->change;
+
+    change.kind = choice->kind;
+    change.revision = e->revision;
+    change.time_ms = e->time_ms;
+    change.version = e->version;
+    change.count = e->count;
+    change.op = bytes_of_text(e->op);
+    return change;
 }
 
 /* Names hold nothing that JSON minds (service/name.h), and ops are the program's. */
@@ -183,8 +221,7 @@ add_new(struct api_feed_batch *batch, struct api_feed_event **place, const struc
     if (event == NULL)
         return ERR_NO_MEMORY;
     event->change = *change;
-    event->first_kind = change->kind;
-    event->first_revision = change->revision;
+    event->earlier = NULL;
     TRY(copy(batch, &event->change.model, err));
     TRY(copy(batch, &event->change.name, err));
     *place = event;
@@ -192,30 +229,45 @@ add_new(struct api_feed_batch *batch, struct api_feed_event **place, const struc
     return OK;
 }
 
-static enum change_kind
-kind_after(enum change_kind before, enum change_kind now)
+/* The newest change becomes an earlier one; what there was of the kind that comes now is over. */
+static enum err_code
+keep_earlier(struct api_feed_batch *batch, struct api_feed_event *event, enum change_kind now,
+             struct err *err)
 {
-    bool was_new = before == CHANGE_VARIABLE_CREATED || before == CHANGE_CHECKPOINT_SAVED ||
-                   before == CHANGE_MODEL_CREATED;
+    struct api_feed_earlier **place = &event->earlier, *earlier;
 
-    if (was_new && (now == CHANGE_VARIABLE_CHANGED || now == CHANGE_VARIABLE_INITIALIZED ||
-                    now == CHANGE_CHECKPOINT_CHANGED || now == CHANGE_MODEL_CHANGED))
-        return before;
-    return before == CHANGE_VARIABLE_INITIALIZED && now == CHANGE_VARIABLE_CHANGED ? before : now;
+    while (*place != NULL && (*place)->kind != now)
+        place = &(*place)->next;
+    earlier = *place;
+    if (earlier != NULL)
+        *place = earlier->next;
+    else
+        earlier = arena_alloc(&batch->arena, sizeof *earlier, err);
+    if (earlier == NULL)
+        return ERR_NO_MEMORY;
+    *earlier = (struct api_feed_earlier){.next = event->earlier,
+                                         .kind = event->change.kind,
+                                         .revision = event->change.revision,
+                                         .time_ms = event->change.time_ms,
+                                         .version = event->change.version,
+                                         .count = event->change.count};
+    memcpy(earlier->op, event->op, event->change.op.size);
+    event->earlier = earlier;
+    return OK;
 }
 
-static void
-renew(struct api_feed_event *event, const struct change *change)
+static enum err_code
+renew(struct api_feed_batch *batch, struct api_feed_event *event, const struct change *change,
+      struct err *err)
 {
-    if (kind_after(event->first_kind, change->kind) == change->kind) {
-        event->first_kind = change->kind;
-        event->first_revision = change->revision;
-    }
+    if (event->change.kind != change->kind)
+        TRY(keep_earlier(batch, event, change->kind, err));
     event->change.kind = change->kind;
     event->change.revision = change->revision;
     event->change.time_ms = change->time_ms;
     event->change.version = change->version;
     event->change.count = change->count;
+    return OK;
 }
 
 enum err_code
@@ -239,7 +291,7 @@ api_feed_batch_add(void *context, const struct change *change, bool *enough, str
     if (*place == NULL)
         TRY(add_new(batch, place, change, err));
     else
-        renew(*place, change);
+        TRY(renew(batch, *place, change, err));
     if (op_size > API_FEED_OP_BYTES_MAX)
         op_size = API_FEED_OP_BYTES_MAX;
     memcpy((*place)->op, change->op.data, op_size);

@@ -30,23 +30,35 @@ bool api_feed_passes(const struct api_feed_filter *filter, enum change_kind kind
 ERR_MUST_CHECK enum err_code api_feed_print(const struct change *change, struct buf *out,
                                             struct err *err);
 
+/* A change before the newest one, of another kind. */
+struct api_feed_earlier {
+    struct api_feed_earlier *next; /* before this one; no two of a kind */
+    enum change_kind kind;
+    uint64_t revision, time_ms, version, count;
+    char op[API_FEED_OP_BYTES_MAX + 1];
+};
+
 struct api_feed_event {
     struct change change; /* the newest; texts in the batch's memory */
     char op[API_FEED_OP_BYTES_MAX + 1];
-    /* For one who does not know this revision yet, and asks for it: new, whatever came after.
-     */
-    enum change_kind first_kind;
-    uint64_t first_revision;
-    size_t begin, size;                       /* of its text, but for the kind */
+    struct api_feed_earlier *earlier; /* for those who do not ask for kinds that came after */
+    size_t begin, size;               /* of its text, but for the kind */
     size_t statistics_begin, statistics_size; /* of that part of the text; size 0: it is not made */
 };
 
-/* Of what kind it is for one who knows everything up to `position`. */
-enum change_kind api_feed_kind(const struct api_feed_filter *filter,
-                               const struct api_feed_event *event, uint64_t position);
-/* Whether it is wanted, and new, by one who does. */
-bool api_feed_wants(const struct api_feed_filter *filter, const struct api_feed_event *event,
-                    uint64_t position);
+/* What one is told of an event. */
+struct api_feed_choice {
+    enum change_kind kind;
+    const struct api_feed_earlier
+        *earlier; /* the newest that is asked for; NULL: the event's own */
+};
+
+/* Whether it is asked for, and new, by one who knows everything up to `position`; *out: as what. */
+bool api_feed_choose(const struct api_feed_filter *filter, const struct api_feed_event *event,
+                     uint64_t position, struct api_feed_choice *out);
+/* An earlier change as a whole; borrows from both. */
+struct change api_feed_earlier_change(const struct api_feed_event *event,
+                                      const struct api_feed_choice *choice);
 
 /* What happened in (from, to]. Not changed once it is closed; then any thread. */
 struct api_feed_batch {

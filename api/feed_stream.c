@@ -57,17 +57,32 @@ put_rest(struct subscriber *s, const struct api_feed_batch *batch,
     return buf_append_text(&s->out, "}", err);
 }
 
+/* One that the client would not know of by what came after it. */
+static enum err_code
+put_earlier(struct subscriber *s, const struct api_feed_event *event,
+            const struct api_feed_choice *choice, struct err *err)
+{
+    const struct change change = api_feed_earlier_change(event, choice);
+
+    TRY(api_feed_print(&change, &s->out, err));
+    if (!s->query.filter.statistics || !api_feed_tells_statistics(change.kind))
+        return OK;
+    s->out.size--; /* its end comes behind them: there is something newer */
+    return buf_append_text(&s->out, ",\"stats\":null}", err);
+}
+
 /* What of the batch happened after `from` and is asked for: nothing at all when there is none. */
 static enum err_code
 put_changes(struct subscriber *s, const struct api_feed_batch *batch, uint64_t from, uint64_t to,
             struct err *err)
 {
+    struct api_feed_choice choice;
     uint64_t count = 0;
 
     for (size_t i = 0; i < batch->count; i++) {
         const struct api_feed_event *event = batch->events[i];
 
-        if (!api_feed_wants(&s->query.filter, event, from))
+        if (!api_feed_choose(&s->query.filter, event, from, &choice))
             continue;
         if (count++ == 0)
             TRY(buf_printf(&s->out, err,
@@ -76,8 +91,11 @@ put_changes(struct subscriber *s, const struct api_feed_batch *batch, uint64_t f
                            to, to));
         else
             TRY(buf_append_text(&s->out, ",", err));
-        TRY(buf_printf(&s->out, err, "{\"event\":\"%s\"",
-                       change_event(api_feed_kind(&s->query.filter, event, from))));
+        if (choice.earlier != NULL) {
+            TRY(put_earlier(s, event, &choice, err));
+            continue;
+        }
+        TRY(buf_printf(&s->out, err, "{\"event\":\"%s\"", change_event(choice.kind)));
         TRY(put_rest(s, batch, event, err));
     }
     if (count == 0)
@@ -217,6 +235,8 @@ begin(struct subscriber *s, struct err *err)
         code = put_gap(s, s->query.since, batch->lost, err);
     if (code == OK)
         code = put_changes(s, batch, 0, s->listener.position, err);
+    if (s->told > 0 || batch->lost > 0)
+        api_feed_told(s->server->feed, &s->listener);
     api_feed_batch_drop(batch);
     return code;
 }

@@ -141,6 +141,24 @@ def test_only_what_is_asked_for(s):
         assert [(c["event"], c["model"]) for c in models.changes()] == [("model.deleted", "elsewhere")]
 
 
+def test_what_is_asked_for_is_not_lost_in_what_came_after(s):
+    s.make("old", [1.0])
+    with Events(s, f"{FEED}&types=variable.initialized") as started, Events(s, f"{FEED}&types=variable.deleted&stats=true") as ended, \
+            Events(s, f"{FEED}&types=variable.initialized,variable.changed") as both:
+        hello(started), hello(ended), hello(both)
+        s.post("variables", {"name": "w", "initial_value": [1.0]}).expect(201)
+        begun = s.initialize().json["revision"]
+        last = s.assign("w", [2.0]).revision
+        gone = s.delete("variables/old").expect(200).json["revision"]
+        s.post("variables", {"name": "old", "initial_value": [1.0]}).expect(201)
+        seen = [c for c in started.changes() if c["name"] == "w"]
+        assert words(seen) == ["variable.initialized:w:1:initialize"] and seen[0]["revision"] == begun
+        seen = ended.changes()
+        assert words(seen) == ["variable.deleted:old:1:delete"] and seen[0]["revision"] == gone, seen
+        seen = [c for c in both.until(last) if c["name"] == "w"]
+        assert seen[0]["event"] == "variable.initialized" and seen[-1]["version"] == 2, seen
+
+
 def test_a_limit_ends_it(s):
     since = revision(s)
     s.make("w", [1.0])
