@@ -195,7 +195,8 @@ answer_options(struct api_request *rq, struct err *err)
         TRY(api_reply_header(
             rp, "Access-Control-Allow-Headers", err,
             "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-            "If-Range, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, Tracestate, "
+            "If-Range, Last-Event-ID, Prefer, Range, Tensor-Dtype, Tensor-Shape, Traceparent, "
+            "Tracestate, "
             "Want-Content-Digest, Want-Repr-Digest, X-Request-Id, X-Requested-With"));
         TRY(api_reply_header(rp, "Access-Control-Max-Age", err, "600"));
     }

@@ -143,6 +143,17 @@ pick(struct api_request *rq, const struct query *query, const struct history *hi
     return OK;
 }
 
+/* By 1, or by more where that would be lost in the digits. */
+static double
+beside(double value, double direction)
+{
+    double step = direction;
+
+    while (value + step == value)
+        step *= 2;
+    return value + step;
+}
+
 /* 0 to 1 where there is nothing. */
 static enum err_code
 find_range(const struct query *query, const struct picks *picks, struct history_range *out,
@@ -155,13 +166,15 @@ find_range(const struct query *query, const struct picks *picks, struct history_
     if (query->has_high)
         out->high = query->high;
     if (query->has_low && !query->has_high && out->high <= out->low)
-        out->high = out->low + 1;
+        out->high = beside(out->low, 1);
     if (query->has_high && !query->has_low && out->low >= out->high)
-        out->low = out->high - 1;
+        out->low = beside(out->high, -1);
     if (out->low < out->high && isfinite(out->high - out->low))
         return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "'lo' is to be less than 'hi': %g and %g are asked for", out->low, out->high);
+    return err_set(
+        err, ERR_INVALID_ARGUMENT,
+        "'lo' is to be less than 'hi', by a finite number: %.17g and %.17g are asked for", out->low,
+        out->high);
 }
 
 static json_t *

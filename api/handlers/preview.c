@@ -119,6 +119,7 @@ print_npy(struct api_reply *rp, const struct preview *p, struct buf *out, struct
 
     TRY(api_npy_header_encode(&p->tile.type, API_NPY_V2_UNKNOWN, out, err));
     TRY(buf_append(out, p->tile.data, p->tile.size, err));
+    TRY(api_reply_header(rp, "Content-Disposition", err, "attachment"));
     TRY(api_reply_header(rp, "Tensor-Dtype", err, "%s", dtype_name(DTYPE_FLOAT32)));
     return api_reply_header(rp, "Tensor-Shape", err, "%" PRIu64 ",%" PRIu64, shape->dims[0],
                             shape->dims[1]);

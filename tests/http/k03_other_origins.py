@@ -23,7 +23,7 @@ def test_a_preflight_is_answered(s):
     assert reply.status in (200, 204), str(reply)
     assert reply.headers["access-control-allow-origin"] == "https://lab.example"
     assert "PUT" in reply.headers["access-control-allow-methods"]
-    for name in ("content-type", "if-match", "idempotency-key"):
+    for name in ("content-type", "if-match", "idempotency-key", "last-event-id"):
         assert name in reply.headers["access-control-allow-headers"].lower(), name
 
 

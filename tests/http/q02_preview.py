@@ -13,7 +13,7 @@ np = formats.np
 def preview(s, name, **query):
     query = "&".join(f"{key}={value}" for key, value in query.items())
     reply = s.get(f"variables/{name}:preview?{query}").expect(200)
-    assert reply.headers["content-type"] == "application/x-npy"
+    assert reply.headers["content-type"] == "application/x-npy" and reply.headers["content-disposition"] == "attachment"
     tile = np.load(io.BytesIO(reply.body), allow_pickle=False)
     assert tile.dtype == np.dtype("<f4") and tile.ndim == 2 and not np.isfortran(tile)
     return tile

@@ -105,6 +105,9 @@ def test_ranges_are_full_or_robust(s):
     got, = reply["series"]
     assert (reply["lo"], reply["hi"], got["counts"], got["quantiles"]) == (0, 1, [0, 0], None), reply
     assert (got["stats"]["nan"], got["stats"]["pos_inf"], got["stats"]["neg_inf"], got["stats"]["mean"]) == (1, 1, 1, None)
+    s.make("far", [1.0])
+    reply = histograms(s, "far", lo="1e18", bins=4)
+    assert reply["lo"] == 1e18 < reply["hi"] and reply["series"][0]["below"] == 1, reply
 
 
 def test_statistics_of_a_snapshot_are_those_of_its_version(s):
