@@ -70,10 +70,12 @@ point_of(double number)
 void
 history_fill(struct snapshot_record *record, const struct statistics *statistics)
 {
+    const double base = record_snapshot_base(&statistics->elements);
+
     record->elements = statistics->elements;
     record->point_count = statistics->point_count;
     for (uint32_t i = 0; i < record->point_count; i++)
-        record->points[i] = point_of(statistics->points[i]);
+        record->points[i] = point_of(statistics->points[i] - base);
 }
 
 enum err_code

@@ -79,9 +79,10 @@ history_bins(const struct snapshot_record *snapshot, const struct history_range 
     for (uint32_t i = 0; i < bins; i++)
         counts[i] = 0;
     for (uint32_t i = 0; points == finite && i < points; i++)
-        add_spike(&b, (double)snapshot->points[i], 1);
+        add_spike(&b, record_snapshot_point(snapshot, i), 1);
     for (uint32_t i = 1; points != finite && i < points; i++) {
-        const double begin = (double)snapshot->points[i - 1], end = (double)snapshot->points[i];
+        const double begin = record_snapshot_point(snapshot, i - 1);
+        const double end = record_snapshot_point(snapshot, i);
         const double mass = (double)finite / (double)(points - 1);
 
         if (begin == end)
@@ -97,7 +98,7 @@ history_quantile(const struct snapshot_record *snapshot, double place)
     double points[RECORD_SNAPSHOT_POINTS];
 
     for (uint32_t i = 0; i < snapshot->point_count; i++)
-        points[i] = (double)snapshot->points[i];
+        points[i] = record_snapshot_point(snapshot, i);
     return kernel_quantile(points, snapshot->point_count, place);
 }
 

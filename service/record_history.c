@@ -64,6 +64,20 @@ record_put_history(struct store_txn *txn, uint64_t model_id, uint64_t variable_i
 
 /* --- snapshots ----------------------------------------------------------------------------- */
 
+double
+record_snapshot_base(const struct kernel_statistics *elements)
+{
+    if (elements->min > 0 && elements->max <= 2 * elements->min)
+        return elements->min;
+    return elements->max < 0 && elements->min >= 2 * elements->max ? elements->max : 0;
+}
+
+double
+record_snapshot_point(const struct snapshot_record *snapshot, uint32_t index)
+{
+    return record_snapshot_base(&snapshot->elements) + (double)snapshot->points[index];
+}
+
 static uint64_t
 bits_of(double number)
 {

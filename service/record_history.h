@@ -27,10 +27,17 @@ struct snapshot_record {
     int64_t step;
     struct kernel_statistics elements;
     /* In ascending order. As many as there are finite elements: those; else quantiles, equally
-     * spaced from the least to the greatest. */
+     * spaced from the least to the greatest. Told from record_snapshot_base on. */
     uint32_t point_count;
     float points[RECORD_SNAPSHOT_POINTS];
 };
+
+/* Elements that lie close together, far from 0, differ in digits that float32 does not have: then
+ * it is the one next to 0, and 0 otherwise. Nothing is lost of what is float32: between a number
+ * and its double the differences are. */
+double record_snapshot_base(const struct kernel_statistics *elements);
+/* Point `index` itself. */
+double record_snapshot_point(const struct snapshot_record *snapshot, uint32_t index);
 
 /* Keys: `variable_id` 0 is a prefix of all of a model. */
 struct record_key record_key_history(uint64_t model_id, uint64_t variable_id);

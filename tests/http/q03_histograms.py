@@ -88,6 +88,21 @@ def test_distributions_of_all_kinds_are_true_in_any_range(s):
         assert (got["quantiles"][0], got["quantiles"][8]) == (x.min(), x.max()), (name, got["quantiles"])
 
 
+def test_what_lies_close_together_far_from_zero_is_told_apart(s):
+    rng = np.random.default_rng(11)
+    far = {"f8": 1e8 + rng.normal(0, 1, 50_000), "i8": 10**12 + rng.integers(0, 1000, 50_000), "i4": -2**30 - rng.integers(0, 500, 50_000),
+           "u8": 2**63 + rng.integers(0, 2**40, 50_000).astype("u8"), "few": 1e9 + np.arange(20.0)}
+    for name, x in far.items():
+        x = x.astype("<" + name if name != "few" else "<f8")
+        s.put_raw(name, x.dtype.name, list(x.shape), x.tobytes())
+        lo, hi = (float(v) for v in np.percentile(x.astype("f8"), (0.5, 99.5)))
+        got, = histograms(s, name, lo=repr(lo), hi=repr(hi), bins=32)["series"]
+        true = np.histogram(x.astype("f8"), 32, (lo, hi))[0]
+        assert np.abs(np.array(got["counts"]) - true).sum() < 0.06 * len(x), (name, got["counts"], true)
+        assert got["quantiles"][0] == float(x.min()), (name, got["quantiles"])
+        assert np.allclose(got["quantiles"][4], np.median(x.astype("f8")), atol=0.02 * (hi - lo), rtol=0), (name, got["quantiles"])
+
+
 def test_ranges_are_full_or_robust(s):
     x = np.zeros(100_001, "<f4")
     x[:] = np.linspace(0, 1, len(x))
