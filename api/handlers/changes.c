@@ -167,6 +167,7 @@ reply_list(struct api_reply *rp, struct listing *l, const struct change_range *r
                    (unsigned long long)range->read, (unsigned long long)range->oldest,
                    range->read < range->newest ? "true" : "false"));
     TRY(api_reply_revision(rp, range->read, err));
+    api_reply_may_pack(rp);
     return api_reply_buf(rp, STATUS_OK, "application/json", &l->out, err);
 }
 

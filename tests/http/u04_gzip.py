@@ -17,7 +17,7 @@ def coding(reply):
 
 def test_lists_go_packed(s):
     filled(s)
-    for path in ("variables", "/v1", "/v1/ops", "/v1/verbs", "/v1/optimizers", "graph", "/v1/usage", "/metrics"):
+    for path in ("variables", "/v1", "/v1/ops", "/v1/verbs", "/v1/optimizers", "graph", "changes?since=0", "/v1/usage", "/metrics"):
         plain, packed = s.get(path).expect(200), s.get(path, GZIP).expect(200)
         assert coding(plain) is None and coding(packed) == "gzip", path
         assert len(packed.body) <= 0.9 * len(plain.body) and packed.headers["content-length"] == str(len(packed.body))
