@@ -2,13 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { STEP_BYTES = 4096 };
 
 static enum err_code
-check_file(int file, const char *path, const char *what, unsigned strangers, struct err *err)
+check_file(int file, const char *path, const char *what, unsigned strangers, bool any_owner,
+           struct err *err)
 {
     struct stat status;
 
@@ -17,7 +19,7 @@ check_file(int file, const char *path, const char *what, unsigned strangers, str
                        strerror(errno));
     if (!S_ISREG(status.st_mode))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s '%s' is not a regular file", what, path);
-    if (status.st_uid != geteuid() && status.st_uid != 0)
+    if (!any_owner && status.st_uid != geteuid() && status.st_uid != 0)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "%s '%s' belongs to user %u: it must be this server's (%u) or root's", what,
                        path, (unsigned)status.st_uid, (unsigned)geteuid());
@@ -50,9 +52,9 @@ read_all(int file, const char *path, const char *what, struct buf *out, struct e
     }
 }
 
-enum err_code
-api_secret_file_read(const char *path, const char *what, unsigned strangers, struct buf *out,
-                     struct err *err)
+static enum err_code
+read_file(const char *path, const char *what, unsigned strangers, bool any_owner, struct buf *out,
+          struct err *err)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     enum err_code code;
@@ -60,9 +62,23 @@ api_secret_file_read(const char *path, const char *what, unsigned strangers, str
     if (file < 0)
         return err_set(err, ERR_UNAVAILABLE, "%s '%s' cannot be opened: %s", what, path,
                        strerror(errno));
-    code = check_file(file, path, what, strangers, err);
+    code = check_file(file, path, what, strangers, any_owner, err);
     if (code == OK)
         code = read_all(file, path, what, out, err);
     (void)close(file);
     return code;
+}
+
+enum err_code
+api_secret_file_read(const char *path, const char *what, unsigned strangers, struct buf *out,
+                     struct err *err)
+{
+    return read_file(path, what, strangers, false, out, err);
+}
+
+enum err_code
+api_secret_file_read_to_change(const char *path, const char *what, unsigned strangers,
+                               struct buf *out, struct err *err)
+{
+    return read_file(path, what, strangers, geteuid() == 0, out, err);
 }

@@ -10,5 +10,9 @@
 ERR_MUST_CHECK enum err_code api_secret_file_read(const char *path, const char *what,
                                                   unsigned strangers, struct buf *out,
                                                   struct err *err);
+/* The same, but root may read anybody's: who changes a file for its owner does not trust in it. */
+ERR_MUST_CHECK enum err_code api_secret_file_read_to_change(const char *path, const char *what,
+                                                            unsigned strangers, struct buf *out,
+                                                            struct err *err);
 
 #endif

@@ -141,7 +141,7 @@ api_tokens_file_add(const char *path, const char *line, struct err *err)
 
     buf_init(&text, API_TOKENS_TEXT_BYTES_MAX);
     if (access(path, F_OK) == 0)
-        TRY(api_secret_file_read(path, what, S_IRWXG | S_IRWXO, &text, err));
+        TRY(api_secret_file_read_to_change(path, what, S_IRWXG | S_IRWXO, &text, err));
     if (text.size > 0 && text.data[text.size - 1] != '\n')
         TRY(buf_append_byte(&text, '\n', err));
     TRY(buf_append_text(&text, line, err));

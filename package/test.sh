@@ -44,7 +44,7 @@ inside getent passwd tensorkeep >/dev/null || fail "there is no user tensorkeep"
 
 start() {
     chroot --userspec=tensorkeep:tensorkeep "$root" /usr/bin/env -i TENSORKEEP_FORCE_FILE_SYSTEM="${TENSORKEEP_FORCE_FILE_SYSTEM:-0}" \
-        /usr/bin/tensorkeep --config /etc/tensorkeep.conf --port 0 >"$work/out" 2>"$work/log" &
+        /usr/bin/tensorkeep --config /etc/tensorkeep.conf --port 0 "$@" >"$work/out" 2>"$work/log" &
     server=$!
     for _ in $(seq 200); do
         url=$(sed -n 's/^listening on //p' "$work/out")
@@ -69,6 +69,22 @@ stop
 start
 [ "$(curl -sSf "$url/v1/models/m/variables/w:value")" = "$before" ] || fail "the variable is another after a restart"
 stop
+
+# What root does beside it leaves files that its user can open.
+inside tensorkeep backup /tensorkeep.backup --config /etc/tensorkeep.conf >>"$work/log" 2>&1 || fail "root cannot back up"
+inside tensorkeep compact --config /etc/tensorkeep.conf >>"$work/log" 2>&1 || fail "root cannot compact"
+start
+stop
+find "$root/var/lib/tensorkeep" -mindepth 1 -delete
+inside tensorkeep restore-backup /tensorkeep.backup --config /etc/tensorkeep.conf >>"$work/log" 2>&1 || fail "root cannot restore"
+rm "$root/tensorkeep.backup"
+inside install -o tensorkeep -g tensorkeep -m 600 /dev/null /etc/tensorkeep.tokens
+token=$(inside tensorkeep token boss --scopes admin --tokens /etc/tensorkeep.tokens) || fail "root cannot add a token"
+start --tokens /etc/tensorkeep.tokens
+[ "$(curl -sSf "$url/v1/models/m/variables/w:value" -H "Authorization: Bearer $token")" = "$before" ] ||
+    fail "the variable is another after root restored a backup"
+stop
+rm "$root/etc/tensorkeep.tokens"
 say "runs, stops, and has what it was given"
 
 inside apt-get remove -y tensorkeep >>"$work/log" 2>&1 || fail "cannot remove"

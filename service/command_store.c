@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "service/command_user.h"
 #include "service/verify.h"
 #include "store/backup.h"
 #include "store/base/alloc.h"
@@ -48,6 +49,7 @@ open_there(const struct command_input *input, struct store **out, struct err *er
     struct store_config config = input->store;
 
     config.must_exist = true;
+    TRY(command_user_take(config.directory, err));
     return store_open(&config, out, err);
 }
 
@@ -182,6 +184,7 @@ command_backup(const struct command_input *input, struct err *err)
     uint64_t size;
 
     TRY(open_there(input, &store, err));
+    TRY(command_user_give_back(err)); /* the backup is the caller's */
     if (strcmp(input->operand, "-") == 0)
         return copy_out(store, STDOUT_FILENO, "standard output", &size, err);
     TRY(back_up_to_file(store, input->operand, &size, err));
@@ -224,6 +227,7 @@ command_restore_backup(const struct command_input *input, struct err *err)
 
     if (file < 0)
         return err_set(err, ERR_NOT_FOUND, "cannot read '%s': %s", input->operand, strerror(errno));
+    TRY(command_user_take(input->store.directory, err));
     TRY(store_load_open(&input->store, &load, err));
     TRY(backup_load(read_file, &source, load, true, &counts, err));
     TRY(check_loaded(input, load, err));

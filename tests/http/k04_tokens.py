@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+from session import Skipped
 from token_files import TokensFile, bearer, guarded_server, reload
 
 JSON = {"Content-Type": "application/json"}
@@ -243,6 +244,22 @@ def test_the_command_makes_tokens_that_work(s):
                   ("a", "--models", "x y"), ("a", "--until", "soon"), ("a", "--tokens", "/nowhere/tokens")):
         ended = command(*wrong)
         assert ended.returncode != 0 and ended.stderr and not ended.stdout, (wrong, ended)
+
+
+def test_root_adds_to_the_file_of_the_user_who_serves(s):
+    if os.geteuid() != 0:
+        raise Skipped("only root works for others")
+    file = TokensFile(s.server.root)
+    os.chown(file.path, 65534, 65534)
+    made = subprocess.run([s.server.binary, "token", "peer", "--tokens", file.path], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made
+    status = os.stat(file.path)
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o600), status
+    with open(file.path, encoding="ascii") as text:
+        assert text.read().startswith("# who may do what\n\npeer sha256:")
+    ended = subprocess.run(s.server.command("--tokens", file.path, "--data", s.server.root + "/other"), capture_output=True,
+                           text=True, timeout=30 * s.patience, check=False)
+    assert ended.returncode != 0 and "belongs to user 65534" in ended.stderr, "a server trusts nobody else's file"
 
 
 def test_wrong_tokens_are_slowed_down(s):

@@ -5,6 +5,7 @@ import time
 
 import backups
 import formats
+from session import Skipped
 
 np = formats.np
 
@@ -106,6 +107,42 @@ def test_a_backup_of_a_folder_goes_through_pipes_and_over_no_file(s):
         os.rename(data, data + ".old")
         backups.works(s, "restore-backup", "-", data=data, input_bytes=piped)
         backups.refuses(s, "is not empty", "restore-backup", file, data=data)
+        other.restart()
+        assert backups.everything(other) == before
+
+
+def test_root_leaves_a_data_folder_to_the_user_it_belongs_to(s):
+    if os.geteuid() != 0:
+        raise Skipped("only root works for others")
+    user = 65534
+
+    def is_its_users(data):
+        owners = {name: os.stat(os.path.join(data, name)).st_uid for name in os.listdir(data)}
+        assert set(owners.values()) == {user}, owners
+
+    with s.other_server() as other:
+        data, root = other.server.data, other.server.root
+        backups.fill(other)
+        before = backups.everything(other)
+        other.stop()
+        os.chmod(root, 0o711)
+        for name in os.listdir(data):
+            os.chown(os.path.join(data, name), user, user)
+            if name.endswith(".mdb-lock"):
+                os.unlink(os.path.join(data, name))
+        os.chown(data, user, user)
+        backups.works(s, "verify", data=data)
+        is_its_users(data)
+        file = os.path.join(root, "b")
+        backups.works(s, "backup", file, data=data)
+        assert os.stat(file).st_uid == 0, "the backup is of who asked for it"
+        backups.works(s, "compact", data=data)
+        is_its_users(data)
+        for name in os.listdir(data):
+            os.unlink(os.path.join(data, name))
+        backups.works(s, "restore-backup", file, data=data)
+        is_its_users(data)
+        os.chown(data, 0, 0)
         other.restart()
         assert backups.everything(other) == before
 
