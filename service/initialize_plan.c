@@ -8,6 +8,7 @@
 
 #include "service/compute.h"
 #include "service/graph_walk.h"
+#include "service/name.h"
 #include "service/recipe.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
@@ -191,8 +192,7 @@ select_all(struct initialize_plan *plan, const struct initialize_spec *spec, str
     struct bytes key, value;
     bool found = true;
 
-    if (spec->prefix != NULL && strlen(spec->prefix) > NAME_BYTES_MAX)
-        return OK;
+    TRY(name_check_start(spec->prefix, err));
     prefix = record_key_variable(plan->draft->model.id, spec->prefix ? spec->prefix : "");
     TRY(store_cursor_open(plan->draft->view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor,
                           err));

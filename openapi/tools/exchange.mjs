@@ -133,7 +133,7 @@ export class Checker {
     const first = this.document.wrong(schemaAt, text);
     if (first === null) return null;
     const others = [
-      /^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text) ? Number(text) : undefined,
+      /^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$/i.test(text) && Number.isFinite(Number(text)) ? Number(text) : undefined,
       { true: true, false: false }[text],
       text.split(',').map((part) => part.trim()),
     ];

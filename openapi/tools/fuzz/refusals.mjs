@@ -54,6 +54,12 @@ export const refusals = [
     says: /are of no format that is known|is no directory|of the files|the component '.*' is not allowed/,
   },
   { operations: /getHistograms/, says: /is to be less than/ },
+  { operations: /[rR]estore/, says: /will be restored with two names/ },
+  { operations: /Saver/, says: /is named twice/ },
+  { operations: /Changes/, says: /^types lists events such as variable\.changed$/ },
+  { operations: /CheckpointFiles/, says: /it begins with '\/'|is not allowed$|this is no npy file/ },
+  // null stands for an attribute that is not given; what is no attribute, the op knows.
+  { says: /None values not supported/ },
   // Keys of earlier requests.
   { says: /Idempotency-Key .* (was used|another request)/i },
 ];
