@@ -1,7 +1,9 @@
 #include "api/guard.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "api/state.h"
 #include "api/stream.h"
@@ -10,6 +12,18 @@
 
 enum { GUESSES_WINDOW_MS = 60000 };
 
+/* Not the one that ids of requests are made of: every reply shows one, and it could be told from
+ * it.
+ */
+static enum err_code
+make_seed(uint64_t *out, struct err *err)
+{
+    if (getrandom(out, sizeof *out, 0) == sizeof *out)
+        return OK;
+    return err_set(err, ERR_UNAVAILABLE, "no random numbers for the limits of clients: %s",
+                   strerror(errno));
+}
+
 static enum err_code
 open_limits(struct api_server *server, struct err *err)
 {
@@ -17,16 +31,18 @@ open_limits(struct api_server *server, struct err *err)
     struct api_rate_rule clients = {settings->rate_requests_max, settings->rate_window_ms,
                                     settings->requests_per_client_max};
     struct api_rate_rule guesses = {settings->token_failures_max, GUESSES_WINDOW_MS, 0};
+    uint64_t seed = 0;
 
     TRY(api_access_of(api_routes, api_route_count, &server->access, err));
+    TRY(make_seed(&seed, err));
     if (clients.requests > 0 || clients.at_once > 0)
-        TRY(api_rate_open(&clients, server->id_seed, &server->rate, err));
+        TRY(api_rate_open(&clients, seed, &server->rate, err));
     snprintf(server->rate_policy, sizeof server->rate_policy,
              "\"default\";q=%" PRIu64 ";w=%" PRIu64, clients.requests,
              (clients.window_ms + 999) / 1000);
     if (settings->tokens[0] == '\0')
         return OK;
-    TRY(api_rate_open(&guesses, server->id_seed, &server->guesses, err));
+    TRY(api_rate_open(&guesses, seed, &server->guesses, err));
     return api_tokens_file_open(settings->tokens, &server->tokens, err);
 }
 

@@ -293,7 +293,7 @@ struct api_server {
     struct api_metrics *metrics;       /* owned */
     struct api_access_log *access_log; /* owned; NULL: there is none */
     uint64_t started_ms;               /* wall clock */
-    uint64_t id_seed;
+    uint64_t id_seed;                  /* no secret: ids show it */
     _Atomic uint64_t id_counter;
     _Atomic unsigned uploads;                       /* streaming now */
     _Atomic uint64_t requests;                      /* under way */
