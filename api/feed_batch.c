@@ -154,28 +154,17 @@ api_feed_batch_lose(struct api_feed_batch *batch, uint64_t revision)
         memset(batch->places, 0, batch->capacity * sizeof *batch->places);
 }
 
-/* Kinds of one class are about one thing. */
-static unsigned
-class_of(enum change_kind kind)
-{
-    if (change_is_of_variable(kind))
-        return 0;
-    if (kind == CHANGE_CHECKPOINT_RESTORED)
-        return 1;
-    return kind < CHANGE_MODEL_CREATED ? 2 : 3;
-}
-
 static struct api_feed_event **
 place_of(const struct api_feed_batch *batch, const struct change *change)
 {
-    unsigned class = class_of(change->kind);
-    uint64_t hash = bytes_hash(bytes_hash(BYTES_HASH_BEGIN + class, change->model), change->name);
+    enum change_subject subject = change_subject_of(change->kind);
+    uint64_t hash = bytes_hash(bytes_hash(BYTES_HASH_BEGIN + subject, change->model), change->name);
     size_t mask = batch->capacity - 1, at = (size_t)(hash ^ hash >> 32);
 
     for (;; at++) {
         struct api_feed_event *event = batch->places[at & mask];
 
-        if (event == NULL || (class_of(event->change.kind) == class &&
+        if (event == NULL || (change_subject_of(event->change.kind) == subject &&
                               bytes_equal(event->change.name, change->name) &&
                               bytes_equal(event->change.model, change->model)))
             return &batch->places[at & mask];
@@ -326,8 +315,8 @@ by_revision(const void *a, const void *b)
 
     if (first->revision != second->revision)
         return first->revision < second->revision ? -1 : 1;
-    if (class_of(first->kind) != class_of(second->kind))
-        return class_of(first->kind) < class_of(second->kind) ? -1 : 1;
+    if (change_subject_of(first->kind) != change_subject_of(second->kind))
+        return change_subject_of(first->kind) < change_subject_of(second->kind) ? -1 : 1;
     return bytes_compare(first->name, second->name);
 }
 

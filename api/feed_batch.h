@@ -71,7 +71,7 @@ struct api_feed_batch {
     struct buf text;
     /* while it is made */
     const struct api_feed_filter *filter; /* borrowed; NULL: all */
-    struct api_feed_event **places;       /* by hash of class, model and name */
+    struct api_feed_event **places;       /* by hash of subject, model and name */
     size_t capacity;
     struct arena arena;
 };

@@ -7,8 +7,11 @@
 #include "store/base/check.h"
 #include "store/base/scope.h"
 
-static const char *const events[CHANGE_KIND_COUNT] = {
-#define CHANGE(kind, event) event,
+static const struct {
+    const char *event;
+    enum change_subject subject;
+} kinds[CHANGE_KIND_COUNT] = {
+#define CHANGE(kind, event, subject) {event, SUBJECT_##subject},
 #include "service/change.def"
 #undef CHANGE
 };
@@ -17,14 +20,21 @@ const char *
 change_event(enum change_kind kind)
 {
     CHECK(kind < CHANGE_KIND_COUNT);
-    return events[kind];
+    return kinds[kind].event;
+}
+
+enum change_subject
+change_subject_of(enum change_kind kind)
+{
+    CHECK(kind < CHANGE_KIND_COUNT);
+    return kinds[kind].subject;
 }
 
 bool
 change_kind_of(struct bytes event, enum change_kind *out)
 {
     for (unsigned kind = 0; kind < CHANGE_KIND_COUNT; kind++) {
-        if (!bytes_equal(event, bytes_of_text(events[kind])))
+        if (!bytes_equal(event, bytes_of_text(kinds[kind].event)))
             continue;
         *out = (enum change_kind)kind;
         return true;

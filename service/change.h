@@ -9,11 +9,14 @@
 #include "service/service.h"
 
 enum change_kind {
-#define CHANGE(kind, event) CHANGE_##kind,
+#define CHANGE(kind, event, subject) CHANGE_##kind,
 #include "service/change.def"
 #undef CHANGE
     CHANGE_KIND_COUNT
 };
+
+/* What a change is about. */
+enum change_subject { SUBJECT_VARIABLE, SUBJECT_RESTORE, SUBJECT_CHECKPOINT, SUBJECT_MODEL };
 
 /* CHANGE_MANY: a commit changed more than it could write down; `count` are left out.
  * CHANGE_VARIABLE_CHANGED without a new version: something else about the variable changed. */
@@ -30,10 +33,11 @@ struct change {
 /* "variable.created" …; static. */
 const char *change_event(enum change_kind kind);
 bool change_kind_of(struct bytes event, enum change_kind *out);
+enum change_subject change_subject_of(enum change_kind kind);
 static inline bool
 change_is_of_variable(enum change_kind kind)
 {
-    return kind <= CHANGE_VARIABLE_DELETED;
+    return change_subject_of(kind) == SUBJECT_VARIABLE;
 }
 
 /* Borrows until it returns. *enough: the rest of this commit is still to come, and nothing after.

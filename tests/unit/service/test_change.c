@@ -319,6 +319,26 @@ the_oldest_go_when_they_take_too_much_room(void **state)
     free(t);
 }
 
+static void
+a_kind_is_about_what_its_event_is_called_after(void **state)
+{
+    static const char *const subjects[] = {[SUBJECT_VARIABLE] = "variable.",
+                                           [SUBJECT_RESTORE] = "checkpoint.restored",
+                                           [SUBJECT_CHECKPOINT] = "checkpoint.",
+                                           [SUBJECT_MODEL] = "model."};
+
+    (void)state;
+    for (unsigned kind = 0; kind < CHANGE_MANY; kind++) {
+        struct bytes event = bytes_of_text(change_event((enum change_kind)kind));
+        enum change_subject subject = change_subject_of((enum change_kind)kind);
+
+        assert_true(bytes_start_with(event, bytes_of_text(subjects[subject])));
+        assert_int_equal(change_is_of_variable((enum change_kind)kind),
+                         subject == SUBJECT_VARIABLE);
+    }
+    assert_int_equal(change_subject_of(CHANGE_CHECKPOINT_RESTORED), SUBJECT_RESTORE);
+}
+
 int
 main(void)
 {
@@ -332,6 +352,7 @@ main(void)
         DOMAIN_TEST(what_is_too_much_is_said_to_be),
         DOMAIN_TEST(the_oldest_go_when_there_are_too_many),
         DOMAIN_TEST(the_oldest_go_when_they_take_too_much_room),
+        cmocka_unit_test(a_kind_is_about_what_its_event_is_called_after),
     };
 
     return cmocka_run_group_tests_name("change", tests, NULL, NULL);
