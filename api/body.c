@@ -7,6 +7,7 @@
 
 #include "api/chars.h"
 #include "api/memory.h"
+#include "api/text.h"
 #include "store/base/alloc.h"
 
 enum {
@@ -287,6 +288,7 @@ static enum err_code
 check_json_type(const struct api_request *rq, struct err *err)
 {
     struct bytes header = api_request_header(rq, "Content-Type"), type;
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     if (header.data == NULL || !api_chars_next(&header, ';', &type))
         return OK;
@@ -295,8 +297,8 @@ check_json_type(const struct api_request *rq, struct err *err)
         api_chars_equal(type, "application/x-www-form-urlencoded"))
         return OK;
     return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
-                   "a body of type '%.*s' is not taken here, only application/json",
-                   (int)(type.size < 64 ? type.size : 64), (const char *)type.data);
+                   "a body of type '%s' is not taken here, only application/json",
+                   api_text_shown(type, shown));
 }
 
 /* All that is left of a streamed body. */

@@ -184,7 +184,7 @@ api_negotiate_choice(struct api_request *rq, struct api_reply *rp, const struct 
                      size_t count, size_t *out, struct err *err)
 {
     struct bytes wanted = api_request_query(rq, "format");
-    char offered[OFFERED_BYTES_MAX];
+    char offered[OFFERED_BYTES_MAX], shown[API_SHOWN_BYTES_MAX + 1];
 
     api_reply_vary(rp, "Accept");
     if (wanted.data == NULL)
@@ -196,8 +196,8 @@ api_negotiate_choice(struct api_request *rq, struct api_reply *rp, const struct 
         }
     }
     list_choices(choices, count, offered);
-    return err_set(err, ERR_NOT_ACCEPTABLE, "format '%.*s' is not offered here, only %s",
-                   (int)(wanted.size < 64 ? wanted.size : 64), (const char *)wanted.data, offered);
+    return err_set(err, ERR_NOT_ACCEPTABLE, "format '%s' is not offered here, only %s",
+                   api_text_shown(wanted, shown), offered);
 }
 
 enum err_code
@@ -240,7 +240,7 @@ api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *ou
     struct bytes header = api_request_header(rq, "Content-Type"), type;
     struct api_choice choices[API_FORMAT_COUNT];
     enum api_format which[API_FORMAT_COUNT];
-    char offered[OFFERED_BYTES_MAX];
+    char offered[OFFERED_BYTES_MAX], shown[API_SHOWN_BYTES_MAX + 1];
 
     *out = API_FORMAT_UNKNOWN;
     if (header.data == NULL || !api_chars_next(&header, ';', &type))
@@ -259,8 +259,8 @@ api_negotiate_body(struct api_request *rq, unsigned formats, enum api_format *ou
     }
     list_choices(choices, choices_of(formats, choices, which), offered);
     return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
-                   "a body of type '%.*s' is not taken here, only %s",
-                   (int)(type.size < 64 ? type.size : 64), (const char *)type.data, offered);
+                   "a body of type '%s' is not taken here, only %s", api_text_shown(type, shown),
+                   offered);
 }
 
 enum err_code

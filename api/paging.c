@@ -19,10 +19,8 @@ api_page_begin(struct api_request *rq, struct api_page *out, struct err *err)
     struct bytes token = api_request_query(rq, "page_token");
     uint64_t size = 0;
 
-    TRY(api_request_query_u64(rq, "page_size", API_PAGE_SIZE_DEFAULT, &size, err));
-    if (size == 0 || size > API_PAGE_SIZE_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "page_size %" PRIu64 " is not in [1, %d]", size,
-                       API_PAGE_SIZE_MAX);
+    TRY(api_request_query_count(rq, "page_size", API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX, &size,
+                                err));
     if (token.size >= sizeof out->last)
         return err_set(err, ERR_INVALID_ARGUMENT, "a page token of %zu bytes, names have %zu",
                        token.size, sizeof out->last - 1);

@@ -1,17 +1,13 @@
 /* Query arguments. Always true: a handler sees only names its route lists, each once, decoded. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "api/chars.h"
 #include "api/state.h"
 #include "api/target.h"
+#include "api/text.h"
 
-#include <stdio.h>
-
-enum { ARGUMENTS_MAX = 32, SHOWN_MAX = 64 };
-
-static int
-shown(struct bytes text)
-{
-    return text.size < SHOWN_MAX ? (int)text.size : SHOWN_MAX;
-}
+enum { ARGUMENTS_MAX = 32, WORDS_BYTES_MAX = 128 };
 
 static bool
 is_listed(const char *list, struct bytes name)
@@ -27,14 +23,15 @@ is_listed(const char *list, struct bytes name)
 static enum err_code
 refuse_name(const char *list, struct bytes name, struct err *err)
 {
-    char known[512];
+    char known[512], shown[API_SHOWN_BYTES_MAX + 1];
     size_t i = 0;
 
     for (; list[i] != '\0' && i < sizeof known - 1; i++)
         known[i] = list[i] == '|' ? ' ' : list[i];
     known[i] = '\0';
-    return err_set(err, ERR_INVALID_ARGUMENT, "unknown query argument '%.*s'; %s%s", shown(name),
-                   (const char *)name.data, i > 0 ? "known here: " : "none are taken here", known);
+    return err_set(err, ERR_INVALID_ARGUMENT, "unknown query argument '%s'; %s%s",
+                   api_text_shown(name, shown), i > 0 ? "known here: " : "none are taken here",
+                   known);
 }
 
 static struct bytes
@@ -52,6 +49,7 @@ add_argument(struct api_request *rq, struct bytes pair, struct err *err)
     const uint8_t *sign = memchr(pair.data, '=', pair.size);
     size_t name_size = sign == NULL ? pair.size : (size_t)(sign - pair.data);
     struct bytes name, value = bytes_of("", 0);
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     TRY(api_target_decode_query(bytes_of(pair.data, name_size), &rq->arena, &name, err));
     if (sign != NULL)
@@ -60,8 +58,8 @@ add_argument(struct api_request *rq, struct bytes pair, struct err *err)
     if (!is_listed(rq->match.route->query, name))
         return refuse_name(rq->match.route->query, name, err);
     if (find(rq, name).data != NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%.*s' is there twice",
-                       shown(name), (const char *)name.data);
+        return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is there twice",
+                       api_text_shown(name, shown));
     if (rq->argument_count == ARGUMENTS_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "more than %d query arguments", ARGUMENTS_MAX);
     rq->arguments[rq->argument_count++] = (struct api_argument){name, value};
@@ -102,6 +100,7 @@ api_request_query_bool(const struct api_request *rq, const char *name, bool fall
                        struct err *err)
 {
     struct bytes value = api_request_query(rq, name);
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     *out = fallback;
     if (value.data == NULL)
@@ -111,8 +110,8 @@ api_request_query_bool(const struct api_request *rq, const char *name, bool fall
     if (*out || bytes_equal(value, bytes_of_text("false")) ||
         bytes_equal(value, bytes_of_text("0")))
         return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is true or false, not '%.*s'",
-                   name, shown(value), (const char *)value.data);
+    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is true or false, not '%s'",
+                   name, api_text_shown(value, shown));
 }
 
 enum err_code
@@ -120,12 +119,55 @@ api_request_query_u64(const struct api_request *rq, const char *name, uint64_t f
                       uint64_t *out, struct err *err)
 {
     struct bytes value = api_request_query(rq, name);
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     *out = fallback;
     if (value.data == NULL || api_chars_u64(value, out))
         return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is a whole number, not '%.*s'",
-                   name, shown(value), (const char *)value.data);
+    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is a whole number, not '%s'",
+                   name, api_text_shown(value, shown));
+}
+
+enum err_code
+api_request_query_count(const struct api_request *rq, const char *name, uint64_t fallback,
+                        uint64_t most, uint64_t *out, struct err *err)
+{
+    TRY(api_request_query_u64(rq, name, fallback, out, err));
+    if (api_request_query(rq, name).data == NULL || (*out >= 1 && *out <= most))
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "query argument '%s' is 1 to %" PRIu64 ", not %" PRIu64, name, most, *out);
+}
+
+/* "a, b or c" */
+static void
+list_words(const char *const *names, unsigned count, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (unsigned i = 0; i < count && used < size; i++) {
+        const char *separator = i == 0 ? "" : i + 1 < count ? ", " : " or ";
+
+        used += (size_t)snprintf(out + used, size - used, "%s%s", separator, names[i]);
+    }
+}
+
+enum err_code
+api_request_query_word(const struct api_request *rq, const char *name, const char *const *names,
+                       unsigned count, unsigned fallback, unsigned *out, struct err *err)
+{
+    struct bytes value = api_request_query(rq, name);
+    char shown[API_SHOWN_BYTES_MAX + 1], words[WORDS_BYTES_MAX] = "";
+
+    *out = fallback;
+    if (value.data == NULL)
+        return OK;
+    for (*out = 0; *out < count; *out += 1)
+        if (bytes_equal(value, bytes_of_text(names[*out])))
+            return OK;
+    list_words(names, count, words, sizeof words);
+    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is %s, not '%s'", name, words,
+                   api_text_shown(value, shown));
 }
 
 enum err_code

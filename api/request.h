@@ -44,6 +44,15 @@ ERR_MUST_CHECK enum err_code api_request_query_bool(const struct api_request *rq
 ERR_MUST_CHECK enum err_code api_request_query_u64(const struct api_request *rq, const char *name,
                                                    uint64_t fallback, uint64_t *out,
                                                    struct err *err);
+/* The same from 1 to `most`; the fallback may be any. */
+ERR_MUST_CHECK enum err_code api_request_query_count(const struct api_request *rq, const char *name,
+                                                     uint64_t fallback, uint64_t most,
+                                                     uint64_t *out, struct err *err);
+/* The place of one of `names`; absent -> the fallback's. */
+ERR_MUST_CHECK enum err_code api_request_query_word(const struct api_request *rq, const char *name,
+                                                    const char *const *names, unsigned count,
+                                                    unsigned fallback, unsigned *out,
+                                                    struct err *err);
 /* NULL when absent; else NUL-terminated, in the request's arena. */
 ERR_MUST_CHECK enum err_code api_request_query_copy(struct api_request *rq, const char *name,
                                                     const char **out, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/state.h"
+#include "api/text.h"
 #include "service/tensor/slice.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
@@ -54,6 +55,7 @@ static enum err_code
 parse_shape_header(struct bytes text, struct shape *out, struct err *err)
 {
     const char *at = (const char *)text.data, *end = at + text.size;
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     *out = (struct shape){0};
     if (bytes_equal(text, bytes_of_text("()")))
@@ -69,8 +71,8 @@ parse_shape_header(struct bytes text, struct shape *out, struct err *err)
         }
         if (at == first || (at < end && *at != ',') || (at < end && at + 1 == end))
             return err_set(err, ERR_INVALID_ARGUMENT,
-                           "Tensor-Shape must be numbers between commas (784,200), not '%.*s'",
-                           (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+                           "Tensor-Shape must be numbers between commas (784,200), not '%s'",
+                           api_text_shown(text, shown));
         if (out->rank == SHAPE_RANK_MAX)
             return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Shape has over %d dimensions",
                            SHAPE_RANK_MAX);
@@ -87,6 +89,7 @@ open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct er
     struct bytes dtype = api_request_header(body->rq, "Tensor-Dtype");
     struct bytes shape = api_request_header(body->rq, "Tensor-Shape");
     uint64_t length = api_request_body_length(body->rq);
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     if ((dtype.data == NULL || shape.data == NULL) && hint == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -94,8 +97,8 @@ open_raw(const struct tensor_type *hint, struct api_tensor_body *body, struct er
     if (hint != NULL)
         body->type = *hint;
     if (dtype.data != NULL && !dtype_of_name(dtype, &body->type.dtype))
-        return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Dtype: there is no dtype '%.*s'",
-                       (int)(dtype.size < 64 ? dtype.size : 64), (const char *)dtype.data);
+        return err_set(err, ERR_INVALID_ARGUMENT, "Tensor-Dtype: there is no dtype '%s'",
+                       api_text_shown(dtype, shown));
     if (shape.data != NULL)
         TRY(parse_shape_header(shape, &body->type.shape, err));
     body->size = tensor_type_bytes(&body->type);

@@ -1,10 +1,13 @@
 /* GET …/changes: what happened, as a list, as a list that is waited for, or as events. */
+#include <inttypes.h>
+
 #include "api/chars.h"
+#include "api/describe.h"
 #include "api/feed_statistics.h"
 #include "api/feed_stream.h"
 #include "api/handlers/handlers.h"
-#include "api/describe.h"
 #include "api/reply.h"
+#include "api/text.h"
 #include "api/waiting.h"
 #include "service/model.h"
 #include "store/base/scope.h"
@@ -15,7 +18,6 @@ enum {
     HEARTBEAT_SECONDS_DEFAULT = 15,
     HEARTBEAT_SECONDS_MAX = 300,
     LIST_BYTES_MAX = 256 << 20,
-    STATUS_OK = 200,
 };
 
 enum feed_form { FEED_NORMAL, FEED_LONGPOLL, FEED_EVENTSOURCE, FEED_FORMS };
@@ -28,50 +30,32 @@ static const char *const forms[FEED_FORMS] = {"normal", "longpoll", "eventsource
 static enum err_code
 read_form(const struct api_request *rq, enum feed_form *out, struct err *err)
 {
-    struct bytes text = api_request_query(rq, "feed");
+    struct bytes accept = api_chars_trim(api_request_header(rq, "Accept"));
+    unsigned form = api_chars_equal(accept, API_EVENT_STREAM) ? FEED_EVENTSOURCE : FEED_NORMAL;
 
-    *out = api_chars_equal(api_chars_trim(api_request_header(rq, "Accept")), API_EVENT_STREAM)
-               ? FEED_EVENTSOURCE
-               : FEED_NORMAL;
-    if (text.data == NULL)
-        return OK;
-    for (unsigned form = 0; form < FEED_FORMS; form++) {
-        if (!bytes_equal(text, bytes_of_text(forms[form])))
-            continue;
-        *out = (enum feed_form)form;
-        return OK;
-    }
-    return err_set(err, ERR_INVALID_ARGUMENT, "feed is normal, longpoll or eventsource, not '%.*s'",
-                   text.size < 64 ? (int)text.size : 64, (const char *)text.data);
+    TRY(api_request_query_word(rq, "feed", forms, FEED_FORMS, form, &form, err));
+    *out = (enum feed_form)form;
+    return OK;
 }
 
 static enum err_code
 read_types(const struct api_request *rq, unsigned *kinds, struct err *err)
 {
     struct bytes list = api_request_query(rq, "types"), item;
+    char shown[API_SHOWN_BYTES_MAX + 1];
     enum change_kind kind;
 
     *kinds = list.data == NULL ? ~0U : 1U << CHANGE_MANY;
     while (api_chars_next(&list, ',', &item)) {
         if (!change_kind_of(item, &kind))
             return err_set(err, ERR_INVALID_ARGUMENT,
-                           "types lists events such as variable.changed, not '%.*s'",
-                           item.size < 64 ? (int)item.size : 64, (const char *)item.data);
+                           "query argument 'types' lists events such as variable.changed, not '%s'",
+                           api_text_shown(item, shown));
         *kinds |= 1U << kind;
     }
     if (*kinds == 1U << CHANGE_MANY)
-        return err_set(err, ERR_INVALID_ARGUMENT, "types lists events such as variable.changed");
-    return OK;
-}
-
-static enum err_code
-read_bounded(const struct api_request *rq, const char *name, uint64_t fallback, uint64_t max,
-             uint64_t *out, struct err *err)
-{
-    TRY(api_request_query_u64(rq, name, fallback, out, err));
-    if (api_request_query(rq, name).data != NULL && (*out < 1 || *out > max))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s=%llu: it is 1 to %llu", name,
-                       (unsigned long long)*out, (unsigned long long)max);
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "query argument 'types' lists events such as variable.changed, not none");
     return OK;
 }
 
@@ -80,6 +64,7 @@ static enum err_code
 read_since(const struct api_request *rq, struct api_feed_query *out, struct err *err)
 {
     struct bytes last = api_request_header(rq, "Last-Event-ID");
+    char shown[API_SHOWN_BYTES_MAX + 1];
 
     out->has_since = api_request_query(rq, "since").data != NULL;
     TRY(api_request_query_u64(rq, "since", CHANGE_SINCE_OLDEST, &out->since, err));
@@ -89,7 +74,8 @@ read_since(const struct api_request *rq, struct api_feed_query *out, struct err 
         return OK;
     out->has_since = api_chars_u64(last, &out->since) && out->since != CHANGE_SINCE_OLDEST;
     if (!out->has_since)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Last-Event-ID is not a revision");
+        return err_set(err, ERR_INVALID_ARGUMENT, "Last-Event-ID is a revision, not '%s'",
+                       api_text_shown(last, shown));
     return OK;
 }
 
@@ -109,10 +95,10 @@ read_query(const struct api_request *rq, enum feed_form form, struct api_feed_qu
     memcpy(out->filter.model, api_request_model(rq), strlen(api_request_model(rq)));
     TRY(read_types(rq, &out->filter.kinds, err));
     TRY(api_request_query_bool(rq, "stats", false, &out->filter.statistics, err));
-    TRY(read_bounded(rq, "limit", form == FEED_EVENTSOURCE ? UINT64_MAX : LIMIT_DEFAULT, LIMIT_MAX,
-                     &out->limit, err));
-    TRY(read_bounded(rq, "heartbeat", HEARTBEAT_SECONDS_DEFAULT, HEARTBEAT_SECONDS_MAX, &seconds,
-                     err));
+    TRY(api_request_query_count(rq, "limit", form == FEED_EVENTSOURCE ? UINT64_MAX : LIMIT_DEFAULT,
+                                LIMIT_MAX, &out->limit, err));
+    TRY(api_request_query_count(rq, "heartbeat", HEARTBEAT_SECONDS_DEFAULT, HEARTBEAT_SECONDS_MAX,
+                                &seconds, err));
     out->heartbeat_ms = seconds * 1000;
     return read_since(rq, out, err);
 }
@@ -147,15 +133,13 @@ push(void *context, const struct change *change, bool *enough, struct err *err)
 
 /* The client is told where to begin again. */
 static enum err_code
-tell_range(struct api_reply *rp, const struct change_range *range, enum err_code code,
-           struct err *err)
+tell_range(struct api_reply *rp, const struct change_range *range, enum err_code code)
 {
     AUTO_CALL(api_json_release)
     json_t *members = json_pack("{s:I, s:I}", "oldest", (json_int_t)range->oldest, "revision",
                                 (json_int_t)range->newest);
     enum err_code told = members == NULL ? OK : api_reply_on_failure(rp, members, NULL);
 
-    (void)err;
     return told == OK ? code : told;
 }
 
@@ -163,12 +147,11 @@ static enum err_code
 reply_list(struct api_reply *rp, struct listing *l, const struct change_range *range,
            struct err *err)
 {
-    TRY(buf_printf(&l->out, err, "],\"revision\":%llu,\"oldest\":%llu,\"more\":%s}",
-                   (unsigned long long)range->read, (unsigned long long)range->oldest,
-                   range->read < range->newest ? "true" : "false"));
+    TRY(buf_printf(&l->out, err, "],\"revision\":%" PRIu64 ",\"oldest\":%" PRIu64 ",\"more\":%s}",
+                   range->read, range->oldest, range->read < range->newest ? "true" : "false"));
     TRY(api_reply_revision(rp, range->read, err));
     api_reply_may_pack(rp);
-    return api_reply_buf(rp, STATUS_OK, "application/json", &l->out, err);
+    return api_reply_buf(rp, 200, "application/json", &l->out, err);
 }
 
 /* *since becomes what was looked through. `waits`: no reply when there is nothing. */
@@ -186,7 +169,7 @@ list(struct api_request *rq, struct api_reply *rp, const struct api_feed_query *
     if (code == OK) {
         code = change_read(api_request_service(rq), *since, push, &l, &range, err);
         if (code == ERR_GONE)
-            code = tell_range(rp, &range, code, err);
+            code = tell_range(rp, &range, code);
     }
     if (code == OK)
         *since = range.read;

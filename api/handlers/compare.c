@@ -44,19 +44,12 @@ query_text(struct api_request *rq, const char *name, const char **out, struct er
 static enum err_code
 query_measures(struct api_request *rq, enum checkpoint_measures *out, struct err *err)
 {
-    struct bytes text = api_request_query(rq, "measures");
+    unsigned measures = CHECKPOINT_MEASURE_ALL;
 
-    *out = CHECKPOINT_MEASURE_ALL;
-    if (text.data == NULL)
-        return OK;
-    for (int i = 0; i < MEASURES; i++) {
-        *out = (enum checkpoint_measures)i;
-        if (bytes_equal(text, bytes_of_text(measure_names[i])))
-            return OK;
-    }
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "query argument 'measures' is none, difference or all, not '%.*s'",
-                   (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+    TRY(api_request_query_word(rq, "measures", measure_names, MEASURES, CHECKPOINT_MEASURE_ALL,
+                               &measures, err));
+    *out = (enum checkpoint_measures)measures;
+    return OK;
 }
 
 static enum err_code

@@ -10,6 +10,7 @@
 #include "api/reply.h"
 #include "api/statistics_json.h"
 #include "api/tensor_io.h"
+#include "api/text.h"
 #include "service/history.h"
 #include "service/history_bins.h"
 #include "store/base/alloc.h"
@@ -44,21 +45,12 @@ struct query {
 };
 
 static enum err_code
-take_count(struct api_request *rq, const char *name, uint64_t fallback, uint64_t most,
-           uint64_t *out, struct err *err)
-{
-    TRY(api_request_query_u64(rq, name, fallback, out, err));
-    if (*out < 1 || *out > most)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "query argument '%s' is 1 to %" PRIu64 ", not %" PRIu64, name, most, *out);
-    return OK;
-}
-
-static enum err_code
 not_a_number(const char *name, const char *kind, struct bytes text, struct err *err)
 {
-    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is %s, not '%.*s'", name, kind,
-                   (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+    char shown[API_SHOWN_BYTES_MAX + 1];
+
+    return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is %s, not '%s'", name, kind,
+                   api_text_shown(text, shown));
 }
 
 static enum err_code
@@ -93,8 +85,8 @@ static enum err_code
 take_query(struct api_request *rq, struct api_reply *rp, struct query *out, struct err *err)
 {
     TRY(api_negotiate_choice(rq, rp, forms, sizeof forms / sizeof forms[0], &out->form, err));
-    TRY(take_count(rq, "bins", BINS_DEFAULT, BINS_MAX, &out->bins, err));
-    TRY(take_count(rq, "max_steps", STEPS_DEFAULT, STEPS_MAX, &out->steps_max, err));
+    TRY(api_request_query_count(rq, "bins", BINS_DEFAULT, BINS_MAX, &out->bins, err));
+    TRY(api_request_query_count(rq, "max_steps", STEPS_DEFAULT, STEPS_MAX, &out->steps_max, err));
     TRY(take_step(rq, "from_step", &out->has_from, &out->from_step, err));
     TRY(take_step(rq, "to_step", &out->has_to, &out->to_step, err));
     TRY(take_bound(rq, "lo", &out->has_low, &out->low, err));

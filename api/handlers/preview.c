@@ -25,10 +25,7 @@ take_cells(struct api_request *rq, const char *name, uint32_t *out, struct err *
 {
     uint64_t cells = 0;
 
-    TRY(api_request_query_u64(rq, name, CELLS_DEFAULT, &cells, err));
-    if (cells < 1 || cells > PREVIEW_CELLS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "query argument '%s' is 1 to %d, not %" PRIu64,
-                       name, PREVIEW_CELLS_MAX, cells);
+    TRY(api_request_query_count(rq, name, CELLS_DEFAULT, PREVIEW_CELLS_MAX, &cells, err));
     *out = (uint32_t)cells;
     return OK;
 }
@@ -36,19 +33,12 @@ take_cells(struct api_request *rq, const char *name, uint32_t *out, struct err *
 static enum err_code
 take_reduce(struct api_request *rq, enum preview_reduce *out, struct err *err)
 {
-    struct bytes text = api_request_query(rq, "reduce");
+    unsigned reduce = PREVIEW_MEAN;
 
-    *out = PREVIEW_MEAN;
-    if (text.data == NULL)
-        return OK;
-    for (int i = 0; i < PREVIEW_REDUCE_COUNT; i++) {
-        *out = (enum preview_reduce)i;
-        if (bytes_equal(text, bytes_of_text(reduce_names[i])))
-            return OK;
-    }
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "query argument 'reduce' is mean, absmax or nearest, not '%.*s'",
-                   (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+    TRY(api_request_query_word(rq, "reduce", reduce_names, PREVIEW_REDUCE_COUNT, PREVIEW_MEAN,
+                               &reduce, err));
+    *out = (enum preview_reduce)reduce;
+    return OK;
 }
 
 static enum err_code
