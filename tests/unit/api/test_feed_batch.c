@@ -51,8 +51,11 @@ static void
 must_be(const struct api_feed_event *event, uint64_t position, enum change_kind kind,
         const char *name, uint64_t revision, uint64_t version)
 {
-    assert_true(api_feed_wants(&everything, event, position));
-    assert_int_equal(api_feed_kind(&everything, event, position), kind);
+    struct api_feed_choice choice;
+
+    assert_true(api_feed_choose(&everything, event, position, &choice));
+    assert_null(choice.earlier);
+    assert_int_equal(choice.kind, kind);
     assert_true(bytes_equal(event->change.name, bytes_of_text(name)));
     assert_int_equal(event->change.revision, revision);
     assert_int_equal(event->change.version, version);
@@ -62,6 +65,7 @@ static void
 each_name_has_its_newest_change_in_order(void **state)
 {
     struct api_feed_batch *batch = batch_new(NULL);
+    struct api_feed_choice choice;
 
     (void)state;
     add(batch, CHANGE_VARIABLE_CHANGED, "b", 5, 2);
@@ -75,7 +79,7 @@ each_name_has_its_newest_change_in_order(void **state)
     must_be(batch->events[1], 4, CHANGE_VARIABLE_CHANGED, "b", 7, 3);
     must_be(batch->events[2], 4, CHANGE_CHECKPOINT_SAVED, "b", 7, 0);
     must_be(batch->events[3], 4, CHANGE_CHECKPOINT_RESTORED, "b", 8, 0);
-    assert_false(api_feed_wants(&everything, batch->events[0], 6));
+    assert_false(api_feed_choose(&everything, batch->events[0], 6, &choice));
     api_feed_batch_drop(batch);
 }
 
@@ -84,6 +88,7 @@ what_is_new_stays_new_for_who_does_not_know_it(void **state)
 {
     struct api_feed_batch *batch = batch_new(NULL);
     const struct api_feed_filter changed = {.kinds = 1U << CHANGE_VARIABLE_CHANGED};
+    struct api_feed_choice choice;
 
     (void)state;
     add(batch, CHANGE_VARIABLE_CREATED, "new", 5, 0);
@@ -103,9 +108,9 @@ what_is_new_stays_new_for_who_does_not_know_it(void **state)
     must_be(batch->events[2], 4, CHANGE_VARIABLE_DELETED, "gone", 10, 0);
     must_be(batch->events[3], 4, CHANGE_VARIABLE_CREATED, "back", 13, 1);
     /* who asks for changes alone is told of the change */
-    assert_true(api_feed_wants(&changed, batch->events[0], 4));
-    assert_int_equal(api_feed_kind(&changed, batch->events[0], 4), CHANGE_VARIABLE_CHANGED);
-    assert_false(api_feed_wants(&changed, batch->events[2], 4));
+    assert_true(api_feed_choose(&changed, batch->events[0], 4, &choice));
+    assert_int_equal(choice.kind, CHANGE_VARIABLE_CHANGED);
+    assert_false(api_feed_choose(&changed, batch->events[2], 4, &choice));
     api_feed_batch_drop(batch);
 }
 
@@ -115,6 +120,7 @@ filters_look_at_kind_model_and_name(void **state)
     struct api_feed_filter filter = {
         .kinds = 1U << CHANGE_VARIABLE_CHANGED | 1U << CHANGE_MODEL_DELETED, .prefix = "a/"};
     struct api_feed_batch *batch = batch_new(&filter);
+    struct api_feed_choice choice;
 
     (void)state;
     add(batch, CHANGE_VARIABLE_CHANGED, "a/w", 5, 1);
@@ -126,7 +132,7 @@ filters_look_at_kind_model_and_name(void **state)
     must_be(batch->events[0], 0, CHANGE_VARIABLE_CHANGED, "a/w", 5, 1);
     must_be(batch->events[1], 0, CHANGE_MODEL_DELETED, "", 8, 0);
     memcpy(filter.model, "other", sizeof "other");
-    assert_false(api_feed_wants(&filter, batch->events[0], 0));
+    assert_false(api_feed_choose(&filter, batch->events[0], 0, &choice));
     api_feed_batch_drop(batch);
 }
 
