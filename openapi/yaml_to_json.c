@@ -3,6 +3,7 @@
  * mapping once, no anchors, no tags. Plain scalars are read by YAML 1.2's core schema. */
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,14 +208,60 @@ document(struct conversion *c)
     return json;
 }
 
+/* --- writing --- */
+
+/* With as many digits as it takes to read the same number, and no more. */
+static bool
+write_real(FILE *out, double number)
+{
+    char text[64];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    return fprintf(out, strpbrk(text, ".e") == NULL ? "%s.0" : "%s", text) > 0;
+}
+
+/* jansson has one number of digits for all: 0.1 would have 17, or the greatest float32 15. */
+static bool
+write_json(FILE *out, const json_t *json)
+{
+    json_t *object = (json_t *)(uintptr_t)json; /* jansson iterates through plain pointers */
+    const char *mark = "{";
+
+    if (json_is_real(json))
+        return write_real(out, json_real_value(json));
+    if (json_is_object(json) && json_object_size(json) > 0) {
+        for (void *i = json_object_iter(object); i != NULL; i = json_object_iter_next(object, i)) {
+            json_t *key = json_string(json_object_iter_key(i));
+            bool good = fputs(mark, out) != EOF && key != NULL && write_json(out, key) &&
+                        fputc(':', out) != EOF && write_json(out, json_object_iter_value(i));
+
+            json_decref(key);
+            if (!good)
+                return false;
+            mark = ",";
+        }
+        return fputc('}', out) != EOF;
+    }
+    if (json_is_array(json) && json_array_size(json) > 0) {
+        for (size_t i = 0; i < json_array_size(json); i++)
+            if (fputc(i == 0 ? '[' : ',', out) == EOF || !write_json(out, json_array_get(json, i)))
+                return false;
+        return fputc(']', out) != EOF;
+    }
+    return json_dumpf(json, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+}
+
 /* --- files --- */
 
 static bool
 write_file(const char *path, const json_t *json)
 {
     FILE *out = fopen(path, "w");
-    bool good = out != NULL && json_dumpf(json, out, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0 &&
-                fputc('\n', out) != EOF;
+    bool good = out != NULL && write_json(out, json) && fputc('\n', out) != EOF;
 
     if (out != NULL)
         good = fclose(out) == 0 && good;

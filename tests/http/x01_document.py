@@ -48,6 +48,7 @@ def test_the_json_says_the_same(s):
     assert "200" in document["paths"]["/v1"]["get"]["responses"]
     limit = document["components"]["schemas"]["Count"]["maximum"]
     assert limit == 2 ** 63 - 1, limit
+    assert document["components"]["schemas"]["Float32"]["maximum"] == 3.4028234663852886e38, "no digit is lost"
     # In the order of the file.
     listed = re.findall(rb"^  (/[^\n]*):$", source("openapi/openapi.yaml"), re.M)
     assert [path.encode() for path in document["paths"]] == listed
@@ -139,9 +140,9 @@ def test_what_json_cannot_say_is_refused_by_the_build(s):
             file.write(text)
         return subprocess.run([tool, into, out], capture_output=True, text=True, check=False)
 
-    assert converted("a: [1, -2.5, '3', ~, true, no, 1e3, \"x\\ny\"]\nb: |\n  e\n  f\n'200': {}\n").returncode == 0
+    assert converted("a: [1, -2.5, '3', ~, true, no, 1e3, 0.1, 3.4028234663852886e+38, \"x\\ny\", [], {}]\nb: |\n  e\n  f\n'200': {}\n").returncode == 0
     with open(out, encoding="utf-8") as file:
-        assert json.load(file) == {"a": [1, -2.5, "3", None, True, "no", 1000.0, "x\ny"], "b": "e\nf\n", "200": {}}
+        assert json.load(file) == {"a": [1, -2.5, "3", None, True, "no", 1000.0, 0.1, 3.4028234663852886e38, "x\ny", [], {}], "b": "e\nf\n", "200": {}}
     for text, line, why in (("a: 1\nb: 2\na: 3\n", 3, "twice"), ("a: &x 1\nb: *x\n", 1, "anchors"), ("a: !!str 1\n", 1, "tags"),
                             ("a: 1\n---\nb: 2\n", 3, "second document"), ("a:\n  - b\n c: d\n", 3, ""), ("? [a]\n: b\n", 1, "key"),
                             ("[" * 70 + "]" * 70, 1, "deep"), ("", 1, "no document")):
