@@ -64,7 +64,7 @@ SUBMAKE  = $(MAKE) --no-print-directory $(JOBS)
 
 .PHONY: all run test suite check unit http recorded conformance fuzz-contract lint format format-check tidy asan tsan valgrind cover \
         crash linear crash-short fuzz fuzz-run fuzz-regressions fuzz-replay bench bench-store bench-compute install clean help \
-        deps deps-test deps-clients FORCE
+        deps deps-test deps-clients deps-deb deps-docker deb deb-test docker-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -280,9 +280,11 @@ bench-compute: $(addprefix $(B)/tests/bench/,elementwise differences statistics 
 install: all ## to $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 build/tensorkeep $(DESTDIR)$(PREFIX)/bin/tensorkeep
 
-deb: all ## a Debian package: build/tensorkeep_VERSION_ARCH.deb
+deb: deps deps-deb ## a Debian package: build/tensorkeep_VERSION_ARCH.deb
+	+@$(SUBMAKE) all
 	@bash package/deb.sh build/tensorkeep build
-deb-test: deps-docker all ## install it in a Debian of its own, run it, purge it (root)
+deb-test: deps deps-docker ## install it in a Debian of its own, run it, purge it (root)
+	+@$(SUBMAKE) all
 	@bash docker/base.sh build/docker/debian
 	@bash package/test.sh "$$(bash package/deb.sh build/tensorkeep build)" build/docker/debian
 docker-test: deps-docker ## build the image without an engine, run it, stop it; its size; compose.yaml (root)
@@ -299,7 +301,8 @@ RUN_DEPS  := gcc libc6-dev pkg-config libmicrohttpd-dev libjansson-dev libopenbl
 TEST_DEPS := $(RUN_DEPS) libcmocka-dev python3 python3-numpy python3-sklearn valgrind clang libclang-rt-14-dev clang-format curl openssl gnutls-bin
 CLIENT_DEPS := golang-go
 
-DOCKER_DEPS := dpkg-dev debootstrap buildah curl python3 python3-yaml
+DEB_DEPS    := dpkg-dev
+DOCKER_DEPS := $(DEB_DEPS) debootstrap buildah curl python3 python3-yaml
 
 deps: ## install what building needs (Debian 12)
 	@$(call install_missing,$(RUN_DEPS))
@@ -317,6 +320,8 @@ command -v $(1) >/dev/null || test -x $(TOOLS)/usr/bin/$(1) || ! command -v dpkg
     { mkdir -p $(TOOLS) && cd $(TOOLS) && rm -f $(1)_*.deb && apt-get download $(1) && dpkg-deb -x $(1)_*.deb . && rm -f $(1)_*.deb; } || \
     echo "$(1) is not to be had: its tests are skipped"
 endef
+deps-deb:
+	@$(call install_missing,$(DEB_DEPS))
 deps-docker: ## install what deb-test and docker-test need (Debian 12)
 	@$(call install_missing,$(DOCKER_DEPS))
 

@@ -26,9 +26,10 @@ find "$root/usr/share/man" "$root/usr/share/doc" -type f -exec chmod 644 {} +
 # The libraries it is linked with, as packages.
 mkdir "$work/debian"
 printf 'Source: tensorkeep\n\nPackage: tensorkeep\nArchitecture: any\n' >"$work/debian/control"
-depends=$(cd "$work" && dpkg-shlibdeps -O -e"$root/usr/bin/tensorkeep" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+depends=$(cd "$work" && dpkg-shlibdeps -O -e"$root/usr/bin/tensorkeep" 2>"$work/said" | sed -n 's/^shlibs:Depends=//p') || true
 if [ -z "$depends" ]; then
-    echo "dpkg-shlibdeps does not say which packages the program needs" >&2
+    echo "dpkg-shlibdeps (Debian: dpkg-dev) does not say which packages the program needs" >&2
+    cat "$work/said" >&2
     exit 1
 fi
 
