@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 
+import client
 import session
 
 OPEN = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -100,6 +101,15 @@ def test_requests_are_counted_by_route_and_status(s):
     assert grown("tensorkeep_requests_total", 'code="201"') >= 1
     assert grown("tensorkeep_request_body_bytes_total", "") > 0 and grown("tensorkeep_reply_body_bytes_total", "") > 0
     assert after["tensorkeep_requests_total", 'code="507"'] == 0, "there before it first happens"
+
+
+def test_every_status_there_is_has_a_series(s):
+    with open(os.path.join(s.root, "openapi", "openapi.yaml"), encoding="utf-8") as file:
+        documented = {int(status) for status in re.findall(r"^ +'(\d{3})':", file.read(), re.M)}
+    refusals = set().union(*client.CODES.values())
+    refusals -= {414, 431}  # libmicrohttpd's own, before there is a request
+    codes = {labels for name, labels in samples(s) if name == "tensorkeep_requests_total"}
+    assert 200 in documented and {f'code="{status}"' for status in documented | refusals} <= codes, sorted(codes)
 
 
 def test_histograms_add_up(s):
