@@ -3,6 +3,18 @@
 
 #include <string.h>
 
+void
+api_chars_hex(struct bytes bytes, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes.size; i++) {
+        *out++ = digits[bytes.data[i] >> 4];
+        *out++ = digits[bytes.data[i] & 15];
+    }
+    *out = '\0';
+}
+
 bool
 api_chars_u64(struct bytes text, uint64_t *out)
 {

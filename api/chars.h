@@ -26,6 +26,8 @@ api_hex_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Two digits a byte, small letters, and a NUL: 2 * bytes.size + 1 in all. */
+void api_chars_hex(struct bytes bytes, char *out);
 /* Digits only, at least one, no overflow. */
 bool api_chars_u64(struct bytes text, uint64_t *out);
 /* Without case (ASCII). */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "api/chars.h"
 #include "api/range.h"
 #include "api/reply.h"
 #include "api/sha256.h"
@@ -95,8 +96,7 @@ new_boundary(char out[static API_BOUNDARY_BYTES + 1], struct err *err)
 
     if (getrandom(random, sizeof random, 0) != sizeof random)
         return err_set(err, ERR_INTERNAL, "no random bytes for the boundary between ranges");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(out + 2 * i, 3, "%02x", random[i]);
+    api_chars_hex(bytes_of(random, sizeof random), out);
     return OK;
 }
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/chars.h"
 #include "api/describe.h"
 #include "api/negotiate.h"
 #include "api/sha256.h"
@@ -27,9 +28,8 @@ set_one(struct api_request *rq, const char *tag, const struct tensor_set *set, s
 
     TRY(api_sha256_of(rq, tag, bytes_of_text(entry->name), set->spans + entry->span_first,
                       entry->span_count, digest, err));
-    snprintf(text, sizeof text, "%s", prefix);
-    for (size_t k = 0; k < sizeof digest; k++)
-        snprintf(text + sizeof prefix - 1 + 2 * k, 3, "%02x", digest[k]);
+    memcpy(text, prefix, sizeof prefix);
+    api_chars_hex(bytes_of(digest, sizeof digest), text + sizeof prefix - 1);
     return api_json_set(tensor, "digest", json_string(text), err);
 }
 

@@ -3,9 +3,9 @@
 #include "api/tickets.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 
+#include "api/chars.h"
 #include "store/base/alloc.h"
 #include "store/base/lock.h"
 
@@ -90,8 +90,7 @@ api_tickets_make(struct api_tickets *tickets, struct api_tokens *tokens,
 
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         return err_set(err, ERR_UNAVAILABLE, "no random numbers for a ticket: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof secret; i++)
-        snprintf(out + 2 * i, 3, "%02x", secret[i]);
+    api_chars_hex(bytes_of(secret, sizeof secret), out);
     api_token_digest(bytes_of(out, API_TICKET_BYTES), digest);
     lock_acquire(&tickets->lock);
     ticket = find_room(tickets, now_ms);

@@ -5,10 +5,10 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "api/chars.h"
 #include "api/secret_file.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
@@ -235,10 +235,7 @@ api_tls_fingerprint(struct api_tls *tls, char out[static API_TLS_FINGERPRINT_BYT
     lock_acquire(&tls->lock);
     result = gnutls_fingerprint(GNUTLS_DIG_SHA256, &tls->identity->chain[0].cert, digest, &size);
     lock_release(&tls->lock);
-    for (size_t i = 0; result >= 0 && i < size; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    if (result < 0)
-        out[0] = '\0';
+    api_chars_hex(bytes_of(digest, result < 0 ? 0 : size), out);
 }
 
 double

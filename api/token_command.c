@@ -3,9 +3,16 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "api/chars.h"
 #include "api/tokens_file.h"
 
-enum { SECRET_BYTES = 32, TOKEN_BYTES_MAX = 128, LINE_BYTES_MAX = 4096 };
+#define PREFIX "tk_"
+
+enum {
+    SECRET_BYTES = 32,
+    TOKEN_BYTES = sizeof PREFIX + 2 * SECRET_BYTES, /* with the NUL */
+    LINE_BYTES_MAX = 4096,
+};
 
 static const char usage[] =
     "usage: tensorkeep token NAME [--scopes read,write,admin] [--models GLOB,GLOB]\n"
@@ -51,18 +58,16 @@ read_arguments(int argc, char **argv, struct wanted *out, struct err *err)
     return out->name != NULL ? OK : err_set(err, ERR_INVALID_ARGUMENT, "%s", usage);
 }
 
-/* "tk_" and 256 random bits in characters that need no quoting anywhere. */
+/* 256 random bits in characters that need no quoting anywhere. */
 static enum err_code
-make_token(char out[static TOKEN_BYTES_MAX], struct err *err)
+make_token(char out[static TOKEN_BYTES], struct err *err)
 {
     uint8_t secret[SECRET_BYTES];
-    size_t used = 3;
 
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         return err_set(err, ERR_UNAVAILABLE, "token: no random numbers: %s", strerror(errno));
-    memcpy(out, "tk_", used);
-    for (size_t i = 0; i < sizeof secret; i++)
-        used += (size_t)snprintf(out + used, TOKEN_BYTES_MAX - used, "%02x", secret[i]);
+    memcpy(out, PREFIX, sizeof PREFIX);
+    api_chars_hex(bytes_of(secret, sizeof secret), out + sizeof PREFIX - 1);
     return OK;
 }
 
@@ -76,8 +81,7 @@ make_line(const struct wanted *wanted, const char *token, char out[static LINE_B
     int length;
 
     api_token_digest(bytes_of_text(token), digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    api_chars_hex(bytes_of(digest, sizeof digest), hex);
     length = snprintf(
         out, LINE_BYTES_MAX, "%s sha256:%s %s%s%s%s%s", wanted->name, hex, wanted->scopes,
         wanted->models != NULL ? " models=" : "", wanted->models != NULL ? wanted->models : "",
@@ -96,7 +100,7 @@ enum err_code
 api_token_command(int argc, char **argv, FILE *out, struct err *err)
 {
     struct wanted wanted = {.scopes = "read"};
-    char token[TOKEN_BYTES_MAX], line[LINE_BYTES_MAX];
+    char token[TOKEN_BYTES], line[LINE_BYTES_MAX];
 
     TRY(read_arguments(argc, argv, &wanted, err));
     TRY(make_token(token, err));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "api/chars.h"
 #include "store/base/scope.h"
 
 static void
@@ -233,6 +234,18 @@ the_nearest_name_is_found_and_far_ones_are_not(void **state)
         "a_name_that_is_longer_than_any_that_is_worth_comparing_with_others_x", names, 5));
 }
 
+static void
+bytes_are_written_as_two_digits_each(void **state)
+{
+    char out[9] = "xxxxxxxx";
+
+    (void)state;
+    api_chars_hex(bytes_of("\x00\x7f\xa0\xff", 4), out);
+    assert_string_equal(out, "007fa0ff");
+    api_chars_hex(bytes_of(NULL, 0), out);
+    assert_string_equal(out, "");
+}
+
 int
 main(void)
 {
@@ -247,6 +260,7 @@ main(void)
         cmocka_unit_test(base64_longer_than_a_chunk_is_whole),
         cmocka_unit_test(text_that_is_not_base64_is_refused),
         cmocka_unit_test(the_nearest_name_is_found_and_far_ones_are_not),
+        cmocka_unit_test(bytes_are_written_as_two_digits_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
