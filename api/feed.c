@@ -277,16 +277,19 @@ enum err_code
 api_feed_start(struct api_server *server, struct api_feed **out, struct err *err)
 {
     struct api_feed *feed = mem_zeroed(1, sizeof *feed, err);
+    int rc;
 
     if (feed == NULL)
         return ERR_NO_MEMORY;
     feed->server = server;
     lock_init(&feed->lock);
     condition_init(&feed->wake);
-    feed->runs = pthread_create(&feed->thread, NULL, run, feed) == 0;
+    rc = pthread_create(&feed->thread, NULL, run, feed);
+    feed->runs = rc == 0;
     if (!feed->runs) {
         api_feed_stop(feed);
-        return err_set(err, ERR_UNAVAILABLE, "the thread of the change feeds does not start");
+        return err_set(err, ERR_UNAVAILABLE, "the thread of the change feeds does not start: %s",
+                       strerror(rc));
     }
     *out = feed;
     return OK;

@@ -25,8 +25,7 @@ struct service_backup {
     void *wake_context;
 };
 
-/* --- the thread ---------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void
 wake_reader(struct service_backup *b)
@@ -122,19 +121,22 @@ make(void *context)
     return NULL;
 }
 
-/* --- its reader ---------------------------------------------------------------------------------
- */
+/* --- its reader ------------------------------------------------------------------------------- */
 
 static enum err_code
 start(struct service_backup *b, struct err *err)
 {
+    int rc;
+
     b->ring = mem_alloc(RING_BYTES, err);
     if (b->ring == NULL)
         return ERR_NO_MEMORY;
     TRY(backup_open(b->service->store, &b->backup, err));
-    if (pthread_create(&b->thread, NULL, make, b) != 0)
-        return err_set(err, ERR_INTERNAL, "cannot start a thread for the backup");
-    b->started = true;
+    rc = pthread_create(&b->thread, NULL, make, b);
+    b->started = rc == 0;
+    if (!b->started)
+        return err_set(err, ERR_UNAVAILABLE, "the backup's thread does not start: %s",
+                       strerror(rc));
     return OK;
 }
 

@@ -369,6 +369,7 @@ enum err_code
 history_thread_start(struct service *service, struct history_thread **out, struct err *err)
 {
     struct history_thread *t;
+    int rc;
 
     *out = NULL;
     if (service->limits.history_bytes_max < SNAPSHOT_BYTES)
@@ -381,9 +382,15 @@ history_thread_start(struct service *service, struct history_thread **out, struc
     lock_init(&t->lock);
     condition_init(&t->wake);
     t->batch = mem_zeroed(1, sizeof *t->batch, err);
-    if (t->batch == NULL || pthread_create(&t->thread, NULL, run, t) != 0) {
+    if (t->batch == NULL) {
         drop(t);
-        return err_set(err, ERR_NO_MEMORY, "cannot start the thread of histories");
+        return ERR_NO_MEMORY;
+    }
+    rc = pthread_create(&t->thread, NULL, run, t);
+    if (rc != 0) {
+        drop(t);
+        return err_set(err, ERR_UNAVAILABLE, "the thread of histories does not start: %s",
+                       strerror(rc));
     }
     *out = t;
     return OK;
