@@ -11,8 +11,7 @@
 
 enum { CHOICES_TEXT_BYTES_MAX = 200 };
 
-/* --- in ----------------------------------------------------------------------------------------
- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 static enum err_code
 decode_dims(const struct api_value *value, struct arena *arena, struct attr_dims *out,
@@ -234,8 +233,7 @@ api_attrs_decode(const struct api_attr_fields *fields, const struct attr_spec *s
     return OK;
 }
 
-/* --- out ---------------------------------------------------------------------------------------
- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static enum err_code
 list_json(const int64_t *values, uint32_t count, json_t **out, struct err *err)

@@ -49,8 +49,8 @@ struct api_feed_event {
 /* What one is told of an event. */
 struct api_feed_choice {
     enum change_kind kind;
-    const struct api_feed_earlier
-        *earlier; /* the newest that is asked for; NULL: the event's own */
+    /* The newest that is asked for; NULL: the event's own. */
+    const struct api_feed_earlier *earlier;
 };
 
 /* Whether it is asked for, and new, by one who knows everything up to `position`; *out: as what. */

@@ -9,8 +9,7 @@
 
 enum { SCALAR_TEXT_BYTES_MAX = 1 << 16 };
 
-/* --- in ----------------------------------------------------------------------------------------
- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 static bool
 is_number(const struct tensor *tensor)
@@ -76,8 +75,7 @@ api_literal_decode(const struct api_value *value, enum dtype hint_dtype,
     return expr_tree_literal(tree, &literal, out, err);
 }
 
-/* --- out ---------------------------------------------------------------------------------------
- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 /* jansson's integers end at int64. */
 static bool

@@ -66,15 +66,19 @@ command_health(const struct command_input *input, struct err *err)
     AUTO_CALL(socket_close) int descriptor = -1;
     char answer[ANSWER_BYTES] = "";
     size_t size = 0;
-    ssize_t got = 1;
+    ssize_t got;
 
     TRY(connect_to(input->settings, &descriptor, err));
     if (input->settings->tls_cert[0] != '\0')
         return OK;
     if (send(descriptor, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof ask - 1))
         return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
-    for (; got > 0 && size<sizeof well - 1; size += got> 0 ? (size_t)got : 0)
+    while (size < sizeof well - 1) {
         got = recv(descriptor, answer + size, sizeof answer - 1 - size, 0);
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+    }
     if (strncmp(answer, well, sizeof well - 1) != 0)
         return err_set(err, ERR_UNAVAILABLE, "the server says it is not ready: %.*s",
                        (int)strcspn(answer, "\r\n"), answer);

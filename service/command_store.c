@@ -53,8 +53,7 @@ open_there(const struct command_input *input, struct store **out, struct err *er
     return store_open(&config, out, err);
 }
 
-/* --- verify -------------------------------------------------------------------------------------
- */
+/* --- verify ----------------------------------------------------------------------------------- */
 
 static enum err_code
 check(struct store *store, const char *what, bool payloads, FILE *out, struct err *err)
@@ -99,8 +98,7 @@ check_loaded(const struct command_input *input, const struct store_load *load, s
     return check(store, input->store.directory, false, input->out, err);
 }
 
-/* --- backup -------------------------------------------------------------------------------------
- */
+/* --- backup ----------------------------------------------------------------------------------- */
 
 static enum err_code
 write_all(int file, const char *path, struct bytes bytes, struct err *err)
@@ -193,8 +191,7 @@ command_backup(const struct command_input *input, struct err *err)
     return OK;
 }
 
-/* --- restore-backup -----------------------------------------------------------------------------
- */
+/* --- restore-backup --------------------------------------------------------------------------- */
 
 struct file_source {
     int file;
@@ -237,8 +234,7 @@ command_restore_backup(const struct command_input *input, struct err *err)
     return OK;
 }
 
-/* --- compact ------------------------------------------------------------------------------------
- */
+/* --- compact ---------------------------------------------------------------------------------- */
 
 static enum err_code
 make_anew(const struct command_input *input, struct store *store, struct err *err)

@@ -7,8 +7,8 @@
 #include "store/base/scope.h"
 
 struct versions {
-    uint64_t list[RECORD_SNAPSHOTS_MAX +
-                  2]; /* with the new one, and room to see that there is no more */
+    /* With the new one, and room to see that there is no more. */
+    uint64_t list[RECORD_SNAPSHOTS_MAX + 2];
     size_t count;
 };
 

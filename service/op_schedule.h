@@ -41,8 +41,7 @@ ERR_MUST_CHECK enum err_code op_schedule_progress(struct evaluator *e, const str
                                                   bool staircase, struct op_schedule_number *out,
                                                   struct err *err);
 
-/* --- exponential_decay, natural_exp_decay, inverse_time_decay: one list of parameters ----------
- */
+/* --- exponential_decay, natural_exp_decay, inverse_time_decay: one list of parameters --------- */
 
 enum { OP_SCHEDULE_DECAY_RATE = OP_SCHEDULE_DECAY_STEPS + 1, OP_SCHEDULE_DECAY_ARGS };
 

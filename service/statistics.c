@@ -2,10 +2,10 @@
  * pairwise by their places. */
 #include "service/statistics.h"
 
-#include "service/tensor_runs.h"
 #include "service/state.h"
 #include "service/statistics_cache.h"
 #include "service/tensor/quantile.h"
+#include "service/tensor_runs.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -22,8 +22,8 @@ const unsigned char statistics_percents[STATISTICS_PERCENTILES] = {1, 5, 25, 50,
 
 /* Results of parts, put together as soon as two of the same size are neighbours. */
 struct tree {
-    struct kernel_statistics
-        levels[LEVELS]; /* of 2^level parts, where that bit of `parts` is set */
+    /* Of 2^level parts, where that bit of `parts` is set. */
+    struct kernel_statistics levels[LEVELS];
     uint64_t parts;
 };
 
@@ -258,7 +258,7 @@ take_quantiles(struct work *work, struct statistics *out, struct err *err)
     return OK;
 }
 
-/* --- */
+/* --- all of it ----------------------------------------------------------------------------- */
 
 static enum err_code
 take_set(const struct look *look, const struct tensor_set *set, struct parallel *parallel,

@@ -47,8 +47,7 @@ snapshot_drop(struct store_snapshot **snapshot)
     store_snapshot_drop(*snapshot);
 }
 
-/* --- frames ------------------------------------------------------------------------------------
- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 /* The head goes before a body that is not copied. */
 static enum err_code
@@ -98,8 +97,7 @@ end_frame(struct backup *b, struct err *err)
     return append_frame(b, BACKUP_END, buf_bytes(&body), err);
 }
 
-/* --- records: copied aside ---------------------------------------------------------------------
- */
+/* --- records: copied aside -------------------------------------------------------------------- */
 
 static enum err_code
 spool(struct backup *b, struct err *err)
@@ -166,8 +164,7 @@ spool_records(struct backup *b, const struct store_view *view, struct err *err)
     }
 }
 
-/* --- chunks: which there are --------------------------------------------------------------------
- */
+/* --- chunks: which there are ------------------------------------------------------------------ */
 
 static void
 add_id(void *context, uint64_t id, uint64_t family)
@@ -269,8 +266,7 @@ backup_drop(struct backup *b)
     mem_free(b);
 }
 
-/* --- giving -------------------------------------------------------------------------------------
- */
+/* --- giving ----------------------------------------------------------------------------------- */
 
 static enum err_code
 read_spool(struct backup *b, struct err *err)

@@ -39,8 +39,7 @@ struct backup_counts {
     uint64_t records, chunks;
 };
 
-/* --- a store as a stream: backup.c --------------------------------------------------------------
- */
+/* --- a store as a stream: backup.c ------------------------------------------------------------ */
 
 /* One state of a store that goes on meanwhile. Records are copied aside when it is opened, into a
  * file without a name in the data folder; chunks are leased until it is dropped: both cost disk,
@@ -55,8 +54,7 @@ ERR_MUST_CHECK enum err_code backup_next(struct backup *b, struct bytes *out, st
 uint64_t backup_revision(const struct backup *b);
 void backup_drop(struct backup *b); /* NULL is fine */
 
-/* --- and back: backup_read.c --------------------------------------------------------------------
- */
+/* --- and back: backup_read.c ------------------------------------------------------------------ */
 
 /* Bytes of a stream, in order: at least one, *got 0 at its end. */
 typedef enum err_code backup_source(void *context, uint8_t *out, size_t size, size_t *got,

@@ -231,8 +231,7 @@ backup_read(backup_source *source, void *source_context, const struct backup_sin
     return OK;
 }
 
-/* --- into a store -------------------------------------------------------------------------------
- */
+/* --- into a store ----------------------------------------------------------------------------- */
 
 struct loading {
     struct store_load *load;

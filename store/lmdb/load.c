@@ -53,8 +53,7 @@ struct store_load {
     struct store_buffers buffers;
 };
 
-/* --- opening and dropping ----------------------------------------------------------------------
- */
+/* --- opening and dropping --------------------------------------------------------------------- */
 
 static enum err_code
 open_folder(struct store_load *load, struct err *err)
@@ -158,8 +157,7 @@ store_load_drop(struct store_load *load)
     mem_free(load);
 }
 
-/* --- filling -----------------------------------------------------------------------------------
- */
+/* --- filling ---------------------------------------------------------------------------------- */
 
 static enum err_code
 seed(struct store_env *meta, MDB_txn *txn, void *context, struct err *err)
@@ -291,8 +289,7 @@ store_load_chunk(struct store_load *load, uint64_t id, struct store_chunk_place 
     return OK;
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 enum err_code
 store_load_finish(struct store_load *load, struct err *err)
