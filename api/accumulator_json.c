@@ -1,6 +1,7 @@
 #include "api/accumulator_json.h"
 
 #include "api/describe.h"
+#include "api/gradients_json.h"
 #include "service/verb.h"
 #include "store/base/scope.h"
 
@@ -51,11 +52,9 @@ take_gradient(struct api_request *rq, struct api_object *object, struct api_run 
 
     TRY(api_object_value(object, "gradient", &value, err));
     TRY(dtype_of(rq, name, &dtype, err));
-    if (api_value_kind(&value) != API_OBJECT)
+    if (!api_gradient_is_sparse(&value, &fields))
         return api_run_take_tree(rq, run, &value, dtype, &op->value, err);
-    TRY(api_object_of(&value, &fields, err));
-    if (!api_object_has(&fields, "indices", &part))
-        return api_run_take_tree(rq, run, &value, dtype, &op->value, err);
+    (void)api_object_has(&fields, "indices", &part);
     TRY(api_run_take_tree(rq, run, &part, DTYPE_INT64, &op->indices, err));
     TRY(api_object_value(&fields, "values", &part, err));
     TRY(api_run_take_tree(rq, run, &part, dtype, &op->value, err));

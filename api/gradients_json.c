@@ -8,16 +8,14 @@
 #include "service/record.h"
 #include "store/base/scope.h"
 
-/* {"indices": …, "values": …} and nothing else is a sparse gradient; what else is an object is an
- * expression or a tensor. */
-static bool
-is_sparse(const struct api_value *value, struct api_object *object)
+bool
+api_gradient_is_sparse(const struct api_value *value, struct api_object *object)
 {
     struct err err = ERR_INIT;
-    struct api_value indices;
+    struct api_value part;
 
     return api_value_kind(value) == API_OBJECT && api_object_of(value, object, &err) == OK &&
-           api_object_has(object, "indices", &indices);
+           !api_object_has(object, "op", &part) && api_object_has(object, "indices", &part);
 }
 
 static enum err_code
@@ -31,7 +29,7 @@ take_gradient(struct api_request *rq, const struct api_value *value, struct api_
     if (api_value_kind(value) == API_NULL)
         return OK;
     TRY(api_run_literal_dtype(rq, out->variable, &dtype, err));
-    if (!is_sparse(value, &object))
+    if (!api_gradient_is_sparse(value, &object))
         return api_run_take_tree(rq, run, value, dtype, &out->dense, err);
     (void)api_object_has(&object, "indices", &part);
     TRY(api_run_take_tree(rq, run, &part, DTYPE_INT64, &out->indices, err));

@@ -17,6 +17,9 @@ ERR_MUST_CHECK enum err_code api_gradient_variables_take(struct api_request *rq,
                                                          struct api_object *object,
                                                          struct optimizer_gradients *out,
                                                          struct err *err);
+/* {"indices": …, "values": …} is a sparse gradient; what else is an object is a tensor, or an
+ * expression, of which some have indices too. Opens the object, which borrows from the value. */
+bool api_gradient_is_sparse(const struct api_value *value, struct api_object *object);
 /* A new reference: what the step did. */
 ERR_MUST_CHECK enum err_code api_describe_applied(const struct optimizer_applied *applied,
                                                   json_t **out, struct err *err);

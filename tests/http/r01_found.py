@@ -151,3 +151,14 @@ def test_a_page_of_checkpoints_goes_on_when_its_last_one_is_gone(s):
     s.delete("checkpoints/c").expect(200)
     page = s.get(f"checkpoints?page_size=2&page_token={page['next_page_token']}").expect(200).json
     assert [each["name"] for each in page["checkpoints"]] == ["b", "a"] and page["next_page_token"] is None
+
+
+def test_an_expression_with_indices_is_no_sparse_gradient(s):
+    s.make("w", [1.0, 2.0], "float32")
+    s.put("optimizers/o", {"type": "gradient_descent", "learning_rate": 1.0}).expect(201)
+    s.put("accumulators/a", {"dtype": "float32", "shape": [2]}).expect(201)
+    rows = {"op": "gather", "params": {"dtype": "float32", "data": [5, 6, 7]}, "indices": [2, 0]}
+    s.post("optimizers/o:apply_gradients", {"gradients": {"w": rows}}).expect(200)
+    assert s.get("variables/w:value").json["data"] == [-6, -3]
+    s.post("accumulators/a:apply_grad", {"gradient": rows}).expect(200)
+    assert s.post("accumulators/a:take_grad", {"num_required": 1}).expect(200).json["gradient"]["data"] == [7, 5]

@@ -34,7 +34,7 @@ export const refusals = [
   { operations: /Optimizer/, says: /are one attribute: give one/ },
   { operations: /runModel/, says: /a run does one thing with an? / },
   { operations: /applyGradToAccumulator|runModel/, says: /is (dense|sparse), the gradient is|Shape mismatch/ },
-  { operations: /createSlots|applyGradients|runModel/, says: /does not train/ },
+  { operations: /createSlots|applyGradients|runModel/, says: /does not train|is not trainable/ },
   { operations: /AverageSlots|MovingAverages|runModel/, says: /Moving average already computed|No variables to average/ },
   { operations: /applyGradients|runModel/, says: /No gradients provided for any variable|do not have the same shape/ },
   { says: /must be (one number|an integer scalar|a scalar of half|a number, or a variable)/ },
