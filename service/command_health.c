@@ -69,8 +69,10 @@ command_health(const struct command_input *input, struct err *err)
     ssize_t got;
 
     TRY(connect_to(input->settings, &descriptor, err));
-    if (input->settings->tls_cert[0] != '\0')
+    if (input->settings->tls_cert[0] != '\0') {
+        fprintf(input->out, "listening; over TLS it is not asked whether it is ready\n");
         return OK;
+    }
     if (send(descriptor, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof ask - 1))
         return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
     while (size < sizeof well - 1) {
