@@ -291,7 +291,11 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
 {
     struct domain_check c = {.view = view, .report = report};
     struct record_key models = record_key_model("");
+    bool well = false;
 
+    TRY(verify_domain_keys(&c, &well, err));
+    if (!well)
+        return OK;
     TRY(verify_domain_scan(&c, &models, visit_model, NULL, err));
     TRY(check_total(&c, STORE_KEY_VARIABLE, "variables", c.seen.variables, err));
     TRY(check_total(&c, STORE_KEY_CHECKPOINT, "checkpoints", c.seen.checkpoints, err));
@@ -316,5 +320,6 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_HISTORY, "histories", c.seen.histories, err));
     TRY(check_total(&c, STORE_KEY_SNAPSHOT, "snapshots of variables", c.seen.snapshots, err));
     TRY(check_total(&c, STORE_KEY_LISTED, "places in savers' lists", c.seen.listed, err));
+    TRY(verify_domain_changes(&c, err));
     return check_outcomes(&c, err);
 }

@@ -32,6 +32,10 @@ ERR_MUST_CHECK enum err_code verify_domain_scan(struct domain_check *c,
 /* verify_domain_visit: counts records. `context`: uint64_t. */
 verify_domain_visit verify_domain_count;
 
+/* verify_domain_keys.c. *well: keys can be taken apart; nothing else may be checked when not. */
+ERR_MUST_CHECK enum err_code verify_domain_keys(struct domain_check *c, bool *well,
+                                                struct err *err);
+ERR_MUST_CHECK enum err_code verify_domain_changes(struct domain_check *c, struct err *err);
 ERR_MUST_CHECK enum err_code verify_domain_history(struct domain_check *c, uint64_t model_id,
                                                    const struct variable_record *variable,
                                                    struct err *err);

@@ -5,6 +5,8 @@
 #include "service/optimizer_config.h"
 #include "service/outcome.h"
 #include "service/record.h"
+#include "service/record_change.h"
+#include "store/key.h"
 #include "tests/unit/service/damage.h"
 
 struct ids {
@@ -280,6 +282,54 @@ outcomes_that_are_lost_or_left_over_are_found(void **state)
 }
 
 /* Nobody is told that nothing was done; and keys of others go on. */
+/* A record at a key that the program never writes. */
+static struct damage *
+stray(struct domain *d, uint8_t kind, size_t key_size)
+{
+    struct record_key key = {.bytes = {kind}, .size = key_size};
+    struct damage *change;
+
+    memset(key.bytes + 1, 'x', key_size - 1);
+    change = record_at(d, key);
+    change->there = true;
+    change->size = 1;
+    return change;
+}
+
+static void
+keys_of_another_form_are_found(void **state)
+{
+    static const struct {
+        uint8_t kind;
+        size_t size;
+    } keys[] = {{STORE_KEY_VARIABLE, 9},    {STORE_KEY_VARIABLE, 300}, {STORE_KEY_CHECKPOINT, 4},
+                {STORE_KEY_TENSOR, 8},      {STORE_KEY_ORDER, 10},     {STORE_KEY_PLACE, 10},
+                {STORE_KEY_PLACE, 18},      {STORE_KEY_LAST, 9},       {STORE_KEY_SNAPSHOT, 18},
+                {STORE_KEY_MODEL, 140},     {STORE_KEY_EXPIRY, 5},     {STORE_KEY_HISTORY, 16},
+                {STORE_KEY_OPTIMIZER, 270}, {STORE_KEY_SAVER, 3},      {STORE_KEY_KEPT, 2}};
+    struct domain *d = *state;
+
+    (void)make_some(d);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        must_be_found(d, stray(d, keys[i].kind, keys[i].size), "has a key of");
+}
+
+static void
+a_damaged_log_of_changes_is_found(void **state)
+{
+    struct domain *d = *state;
+    struct record_key first = record_key_changes(1, 0);
+
+    (void)make_some(d);
+    assert_true(record_at(d, first)->there);
+    must_be_found(d, stray(d, STORE_KEY_CHANGE, 4), "of no commit");
+    must_be_found(d, stray(d, STORE_KEY_CHANGE, 10), "of no commit");
+    must_be_found(d, flipped(d, first, 0), "a change record has format");
+    must_be_found(d, flipped(d, record_key_change_log(), 0), "a change log record has format");
+    must_be_found(d, flipped(d, record_key_change_log(), 8), "the log of changes begins at");
+    must_be_found(d, gone(d, record_key_change_log()), "without begin");
+}
+
 static void
 a_damaged_outcome_is_told_to_its_client_alone(void **state)
 {
@@ -339,6 +389,8 @@ main(void)
         DOMAIN_TEST(records_that_belong_to_nothing_are_found),
         DOMAIN_TEST(damaged_records_are_found),
         DOMAIN_TEST(outcomes_that_are_lost_or_left_over_are_found),
+        DOMAIN_TEST(keys_of_another_form_are_found),
+        DOMAIN_TEST(a_damaged_log_of_changes_is_found),
         DOMAIN_TEST(a_damaged_outcome_is_told_to_its_client_alone),
         DOMAIN_TEST(verification_that_runs_out_of_memory_says_so),
     };
