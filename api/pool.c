@@ -1,6 +1,6 @@
 /* Worker threads. Always true: a job that was accepted runs exactly once, also while stopping;
- * `queued` never passes `queue_max`, but for jobs that come back. What a job does, and who waits
- * for it, is left to its owner.
+ * `queued` less `back`, those that come back, never passes `queue_max`. What a job does, and who
+ * waits for it, is left to its owner.
  */
 #include "api/pool.h"
 
@@ -14,7 +14,7 @@ struct api_pool {
     struct lock lock; /* guards everything below but the threads */
     struct condition work;
     struct api_job *first, **last;
-    size_t queued, queue_max, idle;
+    size_t queued, back, queue_max, idle;
     bool stopping;
     size_t thread_count;
     pthread_t threads[];
@@ -29,6 +29,7 @@ take(struct api_pool *pool)
     if (pool->first == NULL)
         pool->last = &pool->first;
     pool->queued--;
+    pool->back -= job->is_back;
     return job;
 }
 
@@ -107,9 +108,11 @@ api_pool_start(size_t threads, size_t queue_max, struct api_pool **out, struct e
 }
 
 static void
-put(struct api_pool *pool, struct api_job *job)
+put(struct api_pool *pool, struct api_job *job, bool is_back)
 {
     lock_check_held(&pool->lock);
+    job->is_back = is_back;
+    pool->back += is_back;
     job->next = NULL;
     *pool->last = job;
     pool->last = &job->next;
@@ -123,7 +126,7 @@ api_pool_resubmit(struct api_pool *pool, struct api_job *job)
 {
     lock_acquire(&pool->lock);
     CHECK(!pool->stopping);
-    put(pool, job);
+    put(pool, job, true);
     lock_release(&pool->lock);
 }
 
@@ -131,7 +134,7 @@ enum err_code
 api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
 {
     lock_acquire(&pool->lock);
-    if (pool->stopping || pool->queued >= pool->queue_max) {
+    if (pool->stopping || pool->queued - pool->back >= pool->queue_max) {
         bool stopping = pool->stopping;
         size_t queued = pool->queued;
 
@@ -141,7 +144,7 @@ api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
         return err_set(err, ERR_BUSY, "%zu requests wait already (setting queue_requests_max)",
                        queued);
     }
-    put(pool, job);
+    put(pool, job, false);
     lock_release(&pool->lock);
     return OK;
 }

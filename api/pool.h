@@ -11,6 +11,7 @@
 struct api_job {
     struct api_job *next;
     void (*run)(struct api_job *job); /* on a worker, without the pool's lock */
+    bool is_back;                     /* while queued: it was accepted before */
 };
 
 struct api_pool;
@@ -22,8 +23,8 @@ ERR_MUST_CHECK enum err_code api_pool_start(size_t threads, size_t queue_max, st
  */
 ERR_MUST_CHECK enum err_code api_pool_submit(struct api_pool *pool, struct api_job *job,
                                              struct err *err);
-/* The same for one that was accepted before and put itself aside: however many are queued. Not
- * after api_pool_stop. */
+/* The same for one that was accepted before and put itself aside: however many are queued, and
+ * however many are, they take no place from others. Not after api_pool_stop. */
 void api_pool_resubmit(struct api_pool *pool, struct api_job *job);
 /* Refuses further jobs, runs those queued and waits for all. api_pool_submit may still be called.
  * NULL is fine. */

@@ -97,8 +97,8 @@ gate_drop(struct gate *gate)
 static void
 a_full_queue_refuses(void **state)
 {
-    struct counted waiting[2] = {{{NULL, count}, 0}, {{NULL, count}, 0}};
-    struct counted extra = {{NULL, count}, 0}, back = {{NULL, count}, 0};
+    struct counted waiting[2] = {{{.run = count}, 0}, {{.run = count}, 0}};
+    struct counted extra = {{.run = count}, 0}, back = {{.run = count}, 0};
     struct api_pool *pool = NULL;
     struct gate gate;
     struct err err = ERR_INIT;
@@ -119,6 +119,33 @@ a_full_queue_refuses(void **state)
     assert_int_equal(atomic_load(&back.runs), 1);
     assert_int_equal(api_pool_submit(pool, &extra.job, NULL), ERR_UNAVAILABLE);
     api_pool_drop(pool);
+    gate_drop(&gate);
+}
+
+static void
+jobs_that_come_back_take_no_place_from_others(void **state)
+{
+    struct counted back[3] = {{{.run = count}, 0}, {{.run = count}, 0}, {{.run = count}, 0}};
+    struct counted others[2] = {{{.run = count}, 0}, {{.run = count}, 0}};
+    struct api_pool *pool = NULL;
+    struct gate gate;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    gate_init(&gate);
+    assert_int_equal(api_pool_start(1, 1, &pool, NULL), OK);
+    assert_int_equal(api_pool_submit(pool, &gate.job, NULL), OK);
+    gate_wait_entered(&gate);
+    for (size_t i = 0; i < 3; i++)
+        api_pool_resubmit(pool, &back[i].job);
+    assert_int_equal(api_pool_submit(pool, &others[0].job, NULL), OK);
+    assert_int_equal(api_pool_submit(pool, &others[1].job, &err), ERR_BUSY);
+    gate_open(&gate);
+    api_pool_drop(pool);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(atomic_load(&back[i].runs), 1);
+    assert_int_equal(atomic_load(&others[0].runs), 1);
+    assert_int_equal(atomic_load(&others[1].runs), 0);
     gate_drop(&gate);
 }
 
@@ -149,6 +176,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_job_runs_exactly_once),
         cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(jobs_that_come_back_take_no_place_from_others),
         cmocka_unit_test(jobs_run_side_by_side),
     };
 
