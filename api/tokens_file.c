@@ -9,6 +9,7 @@
 
 #include "api/secret_file.h"
 #include "store/base/alloc.h"
+#include "store/base/file.h"
 #include "store/base/lock.h"
 #include "store/base/scope.h"
 
@@ -90,16 +91,8 @@ api_tokens_file_hold(struct api_tokens_file *file)
 static enum err_code
 write_all(int file, struct bytes bytes, const char *path, struct err *err)
 {
-    while (bytes.size > 0) {
-        ssize_t done = write(file, bytes.data, bytes.size);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return err_set(err, ERR_UNAVAILABLE, "'%s' cannot be written: %s", path,
-                           strerror(errno));
-        bytes = bytes_of(bytes.data + done, bytes.size - (size_t)done);
-    }
+    if (!file_write_all(file, bytes))
+        return err_set(err, ERR_UNAVAILABLE, "'%s' cannot be written: %s", path, strerror(errno));
     if (fsync(file) != 0)
         return err_set(err, ERR_UNAVAILABLE, "'%s' cannot be synced: %s", path, strerror(errno));
     return OK;

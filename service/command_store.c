@@ -11,6 +11,7 @@
 #include "service/verify.h"
 #include "store/backup.h"
 #include "store/base/alloc.h"
+#include "store/base/file.h"
 #include "store/base/scope.h"
 
 static void
@@ -101,22 +102,6 @@ check_loaded(const struct command_input *input, const struct store_load *load, s
 /* --- backup ----------------------------------------------------------------------------------- */
 
 static enum err_code
-write_all(int file, const char *path, struct bytes bytes, struct err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t wrote = write(file, bytes.data, bytes.size);
-
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return err_set(err, ERR_UNAVAILABLE, "cannot write '%s': %s", path, strerror(errno));
-        bytes.data += wrote;
-        bytes.size -= (size_t)wrote;
-    }
-    return OK;
-}
-
-static enum err_code
 copy_out(struct store *store, int file, const char *path, uint64_t *size, struct err *err)
 {
     AUTO_BACKUP backup = NULL;
@@ -128,7 +113,8 @@ copy_out(struct store *store, int file, const char *path, uint64_t *size, struct
         TRY(backup_next(backup, &piece, err));
         if (piece.size == 0)
             return OK;
-        TRY(write_all(file, path, piece, err));
+        if (!file_write_all(file, piece))
+            return err_set(err, ERR_UNAVAILABLE, "cannot write '%s': %s", path, strerror(errno));
         *size += piece.size;
     }
 }

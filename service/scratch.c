@@ -8,6 +8,7 @@
 #include "service/state.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
+#include "store/base/file.h"
 #include "store/base/scope.h"
 
 enum {
@@ -83,20 +84,12 @@ scratch_scope_drop(struct scratch **scratch)
 static enum err_code
 write_out(struct scratch *scratch, const uint8_t *bytes, size_t size, struct err *err)
 {
-    while (size > 0) {
-        ssize_t done = write(scratch->descriptor, bytes, size);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-            return err_set(err, ERR_FULL, "the disk is full: %" PRIu64 " temporary bytes",
-                           scratch->size);
-        if (done <= 0)
-            return err_set(err, ERR_INTERNAL, "cannot write a temporary file: %s", strerror(errno));
-        bytes += done;
-        size -= (size_t)done;
-    }
-    return OK;
+    if (file_write_all(scratch->descriptor, bytes_of(bytes, size)))
+        return OK;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+        return err_set(err, ERR_FULL, "the disk is full: %" PRIu64 " temporary bytes",
+                       scratch->size);
+    return err_set(err, ERR_INTERNAL, "cannot write a temporary file: %s", strerror(errno));
 }
 
 static enum err_code

@@ -8,6 +8,7 @@
 #include "store/base/alloc.h"
 #include "store/base/buf.h"
 #include "store/base/crc32c.h"
+#include "store/base/file.h"
 #include "store/base/scope.h"
 #include "store/value.h"
 
@@ -102,19 +103,10 @@ end_frame(struct backup *b, struct err *err)
 static enum err_code
 spool(struct backup *b, struct err *err)
 {
-    size_t done = 0;
-
     TRY(store_disk_check(b->store, b->piece.size, err));
-    while (done < b->piece.size) {
-        ssize_t wrote = write(b->spool, b->piece.data + done, b->piece.size - done);
-
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_INTERNAL,
-                           "cannot copy the records aside: %s", strerror(errno));
-        done += (size_t)wrote;
-    }
+    if (!file_write_all(b->spool, buf_bytes(&b->piece)))
+        return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_INTERNAL,
+                       "cannot copy the records aside: %s", strerror(errno));
     b->spool_size += b->piece.size;
     b->piece.size = 0;
     return OK;
