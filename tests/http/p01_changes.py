@@ -193,7 +193,7 @@ def test_who_stopped_waiting_takes_no_place(s):
 
 def test_a_stopping_server_answers_who_waits(s):
     waiting = Waiting(s, f"/v1/changes?feed=longpoll&since={revision(s)}")
-    s.get("/healthz").expect(200)
+    wait_until(lambda: gauge(s, "tensorkeep_requests_under_way") == 2, 60 * s.patience, "it does not wait")
     s.server.process.terminate()
     assert waiting.answer().status in (200, 503)
     assert s.server.process.wait(60) == 0
