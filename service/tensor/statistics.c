@@ -28,7 +28,7 @@ struct sums {
 };
 
 /* Of a block. */
-struct look {
+struct outline {
     uint64_t zero, negative;
     double min, max;
     bool finite;
@@ -61,7 +61,7 @@ struct look {
 
 /* Whole vectors only. */
 VECTOR_CLONES static void
-look_at_doubles(const double *x, uint64_t count, struct look *out)
+look_at_doubles(const double *x, uint64_t count, struct outline *out)
 {
     const doubles first = {x[0], x[0], x[0], x[0]};
     doubles least = first, greatest = first;
@@ -77,7 +77,7 @@ look_at_doubles(const double *x, uint64_t count, struct look *out)
         least = SELECT(v < least, v, least);
         greatest = SELECT(v > greatest, v, greatest);
     }
-    *out = (struct look){.min = least[0], .max = greatest[0], .finite = true};
+    *out = (struct outline){.min = least[0], .max = greatest[0], .finite = true};
     for (int i = 0; i < HALF; i++) {
         out->zero -= (uint64_t)zero[i];
         out->negative -= (uint64_t)negative[i];
@@ -107,7 +107,7 @@ value_of(int32_t order)
 /* By their bits: of integers compilers find the instructions for the lesser and the greater of two.
  */
 VECTOR_CLONES static void
-look_at_floats(const int32_t *x, uint64_t count, struct look *out)
+look_at_floats(const int32_t *x, uint64_t count, struct outline *out)
 {
     int32_t least = INT32_MAX, greatest = INT32_MIN, positive = 0, negative = 0;
 
@@ -119,12 +119,12 @@ look_at_floats(const int32_t *x, uint64_t count, struct look *out)
         positive += order > 0;
         negative += order < -1;
     }
-    *out = (struct look){.zero = count - (uint64_t)positive - (uint64_t)negative,
-                         .negative = (uint64_t)negative,
-                         .min = value_of(least),
-                         .max = value_of(greatest),
-                         .finite =
-                             greatest < EXPONENT_32 && least > order_of(INT32_MIN | EXPONENT_32)};
+    *out = (struct outline){.zero = count - (uint64_t)positive - (uint64_t)negative,
+                            .negative = (uint64_t)negative,
+                            .min = value_of(least),
+                            .max = value_of(greatest),
+                            .finite = greatest < EXPONENT_32 &&
+                                      least > order_of(INT32_MIN | EXPONENT_32)};
 }
 
 VECTOR_CLONES static void
@@ -184,7 +184,7 @@ gather(const doubles lanes[2])
 }
 
 static void
-put_together(const struct sums *sums, const struct look *look, uint64_t count,
+put_together(const struct sums *sums, const struct outline *look, uint64_t count,
              struct kernel_statistics *out)
 {
     const double shifted = gather(sums->shifted);
@@ -203,7 +203,7 @@ put_together(const struct sums *sums, const struct look *look, uint64_t count,
 
 /* What no whole vector is made of: the lanes go on, element by element. */
 static void
-look_at_rest(const double *x, uint64_t begin, uint64_t end, struct look *look)
+look_at_rest(const double *x, uint64_t begin, uint64_t end, struct outline *look)
 {
     for (uint64_t i = begin; i < end; i++) {
         look->zero += x[i] == 0;
@@ -233,7 +233,7 @@ static bool
 take_finite(const double *x, uint64_t count, struct kernel_statistics *out)
 {
     const uint64_t whole = count / LANES * LANES;
-    struct look look = {.min = x[0], .max = x[0], .finite = true};
+    struct outline look = {.min = x[0], .max = x[0], .finite = true};
     struct sums sums;
     double centre;
 
@@ -255,7 +255,7 @@ static bool
 take_floats(const void *x, uint64_t count, struct kernel_statistics *out)
 {
     struct sums sums;
-    struct look look;
+    struct outline look;
     float first;
     double centre;
 
