@@ -56,7 +56,7 @@ export const refusals = [
   { operations: /getHistograms/, says: /is to be less than/ },
   { operations: /[rR]estore/, says: /will be restored with two names/ },
   { operations: /Saver/, says: /is named twice/ },
-  { operations: /Changes/, says: /^types lists events such as variable\.changed$/ },
+  { operations: /Changes/, says: /lists events such as variable\.changed, not none$/ },
   { operations: /CheckpointFiles/, says: /it begins with '\/'|is not allowed$|this is no npy file/ },
   // null stands for an attribute that is not given; what is no attribute, the op knows.
   { says: /None values not supported/ },
