@@ -282,11 +282,11 @@ install: all ## to $(DESTDIR)$(PREFIX)/bin
 
 deb: deps deps-deb ## a Debian package: build/tensorkeep_VERSION_ARCH.deb
 	+@$(SUBMAKE) all
-	@bash package/deb.sh build/tensorkeep build
+	@bash docker/package/deb.sh build/tensorkeep build
 deb-test: deps deps-docker ## install it in a Debian of its own, run it, purge it (root)
 	+@$(SUBMAKE) all
 	@bash docker/base.sh build/docker/debian
-	@bash package/test.sh "$$(bash package/deb.sh build/tensorkeep build)" build/docker/debian
+	@bash docker/package/test.sh "$$(bash docker/package/deb.sh build/tensorkeep build)" build/docker/debian
 docker-test: deps-docker ## build the image without an engine, run it, stop it; its size; compose.yaml (root)
 	@$(PYTHON) docker/check.py
 	@bash docker/test.sh build/docker

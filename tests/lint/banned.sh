@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 mapfile -t sources < <(find api service store tests openapi -name node_modules -prune -o -name '*.[ch]' -print -o -name '*.inc' | sort)
-mapfile -t texts < <(find Makefile .ci api service store tests openapi docker package -name node_modules -prune -o -type f \
+mapfile -t texts < <(find Makefile .ci api service store tests openapi docker -name node_modules -prune -o -type f \
     -not -path '*/__pycache__/*' -not -path 'tests/lint/*' -not -path 'tests/fuzz/*/*' -print 2>/dev/null | sort)
 
 found=0

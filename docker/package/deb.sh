@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Debian package of a built program: package/deb.sh PROGRAM FOLDER. Prints the path of what it made.
+# A Debian package of a built program: docker/package/deb.sh PROGRAM FOLDER. Prints the path of what it made.
 set -euo pipefail
 program=$(realpath "$1") out=$(realpath "$2")
 here=$(dirname "$(realpath "$0")")
@@ -18,7 +18,7 @@ install -d -m 755 "$root/usr/share/man/man1" "$root/usr/share/doc/tensorkeep" "$
 bash "$here/manual.sh" "$program" | gzip -9n >"$root/usr/share/man/man1/tensorkeep.1.gz"
 for document in README openapi/README docker/README; do
     install -d -m 755 "$root/usr/share/doc/tensorkeep/$(dirname "$document")"
-    gzip -9n <"$here/../$document.md" >"$root/usr/share/doc/tensorkeep/$document.md.gz"
+    gzip -9n <"$here/../../$document.md" >"$root/usr/share/doc/tensorkeep/$document.md.gz"
 done
 cp "$here/copyright" "$root/usr/share/doc/tensorkeep/copyright"
 find "$root/usr/share/man" "$root/usr/share/doc" -type f -exec chmod 644 {} +

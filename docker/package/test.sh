@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the package in a Debian of its own, runs it as its user, takes it away again:
-# package/test.sh PACKAGE DEBIAN, a root made by debootstrap, which is copied. Wants root.
+# docker/package/test.sh PACKAGE DEBIAN, a root made by debootstrap, which is copied. Wants root.
 set -euo pipefail
 package=$(realpath "$1") debian=$(realpath "$2")
 

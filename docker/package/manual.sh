@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tensorkeep(1), from what the program says of itself: package/manual.sh PROGRAM
+# tensorkeep(1), from what the program says of itself: docker/package/manual.sh PROGRAM
 set -euo pipefail
 
 escape() {
