@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "service/state.h"
+#include "service/variable_info.h"
 #include "service/verify_domain_parts.h"
 #include "store/base/scope.h"
 #include "store/key.h"
@@ -75,6 +76,26 @@ struct model_check {
     uint32_t shards;
 };
 
+/* That it can be read: initializing, listing and drawing the graph need it. */
+static enum err_code
+check_initial_value(struct domain_check *c, struct bytes key,
+                    const struct variable_record *variable, struct err *err)
+{
+    struct bytes name = record_key_name(key);
+    struct expr_tree tree = {0};
+    enum err_code code;
+
+    if (variable->initial_value.kind == VALUE_NONE)
+        return OK;
+    code = variable_initial_value(c->view, variable, &tree, err);
+    if (code == OK)
+        expr_tree_drop(&tree);
+    else
+        err_prefix(err, "the initial value of variable '%.*s'", (int)name.size,
+                   (const char *)name.data);
+    return code;
+}
+
 static enum err_code
 visit_variable(struct domain_check *c, void *context, struct bytes key, struct bytes record,
                struct err *err)
@@ -82,13 +103,13 @@ visit_variable(struct domain_check *c, void *context, struct bytes key, struct b
     struct model_check *m = context;
     struct variable_record variable;
 
-    (void)key;
     c->seen.variables++;
     m->found.variables++;
     TRY(record_decode_variable(record, &variable, err));
     m->found.initialized += variable.value.kind != VALUE_NONE;
     m->found.bytes += variable.value.size;
-    return verify_domain_history(c, m->id, &variable, err);
+    TRY(verify_domain_history(c, m->id, &variable, err));
+    return check_initial_value(c, key, &variable, err);
 }
 
 /* A place is of a variable that knows of it, and before the end of the graph. */

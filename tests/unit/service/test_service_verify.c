@@ -315,6 +315,26 @@ keys_of_another_form_are_found(void **state)
 }
 
 static void
+an_initial_value_that_cannot_be_read_is_found(void **state)
+{
+    struct domain *d = *state;
+    struct ids ids = make_some(d);
+    struct damage *now = record_at(d, record_key_variable(ids.model, "v"));
+    struct variable_record variable;
+    const uint8_t *text;
+
+    WORKS(record_decode_variable(bytes_of(now->bytes, now->size), &variable, &d->f->err),
+          &d->f->err);
+    assert_int_equal(variable.initial_value.kind, VALUE_INLINE);
+    text = memmem(now->bytes, now->size, variable.initial_value.bytes,
+                  (size_t)variable.initial_value.size);
+    assert_non_null(text);
+    must_be_found(d, flipped(d, now->key, (size_t)(text - now->bytes) + 9),
+                  "the initial value of variable 'v'");
+    free(now);
+}
+
+static void
 a_damaged_log_of_changes_is_found(void **state)
 {
     struct domain *d = *state;
@@ -390,6 +410,7 @@ main(void)
         DOMAIN_TEST(damaged_records_are_found),
         DOMAIN_TEST(outcomes_that_are_lost_or_left_over_are_found),
         DOMAIN_TEST(keys_of_another_form_are_found),
+        DOMAIN_TEST(an_initial_value_that_cannot_be_read_is_found),
         DOMAIN_TEST(a_damaged_log_of_changes_is_found),
         DOMAIN_TEST(a_damaged_outcome_is_told_to_its_client_alone),
         DOMAIN_TEST(verification_that_runs_out_of_memory_says_so),
