@@ -193,6 +193,7 @@ select_all(struct initialize_plan *plan, const struct initialize_spec *spec, str
     bool found = true;
 
     TRY(name_check_start(spec->prefix, err));
+    TRY(name_check_length("collection", spec->collection, RECORD_COLLECTIONS_BYTES_MAX, err));
     prefix = record_key_variable(plan->draft->model.id, spec->prefix ? spec->prefix : "");
     TRY(store_cursor_open(plan->draft->view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor,
                           err));

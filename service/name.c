@@ -135,6 +135,15 @@ name_check_start(const char *text, struct err *err)
                    strlen(text), NAME_BYTES_MAX);
 }
 
+enum err_code
+name_check_length(const char *what, const char *text, size_t bytes_max, struct err *err)
+{
+    if (text == NULL || strlen(text) <= bytes_max)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT, "a %s of %zu bytes, variables have %zu at most", what,
+                   strlen(text), bytes_max);
+}
+
 size_t
 name_without_output(const char *name)
 {

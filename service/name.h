@@ -18,6 +18,10 @@ ERR_MUST_CHECK enum err_code name_check_tensor(struct bytes name, struct err *er
 /* What names begin with, and after which a list goes on (NULL: anything), come from queries: no
  * name is longer. */
 ERR_MUST_CHECK enum err_code name_check_start(const char *text, struct err *err);
+/* What else variables are looked for by (`what`, for the message), likewise: none has a longer one.
+ */
+ERR_MUST_CHECK enum err_code name_check_length(const char *what, const char *text, size_t bytes_max,
+                                               struct err *err);
 /* TensorFlow's output suffix: "w:0" means w. Returns the length without it. */
 size_t name_without_output(const char *name);
 /* One of the names that are known after the other, NULL past the end. */

@@ -190,16 +190,6 @@ variable_list_revision(struct service *service, const char *model, uint64_t *rev
     return OK;
 }
 
-/* No variable has one that is longer. */
-static enum err_code
-check_length(const char *what, const char *text, size_t bytes_max, struct err *err)
-{
-    if (text == NULL || strlen(text) <= bytes_max)
-        return OK;
-    return err_set(err, ERR_INVALID_ARGUMENT, "a %s of %zu bytes, variables have %zu at most", what,
-                   strlen(text), bytes_max);
-}
-
 static bool
 passes(const struct variable_filter *filter, const struct variable_record *record)
 {
@@ -248,8 +238,8 @@ variable_list(struct service *service, const char *model, const struct variable_
     if (info == NULL)
         return ERR_NO_MEMORY;
     TRY(name_check_start(filter->prefix, err));
-    TRY(check_length("collection", filter->collection, RECORD_COLLECTIONS_BYTES_MAX, err));
-    TRY(check_length("device", filter->device, RECORD_DEVICE_BYTES_MAX, err));
+    TRY(name_check_length("collection", filter->collection, RECORD_COLLECTIONS_BYTES_MAX, err));
+    TRY(name_check_length("device", filter->device, RECORD_DEVICE_BYTES_MAX, err));
     TRY(name_check_start(after, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);

@@ -58,6 +58,10 @@ export const refusals = [
   { operations: /Saver/, says: /is named twice/ },
   { operations: /Changes/, says: /lists events such as variable\.changed, not none$/ },
   { operations: /CheckpointFiles/, says: /it begins with '\/'|is not allowed$|this is no npy file/ },
+  { operations: /patchOptimizer/, says: /takes no global_step/ },
+  { operations: /listVariables|initializeModel|runModel/, says: /a (device|collection) of \d+ bytes/ },
+  // Attributes stand in args, too, where any value may.
+  { says: /must be a list of integers, it is/ },
   // null stands for an attribute that is not given; what is no attribute, the op knows.
   { says: /None values not supported/ },
   // Keys of earlier requests.
