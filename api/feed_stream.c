@@ -204,15 +204,14 @@ put_hello(struct subscriber *s, struct err *err)
         RETRY_MS, s->id, service_version, service_identity(s->server->service), revision);
 }
 
-/* Reads on until the feed has what follows. */
+/* Reads on until the feed has what follows *position. From then on the listener is the feed's. */
 static enum err_code
-enter(struct subscriber *s, struct api_feed_batch *batch, struct err *err)
+enter(struct subscriber *s, struct api_feed_batch *batch, uint64_t *position, struct err *err)
 {
-    uint64_t position = s->query.since;
-
+    *position = s->query.since;
     do {
-        TRY(api_feed_batch_read(batch, s->server->service, position, &position, err));
-        s->listener.position = position;
+        TRY(api_feed_batch_read(batch, s->server->service, *position, position, err));
+        s->listener.position = *position;
     } while (!api_feed_enter(s->server->feed, &s->listener));
     return OK;
 }
@@ -221,12 +220,13 @@ static enum err_code
 begin(struct subscriber *s, struct err *err)
 {
     struct api_feed_batch *batch = NULL;
+    uint64_t position = 0;
     enum err_code code;
 
     TRY(api_feed_batch_open(&s->query.filter, &batch, err));
     code = put_hello(s, err);
     if (code == OK)
-        code = enter(s, batch, err);
+        code = enter(s, batch, &position, err);
     if (code == OK)
         code = api_feed_batch_close(batch, err);
     if (code == OK && s->query.filter.statistics)
@@ -234,7 +234,7 @@ begin(struct subscriber *s, struct err *err)
     if (code == OK && batch->lost > 0)
         code = put_gap(s, s->query.since, batch->lost, err);
     if (code == OK)
-        code = put_changes(s, batch, 0, s->listener.position, err);
+        code = put_changes(s, batch, 0, position, err);
     if (s->told > 0 || batch->lost > 0)
         api_feed_told(s->server->feed, &s->listener);
     api_feed_batch_drop(batch);
