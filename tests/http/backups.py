@@ -19,10 +19,11 @@ def line_of(s, *words, data=None, flags=()):
     return line + list(flags)
 
 
-def command(s, *words, input_bytes=None, **options):
+def command(s, *words, input_bytes=None, environment=None, **options):
     """Runs it to its end."""
     line = line_of(s, *words, **options)
-    done = subprocess.run(line, input=input_bytes, capture_output=True, timeout=120 * s.patience, check=False)
+    done = subprocess.run(line, input=input_bytes, capture_output=True, timeout=120 * s.patience, check=False,
+                          env={**os.environ, **(environment or {})})
     assert done.returncode in (0, 1), (line, done)
     return done
 
