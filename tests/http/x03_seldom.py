@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 
 import formats
+from held_key import held_key
 
 np = formats.np
 FLAGS = ["--max-json-elements", "50", "--json-body-max-bytes", "4096"]
@@ -92,20 +93,17 @@ def test_expectations_that_nobody_fulfils(s):
 
 
 def test_while_it_stops_it_is_not_ready(s):
-    with s.other_server("--shutdown-timeout-ms", "60000") as t, t.socket() as slow:
+    with s.other_server("--shutdown-timeout-ms", "60000") as t:
         client, other = t.another_client(), t.another_client()
         client.request("GET", "/readyz").expect(200)
         other.request("GET", "/v2/health/ready").expect(200)  # each answer ends its connection then
         # An upload under way keeps it from going at once: it is, when its key is taken.
-        head = f"PUT {t.path('values')} HTTP/1.1\r\nHost: {t.server.host}:{t.server.port}\r\nIdempotency-Key: slow\r\n"
-        assert slow.send(head.encode() + b"Content-Type: application/vnd.safetensors\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n")
-        until(409, lambda: client.request("DELETE", t.path("variables/none"), None, {"Idempotency-Key": "slow"}))
-        t.server.process.terminate()
-        reply = until(503, lambda: client.request("GET", "/readyz"))
-        t.is_refusal(reply, 503, "UNAVAILABLE", "stopping")
-        assert reply.headers["retry-after"].isdigit()
-        t.is_refusal(other.request("GET", "/v2/health/ready"), 503, "UNAVAILABLE", "stopping")
-        slow.socket.close()
+        with held_key(t, "slow", lambda: client.request("DELETE", t.path("variables/none"), None, {"Idempotency-Key": "slow"})):
+            t.server.process.terminate()
+            reply = until(503, lambda: client.request("GET", "/readyz"))
+            t.is_refusal(reply, 503, "UNAVAILABLE", "stopping")
+            assert reply.headers["retry-after"].isdigit()
+            t.is_refusal(other.request("GET", "/v2/health/ready"), 503, "UNAVAILABLE", "stopping")
         assert t.server.process.wait(60 * t.patience) == 0
         t.server.forget()
 
