@@ -81,7 +81,7 @@ each_of_many_is_told_from_the_others(void **state)
     (void)state;
     for (int i = 0; i < COUNT; i++) {
         uint8_t digest[API_TOKEN_DIGEST_BYTES];
-        char token[16];
+        char token[32];
 
         snprintf(token, sizeof token, "token%d", i);
         api_token_digest(bytes_of_text(token), digest);
@@ -94,7 +94,7 @@ each_of_many_is_told_from_the_others(void **state)
     tokens = parsed(text);
     for (int i = 0; i < COUNT; i++) {
         uint8_t digest[API_TOKEN_DIGEST_BYTES];
-        char token[16], name[16];
+        char token[32], name[32];
 
         snprintf(token, sizeof token, "token%d", i);
         snprintf(name, sizeof name, "n%d", i);

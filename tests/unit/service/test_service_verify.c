@@ -339,9 +339,12 @@ a_damaged_log_of_changes_is_found(void **state)
 {
     struct domain *d = *state;
     struct record_key first = record_key_changes(1, 0);
+    struct damage *now;
 
     (void)make_some(d);
-    assert_true(record_at(d, first)->there);
+    now = record_at(d, first);
+    assert_true(now->there);
+    free(now);
     must_be_found(d, stray(d, STORE_KEY_CHANGE, 4), "of no commit");
     must_be_found(d, stray(d, STORE_KEY_CHANGE, 10), "of no commit");
     must_be_found(d, flipped(d, first, 0), "a change record has format");
