@@ -4,6 +4,7 @@ import { isJson } from '../document.mjs';
 import { parsed } from '../exchange.mjs';
 
 const SLOW_MS = 3000;
+const WAITS = /[?&]feed=longpoll/; // for as long as it asks
 const REFUSED = new Set([400, 415, 422]);
 
 export class Judge {
@@ -20,7 +21,7 @@ export class Judge {
     const problems = [...checked.problems];
     if (!problems.length && exchange.method !== 'HEAD') this.reached.mark(operation, response, type);
     if (exchange.status >= 500 && exchange.status !== 507) problems.push(`status ${exchange.status}: ${detailOf(exchange)}`);
-    if (exchange.ms > SLOW_MS * (Number(process.env.TENSORKEEP_PATIENCE) || 1))
+    if (!WAITS.test(exchange.target) && exchange.ms > SLOW_MS * (Number(process.env.TENSORKEEP_PATIENCE) || 1))
       problems.push(`the answer took ${Math.round(exchange.ms)} ms`);
     if (exchange.reply_headers['x-injected'] !== undefined) problems.push('a header of the request became one of the reply');
     if (isJson(type) && exchange.method !== 'HEAD' && exchange.status >= 400) problems.push(...problemDocument(exchange));

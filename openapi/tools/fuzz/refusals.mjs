@@ -19,6 +19,8 @@ export const refusals = [
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What an op says of what its arguments come to; and of args, which it alone can tell apart.
   { says: /(^|': )[a-z0-9_]+: (?!unknown)/ },
+  // A tensor and a variable of one name.
+  { operations: /applyMovingAverages/, says: /is averaged as a variable, not as a tensor/ },
   // Tensors beside the JSON, and parts of an expression by their ids, are there or are not.
   { says: /means a tensor that came beside the JSON|no expression with the id/ },
   // Numbers of TensorFlow's own limits.
