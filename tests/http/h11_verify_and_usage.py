@@ -1,8 +1,7 @@
 """Checkpoints verified; what checkpoints, models and the whole store take."""
 
-import os
-
 import formats
+from flipped import flip
 
 np = formats.np
 LARGE = 300_000  # elements: of several chunks
@@ -22,22 +21,6 @@ def test_what_is_whole_verifies(s):
     s.refuses(404, "NOT_FOUND", "'ghost'", "POST", "checkpoints/ghost:verify")
     s.refuses(405, "METHOD_NOT_ALLOWED", (), "GET", "checkpoints/c:verify")
 
-
-def flip(folder, marker):
-    """One byte of the value that holds this marker, in whatever file it lies."""
-    flipped = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            with open(path, "rb") as file:
-                data = file.read() if os.stat(path).st_blocks * 512 < 64 << 20 else b""
-            at = data.find(marker)
-            if at >= 0:
-                with open(path, "r+b") as file:
-                    file.seek(at + 100)
-                    file.write(bytes([data[at + 100] ^ 1]))
-                flipped += 1
-    assert flipped == 1, "the bytes lie in one file, once"
 
 
 def test_a_flipped_byte_is_reported_and_not_a_failure(s):

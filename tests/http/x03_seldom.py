@@ -1,11 +1,11 @@
 """Answers that clients see seldom, for which no other test has a reason: the document lists them, so somebody has to get them."""
 
 import io
-import os
 import tarfile
 import zipfile
 
 import formats
+from flipped import flip
 from held_key import held_key
 
 np = formats.np
@@ -129,20 +129,3 @@ def test_damage_of_a_small_value_is_told_by_who_reads_it(s):
         reply = t.post("variables/w:assign_add", {"value": {"op": "ones", "shape": [len(marker)], "dtype": "uint8"}})
         t.is_refusal(reply, 500, "DATA_LOSS", "damaged")
         assert t.info("w")["version"] == 1
-
-
-def flip(folder, marker):
-    """A byte of the one file that has the marker."""
-    flipped = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(where, name)
-            with open(path, "rb") as file:
-                data = file.read() if os.stat(path).st_blocks * 512 < 64 << 20 else b""
-            at = data.find(marker)
-            if at >= 0:
-                with open(path, "r+b") as file:
-                    file.seek(at + 100)
-                    file.write(b"\x00")
-                flipped += 1
-    assert flipped == 1, flipped
