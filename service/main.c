@@ -13,6 +13,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "api/cluster_json.h"
 #include "api/server.h"
 #include "api/token_command.h"
 #include "service/command.h"
@@ -22,6 +23,7 @@
 #include "service/settings.h"
 #include "service/version.h"
 #include "store/base/log.h"
+#include "store/base/scope.h"
 #include "store/store.h"
 
 enum {
@@ -135,8 +137,18 @@ processors(void)
 }
 
 static enum err_code
-open_service(const struct settings *settings, struct store *store, struct service **out,
-             struct err *err)
+read_cluster(const char *text, struct cluster *out, struct err *err)
+{
+    enum err_code code = api_cluster_parse(text, out, err);
+
+    if (code != OK)
+        err_prefix(err, "setting 'cluster'");
+    return code;
+}
+
+static enum err_code
+open_service(const struct settings *settings, const struct cluster *cluster, struct store *store,
+             struct service **out, struct err *err)
 {
     struct service_limits limits = service_limits_default();
 
@@ -164,6 +176,9 @@ open_service(const struct settings *settings, struct store *store, struct servic
     limits.changes_bytes_max = settings->changes_max_bytes;
     limits.backup_rate_max_bytes = settings->backup_rate_max_bytes;
     limits.backups_max = (uint32_t)settings->backups_max;
+    limits.cluster = cluster;
+    limits.cpu_devices = (uint32_t)settings->cpu_devices;
+    limits.cpu_device_threads = (uint32_t)settings->cpu_device_threads;
     return service_open(store, &limits, out, err);
 }
 
@@ -246,14 +261,16 @@ static enum err_code
 run(const struct settings *settings, struct err *err)
 {
     sigset_t signals = block_signals();
+    AUTO(cluster) cluster = {0};
     struct store *store = NULL;
     struct service *service = NULL;
     enum err_code code;
 
     TRY(read_log_level(settings->log_level, err));
     set_up_process(settings);
+    TRY(read_cluster(settings->cluster, &cluster, err));
     TRY(open_store(settings, &store, err));
-    code = open_service(settings, store, &service, err);
+    code = open_service(settings, &cluster, store, &service, err);
     if (code == OK) {
         code = serve(settings, service, &signals, err);
         service_close(service);

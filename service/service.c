@@ -32,6 +32,7 @@ service_limits_default(void)
         .changes_bytes_max = (uint64_t)64 << 20,
         .backup_rate_max_bytes = (uint64_t)128 << 20,
         .backups_max = 2,
+        .cpu_devices = 1,
         .history_interval_ms = 1000,
         .history_interval_versions = 1,
         .history_cpu_percent = 10,
@@ -59,6 +60,7 @@ service_open(struct store *store, const struct service_limits *limits, struct se
         return ERR_NO_MEMORY;
     service->store = store;
     service->limits = *limits;
+    service->cluster = limits->cluster;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
     lock_init(&service->gate.lock);
@@ -66,6 +68,10 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     lock_init(&service->uses_lock);
     blas_set_threads(limits->compute_threads);
     code = check_format(store, err);
+    if (code == OK && service->cluster == NULL) {
+        service->cluster = &service->local;
+        code = cluster_local(&service->local, err);
+    }
     if (code == OK)
         code = statistics_cache_open(&service->statistics, err);
     if (code == OK)
@@ -94,6 +100,7 @@ service_close(struct service *service)
     parallel_close(service->parallel);
     statistics_cache_drop(service->statistics);
     change_log_drop(&service->changes);
+    cluster_drop(&service->local);
     mem_free(service);
 }
 

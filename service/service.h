@@ -11,6 +11,7 @@
 #include "store/base/bytes.h"
 #include "store/base/err.h"
 
+struct cluster; /* service/device/cluster.h */
 struct service;
 struct store;
 struct write_outcome; /* service/outcome.h */
@@ -40,6 +41,11 @@ struct service_limits {
     uint64_t changes_bytes_max;           /* of their records; about */
     uint64_t backup_rate_max_bytes;       /* a second, of each backup; 0: as fast as it goes */
     uint32_t backups_max;                 /* at once */
+    /* Whose tasks are this process's, in order; borrowed, must outlive the service. NULL: it is
+     * task 0 of job localhost. */
+    const struct cluster *cluster;
+    uint32_t cpu_devices;        /* of each task */
+    uint32_t cpu_device_threads; /* that compute together on one of them; 0: compute_threads */
 };
 
 struct service_limits service_limits_default(void);

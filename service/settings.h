@@ -9,7 +9,8 @@
 
 #include "store/base/err.h"
 
-enum { SETTING_TEXT_BYTES_MAX = 1024 };
+/* Of one text; the addresses of a cluster of a hundred tasks fit. */
+enum { SETTING_TEXT_BYTES_MAX = 8192 };
 
 #define SETTING_FIELD_TEXT(name)         char name[SETTING_TEXT_BYTES_MAX];
 #define SETTING_FIELD_FLAG(name)         bool name;

@@ -3,6 +3,7 @@
 #define SERVICE_STATE_H
 
 #include "service/change_log.h"
+#include "service/device/cluster.h"
 #include "service/expr.h"
 #include "service/optimizer.h"
 #include "service/parallel.h"
@@ -37,8 +38,10 @@ struct service {
     struct statistics_cache *statistics; /* owned */
     struct history_thread *history;      /* owned; NULL: there is none */
     struct service_limits limits;
-    _Atomic bool interrupted; /* service_interrupt was called */
-    service_wake *wake;       /* service_on_wake's */
+    const struct cluster *cluster; /* borrowed; never without a task */
+    struct cluster local;          /* owned: that where none was given */
+    _Atomic bool interrupted;      /* service_interrupt was called */
+    service_wake *wake;            /* service_on_wake's */
     void *wake_context;
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */
