@@ -3,6 +3,7 @@
 #include "service/change_log.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "service/record_change.h"
 #include "service/state.h"
@@ -28,9 +29,23 @@ change_log_drop(struct change_log *log)
 }
 
 void
-change_log_begin(struct change_log *log)
+change_log_begin(struct change_log *log, struct task_tally *tally)
 {
+    task_tally_begin(tally);
+    log->tally = tally;
     log->restored = false;
+}
+
+void
+change_log_end(struct change_log *log)
+{
+    log->tally = NULL;
+}
+
+void
+change_log_wrote(struct change_log *log, const struct variable_record *variable, uint64_t bytes)
+{
+    task_tally_add(log->tally, variable->device, bytes);
 }
 
 void
@@ -92,6 +107,17 @@ note_checkpoint(void *context, struct bytes key, struct bytes before, struct byt
     return note(context, record_key_id(key), &change, err);
 }
 
+/* Where it was, and where it is. */
+static void
+note_tasks(const struct noting *n, const struct variable_record *was,
+           const struct variable_record *is)
+{
+    if (was != NULL)
+        task_tally_add(n->log->tally, was->device, 0);
+    if (is != NULL && (was == NULL || strcmp(was->device, is->device) != 0))
+        task_tally_add(n->log->tally, is->device, 0);
+}
+
 static enum err_code
 note_variable(void *context, struct bytes key, struct bytes before, struct bytes after,
               struct err *err)
@@ -112,6 +138,7 @@ note_variable(void *context, struct bytes key, struct bytes before, struct bytes
     else if (was.value.kind == VALUE_NONE && is.value.kind != VALUE_NONE)
         change.kind = CHANGE_VARIABLE_INITIALIZED;
     change.version = after.data == NULL ? was.version : is.version;
+    note_tasks(context, before.data == NULL ? NULL : &was, after.data == NULL ? NULL : &is);
     return note(context, record_key_id(key), &change, err);
 }
 

@@ -229,6 +229,21 @@ put_draws(struct store_txn *txn, const struct draft_variable *variable,
     return value_write(txn, variable->draws, STORE_CLASS_ROWS, &record->initialized_with, err);
 }
 
+/* Of edits: the blocks and chunks that they rewrite. */
+static uint64_t
+written_bytes(const struct draft_value *value)
+{
+    uint64_t bytes = 0;
+
+    for (; value->kind == DRAFT_EDITED; value = value->base) {
+        if (value->staged_count == 0)
+            bytes += (uint64_t)value->blocks.count * DRAFT_BLOCK_BYTES;
+        for (size_t i = 0; i < value->staged_count; i++)
+            bytes += value->staged[i].chunk.length;
+    }
+    return value->kind == DRAFT_STORED ? bytes : bytes + value->size;
+}
+
 static enum err_code
 publish_variable(const struct draft *draft, struct store_txn *txn, struct draft_variable *variable,
                  struct usage_change *change, struct err *err)
@@ -248,6 +263,7 @@ publish_variable(const struct draft *draft, struct store_txn *txn, struct draft_
         TRY(service_set_value(txn, &record, &variable->form.type.shape, &ref, change, err));
         record.version--;
     }
+    change_log_wrote(&draft->service->changes, &record, written_bytes(variable->value));
     record.version += variable->changes;
     variable->published_version = record.version;
     TRY(put_draws(txn, variable, &record, err));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+#include "service/device/cluster_devices.h"
 #include "service/history.h"
 #include "service/state.h"
 #include "service/statistics_cache.h"
@@ -49,6 +50,21 @@ check_format(struct store *store, struct err *err)
     return record_check_format(store_snapshot_view(snapshot), err);
 }
 
+static enum err_code
+open_devices(struct service *service, struct err *err)
+{
+    const struct service_limits *limits = &service->limits;
+
+    if (limits->cluster == NULL)
+        TRY(cluster_local(&service->local, err));
+    service->cluster = limits->cluster != NULL ? limits->cluster : &service->local;
+    service->devices = mem_zeroed(1, sizeof *service->devices, err);
+    if (service->devices == NULL)
+        return ERR_NO_MEMORY;
+    TRY(cluster_devices(service->cluster, limits->cpu_devices, service->devices, err));
+    return task_table_open(&service->tasks, service->cluster, service->devices, err);
+}
+
 enum err_code
 service_open(struct store *store, const struct service_limits *limits, struct service **out,
              struct err *err)
@@ -60,7 +76,6 @@ service_open(struct store *store, const struct service_limits *limits, struct se
         return ERR_NO_MEMORY;
     service->store = store;
     service->limits = *limits;
-    service->cluster = limits->cluster;
     for (size_t i = 0; i < SERVICE_UPDATE_LOCKS; i++)
         lock_init(&service->updates[i]);
     lock_init(&service->gate.lock);
@@ -68,10 +83,8 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     lock_init(&service->uses_lock);
     blas_set_threads(limits->compute_threads);
     code = check_format(store, err);
-    if (code == OK && service->cluster == NULL) {
-        service->cluster = &service->local;
-        code = cluster_local(&service->local, err);
-    }
+    if (code == OK)
+        code = open_devices(service, err);
     if (code == OK)
         code = statistics_cache_open(&service->statistics, err);
     if (code == OK)
@@ -100,6 +113,10 @@ service_close(struct service *service)
     parallel_close(service->parallel);
     statistics_cache_drop(service->statistics);
     change_log_drop(&service->changes);
+    task_table_drop(&service->tasks);
+    if (service->devices != NULL)
+        device_set_drop(service->devices);
+    mem_free(service->devices);
     cluster_drop(&service->local);
     mem_free(service);
 }

@@ -3,12 +3,12 @@
 #define SERVICE_STATE_H
 
 #include "service/change_log.h"
-#include "service/device/cluster.h"
 #include "service/expr.h"
 #include "service/optimizer.h"
 #include "service/parallel.h"
 #include "service/record.h"
 #include "service/service.h"
+#include "service/task.h"
 #include "store/base/lock.h"
 #include "store/store.h"
 
@@ -39,9 +39,11 @@ struct service {
     struct history_thread *history;      /* owned; NULL: there is none */
     struct service_limits limits;
     const struct cluster *cluster; /* borrowed; never without a task */
-    struct cluster local;          /* owned: that where none was given */
-    _Atomic bool interrupted;      /* service_interrupt was called */
-    service_wake *wake;            /* service_on_wake's */
+    struct device_set *devices;    /* of all its tasks, in order, never none; owned */
+    struct task_table tasks;
+    struct cluster local;     /* owned: that where none was given */
+    _Atomic bool interrupted; /* service_interrupt was called */
+    service_wake *wake;       /* service_on_wake's */
     void *wake_context;
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */

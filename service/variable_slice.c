@@ -21,6 +21,7 @@ enum {
 };
 
 struct assign_slice {
+    struct service *service;
     const char *model, *name;
     const struct tensor_type *type;
     struct bytes slice, bytes;
@@ -141,6 +142,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(value_patch_open(txn, &variable.value, &p.patch, err));
     TRY(slice_each_run(&slice, patch_run, &p, err));
     TRY(value_patch_close(p.patch, &variable.value, err));
+    change_log_wrote(&a->service->changes, &variable, a->bytes.size);
     variable.version += 1;
     variable.revision = store_txn_revision(txn);
     variable.updated_ms = clock_wall_ms();
@@ -178,8 +180,13 @@ variable_assign_slice(struct service *service, const char *model, const char *na
                       const struct write_options *options, struct variable_change *out,
                       struct err *err)
 {
-    struct assign_slice a = {
-        .model = model, .name = name, .type = type, .slice = slice, .options = options, .out = out};
+    struct assign_slice a = {.service = service,
+                             .model = model,
+                             .name = name,
+                             .type = type,
+                             .slice = slice,
+                             .options = options,
+                             .out = out};
     AUTO_CALL(mem_free_scope) uint8_t *bytes = NULL;
     uint64_t revision = 0;
 

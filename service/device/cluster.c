@@ -186,10 +186,13 @@ cluster_sort(struct cluster *cluster)
 {
     if (cluster->job_count > 0)
         qsort(cluster->jobs, cluster->job_count, sizeof *cluster->jobs, compare_jobs);
-    for (size_t i = 0; i < cluster->job_count; i++)
-        if (cluster->jobs[i].task_count > 0)
-            qsort(cluster->jobs[i].tasks, cluster->jobs[i].task_count,
-                  sizeof *cluster->jobs[i].tasks, compare_tasks);
+    for (size_t i = 0; i < cluster->job_count; i++) {
+        struct cluster_job *job = &cluster->jobs[i];
+
+        job->first = i == 0 ? 0 : job[-1].first + job[-1].task_count;
+        if (job->task_count > 0)
+            qsort(job->tasks, job->task_count, sizeof *job->tasks, compare_tasks);
+    }
 }
 
 const struct cluster_task *

@@ -28,6 +28,7 @@ struct cluster_job {
     char name[CLUSTER_JOB_BYTES_MAX + 1];
     struct cluster_task *tasks; /* owned */
     size_t task_count, task_capacity;
+    size_t first; /* tasks before its own, in order; set by cluster_sort */
 };
 
 /* Owned: cluster_drop. Zeroed: no jobs. */
