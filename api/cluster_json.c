@@ -159,8 +159,6 @@ api_cluster_parse(const char *text, struct cluster *out, struct err *err)
 {
     AUTO(cluster) cluster = {0};
 
-    if (text[0] == '\0')
-        return cluster_local(out, err);
     if (text[0] == '{')
         TRY(parse_json(text, &cluster, err));
     else

@@ -10,8 +10,7 @@
  */
 ERR_MUST_CHECK enum err_code api_cluster_decode(const struct api_value *value, struct arena *arena,
                                                 struct cluster *out, struct err *err);
-/* What the setting may be: that as a text, or "ps=2,worker=1", or "", which is task 0 of job
- * localhost. There is at least one task. */
+/* What the setting may be: that as a text, or "ps=2,worker=1". There is at least one task. */
 ERR_MUST_CHECK enum err_code api_cluster_parse(const char *text, struct cluster *out,
                                                struct err *err);
 

@@ -1,14 +1,18 @@
 /* Requests counted by route and status, and the table of metrics. Always true: what a client sends
- * is never a label, so there are as many series as routes and statuses at most. A route's series of
- * a status begins with its first request; requests by status alone are all there from the start. */
+ * is never a label, so there are as many series as routes and statuses at most, and tasks up to
+ * TASKS_MAX. A route's series of a status begins with its first request; requests by status alone
+ * are all there from the start. */
 #include "api/metrics.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "api/feed.h"
 #include "api/metrics_text.h"
 #include "api/process.h"
 #include "api/state.h"
+#include "service/device/cluster.h"
+#include "service/task_usage.h"
 #include "service/version.h"
 #include "store/base/alloc.h"
 
@@ -16,7 +20,11 @@
 static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404,
                                405, 406, 408, 409, 410, 411, 412, 413, 415, 416,
                                417, 421, 422, 429, 500, 501, 503, 507, 0};
-enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], LABEL_BYTES_MAX = 256 };
+enum {
+    STATUS_COUNT = sizeof statuses / sizeof statuses[0],
+    LABEL_BYTES_MAX = 256,
+    TASKS_MAX = 64, /* that have series of their own */
+};
 
 struct api_metrics {
     _Atomic uint64_t received_bytes, sent_bytes;
@@ -146,6 +154,58 @@ api_metrics_steps(struct api_metrics_text *text)
         snprintf(labels, sizeof labels, "op=\"%s\"", optimizer_at(i)->name);
         api_metrics_sample(text, labels, (double)text->service->steps[i]);
     }
+}
+
+/* One series for each of the first tasks, one for all others, one for what is on none. */
+static void
+write_tasks(struct api_metrics_text *text, uint64_t (*count)(const struct task_usage *usage))
+{
+    const struct cluster *cluster = service_cluster(text->server->service);
+    struct task_usage usage = {.variables = 0};
+    char labels[LABEL_BYTES_MAX];
+    uint64_t others = 0;
+
+    for (size_t j = 0; j < cluster->job_count; j++) {
+        const struct cluster_job *job = &cluster->jobs[j];
+
+        for (size_t t = 0; t < job->task_count; t++) {
+            task_usage_counted(text->server->service, job->first + t, &usage);
+            snprintf(labels, sizeof labels, "job=\"%s\",task=\"%" PRId32 "\"", job->name,
+                     job->tasks[t].number);
+            if (job->first + t < TASKS_MAX)
+                api_metrics_sample(text, labels, (double)count(&usage));
+            else
+                others += count(&usage);
+        }
+    }
+    if (cluster->task_count > TASKS_MAX)
+        api_metrics_sample(text, "job=\"others\",task=\"others\"", (double)others);
+    task_usage_counted(text->server->service, cluster->task_count, &usage);
+    api_metrics_sample(text, "job=\"none\",task=\"none\"", (double)count(&usage));
+}
+
+static uint64_t
+commits_of(const struct task_usage *usage)
+{
+    return usage->commits;
+}
+
+static uint64_t
+written_bytes_of(const struct task_usage *usage)
+{
+    return usage->written_bytes;
+}
+
+static void
+api_metrics_task_commits(struct api_metrics_text *text)
+{
+    write_tasks(text, commits_of);
+}
+
+static void
+api_metrics_task_written(struct api_metrics_text *text)
+{
+    write_tasks(text, written_bytes_of);
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "service/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
+#include "service/task_usage.h"
 #include "service/version.h"
 #include "store/base/log.h"
 #include "store/base/scope.h"
@@ -139,7 +140,7 @@ processors(void)
 static enum err_code
 read_cluster(const char *text, struct cluster *out, struct err *err)
 {
-    enum err_code code = api_cluster_parse(text, out, err);
+    enum err_code code = text[0] == '\0' ? OK : api_cluster_parse(text, out, err);
 
     if (code != OK)
         err_prefix(err, "setting 'cluster'");
@@ -176,7 +177,7 @@ open_service(const struct settings *settings, const struct cluster *cluster, str
     limits.changes_bytes_max = settings->changes_max_bytes;
     limits.backup_rate_max_bytes = settings->backup_rate_max_bytes;
     limits.backups_max = (uint32_t)settings->backups_max;
-    limits.cluster = cluster;
+    limits.cluster = cluster->job_count > 0 ? cluster : NULL;
     limits.cpu_devices = (uint32_t)settings->cpu_devices;
     limits.cpu_device_threads = (uint32_t)settings->cpu_device_threads;
     return service_open(store, &limits, out, err);
@@ -272,6 +273,7 @@ run(const struct settings *settings, struct err *err)
     TRY(open_store(settings, &store, err));
     code = open_service(settings, &cluster, store, &service, err);
     if (code == OK) {
+        task_usages_tell(service);
         code = serve(settings, service, &signals, err);
         service_close(service);
     }

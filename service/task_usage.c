@@ -151,14 +151,12 @@ add_models(struct walk *w, struct err *err)
 }
 
 void
-task_usages_counted(const struct service *service, struct task_usage *out)
+task_usage_counted(const struct service *service, size_t place, struct task_usage *out)
 {
-    for (size_t i = 0; i <= service->cluster->task_count; i++) {
-        struct task_counter *counter = &service->tasks.counters[i];
+    struct task_counter *counter = &service->tasks.counters[place];
 
-        out[i].commits = atomic_load_explicit(&counter->commits, memory_order_relaxed);
-        out[i].written_bytes = atomic_load_explicit(&counter->written_bytes, memory_order_relaxed);
-    }
+    out->commits = atomic_load_explicit(&counter->commits, memory_order_relaxed);
+    out->written_bytes = atomic_load_explicit(&counter->written_bytes, memory_order_relaxed);
 }
 
 enum err_code
@@ -172,7 +170,10 @@ task_usages_read(struct service *service, uint64_t variables_max, struct task_us
     usages.tasks = mem_zeroed(usages.count + 1, sizeof *usages.tasks, err);
     if (usages.tasks == NULL)
         return ERR_NO_MEMORY;
-    task_usages_counted(service, usages.tasks);
+    for (size_t i = 0; i <= usages.count; i++)
+        task_usage_counted(service, i, &usages.tasks[i]);
+    for (size_t i = 0; i < service->devices->count; i++)
+        usages.tasks[service->tasks.of_devices[i]].devices++;
     TRY(store_snapshot_open(service->store, &snapshot, err));
     walk.view = store_snapshot_view(snapshot);
     usages.revision = store_view_revision(walk.view);

@@ -8,6 +8,7 @@
 enum { TASK_MISSING_MAX = 16 };
 
 struct task_usage {
+    uint64_t devices;
     uint64_t variables, initialized; /* of a divided one, each task that has parts of it has one */
     uint64_t bytes;                  /* of values; of parts of them that are there */
     /* Since the start: commits that changed a variable there, and bytes of values they wrote. */
@@ -42,7 +43,11 @@ ERR_MUST_CHECK enum err_code task_usages_read(struct service *service, uint64_t 
                                               struct task_usages *out, struct err *err);
 void task_usages_drop(struct task_usages *usages); /* a zeroed one is fine */
 
-/* What was since the start alone, into as many as the cluster has tasks, and one more. */
-void task_usages_counted(const struct service *service, struct task_usage *out);
+/* Logs which tasks there are, if a cluster was given, and warns of variables that are on others. */
+void task_usages_tell(struct service *service);
+
+/* What was since the start alone: of the task at this place in the cluster's order, or after the
+ * last one of what is on none. Cheap. */
+void task_usage_counted(const struct service *service, size_t place, struct task_usage *out);
 
 #endif
