@@ -108,8 +108,12 @@ checkpoint_add(struct store_txn *txn, struct checkpoint_record *record, struct b
                        "at least two tensors have the same name in the checkpoint: '%.*s'",
                        (int)tensor.size, (const char *)tensor.data);
     value->position = (uint32_t)record->tensors;
-    if (value->shard >= record->shards)
-        record->shards = value->shard + 1;
+    for (uint32_t i = 0; i < (value->partition.count > 0 ? value->partition.count : 1); i++) {
+        uint32_t shard = partition_part_shard(value->part_shards, i, value->shard);
+
+        if (shard >= record->shards)
+            record->shards = shard + 1;
+    }
     record->tensors += 1;
     record->bytes += value->value.size;
     return record_put_tensor(txn, record->id, tensor, value, err);

@@ -68,6 +68,7 @@ struct checkpoint_tensor {
     bool has_crc32c; /* false where it would take making every byte: a virtual value */
     uint32_t crc32c; /* of the bytes */
     uint64_t unique_bytes, shared_bytes; /* of what is stored: this name's alone, and the rest */
+    struct partition partition;          /* of the variable it was saved from; count 0: none */
 };
 typedef enum err_code checkpoint_tensor_visit(void *context, const struct checkpoint_tensor *tensor,
                                               struct err *err);

@@ -187,7 +187,8 @@ inspect_tensor(const struct store_view *view, struct bytes name, const struct te
                                        .type = record->type,
                                        .size = record->value.size,
                                        .unique_bytes = owner->unique_bytes,
-                                       .shared_bytes = owner->shared_bytes};
+                                       .shared_bytes = owner->shared_bytes,
+                                       .partition = record->partition};
 
     TRY(value_open(view, &record->value, &reader, err));
     tensor.has_crc32c = !reader.has_recipe;

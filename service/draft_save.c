@@ -129,9 +129,17 @@ compare_tensors(const void *a, const void *b)
     return bytes_compare(x->name, y->name);
 }
 
-static const char *
-device_of(const struct draft_tensor *tensor)
+/* As many as are saved apart: parts, or the one whole. */
+static uint32_t
+part_count(const struct draft_tensor *tensor)
 {
+    return tensor->variable->partition.count > 0 ? tensor->variable->partition.count : 1;
+}
+
+static const char *
+device_of(const struct draft_tensor *tensor, uint32_t part)
+{
+    (void)part;
     return tensor->variable->device == NULL ? "" : tensor->variable->device;
 }
 
@@ -141,31 +149,71 @@ compare_devices(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* TensorFlow's: one shard for each device that a variable is on, in the order of their names.
- * devices: room for as many as there are tensors. */
+/* Owned: the shards. */
+struct devices {
+    const char **each; /* by name; one shard for each */
+    size_t count;
+};
+
 static void
-list_devices(struct draft_tensor *const *tensors, size_t count, const char **devices,
-             size_t *device_count)
+devices_drop(struct devices *devices)
 {
-    size_t kept = 0;
+    mem_free(devices->each);
+}
+
+/* TensorFlow's: one shard for each device that a variable or a part of one is on, in the order of
+ * their names. */
+static enum err_code
+list_devices(struct draft_tensor *const *tensors, size_t count, struct devices *out,
+             struct err *err)
+{
+    size_t room = 0;
 
     for (size_t i = 0; i < count; i++)
-        devices[i] = device_of(tensors[i]);
-    qsort(devices, count, sizeof *devices, compare_devices);
+        room += part_count(tensors[i]);
+    out->each = mem_zeroed(room, sizeof *out->each, err);
+    if (out->each == NULL)
+        return ERR_NO_MEMORY;
+    room = 0;
     for (size_t i = 0; i < count; i++)
-        if (kept == 0 || strcmp(devices[kept - 1], devices[i]) != 0)
-            devices[kept++] = devices[i];
-    *device_count = kept;
+        for (uint32_t part = 0; part < part_count(tensors[i]); part++)
+            out->each[room++] = device_of(tensors[i], part);
+    qsort(out->each, room, sizeof *out->each, compare_devices);
+    for (size_t i = 0; i < room; i++)
+        if (out->count == 0 || strcmp(out->each[out->count - 1], out->each[i]) != 0)
+            out->each[out->count++] = out->each[i];
+    return OK;
 }
 
 static uint32_t
-shard_of(const struct draft_tensor *tensor, const char *const *devices, size_t device_count)
+shard_of(const struct draft_tensor *tensor, uint32_t part, const struct devices *devices)
 {
-    const char *device = device_of(tensor);
-    const char *const *found =
-        bsearch(&device, devices, device_count, sizeof *devices, compare_devices);
+    const char *device = device_of(tensor, part);
+    const char **found = devices->count == 0 ? NULL
+                                             : bsearch(&device, devices->each, devices->count,
+                                                       sizeof *found, compare_devices);
 
-    return found == NULL ? 0 : (uint32_t)(found - devices);
+    return found == NULL ? 0 : (uint32_t)(found - devices->each);
+}
+
+/* Of each part, when they are not all in the shard of the first. */
+static void
+list_shards(const struct draft_tensor *tensor, const struct devices *devices,
+            uint8_t room[static PARTITION_PARTS_MAX * PARTITION_SHARD_BYTES],
+            struct tensor_record *out)
+{
+    uint32_t count = part_count(tensor);
+    bool apart = false;
+
+    out->shard = shard_of(tensor, 0, devices);
+    for (uint32_t part = 0; part < count; part++) {
+        uint32_t shard = shard_of(tensor, part, devices);
+
+        apart |= shard != out->shard;
+        partition_put_shard(room, part, shard);
+    }
+    if (apart)
+        out->part_shards = bytes_of(room, (size_t)count * PARTITION_SHARD_BYTES);
 }
 
 /* In the order of names, as TensorFlow's Saver writes them. */
@@ -173,11 +221,11 @@ static enum err_code
 publish_tensors(const struct draft *draft, struct store_txn *txn, struct draft_save *save,
                 struct err *err)
 {
-    AUTO_CALL(mem_free_scope) const char **devices = NULL;
-    size_t device_count = 0;
+    AUTO(devices) devices = {.count = 0};
     AUTO_CALL(mem_free_scope)
     struct draft_tensor **sorted =
         mem_zeroed(save->tensor_count, sizeof(struct draft_tensor *), err);
+    uint8_t shards[PARTITION_PARTS_MAX * PARTITION_SHARD_BYTES];
     size_t count = 0;
 
     if (sorted == NULL)
@@ -185,16 +233,14 @@ publish_tensors(const struct draft *draft, struct store_txn *txn, struct draft_s
     for (struct draft_tensor *each = save->tensors; each != NULL; each = each->next)
         sorted[count++] = each;
     qsort(sorted, count, sizeof(struct draft_tensor *), compare_tensors);
-    devices = mem_zeroed(save->spec.sharded ? count : 0, sizeof *devices, err);
-    if (devices == NULL)
-        return ERR_NO_MEMORY;
     if (save->spec.sharded)
-        list_devices(sorted, count, devices, &device_count);
+        TRY(list_devices(sorted, count, &devices, err));
     for (size_t i = 0; i < count; i++) {
         struct tensor_record tensor = {.type = sorted[i]->type,
                                        .trainable = sorted[i]->variable->trainable,
-                                       .shard = shard_of(sorted[i], devices, device_count)};
+                                       .partition = sorted[i]->variable->partition};
 
+        list_shards(sorted[i], &devices, shards, &tensor);
         TRY(draft_value_publish(draft, txn, sorted[i]->value, &tensor.value, err));
         TRY(checkpoint_add(txn, &save->record, sorted[i]->name, &tensor, err));
     }

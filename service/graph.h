@@ -19,6 +19,12 @@ struct graph_node {
     struct tensor_type type;
     bool has_seeds; /* of a node that draws, when they are known ahead */
     struct random_seeds seeds;
+    const char *tensor; /* of a checkpoint, that it is for; NULL: none */
+    /* The value of a Const that is told; neither: it is not. */
+    const char *const *texts; /* of one that has no shape the only one */
+    uint32_t text_count;
+    bool has_number;
+    uint32_t number;
 };
 
 /* An initial value reads another variable. */

@@ -235,6 +235,46 @@ partition_part_of(const struct partition *partition, const struct shape *shape, 
     return part;
 }
 
+uint32_t
+partition_part_at(const struct partition *partition, const struct shape *shape,
+                  const uint64_t *offset, const struct shape *part)
+{
+    uint64_t each = shape->dims[partition->axis] / partition->count;
+    uint64_t remainder = shape->dims[partition->axis] % partition->count;
+    uint64_t at = offset[partition->axis];
+    /* Parts that have one element more come first. */
+    uint64_t index = at < remainder * (each + 1) ? at / (each + 1) : (at - remainder) / each;
+    struct partition_part found;
+
+    if (index >= partition->count)
+        return partition->count;
+    found = partition_part_of(partition, shape, (uint32_t)index);
+    if (!shape_equal(&found.shape, part) ||
+        memcmp(found.offset, offset, shape->rank * sizeof *offset) != 0)
+        return partition->count;
+    return (uint32_t)index;
+}
+
+uint32_t
+partition_part_shard(struct bytes shards, uint32_t index, uint32_t otherwise)
+{
+    const uint8_t *at = shards.data + (size_t)index * PARTITION_SHARD_BYTES;
+
+    if (shards.size == 0)
+        return otherwise;
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
+}
+
+void
+partition_put_shard(uint8_t *shards, uint32_t index, uint32_t shard)
+{
+    uint8_t *at = shards + (size_t)index * PARTITION_SHARD_BYTES;
+
+    at[0] = (uint8_t)shard;
+    at[1] = (uint8_t)(shard >> 8);
+    at[2] = (uint8_t)(shard >> 16);
+}
+
 const char *
 partition_part_name(const char *name, uint32_t index, char out[static PARTITION_NAME_BYTES_MAX])
 {

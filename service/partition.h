@@ -74,6 +74,17 @@ struct partition_part {
 struct partition_part partition_part_of(const struct partition *partition,
                                         const struct shape *shape, uint32_t index);
 
+/* The part that begins at these offsets and has this shape; the partition's count: there is none.
+ */
+uint32_t partition_part_at(const struct partition *partition, const struct shape *shape,
+                           const uint64_t *offset, const struct shape *part);
+
+/* Which shard of a checkpoint each part lies in: so many bytes for each, little-endian. No bytes:
+ * all lie in one, `otherwise`. */
+enum { PARTITION_SHARD_BYTES = 3 };
+uint32_t partition_part_shard(struct bytes shards, uint32_t index, uint32_t otherwise);
+void partition_put_shard(uint8_t *shards, uint32_t index, uint32_t shard);
+
 /* Texts; each returns out. */
 enum {
     PARTITION_NAME_BYTES_MAX = NAME_BYTES_MAX + 32,

@@ -276,6 +276,23 @@ record_get_checkpoint(const struct store_view *view, uint64_t model_id, const ch
     return *found ? record_decode_checkpoint(record, out, err) : OK;
 }
 
+/* A record that ends before it is of a tensor that was whole. */
+static void
+slices_decode(struct reader *in, struct tensor_record *out)
+{
+    out->partition = (struct partition){0};
+    out->part_shards = bytes_of(NULL, 0);
+    if (in->failed || in->left.size == 0)
+        return;
+    out->partition.axis = reader_u32(in);
+    out->partition.count = reader_u32(in);
+    out->part_shards = reader_bytes(in);
+    if (out->partition.count == 0 || !partition_fits(&out->partition, &out->type.shape) ||
+        (out->part_shards.size != 0 &&
+         out->part_shards.size != (size_t)out->partition.count * PARTITION_SHARD_BYTES))
+        in->failed = true;
+}
+
 enum err_code
 record_decode_tensor(struct bytes record, struct tensor_record *out, struct err *err)
 {
@@ -287,6 +304,7 @@ record_decode_tensor(struct bytes record, struct tensor_record *out, struct err 
     out->position = reader_u32(&in);
     out->shard = reader_u32(&in);
     value_ref_decode(&in, &out->value);
+    slices_decode(&in, out);
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
     return record_decoded(&in, format, "checkpoint tensor", err);
@@ -307,6 +325,11 @@ record_put_tensor(struct store_txn *txn, uint64_t checkpoint_id, struct bytes na
     TRY(buf_append_u32(&out, r->position, err));
     TRY(buf_append_u32(&out, r->shard, err));
     TRY(value_ref_encode(&r->value, &out, err));
+    if (r->partition.count > 0) {
+        TRY(buf_append_u32(&out, r->partition.axis, err));
+        TRY(buf_append_u32(&out, r->partition.count, err));
+        TRY(buf_append_bytes(&out, r->part_shards, err));
+    }
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 

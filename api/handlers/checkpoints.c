@@ -77,19 +77,23 @@ api_checkpoint_latest(struct api_request *rq, struct api_reply *rp, struct err *
 static enum err_code
 push_tensor(void *context, const struct checkpoint_tensor *tensor, struct err *err)
 {
-    json_t *shape = NULL;
+    json_t *shape = NULL, *json;
+    struct shape slicing;
     char digest[24];
 
     snprintf(digest, sizeof digest, "crc32c:%08" PRIx32, tensor->crc32c);
     TRY(api_describe_shape(&tensor->type.shape, &shape, err));
-    return api_json_push(
-        context,
-        json_pack("{s:s%, s:s, s:o, s:I, s:s?, s:I, s:I}", "name", (const char *)tensor->name.data,
-                  tensor->name.size, "dtype", dtype_name(tensor->type.dtype), "shape", shape,
-                  "bytes", (json_int_t)tensor->size, "digest", tensor->has_crc32c ? digest : NULL,
-                  "unique_bytes", (json_int_t)tensor->unique_bytes, "shared_bytes",
-                  (json_int_t)tensor->shared_bytes),
-        err);
+    json = json_pack(
+        "{s:s%, s:s, s:o, s:I, s:s?, s:I, s:I}", "name", (const char *)tensor->name.data,
+        tensor->name.size, "dtype", dtype_name(tensor->type.dtype), "shape", shape, "bytes",
+        (json_int_t)tensor->size, "digest", tensor->has_crc32c ? digest : NULL, "unique_bytes",
+        (json_int_t)tensor->unique_bytes, "shared_bytes", (json_int_t)tensor->shared_bytes);
+    TRY(api_json_push(context, json, err));
+    if (tensor->partition.count == 0)
+        return OK;
+    slicing = partition_slicing_of(&tensor->partition, &tensor->type.shape);
+    TRY(api_describe_shape(&slicing, &shape, err));
+    return api_json_set(json, "slicing", shape, err);
 }
 
 static enum err_code

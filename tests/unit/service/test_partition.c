@@ -201,6 +201,45 @@ slicings_are_refused_in_tensorflows_words(void **state)
     }
 }
 
+static void
+a_part_is_found_by_where_it_is(void **state)
+{
+    const struct shape shapes[] = {exprs_shape(2, 20, 43), exprs_shape(2, 43, 20),
+                                   exprs_shape(1, 9), exprs_shape(3, 2, 7, 2)};
+    const uint32_t axes[] = {1, 0, 0, 1}, counts[] = {4, 43, 1, 3};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct partition partition = {.axis = axes[i], .count = counts[i]};
+
+        for (uint32_t part = 0; part < counts[i]; part++) {
+            struct partition_part of = partition_part_of(&partition, &shapes[i], part);
+
+            assert_int_equal(partition_part_at(&partition, &shapes[i], of.offset, &of.shape), part);
+            of.shape.dims[axes[i]]++;
+            assert_int_equal(partition_part_at(&partition, &shapes[i], of.offset, &of.shape),
+                             counts[i]);
+            of.shape.dims[axes[i]]--;
+            of.offset[axes[i]] = UINT64_MAX - part;
+            assert_int_equal(partition_part_at(&partition, &shapes[i], of.offset, &of.shape),
+                             counts[i]);
+        }
+    }
+}
+
+static void
+shards_of_parts_are_kept_in_few_bytes(void **state)
+{
+    uint8_t room[3 * PARTITION_SHARD_BYTES];
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        partition_put_shard(room, i, i * 49999);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(partition_part_shard(bytes_of(room, sizeof room), i, 7), i * 49999);
+    assert_int_equal(partition_part_shard(bytes_of(NULL, 0), 2, 7), 7);
+}
+
 /* The save specs of all parts, one after the other, separated by '|'. */
 static void
 specs_must_be(const char *id, struct shape shape, struct shape slicing, const char *expected)
@@ -309,6 +348,8 @@ main(void)
         cmocka_unit_test(partitioners_stop_at_their_limits),
         cmocka_unit_test(partitioners_refuse_what_means_nothing),
         cmocka_unit_test(slicings_are_refused_in_tensorflows_words),
+        cmocka_unit_test(a_part_is_found_by_where_it_is),
+        cmocka_unit_test(shards_of_parts_are_kept_in_few_bytes),
         cmocka_unit_test(what_remains_goes_to_the_first_parts),
         cmocka_unit_test(parts_cover_every_element_once),
         cmocka_unit_test(texts_have_room_for_the_largest),

@@ -260,6 +260,44 @@ a_cut_longer_or_newer_record_is_data_loss(void **state)
     free(bytes);
 }
 
+/* What stands behind the value of a tensor that was saved in parts: a record of before the parts is
+ * one that ends there. */
+static void
+parts_of_a_tensor_come_back_and_one_of_before_was_whole(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t shards[PARTITION_PARTS_MAX * PARTITION_SHARD_BYTES];
+    struct tensor_record tensor = {
+        .type = {.dtype = DTYPE_BOOL, .shape = {.rank = 2, .dims = {[0] = 3, [1] = 500000}}},
+        .value = {.kind = VALUE_CHUNKS, .size = 1500000, .id = 5},
+    };
+    struct tensor_record out;
+    size_t whole = 0, size = 0;
+    uint8_t *bytes;
+
+    WORKS(try_write(f, put_tensor_record, &tensor), &f->err);
+    bytes = record_bytes(f, record_key_tensor(9, bytes_of_text("t")), &whole);
+    WORKS(record_decode_tensor(bytes_of(bytes, whole), &out, &f->err), &f->err);
+    assert_true(out.partition.count == 0 && out.part_shards.size == 0);
+    free(bytes);
+
+    for (uint32_t i = 0; i < PARTITION_PARTS_MAX; i++)
+        partition_put_shard(shards, i, i * 24);
+    tensor.partition = (struct partition){.axis = 1, .count = PARTITION_PARTS_MAX};
+    tensor.part_shards = bytes_of(shards, sizeof shards);
+    WORKS(try_write(f, put_tensor_record, &tensor), &f->err);
+    bytes = record_bytes(f, record_key_tensor(9, bytes_of_text("t")), &size);
+    WORKS(record_decode_tensor(bytes_of(bytes, size), &out, &f->err), &f->err);
+    assert_true(out.partition.axis == 1 && out.partition.count == PARTITION_PARTS_MAX);
+    assert_memory_equal(out.part_shards.data, shards, sizeof shards);
+    WORKS(record_decode_tensor(bytes_of(bytes, whole), &out, &f->err), &f->err);
+    for (size_t cut = whole + 1; cut < size; cut += 97)
+        assert_int_equal(record_decode_tensor(bytes_of(bytes, cut), &out, NULL), ERR_DATA_LOSS);
+    bytes[whole] = 0; /* axis 0, which has 3 elements */
+    assert_int_equal(record_decode_tensor(bytes_of(bytes, size), &out, NULL), ERR_DATA_LOSS);
+    free(bytes);
+}
+
 static void
 no_byte_of_a_record_can_hurt(void **state)
 {
@@ -368,6 +406,7 @@ main(void)
         STORE_TEST(a_value_that_does_not_fit_its_type_is_not_recorded),
         STORE_TEST(models_checkpoints_and_counters_come_back),
         STORE_TEST(a_cut_longer_or_newer_record_is_data_loss),
+        STORE_TEST(parts_of_a_tensor_come_back_and_one_of_before_was_whole),
         STORE_TEST(no_byte_of_a_record_can_hurt),
         cmocka_unit_test(texts_know_their_room),
         cmocka_unit_test(keys_hold_the_longest_names_and_sort_as_lists_want_them),
