@@ -9,32 +9,43 @@ B=${B:-build/release}
 found=0
 
 check_folder() { # folder, prefix of its descriptors
-    local folder=$1 prefix=$2 list=$1/list.def source object name line
-    local -A defined=()
-    [ -d "$folder" ] || return 0
+    local folder=$1 prefix=$2 source
+    local objects=()
     for source in "$folder"/*.c; do
         [ -e "$source" ] || return 0
-        object=$B/${source%.c}.o
-        if [ ! -f "$object" ]; then
-            echo "$object is not built: run make first"
+        objects+=("$B/${source%.c}.o")
+        if [ ! -f "${objects[-1]}" ]; then
+            echo "${objects[-1]} is not built: run make first"
             exit 1
         fi
-        while read -r name; do
-            defined[$name]=1
-            if ! grep -qE "^[A-Z_]+\(${name}[,)]" "$list" 2>/dev/null; then
-                line=$(grep -nw -e "$prefix$name" -e "$name" "$source" | head -1 | cut -d: -f1)
-                echo "$source:${line:-1}: $prefix$name is not in $list"
-                found=1
-            fi
-        done < <(nm -g --defined-only "$object" | sed -nE "s/^[0-9a-f]+ [RDB] $prefix//p")
     done
-    [ -f "$list" ] || return 0
-    while IFS=: read -r line name; do
-        if [ -z "${defined[$name]:-}" ]; then
-            echo "$list:$line: there is no $prefix$name in $folder/"
-            found=1
-        fi
-    done < <(grep -nE '^[A-Z_]+\(' "$list" | sed -E 's/^([0-9]+):[A-Z_]+\(([a-z0-9_]+).*/\1:\2/')
+    # The rows of the list, then what the objects define: "build/release/service/ops/add.o:0000 R op_add".
+    nm -A -g --defined-only "${objects[@]}" | awk -v prefix="$prefix" -v root="$B/" -v list="$folder/list.def" '
+        FILENAME == list {
+            if (match($0, /^[A-Z_]+\([a-z0-9_]+/)) {
+                name = substr($0, 1, RLENGTH)
+                sub(/^[A-Z_]+\(/, "", name)
+                row[name] = FNR
+            }
+            next
+        }
+        $2 ~ /^[RDB]$/ && index($3, prefix) == 1 {
+            name = substr($3, length(prefix) + 1)
+            defined[name] = 1
+            if (name in row) next
+            source = substr($1, length(root) + 1)
+            sub(/\.o:.*/, ".c", source)
+            printf "%s:1: %s is not in %s\n", source, $3, list
+            found = 1
+        }
+        END {
+            for (name in row)
+                if (!(name in defined)) {
+                    printf "%s:%d: there is no %s%s beside it\n", list, row[name], prefix, name
+                    found = 1
+                }
+            exit found
+        }' "$folder/list.def" - || found=1
 }
 
 check_folder service/ops op_
