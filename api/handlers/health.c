@@ -8,6 +8,7 @@
 #include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/wire/format.h"
+#include "service/task_usage.h"
 #include "service/tensor/dtype.h"
 #include "service/version.h"
 
@@ -69,6 +70,17 @@ list_formats(void)
     return list;
 }
 
+static json_t *
+list_devices(const struct device_set *set)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < set->count; i++)
+        (void)json_array_append_new(list, json_pack("{s:s,s:s}", "name", set->devices[i].name,
+                                                    "type", set->devices[i].spec.type));
+    return list;
+}
+
 enum err_code
 api_server_facts(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
@@ -79,12 +91,12 @@ api_server_facts(struct api_request *rq, struct api_reply *rp, struct err *err)
     settings_each(settings, add_limit, limits);
     return api_reply_json(
         rp, 200,
-        json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:b,s:[{s:s,s:s}],s:[s],s:o*,s:o*,s:o*}", "name",
-                  "Tensorkeep", "version", service_version, "revision",
-                  (json_int_t)service_revision(service), "identity", service_identity(service),
-                  "durability", service_durability_name(service), "authentication",
+        json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:b,s:o*,s:[s],s:o*,s:o*,s:o*}", "name", "Tensorkeep",
+                  "version", service_version, "revision", (json_int_t)service_revision(service),
+                  "identity", service_identity(service), "durability",
+                  service_durability_name(service), "authentication",
                   settings->tokens[0] != '\0' ? "bearer" : "none", "tls",
-                  settings->tls_cert[0] != '\0', "devices", "name", "/cpu:0", "type", "CPU",
+                  settings->tls_cert[0] != '\0', "devices", list_devices(service_devices(service)),
                   "codings", "gzip", "limits", limits, "dtypes", list_dtypes(), "formats",
                   list_formats()),
         err);

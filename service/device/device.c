@@ -32,15 +32,21 @@ static const struct device_kind kinds[] = {
     {.type = "", .priority = 50, .has_kernel = no_kernel},
 };
 
+enum { KINDS_KNOWN = sizeof kinds / sizeof kinds[0] - 1 };
+
+const struct device_kind *
+device_kind_at(size_t index)
+{
+    return index < KINDS_KNOWN ? &kinds[index] : NULL;
+}
+
 const struct device_kind *
 device_kind_of(const char *type)
 {
-    size_t last = sizeof kinds / sizeof kinds[0] - 1;
-
-    for (size_t i = 0; i < last; i++)
+    for (size_t i = 0; i < KINDS_KNOWN; i++)
         if (strcmp(kinds[i].type, type) == 0)
             return &kinds[i];
-    return &kinds[last];
+    return &kinds[KINDS_KNOWN];
 }
 
 /* Of jobs and types. */

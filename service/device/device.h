@@ -14,6 +14,8 @@ struct device_kind {
 
 /* Of the type of a device; never NULL: unknown types have one kind together, and no kernels. */
 const struct device_kind *device_kind_of(const char *type);
+/* Those that are known, one after the other; NULL past the end. */
+const struct device_kind *device_kind_at(size_t index);
 
 struct device {
     struct device_spec spec; /* complete */

@@ -36,7 +36,7 @@ CODES = {
 }
 
 # Verbs that are POSTed and change nothing.
-READING_VERBS = (":gather", ":verify")
+READING_VERBS = (":gather", ":verify", "/devices:place")
 
 
 class ContractBroken(AssertionError):

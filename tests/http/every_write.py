@@ -72,7 +72,7 @@ WRITES = {
     "restoreThroughSaver": ("POST", "savers/s:restore", {"checkpoint": "c"}, {}),
     "restoreCheckpoint": ("POST", "checkpoints/c:restore", {"variables": ["v"]}, {}),
 }
-WITHOUT_EFFECT = {"createTicket", "verifyStore", "gatherValue", "verifyCheckpoint"}
+WITHOUT_EFFECT = {"createTicket", "placeDevice", "verifyStore", "gatherValue", "verifyCheckpoint"}
 
 
 def operations():

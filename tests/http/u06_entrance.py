@@ -61,7 +61,7 @@ def test_docs_show_every_operation(s):
 def test_what_the_server_says_of_itself(s):
     about = s.get("/v1").expect(200).json
     assert about["name"] == "Tensorkeep" and about["authentication"] == "none" and about["tls"] is False
-    assert about["devices"] == [{"name": "/cpu:0", "type": "CPU"}] and about["codings"] == ["gzip"]
+    assert about["devices"] == [{"name": "/job:localhost/replica:0/task:0/cpu:0", "type": "CPU"}] and about["codings"] == ["gzip"]
     assert {"json", "npy", "safetensors", "npz"} <= {row["name"] for row in about["formats"]}
     assert "float32" in about["dtypes"] and about["limits"]["connections_max"] > 0
     assert about["revision"] == s.get("/v1").json["revision"] and len(about["identity"]) == 16

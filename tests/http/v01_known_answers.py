@@ -6,6 +6,7 @@ names another folder with files of the same form."""
 import vectors_accumulators  # noqa: F401  (enters its steps)
 import vectors_averages  # noqa: F401
 import vectors_case
+import vectors_devices  # noqa: F401
 import vectors_initializers  # noqa: F401
 import vectors_optimizers  # noqa: F401
 import vectors_partitions  # noqa: F401
@@ -24,10 +25,11 @@ def run_case(s, case, number):
     return vectors_case.Case(s, case, number).run()
 
 
-def run_kind(s, kind):
+def run_kind(s, kind, steps=""):
+    """All cases of a kind, or those whose first step is of these."""
     tally = vectors_case.Tally(kind)
     for number, case in enumerate(CASES):
-        if case["kind"] == kind:
+        if case["kind"] == kind and case["steps"][0]["op"].startswith(steps):
             tally.take(case["id"], lambda case=case, number=number: run_case(s, case, number))
     tally.tell()
 
@@ -94,6 +96,14 @@ def test_moving_averages(s):
 
 def test_accumulator(s):
     run_kind(s, "accumulator")
+
+
+def test_device_specifications(s):
+    run_kind(s, "device", "device_")
+
+
+def test_placement(s):
+    run_kind(s, "placement")
 
 
 def test_random_numbers_that_others_printed(s):

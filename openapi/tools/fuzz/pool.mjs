@@ -74,6 +74,14 @@ const BODIES = new Map([
       { indices: [[2]], updates: [7] },
     ],
   ),
+  [
+    'placeDevice',
+    [
+      { device: '/job:localhost/cpu:0' },
+      { device: ['/job:ps', null, { device_type: 'GPU', device_index: 0 }], allow_soft_placement: true },
+      { available: ['/job:localhost/replica:0/task:0/gpu:0'], colocated_with: ['/gpu:*'], dtype: 'float32' },
+    ],
+  ],
   ['gatherValue', [{ indices: [0, 1, 0] }, { indices: 1 }]],
   ['countUpToVariable', [{ limit: 3 }]],
   ['restoreModel', [{ checkpoint: { model: 'fa', name: 'c' } }, { checkpoint: { name: 'c' }, variables: ['w'] }]],

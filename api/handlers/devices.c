@@ -1,0 +1,156 @@
+/* What there is to compute on, and where a variable would be: GET /v1/devices, POST
+ * /v1/devices:place. */
+#include "api/caller.h"
+#include "api/describe.h"
+#include "api/device_json.h"
+#include "api/handlers/handlers.h"
+#include "api/reply.h"
+#include "service/placing.h"
+#include "service/task_usage.h"
+#include "store/base/scope.h"
+
+enum { STATUS_OK = 200 };
+
+/* Of a question, what stands in the arena. */
+enum { AVAILABLE_MAX = 1024, COLOCATED_MAX = 64 };
+
+static enum err_code
+describe_device(const struct service *service, const struct device *device, json_t **out,
+                struct err *err)
+{
+    const struct service_limits *limits = service_limits_of(service);
+    uint32_t threads =
+        limits->cpu_device_threads != 0 ? limits->cpu_device_threads : limits->compute_threads;
+
+    return api_json_made(json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:I}", "name", device->name, "type",
+                                   device->spec.type, "job", device->spec.job, "replica",
+                                   (int)device->spec.replica, "task", (int)device->spec.task,
+                                   "index", (int)device->spec.index, "threads",
+                                   (json_int_t)threads),
+                         out, err);
+}
+
+static enum err_code
+describe_kind(const struct device_set *set, const struct device_kind *kind, json_t **out,
+              struct err *err)
+{
+    AUTO_CALL(api_json_release) json_t *dtypes = NULL;
+    size_t count = 0;
+
+    TRY(api_json_made(json_array(), &dtypes, err));
+    for (int dtype = 0; dtype < (int)DTYPE_COUNT; dtype++)
+        if (kind->has_kernel((enum dtype)dtype))
+            TRY(api_json_push(dtypes, json_string(dtype_name((enum dtype)dtype)), err));
+    for (size_t i = 0; i < set->count; i++)
+        count += set->devices[i].kind == kind;
+    return api_json_made(json_pack("{s:s,s:i,s:I,s:O}", "type", kind->type, "priority",
+                                   kind->priority, "devices", (json_int_t)count, "dtypes", dtypes),
+                         out, err);
+}
+
+enum err_code
+api_devices_list(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    struct service *service = api_request_service(rq);
+    const struct device_set *set = service_devices(service);
+    AUTO_CALL(api_json_release) json_t *devices = NULL, *kinds = NULL;
+    const struct device_kind *kind;
+    json_t *part = NULL, *body = NULL;
+
+    TRY(api_json_made(json_array(), &devices, err));
+    for (size_t i = 0; i < set->count; i++) {
+        TRY(describe_device(service, &set->devices[i], &part, err));
+        TRY(api_json_push(devices, part, err));
+    }
+    TRY(api_json_made(json_array(), &kinds, err));
+    for (size_t i = 0; (kind = device_kind_at(i)) != NULL; i++) {
+        TRY(describe_kind(set, kind, &part, err));
+        TRY(api_json_push(kinds, part, err));
+    }
+    TRY(api_json_made(json_pack("{s:O,s:O}", "devices", devices, "kinds", kinds), &body, err));
+    return api_reply_json(rp, STATUS_OK, body, err);
+}
+
+/* --- placing --------------------------------------------------------------------------------- */
+
+/* What devices there would be. */
+static enum err_code
+take_available(struct api_object *body, struct arena *arena, struct device_set *out, bool *given,
+               struct err *err)
+{
+    const char **names = NULL;
+    size_t count = 0;
+
+    TRY(api_object_texts(body, "available", arena, &names, &count, given, err));
+    if (count > AVAILABLE_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "field 'available' has %zu names, at most %d",
+                       count, AVAILABLE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        enum err_code code = device_set_add_name(out, names[i], err);
+
+        if (code != OK) {
+            err_prefix(err, "field 'available[%zu]'", i);
+            return code;
+        }
+    }
+    return device_set_order(out, err);
+}
+
+static enum err_code
+take_colocated(struct api_object *body, struct arena *arena, struct service_place *place,
+               struct err *err)
+{
+    bool given = false;
+    const char **texts = NULL;
+
+    TRY(api_object_texts(body, "colocated_with", arena, &texts, &place->colocated_count, &given,
+                         err));
+    if (place->colocated_count > COLOCATED_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "field 'colocated_with' has %zu devices, at most %d", place->colocated_count,
+                       COLOCATED_MAX);
+    place->colocated = texts;
+    return OK;
+}
+
+static enum err_code
+take_question(struct api_request *rq, struct device_set *available, struct service_place *place,
+              struct err *err)
+{
+    struct arena *arena = api_request_arena(rq);
+    struct api_json *doc = NULL;
+    struct api_value root;
+    struct api_object body;
+    bool given = false;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    TRY(api_device_take(&body, "device", arena, &place->scopes, &place->scope_count, err));
+    TRY(api_object_text(&body, "name", arena, &place->name, &given, err));
+    TRY(api_object_text(&body, "op", arena, &place->op, &given, err));
+    TRY(api_object_dtype(&body, "dtype", &place->dtype, &given, err));
+    TRY(api_object_bool(&body, "allow_soft_placement", &place->soft, &place->soft_given, err));
+    TRY(api_object_bool(&body, "assign", &place->assign, &given, err));
+    TRY(take_colocated(&body, arena, place, err));
+    TRY(take_available(&body, arena, available, &given, err));
+    if (given)
+        place->available = available;
+    return api_object_end(&body, err);
+}
+
+enum err_code
+api_device_place(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(device_set) available = {0};
+    struct service_place place = service_place_default();
+    struct service_placed placed;
+    json_t *body = NULL;
+
+    TRY(take_question(rq, &available, &place, err));
+    TRY(service_place(api_request_service(rq), &place, &placed, err));
+    TRY(api_json_made(json_pack("{s:s,s:s?}", "device", placed.device, "assigned_device",
+                                placed.assigned[0] == '\0' ? NULL : placed.assigned),
+                      &body, err));
+    return api_reply_json(rp, STATUS_OK, body, err);
+}
