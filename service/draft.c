@@ -6,6 +6,7 @@
 
 #include "service/compute.h"
 #include "service/graph_walk.h"
+#include "service/partition_devices.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -121,6 +122,28 @@ add_variable(struct draft *draft, const char *name, struct draft_variable **out,
 }
 
 static enum err_code
+take_part_devices(struct draft *draft, struct draft_variable *variable,
+                  const struct variable_record *record, struct err *err)
+{
+    AUTO(partition_devices) devices = {.count = 0};
+    const char **each;
+
+    TRY(partition_devices_read(draft->view, record, &devices, err));
+    if (devices.count == 0)
+        return OK;
+    each = arena_array(&draft->arena, devices.count, sizeof *each, err);
+    if (each == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < devices.count; i++) {
+        each[i] = arena_text(&draft->arena, bytes_of_text(devices.each[i]), err);
+        if (each[i] == NULL)
+            return ERR_NO_MEMORY;
+    }
+    variable->part_devices = each;
+    return OK;
+}
+
+static enum err_code
 take_record(struct draft *draft, struct draft_variable *variable,
             const struct variable_record *record, struct err *err)
 {
@@ -140,6 +163,7 @@ take_record(struct draft *draft, struct draft_variable *variable,
         if (variable->device == NULL)
             return ERR_NO_MEMORY;
     }
+    TRY(take_part_devices(draft, variable, record, err));
     if (record->value.kind == VALUE_NONE)
         return OK;
     variable->before =
@@ -233,8 +257,10 @@ take_after(struct draft_variable *variable, const struct draft_variable *like)
 {
     variable->row_updates = like->row_updates;
     variable->device = like->device;
-    if (shape_equal(&variable->form.type.shape, &like->form.type.shape))
-        variable->partition = like->partition;
+    if (!shape_equal(&variable->form.type.shape, &like->form.type.shape))
+        return;
+    variable->partition = like->partition;
+    variable->part_devices = like->part_devices;
 }
 
 enum err_code

@@ -50,6 +50,8 @@ struct draft_variable {
     uint64_t graph_position;
     struct partition partition;
     const char *device; /* in the arena; NULL: none */
+    /* By part of the partition, when they are not all on `device`; in the arena. NULL: they are. */
+    const char *const *part_devices;
     /* Kept for an optimizer or an average, whose operation changes it: no guard measures it. */
     bool is_state;
     struct draft_value *value; /* NULL: uninitialized */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "service/graph_place.h"
+#include "service/partition_devices.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"
@@ -25,6 +26,25 @@ static enum err_code
 changed_meanwhile(const struct draft_variable *variable, struct err *err)
 {
     return err_set(err, ERR_CONFLICT, "variable '%s' changed meanwhile", variable->name);
+}
+
+/* What the run makes for the variable is where it is. */
+static enum err_code
+expect_devices(const struct store_view *view, const struct draft_variable *variable,
+               const struct variable_record *now, struct err *err)
+{
+    const char *device = variable->device == NULL ? "" : variable->device;
+    AUTO(partition_devices) devices = {.count = 0};
+
+    if (strcmp(now->device, device) != 0)
+        return changed_meanwhile(variable, err);
+    TRY(partition_devices_read(view, now, &devices, err));
+    if ((devices.count > 0) != (variable->part_devices != NULL))
+        return changed_meanwhile(variable, err);
+    for (uint32_t i = 0; i < devices.count; i++)
+        if (strcmp(devices.each[i], variable->part_devices[i]) != 0)
+            return changed_meanwhile(variable, err);
+    return OK;
 }
 
 static enum err_code
@@ -47,7 +67,7 @@ expect_variable(const struct draft *draft, struct store_txn *txn,
     if (!shape_equal(&now.type.shape, &variable->before_shape) ||
         now.row_updates != variable->row_updates)
         return changed_meanwhile(variable, err);
-    return OK;
+    return expect_devices(store_txn_view(txn), variable, &now, err);
 }
 
 static enum err_code
@@ -294,6 +314,9 @@ make_record(const struct draft *draft, struct store_txn *txn, const struct draft
     record->serial = record->id;
     if (variable->device != NULL)
         memcpy(record->device, variable->device, strlen(variable->device) + 1);
+    if (variable->part_devices != NULL)
+        TRY(partition_devices_write(txn, variable->part_devices, variable->partition.count,
+                                    record->device, &record->part_devices, err));
     TRY(record_texts_add(&record->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (variable->trainable)

@@ -263,6 +263,7 @@ release_variable(struct store_txn *txn, struct bytes key, struct err *err)
     TRY(record_decode_variable(record, &variable, err));
     TRY(value_release(txn, &variable.initial_value, err));
     TRY(value_release(txn, &variable.initialized_with, err));
+    TRY(value_release(txn, &variable.part_devices, err));
     return value_release(txn, &variable.value, err);
 }
 

@@ -87,6 +87,7 @@ enum {
     VARIABLE_ROWS = 8,
     VARIABLE_PARTITIONED = 16, /* axis and count follow the flags */
     VARIABLE_VIRTUAL = 32,
+    VARIABLE_PLACED_FURTHER = 64, /* the caching device and the parts' devices follow the value */
 };
 
 /* Parts that do not divide the shape would be asked for past its end. */
@@ -99,12 +100,39 @@ partition_decode(struct reader *in, const struct variable_record *variable, stru
         in->failed = true;
 }
 
+static enum err_code
+decode_device(struct reader *in, const char *what, char out[static RECORD_DEVICE_BYTES_MAX + 1],
+              struct err *err)
+{
+    struct bytes device = reader_bytes(in);
+
+    if (device.size > RECORD_DEVICE_BYTES_MAX)
+        return err_set(err, ERR_DATA_LOSS, "a variable record is damaged: %s of %zu bytes", what,
+                       device.size);
+    if (device.size > 0)
+        memcpy(out, device.data, device.size);
+    out[device.size] = '\0';
+    return OK;
+}
+
+/* Variables of whom nothing of it is said, as all of earlier versions, have nothing of it here. */
+static enum err_code
+decode_further_places(struct reader *in, bool there, struct variable_record *out, struct err *err)
+{
+    out->caching_device[0] = '\0';
+    out->part_devices = (struct value_ref){.kind = VALUE_NONE};
+    if (!there)
+        return OK;
+    TRY(decode_device(in, "caching device", out->caching_device, err));
+    value_ref_decode(in, &out->part_devices);
+    return OK;
+}
+
 enum err_code
 record_decode_variable(struct bytes record, struct variable_record *out, struct err *err)
 {
     struct reader in = reader_of(record);
     uint8_t format = reader_u8(&in), flags;
-    struct bytes device;
 
     out->id = reader_u64(&in);
     record_type_decode(&in, &out->type);
@@ -125,19 +153,32 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     out->serial = reader_u64(&in);
     out->graph_position = reader_u64(&in);
     out->graph_number = reader_u64(&in);
-    device = reader_bytes(&in);
-    if (device.size > RECORD_DEVICE_BYTES_MAX)
-        return err_set(err, ERR_DATA_LOSS, "a variable record is damaged: device of %zu bytes",
-                       device.size);
-    memcpy(out->device, device.data, device.size);
-    out->device[device.size] = '\0';
+    TRY(decode_device(&in, "device", out->device, err));
     record_texts_decode(&in, &out->collections);
     value_ref_decode(&in, &out->initial_value);
     value_ref_decode(&in, &out->initialized_with);
     value_ref_decode(&in, &out->value);
+    TRY(decode_further_places(&in, flags & VARIABLE_PLACED_FURTHER, out, err));
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
     return record_decoded(&in, format, "variable", err);
+}
+
+static bool
+is_placed_further(const struct variable_record *r)
+{
+    return r->caching_device[0] != '\0' || r->part_devices.kind != VALUE_NONE;
+}
+
+static uint8_t
+variable_flags(const struct variable_record *r)
+{
+    return (uint8_t)((r->shape_known ? VARIABLE_SHAPE_KNOWN : 0) |
+                     (r->validate_shape ? VARIABLE_VALIDATE : 0) |
+                     (r->trainable ? VARIABLE_TRAINABLE : 0) |
+                     (r->row_updates ? VARIABLE_ROWS : 0) | (r->is_virtual ? VARIABLE_VIRTUAL : 0) |
+                     (r->partition.count > 0 ? VARIABLE_PARTITIONED : 0) |
+                     (is_placed_further(r) ? VARIABLE_PLACED_FURTHER : 0));
 }
 
 enum err_code
@@ -155,14 +196,7 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
     TRY(buf_append_byte(&out, RECORD_FORMAT, err));
     TRY(buf_append_u64(&out, r->id, err));
     TRY(record_type_encode(&r->type, &out, err));
-    TRY(buf_append_byte(&out,
-                        (uint8_t)((r->shape_known ? VARIABLE_SHAPE_KNOWN : 0) |
-                                  (r->validate_shape ? VARIABLE_VALIDATE : 0) |
-                                  (r->trainable ? VARIABLE_TRAINABLE : 0) |
-                                  (r->row_updates ? VARIABLE_ROWS : 0) |
-                                  (r->is_virtual ? VARIABLE_VIRTUAL : 0) |
-                                  (r->partition.count > 0 ? VARIABLE_PARTITIONED : 0)),
-                        err));
+    TRY(buf_append_byte(&out, variable_flags(r), err));
     if (r->partition.count > 0) {
         TRY(buf_append_u32(&out, r->partition.axis, err));
         TRY(buf_append_u32(&out, r->partition.count, err));
@@ -180,6 +214,10 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
     TRY(value_ref_encode(&r->initial_value, &out, err));
     TRY(value_ref_encode(&r->initialized_with, &out, err));
     TRY(value_ref_encode(&r->value, &out, err));
+    if (is_placed_further(r)) {
+        TRY(buf_append_bytes(&out, bytes_of_text(r->caching_device), err));
+        TRY(value_ref_encode(&r->part_devices, &out, err));
+    }
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 

@@ -100,7 +100,10 @@ struct variable_record {
     uint64_t serial;         /* creation order within the store */
     uint64_t graph_position; /* nodes of the model's graph before those of this variable */
     uint64_t graph_number;   /* its op's name is the variable's, with _<this> when not 0 */
-    char device[RECORD_DEVICE_BYTES_MAX + 1];
+    char device[RECORD_DEVICE_BYTES_MAX + 1]; /* canonical, but for one recorded as it was given */
+    /* Where its reads are kept: "": nowhere. Canonical. */
+    char caching_device[RECORD_DEVICE_BYTES_MAX + 1];
+    struct value_ref part_devices; /* partition_devices.h; VALUE_NONE: all parts are on `device` */
     struct record_texts collections;
     struct value_ref initial_value; /* an encoded expression; VALUE_NONE: none */
     struct value_ref

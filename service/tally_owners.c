@@ -44,6 +44,7 @@ service_tally_add_variables(struct service_tally *tally, uint32_t owner, uint64_
         TRY(record_decode_variable(record, &variable, err));
         TRY(service_tally_add(tally, owner, &variable.initial_value, err));
         TRY(service_tally_add(tally, owner, &variable.initialized_with, err));
+        TRY(service_tally_add(tally, owner, &variable.part_devices, err));
         TRY(service_tally_add(tally, owner, &variable.value, err));
     }
 }

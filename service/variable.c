@@ -346,6 +346,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
     }
     TRY(value_release(txn, &variable.initial_value, err));
     TRY(value_release(txn, &variable.initialized_with, err));
+    TRY(value_release(txn, &variable.part_devices, err));
     TRY(value_release(txn, &variable.value, err));
     key = record_key_variable(model.id, u->name);
     TRY(store_delete(txn, record_key_bytes(&key), err));

@@ -25,6 +25,7 @@ visit_variable(struct bytes key, struct bytes bytes, found_ref *found, void *con
     TRY(record_decode_variable(bytes, &record, err));
     found_if_any(&record.initial_value, found, context);
     found_if_any(&record.initialized_with, found, context);
+    found_if_any(&record.part_devices, found, context);
     found_if_any(&record.value, found, context);
     return OK;
 }

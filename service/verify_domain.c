@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "service/partition_devices.h"
 #include "service/state.h"
 #include "service/variable_info.h"
 #include "service/verify_domain_parts.h"
@@ -97,6 +98,19 @@ check_initial_value(struct domain_check *c, struct bytes key,
 }
 
 static enum err_code
+check_part_devices(struct domain_check *c, struct bytes key, const struct variable_record *variable,
+                   struct err *err)
+{
+    struct bytes name = record_key_name(key);
+    AUTO(partition_devices) devices = {.count = 0};
+    enum err_code code = partition_devices_read(c->view, variable, &devices, err);
+
+    if (code != OK)
+        err_prefix(err, "variable '%.*s'", (int)name.size, (const char *)name.data);
+    return code;
+}
+
+static enum err_code
 visit_variable(struct domain_check *c, void *context, struct bytes key, struct bytes record,
                struct err *err)
 {
@@ -109,6 +123,7 @@ visit_variable(struct domain_check *c, void *context, struct bytes key, struct b
     m->found.initialized += variable.value.kind != VALUE_NONE;
     m->found.bytes += variable.value.size;
     TRY(verify_domain_history(c, m->id, &variable, err));
+    TRY(check_part_devices(c, key, &variable, err));
     return check_initial_value(c, key, &variable, err);
 }
 

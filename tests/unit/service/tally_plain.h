@@ -89,6 +89,7 @@ add_variable(struct plain *plain, const struct store_view *view, uint32_t model,
     WORKS(record_decode_variable(record, &variable, err), err);
     add_value(plain, view, &variable.initial_value, err);
     add_value(plain, view, &variable.initialized_with, err);
+    add_value(plain, view, &variable.part_devices, err);
     add_value(plain, view, &variable.value, err);
 }
 

@@ -94,6 +94,9 @@ full_variable(void)
     for (uint32_t i = 0; i < SHAPE_RANK_MAX; i++)
         r.type.shape.dims[i] = i < 6 ? 2 : 1; /* 64 elements of 16 bytes */
     memset(r.device, 'd', RECORD_DEVICE_BYTES_MAX);
+    memset(r.caching_device, 'c', RECORD_DEVICE_BYTES_MAX);
+    r.part_devices = r.value;
+    memset(r.part_devices.bytes, 'p', sizeof r.part_devices.bytes);
     memset(r.value.bytes, 0xa5, sizeof r.value.bytes);
     fill_texts(&r.collections, sizeof r.collections.bytes);
     return r;
@@ -118,6 +121,9 @@ the_largest_variable_fits_a_record_and_comes_back(void **state)
     assert_int_equal(out.partition.axis, 5);
     assert_int_equal(out.partition.count, 2);
     assert_string_equal(out.device, in.device);
+    assert_string_equal(out.caching_device, in.caching_device);
+    assert_int_equal(out.part_devices.size, VALUE_INLINE_BYTES_MAX);
+    assert_memory_equal(out.part_devices.bytes, in.part_devices.bytes, VALUE_INLINE_BYTES_MAX);
     assert_int_equal(out.collections.size, in.collections.size);
     assert_memory_equal(out.collections.bytes, in.collections.bytes, in.collections.size);
     assert_int_equal(out.initial_value.id, 77);
@@ -298,6 +304,63 @@ parts_of_a_tensor_come_back_and_one_of_before_was_whole(void **state)
     free(bytes);
 }
 
+/* As stores had it before variables knew of a caching device or of devices of their parts; any text
+ * was a device. */
+#define ZERO3 "\0\0\0"
+#define ZERO7 "\0\0\0\0\0\0\0"
+static const char former_variable[] =
+    "\003"                                     /* format */
+    "\007" ZERO7                               /* id */
+    "\002\002" ZERO3 "\003" ZERO7 "\002" ZERO7 /* float32, rank, dimensions */
+    "\027"                                     /* known, validated, trainable, in parts */
+    "\0" ZERO3 "\003" ZERO3                    /* axis, parts */
+    "\013" ZERO7 "\014" ZERO7                  /* created, updated */
+    "\001" ZERO7 "\002" ZERO7 "\004" ZERO7     /* revisions of both, version */
+    "\007" ZERO7 "\011" ZERO7 "\001" ZERO7     /* serial, place and number in the graph */
+    "\012" ZERO3 "my device!\015" ZERO3 "\011" ZERO3 "variables" /* collections */
+    "\0\0\0";                                                    /* no values */
+enum { FORMER_VARIABLE_BYTES = sizeof former_variable - 1 };
+
+static enum err_code
+put_former_variable(struct store_txn *txn, const void *record, struct err *err)
+{
+    const struct record_key key = record_key_variable(5, "a/b");
+
+    (void)record;
+    return store_put(txn, record_key_bytes(&key), bytes_of(former_variable, FORMER_VARIABLE_BYTES),
+                     err);
+}
+
+static void
+a_variable_of_an_earlier_version_means_the_same_and_is_kept_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct variable_record out;
+    struct store_snapshot *snapshot = NULL;
+    bool found = false;
+    size_t size = 0;
+    uint8_t *bytes;
+
+    memset(&out, 0xff, sizeof out);
+    WORKS(try_write(f, put_former_variable, NULL), &f->err);
+    WORKS(store_snapshot_open(f->store, &snapshot, &f->err), &f->err);
+    WORKS(record_get_variable(store_snapshot_view(snapshot), 5, "a/b", &found, &out, &f->err),
+          &f->err);
+    store_snapshot_drop(snapshot);
+    assert_true(found && out.id == 7 && out.type.dtype == DTYPE_FLOAT32 && out.version == 4);
+    assert_int_equal(out.partition.count, 3);
+    assert_string_equal(out.device, "my device!");
+    assert_string_equal(out.caching_device, "");
+    assert_int_equal(out.part_devices.kind, VALUE_NONE);
+    assert_true(record_texts_hold(&out.collections, bytes_of_text("variables")));
+    /* Nothing is said of it that an earlier version would not know. */
+    WORKS(try_write(f, put_variable_record, &out), &f->err);
+    bytes = record_bytes(f, record_key_variable(5, "a/b"), &size);
+    assert_int_equal(size, FORMER_VARIABLE_BYTES);
+    assert_memory_equal(bytes, former_variable, size);
+    free(bytes);
+}
+
 static void
 no_byte_of_a_record_can_hurt(void **state)
 {
@@ -407,6 +470,7 @@ main(void)
         STORE_TEST(models_checkpoints_and_counters_come_back),
         STORE_TEST(a_cut_longer_or_newer_record_is_data_loss),
         STORE_TEST(parts_of_a_tensor_come_back_and_one_of_before_was_whole),
+        STORE_TEST(a_variable_of_an_earlier_version_means_the_same_and_is_kept_as_it_was),
         STORE_TEST(no_byte_of_a_record_can_hurt),
         cmocka_unit_test(texts_know_their_room),
         cmocka_unit_test(keys_hold_the_longest_names_and_sort_as_lists_want_them),
