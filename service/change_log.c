@@ -29,23 +29,9 @@ change_log_drop(struct change_log *log)
 }
 
 void
-change_log_begin(struct change_log *log, struct task_tally *tally)
+change_log_begin(struct change_log *log)
 {
-    task_tally_begin(tally);
-    log->tally = tally;
     log->restored = false;
-}
-
-void
-change_log_end(struct change_log *log)
-{
-    log->tally = NULL;
-}
-
-void
-change_log_wrote(struct change_log *log, const struct variable_record *variable, uint64_t bytes)
-{
-    task_tally_add(log->tally, variable->device, bytes);
 }
 
 void
@@ -113,9 +99,9 @@ note_tasks(const struct noting *n, const struct variable_record *was,
            const struct variable_record *is)
 {
     if (was != NULL)
-        task_tally_add(n->log->tally, was->device, 0);
+        task_note(n->log->tasks, was->device, 0);
     if (is != NULL && (was == NULL || strcmp(was->device, is->device) != 0))
-        task_tally_add(n->log->tally, is->device, 0);
+        task_note(n->log->tasks, is->device, 0);
 }
 
 static enum err_code

@@ -16,29 +16,22 @@ struct whole_unit {
     struct task_tally *tally;
 };
 
-static enum err_code
-run_parts(struct store_txn *txn, struct whole_unit *u, struct err *err)
-{
-    const struct service_limits *limits = &u->service->limits;
-
-    TRY(u->unit(txn, u->context, err));
-    if (u->options != NULL && u->options->outcome != NULL)
-        TRY(outcome_keep(txn, limits, u->options->outcome, err));
-    return change_log_write(&u->service->changes, txn, limits,
-                            u->options == NULL ? NULL : u->options->op, &u->changes, err);
-}
-
 /* The unit, what its client is told, and what is told of it to others: all or none. */
 static enum err_code
 whole_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct whole_unit *u = context;
-    enum err_code code;
+    struct change_log *log = &u->service->changes;
+    const struct service_limits *limits = &u->service->limits;
 
-    change_log_begin(&u->service->changes, u->tally);
-    code = run_parts(txn, u, err);
-    change_log_end(&u->service->changes);
-    return code;
+    task_begin(&u->service->tasks);
+    change_log_begin(log);
+    TRY(u->unit(txn, u->context, err));
+    if (u->options != NULL && u->options->outcome != NULL)
+        TRY(outcome_keep(txn, limits, u->options->outcome, err));
+    TRY(change_log_write(log, txn, limits, u->options == NULL ? NULL : u->options->op, &u->changes,
+                         err));
+    return task_take(&u->service->tasks, u->tally, err);
 }
 
 static enum err_code
@@ -66,14 +59,13 @@ service_commit(struct service *service, store_unit *unit, void *context,
     struct whole_unit whole = {
         .service = service, .unit = unit, .context = context, .options = options, .tally = &tally};
 
-    TRY(task_tally_open(&tally, &service->tasks, err));
     if (outcome != NULL)
         TRY(outcome->seal(outcome->context, outcome->fingerprint, err));
     TRY(update(service, whole_unit, &whole, options, stage, revision, err));
     if (outcome != NULL)
         outcome->kept = true;
     if (whole.changes > 0) {
-        task_tally_count(&tally);
+        task_count(&service->tasks, &tally);
         service_wake_up(service, SERVICE_TOPIC_CHANGES);
     }
     return OK;

@@ -283,7 +283,7 @@ publish_variable(const struct draft *draft, struct store_txn *txn, struct draft_
         TRY(service_set_value(txn, &record, &variable->form.type.shape, &ref, change, err));
         record.version--;
     }
-    change_log_wrote(&draft->service->changes, &record, written_bytes(variable->value));
+    task_note(&draft->service->tasks, record.device, written_bytes(variable->value));
     record.version += variable->changes;
     variable->published_version = record.version;
     TRY(put_draws(txn, variable, &record, err));

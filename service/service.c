@@ -62,6 +62,7 @@ open_devices(struct service *service, struct err *err)
     if (service->devices == NULL)
         return ERR_NO_MEMORY;
     TRY(cluster_devices(service->cluster, limits->cpu_devices, service->devices, err));
+    service->changes.tasks = &service->tasks;
     return task_table_open(&service->tasks, service->cluster, service->devices, err);
 }
 

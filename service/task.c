@@ -25,7 +25,10 @@ task_table_open(struct task_table *table, const struct cluster *cluster,
     table->devices = devices;
     table->of_devices = mem_zeroed(devices->count, sizeof *table->of_devices, err);
     table->counters = mem_zeroed(cluster->task_count + 1, sizeof *table->counters, err);
-    if (table->of_devices == NULL || table->counters == NULL)
+    table->work = mem_zeroed(cluster->task_count + 1, sizeof *table->work, err);
+    table->touched = mem_zeroed(cluster->task_count + 1, sizeof *table->touched, err);
+    if (table->of_devices == NULL || table->counters == NULL || table->work == NULL ||
+        table->touched == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < devices->count; i++)
         table->of_devices[i] =
@@ -38,8 +41,9 @@ task_table_drop(struct task_table *table)
 {
     mem_free(table->of_devices);
     mem_free(table->counters);
-    table->of_devices = NULL;
-    table->counters = NULL;
+    mem_free(table->work);
+    mem_free(table->touched);
+    memset(table, 0, sizeof *table);
 }
 
 /* Which device of a task it is makes no difference, nor whether the task has such a one. */
@@ -79,56 +83,63 @@ task_place(const struct task_table *table, struct task_memo *memo, const char *d
 
 /* --- counting ------------------------------------------------------------------------------- */
 
-enum err_code
-task_tally_open(struct task_tally *tally, struct task_table *table, struct err *err)
+void
+task_begin(struct task_table *table)
 {
-    size_t places = table->cluster->task_count + 1;
+    for (uint32_t i = 0; i < table->touched_count; i++)
+        table->work[table->touched[i]] = (struct task_work){.touched = false};
+    table->touched_count = 0;
+}
 
-    tally->table = table;
-    tally->shares = tally->few;
-    if (places <= TASK_TALLY_FEW)
-        return OK;
-    tally->shares = mem_zeroed(places, sizeof *tally->shares, err);
-    return tally->shares == NULL ? ERR_NO_MEMORY : OK;
+void
+task_note(struct task_table *table, const char *device, uint64_t written_bytes)
+{
+    uint32_t place = task_place(table, &table->memo, device);
+
+    if (!table->work[place].touched)
+        table->touched[table->touched_count++] = place;
+    table->work[place].touched = true;
+    table->work[place].written_bytes += written_bytes;
+}
+
+enum err_code
+task_take(const struct task_table *table, struct task_tally *tally, struct err *err)
+{
+    struct task_share *shares = tally->few;
+
+    task_tally_drop(tally);
+    if (table->touched_count > TASK_TALLY_FEW) {
+        tally->many = mem_zeroed(table->touched_count, sizeof *tally->many, err);
+        if (tally->many == NULL)
+            return ERR_NO_MEMORY;
+        shares = tally->many;
+    }
+    tally->count = table->touched_count;
+    for (uint32_t i = 0; i < tally->count; i++)
+        shares[i] =
+            (struct task_share){.place = table->touched[i],
+                                .written_bytes = table->work[table->touched[i]].written_bytes};
+    return OK;
 }
 
 void
 task_tally_drop(struct task_tally *tally)
 {
-    if (tally->shares != tally->few)
-        mem_free(tally->shares);
-    tally->shares = NULL;
+    mem_free(tally->many);
+    tally->many = NULL;
+    tally->count = 0;
 }
 
 void
-task_tally_begin(struct task_tally *tally)
+task_count(struct task_table *table, const struct task_tally *tally)
 {
-    memset(tally->shares, 0, (tally->table->cluster->task_count + 1) * sizeof *tally->shares);
-}
+    const struct task_share *shares = tally->many != NULL ? tally->many : tally->few;
 
-void
-task_tally_add(struct task_tally *tally, const char *device, uint64_t written_bytes)
-{
-    struct task_share *share;
+    for (uint32_t i = 0; i < tally->count; i++) {
+        struct task_counter *counter = &table->counters[shares[i].place];
 
-    if (tally == NULL)
-        return;
-    share = &tally->shares[task_place(tally->table, &tally->table->memo, device)];
-    share->touched = true;
-    share->written_bytes += written_bytes;
-}
-
-void
-task_tally_count(const struct task_tally *tally)
-{
-    for (size_t i = 0; i <= tally->table->cluster->task_count; i++) {
-        const struct task_share *share = &tally->shares[i];
-        struct task_counter *counter = &tally->table->counters[i];
-
-        if (!share->touched)
-            continue;
         atomic_fetch_add_explicit(&counter->commits, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&counter->written_bytes, share->written_bytes,
+        atomic_fetch_add_explicit(&counter->written_bytes, shares[i].written_bytes,
                                   memory_order_relaxed);
     }
 }

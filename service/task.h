@@ -14,7 +14,7 @@
 #include "service/device/device.h"
 #include "service/record.h"
 
-enum { TASK_MEMO_SLOTS = 16, TASK_TALLY_FEW = 8 };
+enum { TASK_MEMO_SLOTS = 16, TASK_TALLY_FEW = 4 };
 
 /* Devices looked up last. Zeroed at first; for one thread. */
 struct task_memo {
@@ -29,12 +29,22 @@ struct task_counter {
     _Atomic uint64_t commits, written_bytes;
 };
 
+/* What the unit that runs has done to a task so far. */
+struct task_work {
+    uint64_t written_bytes;
+    bool touched;
+};
+
 struct task_table {
     const struct cluster *cluster; /* borrowed, as the next */
     const struct device_set *devices;
     uint32_t *of_devices;          /* the task's place of each; owned */
     struct task_counter *counters; /* since the start, by place; owned */
-    struct task_memo memo;         /* for units alone, which are on one thread */
+    /* For units alone, which are on one thread; owned. */
+    struct task_memo memo;
+    struct task_work *work; /* by place */
+    uint32_t *touched;      /* the places of those that are */
+    uint32_t touched_count;
 };
 
 /* Of a set that was made of the cluster. Zeroed before; owned: task_table_drop. */
@@ -48,26 +58,28 @@ uint32_t task_place(const struct task_table *table, struct task_memo *memo, cons
 
 /* --- counting ------------------------------------------------------------------------------- */
 
+/* Of a unit: from its beginning, what it does is noted; at its end it is taken along, and counted
+ * once it is committed. A unit that failed leaves nothing: the next one begins anew. */
+void task_begin(struct task_table *table);
+/* A variable there was changed, and so many bytes of its value written. */
+void task_note(struct task_table *table, const char *device, uint64_t written_bytes);
+
 struct task_share {
+    uint32_t place;
     uint64_t written_bytes;
-    bool touched;
 };
 
-/* What one unit does to each task; counted once it is committed. */
+/* Zeroed: nothing. Owned: task_tally_drop. */
 struct task_tally {
-    struct task_table *table; /* borrowed */
-    struct task_share few[TASK_TALLY_FEW];
-    struct task_share *shares; /* by place: few, or owned */
+    struct task_share few[TASK_TALLY_FEW], *many; /* many: owned; NULL: they are few */
+    uint32_t count;
 };
 
-ERR_MUST_CHECK enum err_code task_tally_open(struct task_tally *tally, struct task_table *table,
-                                             struct err *err);
-void task_tally_drop(struct task_tally *tally); /* a zeroed one is fine */
-/* What is to be tallied is the unit's from its beginning. */
-void task_tally_begin(struct task_tally *tally);
-/* A variable there was changed, and so many bytes of its value written; NULL: nobody counts. */
-void task_tally_add(struct task_tally *tally, const char *device, uint64_t written_bytes);
-/* The unit is committed. Any thread. */
-void task_tally_count(const struct task_tally *tally);
+/* In place of what is in the tally: a unit may run again. */
+ERR_MUST_CHECK enum err_code task_take(const struct task_table *table, struct task_tally *tally,
+                                       struct err *err);
+void task_tally_drop(struct task_tally *tally);
+/* Any thread. */
+void task_count(struct task_table *table, const struct task_tally *tally);
 
 #endif

@@ -142,7 +142,7 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
                                  a->how->keep_shape, err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
-    change_log_wrote(&a->service->changes, &variable, value.size);
+    task_note(&a->service->tasks, variable.device, value.size);
     TRY(record_put_variable(txn, model_id, import->name, &variable, err));
     if (a->out == NULL)
         return OK;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "service/device/cluster_devices.h"
@@ -111,57 +112,81 @@ a_device_is_of_the_task_that_it_names_or_the_first_that_fits(void **state)
 }
 
 static void
-what_is_tallied_is_counted_once_for_each_task(void **state)
+what_a_unit_does_is_counted_once_for_each_task(void **state)
 {
-    static const char *const texts[] = {"ps=3", "ps=300"}; /* few tasks, and many */
+    struct task_tally tally = {.count = 0}, nothing = {.count = 0};
+    struct world w;
+    size_t nowhere;
 
     (void)state;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct task_tally tally = {0};
-        struct world w;
-        size_t nowhere;
+    world_open(&w, "ps=300", 1);
+    nowhere = w.cluster.task_count;
+    task_begin(&w.table);
+    task_note(&w.table, "/job:ps/task:2", 1000); /* of a unit that fails */
+    task_begin(&w.table);
+    task_note(&w.table, "/job:ps/task:2", 100);
+    task_note(&w.table, "/job:ps/task:2", 0);
+    task_note(&w.table, "/job:ps/task:1/cpu:0", 10);
+    task_note(&w.table, "/job:moon", 7);
+    assert_int_equal(task_take(&w.table, &tally, NULL), OK);
+    assert_null(tally.many);
+    task_begin(&w.table); /* another unit, before this one is committed */
+    task_note(&w.table, "", 1);
+    assert_int_equal(w.table.counters[2].commits, 0);
+    task_count(&w.table, &tally);
+    task_count(&w.table, &nothing);
+    assert_int_equal(w.table.counters[0].commits, 0);
+    assert_int_equal(w.table.counters[1].commits, 1);
+    assert_int_equal(w.table.counters[2].commits, 1);
+    assert_int_equal(w.table.counters[2].written_bytes, 100);
+    assert_int_equal(w.table.counters[nowhere].commits, 1);
+    assert_int_equal(w.table.counters[nowhere].written_bytes, 7);
+    task_tally_drop(&tally);
+    world_drop(&w);
+}
 
-        world_open(&w, texts[i], 1);
-        nowhere = w.cluster.task_count;
-        task_tally_add(NULL, "", 1);
-        assert_int_equal(task_tally_open(&tally, &w.table, NULL), OK);
-        task_tally_begin(&tally);
-        task_tally_add(&tally, "/job:ps/task:2", 1000);
-        task_tally_begin(&tally); /* the unit runs again */
-        task_tally_add(&tally, "/job:ps/task:2", 100);
-        task_tally_add(&tally, "/job:ps/task:2", 0);
-        task_tally_add(&tally, "/job:ps/task:1/cpu:0", 10);
-        task_tally_add(&tally, "/job:moon", 7);
-        assert_int_equal(w.table.counters[2].commits, 0);
-        task_tally_count(&tally);
-        task_tally_drop(&tally);
-        task_tally_drop(&tally);
-        assert_int_equal(w.table.counters[0].commits, 0);
-        assert_int_equal(w.table.counters[1].commits, 1);
-        assert_int_equal(w.table.counters[2].commits, 1);
-        assert_int_equal(w.table.counters[2].written_bytes, 100);
-        assert_int_equal(w.table.counters[nowhere].commits, 1);
-        assert_int_equal(w.table.counters[nowhere].written_bytes, 7);
-        world_drop(&w);
+static void
+a_unit_may_touch_every_task_and_run_again(void **state)
+{
+    struct task_tally tally = {.count = 0};
+    char device[64];
+    struct world w;
+
+    (void)state;
+    world_open(&w, "ps=300", 1);
+    for (int again = 0; again < 3; again++) {
+        task_begin(&w.table);
+        for (int i = 0; i < (again == 2 ? 2 : 300); i++) {
+            snprintf(device, sizeof device, "/job:ps/task:%d", i);
+            task_note(&w.table, device, 3);
+        }
+        if (again == 1)
+            (void)mem_fail_at(1, 0);
+        assert_int_equal(task_take(&w.table, &tally, NULL), again == 1 ? ERR_NO_MEMORY : OK);
+        (void)mem_fail_at(0, 0);
     }
+    assert_null(tally.many);
+    task_count(&w.table, &tally);
+    assert_int_equal(w.table.counters[1].written_bytes, 3);
+    assert_int_equal(w.table.counters[2].commits, 0);
+    task_tally_drop(&tally);
+    task_tally_drop(&tally);
+    world_drop(&w);
 }
 
 static void
 memory_that_is_short_leaves_nothing(void **state)
 {
     (void)state;
-    for (uint64_t nth = 1; nth <= 8; nth++) {
+    for (uint64_t nth = 1; nth <= 16; nth++) {
         struct world w = {0};
-        struct task_tally tally = {0};
 
         assert_int_equal(cluster_parse("ps=40", &w.cluster, NULL), OK);
         (void)mem_fail_at(nth, 0);
         if (cluster_devices(&w.cluster, 1, &w.devices, NULL) == OK &&
-            task_table_open(&w.table, &w.cluster, &w.devices, NULL) == OK &&
-            task_tally_open(&tally, &w.table, NULL) != OK)
-            assert_null(tally.shares);
+            task_table_open(&w.table, &w.cluster, &w.devices, NULL) == OK)
+            assert_int_equal(task_place(&w.table, &w.table.memo, "/job:ps/task:39"), 39);
         (void)mem_fail_at(0, 0);
-        task_tally_drop(&tally);
         world_drop(&w);
     }
 }
@@ -173,7 +198,8 @@ main(void)
         cmocka_unit_test(every_task_has_its_devices_by_name),
         cmocka_unit_test(there_are_so_many_devices_and_no_more),
         cmocka_unit_test(a_device_is_of_the_task_that_it_names_or_the_first_that_fits),
-        cmocka_unit_test(what_is_tallied_is_counted_once_for_each_task),
+        cmocka_unit_test(what_a_unit_does_is_counted_once_for_each_task),
+        cmocka_unit_test(a_unit_may_touch_every_task_and_run_again),
         cmocka_unit_test(memory_that_is_short_leaves_nothing),
     };
 
