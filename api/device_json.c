@@ -95,7 +95,8 @@ api_device_scopes(const struct api_value *value, struct arena *arena,
     if (api_value_kind(value) == API_ARRAY)
         TRY(api_value_elements(value, arena, &values, count, err));
     if (*count > API_DEVICE_SCOPES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s has %zu devices inside each other, at most %d",
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%s has %zu devices inside each other, at most %d",
                        api_value_where(value, where), *count, API_DEVICE_SCOPES_MAX);
     scopes = arena_array(arena, *count + 1, sizeof *scopes, err);
     if (scopes == NULL)
@@ -116,7 +117,6 @@ api_device_take(struct api_object *object, const char *field, struct arena *aren
     struct api_value value;
 
     *count = 0;
-    return api_object_has(object, field, &value)
-               ? api_device_scopes(&value, arena, out, count, err)
-               : OK;
+    return api_object_has(object, field, &value) ? api_device_scopes(&value, arena, out, count, err)
+                                                 : OK;
 }

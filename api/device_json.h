@@ -8,10 +8,10 @@
 /* `with tf.device(…)` nests; so deep in one field. */
 enum { API_DEVICE_SCOPES_MAX = 16 };
 
-/* A text "/job:ps/task:7", the parts {"job", "replica", "task", "device_type", "device_index"}, null
- * (hides what is around it), or an array of these, outer to inner. *out in the arena; *count 0: the
- * field is absent, or an empty array. ERR_INVALID_ARGUMENT names the field, in TensorFlow's words
- * where it has some. */
+/* A text "/job:ps/task:7", the parts {"job", "replica", "task", "device_type", "device_index"},
+ * null (hides what is around it), or an array of these, outer to inner. *out in the arena; *count
+ * 0: the field is absent, or an empty array. ERR_INVALID_ARGUMENT names the field, in TensorFlow's
+ * words where it has some. */
 ERR_MUST_CHECK enum err_code api_device_take(struct api_object *object, const char *field,
                                              struct arena *arena, const struct device_scope **out,
                                              size_t *count, struct err *err);

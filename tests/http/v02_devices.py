@@ -1,7 +1,10 @@
 """Device specifications and what devices there are: how TensorFlow reads, merges and prints them, and where its placer puts a variable."""
 
 import itertools
+import os
 import random
+
+import device_model
 
 CPU = "/job:localhost/replica:0/task:0/cpu:0"
 GPU = "/job:localhost/replica:0/task:0/gpu:0"
@@ -136,32 +139,20 @@ def test_scopes_nest(s):
         assert canonical(s, scopes) == text, scopes
 
 
-def merged(scopes):
-    """The same, said plainly: dicts of parts, outer to inner."""
-    out = {}
-    for scope in scopes:
-        out = {} if scope is None else {**out, **scope}
-    return out
-
-
-def test_scopes_by_chance(s):
-    chance = random.Random(7)
-    parts = ("job:a", "job:b_2", "replica:0", "replica:12", "task:0", "task:7", "device:CPU:0", "device:GPU:1", "device:GPU:*", "device:T:3")
-    for _ in range(60):
-        scopes, plain = [], []
-        for _ in range(chance.randrange(6)):
-            chosen = {part.split(":")[0]: part for part in chance.sample(parts, chance.randrange(4))}
-            scopes.append(None if chance.random() < 0.15 else "/" + "/".join(chosen.values()))
-            # Of a device type and index count apart; "*" gives the type alone.
-            scope = {}
-            for name, part in chosen.items():
-                scope.update({name: part} if name != "device" else {"type": part.split(":")[1]})
-                scope.update({"index": part.split(":")[2]} if name == "device" and part[-1] != "*" else {})
-            plain.append(None if scopes[-1] is None else scope)
-        out = merged(plain)
-        text = "".join("/" + out[name] for name in ("job", "replica", "task") if name in out)
-        text += f"/device:{out['type']}:{out.get('index', '*')}" if "type" in out else ""
-        assert canonical(s, scopes) == text, scopes
+def test_texts_and_scopes_by_chance(s):
+    chance = random.Random(os.environ.get("TENSORKEEP_CHANCE", "7"))
+    fine = 0
+    for _ in range(int(os.environ.get("TENSORKEEP_CHANCES", "400"))):
+        scopes = [None if chance.random() < 0.1 else device_model.any_text(chance) for _ in range(chance.choice((1, 1, 1, 2, 3)))]
+        reply = s.post("/v1/devices:place", {"device": scopes if len(scopes) > 1 else scopes[0], "assign": False})
+        try:
+            text = device_model.canonical(scopes)
+            assert reply.expect(200).json["device"] == text, scopes
+            fine += 1
+        except device_model.Refused as refused:
+            s.is_refusal(reply, 400, "INVALID_ARGUMENT")
+            assert reply.detail.endswith(str(refused)), (scopes, reply.detail, str(refused))
+    assert fine > 0
 
 
 def test_the_best_of_the_devices_that_match_is_taken(s):
