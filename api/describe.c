@@ -8,6 +8,7 @@
 #include "api/expr_json.h"
 #include "api/labels.h"
 #include "api/partition_json.h"
+#include "api/placement_json.h"
 #include "api/text.h"
 #include "api/wire/format.h"
 #include "store/base/scope.h"
@@ -137,6 +138,7 @@ api_describe_model(const struct model_info *info, json_t **out, struct err *err)
                      json_pack("{s:o, s:o}", "bytes", json_limit(&info->quota.bytes), "variables",
                                json_limit(&info->quota.variables)),
                      err));
+    TRY(api_placement_describe(info, model, err));
     *out = TAKE(model);
     return OK;
 }

@@ -2,6 +2,7 @@
 #include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/graph_place.h"
+#include "service/model_setter.h"
 #include "service/restore_plan.h"
 #include "service/restore_report.h"
 #include "service/saver_keep.h"
@@ -19,6 +20,8 @@ struct restore {
     struct restore_plan plan;
     struct restore_report *report;
     struct usage_change change;
+    struct model_record target; /* set by each run of the unit, with the setter */
+    struct model_setter setter;
 };
 
 static void
@@ -90,27 +93,27 @@ take_saver(struct restore *r, const struct store_view *view, uint64_t model_id, 
 static enum err_code
 make_plan(struct restore *r, const struct store_view *view, struct err *err)
 {
-    struct model_record target, source;
+    struct model_record source;
     struct usage_record usage;
     struct checkpoint_record checkpoint;
 
     restore_report_begin(r->report);
     r->spec = *r->asked;
-    TRY(service_find_model(view, r->model, &target, err));
-    TRY(record_get_usage(view, target.id, &usage, err));
+    TRY(service_find_model(view, r->model, &r->target, err));
+    TRY(record_get_usage(view, r->target.id, &usage, err));
     TRY(service_check_conditions(r->options, "model", r->model, true, usage.revision, err));
     if (r->spec.saver != NULL)
-        TRY(take_saver(r, view, target.id, err));
+        TRY(take_saver(r, view, r->target.id, err));
     if (r->spec.saver != NULL && r->spec.pick_count == 0)
         return OK; /* TensorFlow's: no file is looked at */
-    source = target;
+    source = r->target;
     if (r->spec.source_model != NULL)
         TRY(service_find_model(view, r->spec.source_model, &source, err));
     TRY(service_open_checkpoint(view, source.id, r->spec.name, &checkpoint, err));
     r->report->checkpoint = arena_text(&r->report->arena, bytes_of_text(r->spec.name), err);
     if (r->report->checkpoint == NULL)
         return ERR_NO_MEMORY;
-    return restore_plan_make(&r->plan, view, target.id, checkpoint.id, r->report, err);
+    return restore_plan_make(&r->plan, view, r->target.id, checkpoint.id, r->report, err);
 }
 
 /* --- doing it ------------------------------------------------------------------------------ */
@@ -119,6 +122,8 @@ static enum err_code
 new_variable(struct restore *r, struct store_txn *txn, const char *name,
              const struct tensor_record *tensor, struct variable_record *out, struct err *err)
 {
+    const struct device_spec none = {.has_job = false};
+
     *out = (struct variable_record){
         .id = store_new_id(r->service->store),
         .type = tensor->type,
@@ -129,6 +134,7 @@ new_variable(struct restore *r, struct store_txn *txn, const char *name,
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
+    TRY(model_setter_place_record(&r->setter, txn, &none, false, out, err));
     r->change.variables += 1;
     TRY(graph_place(txn, r->plan.target_id, name, NULL, out, &r->change, err));
     TRY(record_texts_add(&out->collections, "collections",
@@ -170,10 +176,12 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
     r->change = (struct usage_change){0};
     TRY(make_plan(r, store_txn_view(txn), err));
     TRY(restore_report_judge(r->report, &r->spec, err));
+    TRY(model_setter_open(&r->setter, r->service, store_txn_view(txn), &r->target, err));
     for (size_t i = 0; i < restored->count; i++)
         TRY(apply(r, txn, &restored->names[i], err));
     if (restored->count == 0)
         return OK;
+    TRY(model_setter_put(&r->setter, txn, err));
     change_log_restored(&r->service->changes, r->plan.target_id, r->report->checkpoint,
                         restored->count);
     return service_change_usage(txn, r->plan.target_id, &r->change, err);

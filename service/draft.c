@@ -158,6 +158,7 @@ take_record(struct draft *draft, struct draft_variable *variable,
     variable->is_virtual = record->is_virtual;
     variable->graph_position = record->graph_position;
     variable->partition = record->partition;
+    variable->placed = record->placed;
     if (record->device[0] != '\0') {
         variable->device = arena_text(&draft->arena, bytes_of_text(record->device), err);
         if (variable->device == NULL)
@@ -257,6 +258,7 @@ take_after(struct draft_variable *variable, const struct draft_variable *like)
 {
     variable->row_updates = like->row_updates;
     variable->device = like->device;
+    variable->placed = like->placed;
     if (!shape_equal(&variable->form.type.shape, &like->form.type.shape))
         return;
     variable->partition = like->partition;
@@ -288,6 +290,16 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
         if (made->collection == NULL)
             return ERR_NO_MEMORY;
     }
+    variable->form =
+        (struct variable_form){.type = spec->type, .shape_known = true, .validate_shape = true};
+    variable->trainable = spec->trainable;
+    variable->row_updates = spec->row_updates;
+    if (spec->like != NULL)
+        take_after(variable, spec->like);
+    else if (spec->beside != NULL)
+        draft_place_beside(variable, spec->beside);
+    else
+        TRY(draft_place(draft, variable, err));
     if (spec->initial_value != NULL) {
         made->tree = TAKE(*spec->initial_value);
         made->has_tree = true;
@@ -296,12 +308,6 @@ draft_make_variable(struct draft *draft, const struct draft_variable_spec *spec,
     draft->made_end = &made->next;
     variable->made = made;
     draft->graph_nodes += nodes;
-    variable->form =
-        (struct variable_form){.type = spec->type, .shape_known = true, .validate_shape = true};
-    variable->trainable = spec->trainable;
-    variable->row_updates = spec->row_updates;
-    if (spec->like != NULL)
-        take_after(variable, spec->like);
     *out = variable;
     return OK;
 }

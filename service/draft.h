@@ -38,6 +38,7 @@ struct draft_writer;  /* a value being made */
 struct draft_new;     /* a variable that the run makes */
 struct draft_save;    /* a checkpoint that the run makes */
 struct draft_record;  /* a record that the run relies on, or writes */
+struct model_setter;  /* service/model_setter.h */
 struct saver_dropped; /* service/saver_keep.h */
 
 /* One variable of the run. Read its fields; only draft_* functions change them. */
@@ -52,6 +53,7 @@ struct draft_variable {
     const char *device; /* in the arena; NULL: none */
     /* By part of the partition, when they are not all on `device`; in the arena. NULL: they are. */
     const char *const *part_devices;
+    uint8_t placed; /* RECORD_PLACED_*: what of it the model gave */
     /* Kept for an optimizer or an average, whose operation changes it: no guard measures it. */
     bool is_state;
     struct draft_value *value; /* NULL: uninitialized */
@@ -82,6 +84,7 @@ struct draft {
     size_t saved_count;                          /* tensors of all of them */
     bool saves_again;                            /* one of them may remove another */
     struct draft_record *records, **records_end; /* in the arena */
+    struct model_setter *setter;                 /* in the arena; NULL: nothing was placed yet */
     struct draft_new *made;                      /* variables to make, in order */
     struct draft_new **made_end;
     size_t initialized_count; /* variables, by all initializations */
@@ -132,6 +135,9 @@ struct draft_variable_spec {
     /* What it is kept for: it is on that one's device, updated by rows likewise, and divided
      * likewise where it has that one's shape. NULL: nothing. */
     const struct draft_variable *like;
+    /* Otherwise, one that it is only near: on the device of that one, or of its first part. NULL:
+     * none, and it goes where the model's placement says. */
+    const struct draft_variable *beside;
 };
 ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
                                                  const struct draft_variable_spec *spec,
@@ -141,9 +147,9 @@ ERR_MUST_CHECK enum err_code draft_make_variable(struct draft *draft,
 struct draft_fill {
     const char *name; /* must not exist */
     struct tensor_type type;
-    double element;                    /* in the type's dtype */
-    const struct draft_variable *like; /* as a draft_variable_spec's */
-    bool initialize;                   /* false: it has no value yet */
+    double element;                             /* in the type's dtype */
+    const struct draft_variable *like, *beside; /* as a draft_variable_spec's */
+    bool initialize;                            /* false: it has no value yet */
 };
 ERR_MUST_CHECK enum err_code draft_make_filled(struct draft *draft, const struct draft_fill *fill,
                                                struct draft_variable **out, struct err *err);

@@ -126,6 +126,10 @@ ERR_MUST_CHECK enum err_code draft_save_publish(const struct draft *draft, struc
 /* What follows depends on the value as it is: the publishing unit expects it, unless this run has
  * made it. */
 void draft_rely(struct draft_variable *variable);
+/* The device of one that the run makes, whose form is known (draft_place.c). */
+ERR_MUST_CHECK enum err_code draft_place(struct draft *draft, struct draft_variable *variable,
+                                         struct err *err);
+void draft_place_beside(struct draft_variable *variable, const struct draft_variable *other);
 /* Opens the draft's stage when first wanted. */
 ERR_MUST_CHECK enum err_code draft_stage(struct draft *draft, struct err *err);
 enum store_class draft_class_of(const struct draft_variable *variable);

@@ -306,6 +306,7 @@ make_record(const struct draft *draft, struct store_txn *txn, const struct draft
         .trainable = variable->trainable,
         .row_updates = variable->row_updates,
         .partition = variable->partition,
+        .placed = variable->placed,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
         .revision = store_txn_revision(txn),

@@ -9,6 +9,7 @@
 #include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/key_walk.h"
+#include "service/model_devices.h"
 #include "service/record_history.h"
 #include "service/saver.h"
 #include "service/state.h"
@@ -39,9 +40,10 @@ model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out)
     return false;
 }
 
-static void
-fill_info(const char *name, size_t name_size, const struct model_record *record,
-          const struct usage_record *usage, struct model_info *out)
+static enum err_code
+fill_info(const struct service *service, const struct store_view *view, struct bytes name,
+          const struct model_record *record, const struct usage_record *usage,
+          struct model_info *out, struct err *err)
 {
     struct bytes text;
     uint32_t offset = 0;
@@ -62,7 +64,7 @@ fill_info(const char *name, size_t name_size, const struct model_record *record,
         .checkpoint_bytes = usage->checkpoint_bytes,
         .quota = usage->quota,
     };
-    snprintf(out->name, sizeof out->name, "%.*s", (int)name_size, name);
+    snprintf(out->name, sizeof out->name, "%.*s", (int)name.size, (const char *)name.data);
     while (record_texts_next(&record->labels, &offset, &text)) {
         memcpy(out->labels_text + used, text.data, text.size);
         out->labels_text[used + text.size] = '\0';
@@ -70,6 +72,8 @@ fill_info(const char *name, size_t name_size, const struct model_record *record,
         texts++;
     }
     out->label_count = texts / 2;
+    out->devices = record->devices;
+    return model_devices_drawn(service, view, record, &out->drawn, err);
 }
 
 struct create_unit {
@@ -114,11 +118,12 @@ create_new(struct store_txn *txn, struct create_unit *u, struct err *err)
                                  .quota = first_quota(u->service, u->spec)};
 
     TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
+    TRY(model_devices_set(txn, u->spec, &record, err));
     TRY(record_put_model(txn, u->model, &record, err));
     TRY(record_put_usage(txn, record.id, &usage, err));
-    fill_info(u->model, strlen(u->model), &record, &usage, u->info);
     *u->created = true;
-    return OK;
+    return fill_info(u->service, store_txn_view(txn), bytes_of_text(u->model), &record, &usage,
+                     u->info, err);
 }
 
 /* What a model is created with does not change. */
@@ -142,7 +147,7 @@ confirm(const struct create_unit *u, const struct model_record *record, struct e
         return err_set(err, ERR_ALREADY_EXISTS, "model '%s' exists with seed_mode %s, not %s",
                        u->model, model_seed_mode_name(record->seed_mode),
                        model_seed_mode_name(spec->seed_mode));
-    return OK;
+    return u->create ? model_devices_confirm(u->model, spec, &record->devices, err) : OK;
 }
 
 static enum err_code
@@ -155,6 +160,16 @@ change_usage(struct store_txn *txn, const struct model_spec *spec, uint64_t mode
     if (spec->has_quota_variables)
         usage->quota.variables = spec->quota.variables;
     return record_put_usage(txn, model_id, usage, err);
+}
+
+/* Of a model that is there. */
+static bool
+changes_record(const struct create_unit *u)
+{
+    const struct model_spec *spec = u->spec;
+
+    return spec->has_labels ||
+           (!u->create && (spec->has_device || spec->has_soft_placement || spec->has_placement));
 }
 
 static enum err_code
@@ -176,14 +191,15 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
     if (!found)
         return service_find_model(view, u->model, &record, err);
     TRY(confirm(u, &record, err));
-    if (u->spec->has_labels) {
+    if (u->spec->has_labels)
         TRY(record_labels_set(&record.labels, u->spec->labels, u->spec->label_count, err));
+    if (!u->create)
+        TRY(model_devices_set(txn, u->spec, &record, err));
+    if (changes_record(u))
         TRY(record_put_model(txn, u->model, &record, err));
-    }
-    if (u->spec->has_labels || u->spec->has_quota_bytes || u->spec->has_quota_variables)
+    if (changes_record(u) || u->spec->has_quota_bytes || u->spec->has_quota_variables)
         TRY(change_usage(txn, u->spec, record.id, &usage, err));
-    fill_info(u->model, strlen(u->model), &record, &usage, u->info);
-    return OK;
+    return fill_info(u->service, view, bytes_of_text(u->model), &record, &usage, u->info, err);
 }
 
 static enum err_code
@@ -242,8 +258,7 @@ model_get(struct service *service, const char *model, struct model_info *out, st
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &record, err));
     TRY(record_get_usage(view, record.id, &usage, err));
-    fill_info(model, strlen(model), &record, &usage, out);
-    return OK;
+    return fill_info(service, view, bytes_of_text(model), &record, &usage, out, err);
 }
 
 /* --- deleting --- */
@@ -332,6 +347,7 @@ delete_contents(struct store_txn *txn, uint64_t model_id, struct err *err)
         {record_key_places(model_id), NULL},
         {record_key_history(model_id, 0), NULL},
         {record_key_snapshots(model_id, 0), NULL},
+        {record_key_setter(model_id), NULL},
         {record_key_usage(model_id), NULL},
     };
 
@@ -411,7 +427,7 @@ model_list(struct service *service, const char *after, size_t count_max, model_c
         }
         TRY(record_decode_model(value, &record, err));
         TRY(record_get_usage(view, record.id, &usage, err));
-        fill_info((const char *)name.data, name.size, &record, &usage, &info);
+        TRY(fill_info(service, view, name, &record, &usage, &info, err));
         TRY(visit(context, &info, err));
     }
 }

@@ -18,9 +18,20 @@ struct model_spec {
     bool has_quota_bytes, has_quota_variables; /* false: the service's limits on creation, unchanged
                                                   otherwise */
     struct model_quota quota;
+    /* Where its variables go; false: nothing on creation, any on confirmation, unchanged otherwise. */
+    bool has_device, has_soft_placement, has_placement;
+    const char *device; /* canonical; "": none */
+    bool allow_soft_placement;
+    const struct device_setter_args *placement; /* NULL: none */
 };
 
-/* Plain data; copied by value. Label texts lie in `labels_text`, name and value NUL-terminated
+/* What the setter of a model has drawn, and of how many tasks it draws now. */
+struct model_drawn {
+    uint32_t tasks;
+    struct device_setter_state state;
+};
+
+/* Plain data; copied by value. Large: keep off deep stacks. Label texts lie in `labels_text`, name and value NUL-terminated
  * each. */
 struct model_info {
     char name[NAME_MODEL_BYTES_MAX + 1];
@@ -31,6 +42,8 @@ struct model_info {
     uint64_t created_ms, created_revision, revision;
     uint64_t variables, initialized, bytes, checkpoints, checkpoint_bytes;
     struct model_quota quota;
+    struct model_devices devices;
+    struct model_drawn drawn; /* when it has a placement */
     size_t label_count;
     char labels_text[4096];
 };
@@ -40,14 +53,15 @@ const char *model_seed_mode_name(enum model_seed_mode mode);
 /* false when there is none of that name; *out is unchanged then. */
 bool model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out);
 
-/* Create, or confirm that it exists with the same seed, profile and seed mode
- * (ERR_ALREADY_EXISTS when with another). */
+/* Create, or confirm that it exists with the same seed, profile, seed mode, device, soft placement
+ * and placement (ERR_ALREADY_EXISTS when with another). */
 ERR_MUST_CHECK enum err_code model_create(struct service *service, const char *model,
                                           const struct model_spec *spec,
                                           const struct write_options *options, bool *created,
                                           struct model_info *out, uint64_t *revision,
                                           struct err *err);
-/* Replaces the labels, and sets quotas: what is over them already stays. */
+/* Replaces the labels, and sets quotas: what is over them already stays. Likewise devices, which
+ * are for variables that are made from then on; another placement begins with nothing drawn. */
 ERR_MUST_CHECK enum err_code model_patch(struct service *service, const char *model,
                                          const struct model_spec *spec,
                                          const struct write_options *options,

@@ -49,16 +49,17 @@ struct optimizer_apply {
 
 /* --- slots (optimizer_slots.c) --- */
 
-/* Finds the slots of a variable, or makes them all; likewise the powers of the optimizer.
- * ERR_FAILED_PRECONDITION when some are there and others missing, or not initialized;
- * ERR_INVALID_ARGUMENT when one is of another type. Made ones have their initial values when
- * `initialize`. */
+/* Finds the slots of a variable, or makes them all; likewise the powers of the optimizer, beside
+ * the first variable of the spec. ERR_FAILED_PRECONDITION when some are there and others missing,
+ * or not initialized; ERR_INVALID_ARGUMENT when one is of another type. Made ones have their
+ * initial values when `initialize`. */
 ERR_MUST_CHECK enum err_code
 optimizer_find_slots(struct draft *draft, const struct optimizer_config *config,
                      const struct draft_variable *variable, bool initialize,
                      struct draft_variable *slots[OPTIMIZER_SLOTS_MAX], struct err *err);
 ERR_MUST_CHECK enum err_code
-optimizer_find_powers(struct draft *draft, const struct optimizer_config *config, bool initialize,
+optimizer_find_powers(struct draft *draft, const struct optimizer_config *config,
+                      const struct optimizer_gradients *spec, bool initialize,
                       struct draft_variable *powers[OPTIMIZER_POWERS_MAX], struct err *err);
 
 /* --- the step (optimizer_global_step.c) --- */

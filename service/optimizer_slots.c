@@ -11,7 +11,7 @@ struct wanted {
     char name[NAME_BYTES_MAX + 1];
     struct tensor_type type;
     double initial;
-    const struct draft_variable *like; /* NULL: of all variables */
+    const struct draft_variable *like, *beside; /* as a draft_fill's */
     struct draft_variable *found;
 };
 
@@ -60,6 +60,7 @@ find_or_make(struct draft *draft, const struct optimizer_config *config, struct 
                                         .type = wanted[i].type,
                                         .element = wanted[i].initial,
                                         .like = wanted[i].like,
+                                        .beside = wanted[i].beside,
                                         .initialize = initialize};
 
         if (missing != NULL)
@@ -100,18 +101,54 @@ optimizer_find_slots(struct draft *draft, const struct optimizer_config *config,
     return OK;
 }
 
+static bool
+has_gradient(const struct optimizer_gradient *gradient)
+{
+    return gradient->dense != NULL || gradient->indices != NULL;
+}
+
+/* Beside which powers are: r1.0's is the first of the list, 1.15's the first by name. One without a
+ * gradient does not count, unless slots are made and none has. */
+static enum err_code
+find_first(struct draft *draft, const struct optimizer_gradients *spec, struct draft_variable **out,
+           struct err *err)
+{
+    const struct model_devices *devices = &draft->model.devices;
+    bool by_name = devices->has_placement && devices->placement.version == DEVICE_SETTER_1_15;
+    const char *first = NULL;
+    bool gradients = false;
+
+    for (size_t i = 0; i < spec->count && !gradients; i++)
+        gradients = has_gradient(&spec->gradients[i]);
+    for (size_t i = 0; i < spec->count; i++) {
+        const struct optimizer_gradient *each = &spec->gradients[i];
+
+        if (gradients && !has_gradient(each))
+            continue;
+        if (first == NULL || (by_name && strcmp(each->variable, first) < 0))
+            first = each->variable;
+    }
+    *out = NULL;
+    return first == NULL ? OK : draft_look(draft, first, out, err);
+}
+
 enum err_code
-optimizer_find_powers(struct draft *draft, const struct optimizer_config *config, bool initialize,
+optimizer_find_powers(struct draft *draft, const struct optimizer_config *config,
+                      const struct optimizer_gradients *spec, bool initialize,
                       struct draft_variable *powers[OPTIMIZER_POWERS_MAX], struct err *err)
 {
     const struct optimizer *optimizer = config->optimizer;
     struct wanted wanted[OPTIMIZER_POWERS_MAX];
     uint32_t count = optimizer_power_count(optimizer);
+    struct draft_variable *first = NULL;
 
+    if (count > 0)
+        TRY(find_first(draft, spec, &first, err));
     for (uint32_t i = 0; i < count; i++) {
         wanted[i] = (struct wanted){
             .type = {.dtype = optimizer_power_dtype(optimizer)},
             .initial = optimizer_power_initial(optimizer, i, config->params),
+            .beside = first,
         };
         optimizer_config_power_name(config, i, wanted[i].name);
     }

@@ -88,6 +88,7 @@ enum {
     VARIABLE_PARTITIONED = 16, /* axis and count follow the flags */
     VARIABLE_VIRTUAL = 32,
     VARIABLE_PLACED_FURTHER = 64, /* the caching device and the parts' devices follow the value */
+    VARIABLE_PLACED = 128,        /* what of its device the model gave follows at the end */
 };
 
 /* Parts that do not divide the shape would be asked for past its end. */
@@ -159,6 +160,7 @@ record_decode_variable(struct bytes record, struct variable_record *out, struct 
     value_ref_decode(&in, &out->initialized_with);
     value_ref_decode(&in, &out->value);
     TRY(decode_further_places(&in, flags & VARIABLE_PLACED_FURTHER, out, err));
+    out->placed = flags & VARIABLE_PLACED ? reader_u8(&in) : 0;
     if (!in.failed && !value_fits(&out->type, &out->value))
         in.failed = true;
     return record_decoded(&in, format, "variable", err);
@@ -178,7 +180,8 @@ variable_flags(const struct variable_record *r)
                      (r->trainable ? VARIABLE_TRAINABLE : 0) |
                      (r->row_updates ? VARIABLE_ROWS : 0) | (r->is_virtual ? VARIABLE_VIRTUAL : 0) |
                      (r->partition.count > 0 ? VARIABLE_PARTITIONED : 0) |
-                     (is_placed_further(r) ? VARIABLE_PLACED_FURTHER : 0));
+                     (is_placed_further(r) ? VARIABLE_PLACED_FURTHER : 0) |
+                     (r->placed != 0 ? VARIABLE_PLACED : 0));
 }
 
 enum err_code
@@ -218,6 +221,8 @@ record_put_variable(struct store_txn *txn, uint64_t model_id, const char *name,
         TRY(buf_append_bytes(&out, bytes_of_text(r->caching_device), err));
         TRY(value_ref_encode(&r->part_devices, &out, err));
     }
+    if (r->placed != 0)
+        TRY(buf_append_byte(&out, r->placed, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 

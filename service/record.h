@@ -7,6 +7,7 @@
 #ifndef SERVICE_RECORD_H
 #define SERVICE_RECORD_H
 
+#include "service/device/setter.h"
 #include "service/name.h"
 #include "service/model_quota.h"
 #include "service/partition.h"
@@ -59,6 +60,14 @@ enum model_seed_mode {
     MODEL_SEED_MODE_COUNT
 };
 
+/* What a model says of where things go. Zeroed: nothing. */
+struct model_devices {
+    char device[RECORD_DEVICE_BYTES_MAX + 1]; /* canonical: the outermost scope; "": none */
+    bool allow_soft_placement;
+    bool has_placement;
+    struct device_setter_args placement; /* with has_placement */
+};
+
 struct model_record {
     uint64_t id;
     bool has_seed;
@@ -67,6 +76,7 @@ struct model_record {
     enum model_seed_mode seed_mode;
     uint64_t created_ms, created_revision;
     struct record_texts labels; /* name, value, name, value … */
+    struct model_devices devices;
 };
 
 /* Counters of a model; rewritten by every commit that touches it. */
@@ -84,6 +94,17 @@ struct variable_form {
     bool shape_known;           /* false: validate_shape was false and nothing is assigned yet */
     bool validate_shape;        /* false: an assign may change the shape */
     struct partition partition; /* of a shape that is known and stays */
+};
+
+/* What of a variable's device is not its own request's: the model's device and placement gave it,
+ * and give it anew when the variable is placed anew. */
+enum {
+    RECORD_PLACED_JOB = 1,
+    RECORD_PLACED_REPLICA = 2,
+    RECORD_PLACED_TASK = 4,
+    RECORD_PLACED_TYPE = 8,
+    RECORD_PLACED_INDEX = 16,
+    RECORD_PLACED_NEVER = 32, /* the request hid them: a device of null */
 };
 
 struct variable_record {
@@ -104,6 +125,7 @@ struct variable_record {
     /* Where its reads are kept: "": nowhere. Canonical. */
     char caching_device[RECORD_DEVICE_BYTES_MAX + 1];
     struct value_ref part_devices; /* partition_devices.h; VALUE_NONE: all parts are on `device` */
+    uint8_t placed;                /* RECORD_PLACED_*; 0: the device is as the request had it */
     struct record_texts collections;
     struct value_ref initial_value; /* an encoded expression; VALUE_NONE: none */
     struct value_ref
@@ -170,6 +192,7 @@ record_variable_form(const struct variable_record *variable)
 
 struct record_key record_key_model(const char *model);
 struct record_key record_key_usage(uint64_t model_id);
+struct record_key record_key_setter(uint64_t model_id);
 struct record_key record_key_variable(uint64_t model_id, const char *name);
 struct record_key record_key_name_counter(uint64_t model_id, const char *base);
 struct record_key record_key_scope_counter(uint64_t model_id, const char *scope);
@@ -273,6 +296,15 @@ ERR_MUST_CHECK enum err_code record_get_scope_counter(const struct store_view *v
 ERR_MUST_CHECK enum err_code record_put_scope_counter(struct store_txn *txn, uint64_t model_id,
                                                       const char *scope, uint64_t number,
                                                       struct err *err);
+
+/* What a model's setter has drawn; zeroed when there is none. */
+ERR_MUST_CHECK enum err_code record_get_setter(const struct store_view *view, uint64_t model_id,
+                                               struct device_setter_state *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_decode_setter(struct bytes record,
+                                                  struct device_setter_state *out, struct err *err);
+ERR_MUST_CHECK enum err_code record_put_setter(struct store_txn *txn, uint64_t model_id,
+                                               const struct device_setter_state *state,
+                                               struct err *err);
 
 ERR_MUST_CHECK enum err_code record_decode_place(struct bytes record, struct place_record *out,
                                                  struct err *err);

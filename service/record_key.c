@@ -33,6 +33,12 @@ record_key_usage(uint64_t model_id)
 }
 
 struct record_key
+record_key_setter(uint64_t model_id)
+{
+    return key_of(STORE_KEY_SETTER, &model_id, bytes_of("", 0));
+}
+
+struct record_key
 record_key_variable(uint64_t model_id, const char *name)
 {
     return key_of(STORE_KEY_VARIABLE, &model_id, bytes_of_text(name));

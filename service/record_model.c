@@ -39,6 +39,7 @@ record_decode_model(struct bytes record, struct model_record *out, struct err *e
     out->created_ms = reader_u64(&in);
     out->created_revision = reader_u64(&in);
     record_texts_decode(&in, &out->labels);
+    record_devices_decode(&in, &out->devices);
     return record_decoded(&in, format, "model", err);
 }
 
@@ -59,6 +60,7 @@ record_put_model(struct store_txn *txn, const char *model, const struct model_re
     TRY(buf_append_u64(&out, r->created_ms, err));
     TRY(buf_append_u64(&out, r->created_revision, err));
     TRY(record_texts_encode(&r->labels, &out, err));
+    TRY(record_devices_encode(&r->devices, &out, err));
     return store_put(txn, record_key_bytes(&key), buf_bytes(&out), err);
 }
 

@@ -13,6 +13,11 @@ enum { RECORD_FORMAT = 3 };
 void record_texts_decode(struct reader *in, struct record_texts *out);
 ERR_MUST_CHECK enum err_code record_texts_encode(const struct record_texts *texts, struct buf *out,
                                                  struct err *err);
+/* The end of a model's record; nothing when nothing is said, as in records of before there were
+ * devices. */
+void record_devices_decode(struct reader *in, struct model_devices *out);
+ERR_MUST_CHECK enum err_code record_devices_encode(const struct model_devices *devices,
+                                                   struct buf *out, struct err *err);
 /* A name with its length, into `room` bytes with the NUL at its end; in->failed when it is longer.
  */
 void record_name_decode(struct reader *in, size_t room, char *out);

@@ -8,6 +8,7 @@
 #include "service/compute.h"
 #include "service/graph_place.h"
 #include "service/history.h"
+#include "service/model_setter.h"
 #include "service/op.h"
 #include "service/recipe.h"
 #include "service/state.h"
@@ -81,6 +82,7 @@ struct create_unit {
     const struct write_options *options;
     struct variable_info *out;
     size_t done; /* infos filled in this run */
+    struct model_setter setter;
     struct store_stage *stage;
     struct value_builder **initial; /* by spec: the encoded initial value, NULL when none; owned */
 };
@@ -178,6 +180,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
         .revision = store_txn_revision(txn),
     };
     struct usage_change change = {.variables = 1};
+    struct device_spec own;
     char name[NAME_BYTES_MAX + 1];
 
     TRY(choose_name(txn, model_id, spec, u->options, name, err));
@@ -186,10 +189,8 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
     TRY(set_collections(spec, &record, err));
     record.serial = record.id;
     record.updated_ms = record.created_ms;
-    if (spec->device != NULL && strlen(spec->device) > RECORD_DEVICE_BYTES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a device string has at most %d bytes",
-                       RECORD_DEVICE_BYTES_MAX);
-    snprintf(record.device, sizeof record.device, "%s", spec->device ? spec->device : "");
+    TRY(device_spec_parse(spec->device ? spec->device : "", &own, err));
+    TRY(model_setter_place_record(&u->setter, txn, &own, false, &record, err));
     if (u->initial[i] != NULL)
         TRY(value_builder_publish(u->initial[i], txn, &record.initial_value, err));
     /* TensorFlow: a variable with zero elements counts as initialized from the start. */
@@ -224,13 +225,14 @@ create_unit(struct store_txn *txn, void *context, struct err *err)
         variable_info_drop(&u->out[i]);
     u->done = 0;
     TRY(service_find_model(store_txn_view(txn), u->model, &model, err));
+    TRY(model_setter_open(&u->setter, u->service, store_txn_view(txn), &model, err));
     for (; u->done < u->count; u->done++) {
         enum err_code code = create_one(txn, u, model.id, u->done, err);
 
         if (code != OK)
             return creation_failed(u, u->done, code, err);
     }
-    return OK;
+    return model_setter_put(&u->setter, txn, err);
 }
 
 /* An initializer is called with the shape and dtype of its variable, as tf.get_variable does. */

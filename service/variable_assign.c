@@ -6,6 +6,7 @@
 #include "service/commit.h"
 #include "service/graph_place.h"
 #include "service/incoming.h"
+#include "service/model_setter.h"
 #include "service/variable.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"
@@ -18,7 +19,9 @@ struct assign {
     size_t count;
     const struct variable_assign_options *how;
     const struct write_options *options;
-    struct variable_change *out; /* of the only variable; NULL when there are many */
+    struct variable_change *out;      /* of the only variable; NULL when there are many */
+    struct model_record model_record; /* set by each run of the unit, with the setter */
+    struct model_setter setter;
     struct incoming_list values;
 };
 
@@ -99,6 +102,8 @@ static enum err_code
 new_variable(struct store_txn *txn, struct assign *a, const struct variable_import *import,
              struct variable_record *out, struct err *err)
 {
+    const struct device_spec none = {.has_job = false};
+
     *out = (struct variable_record){
         .id = store_new_id(a->service->store),
         .type = import->type,
@@ -109,6 +114,7 @@ new_variable(struct store_txn *txn, struct assign *a, const struct variable_impo
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
+    TRY(model_setter_place_record(&a->setter, txn, &none, false, out, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (out->trainable)
@@ -158,17 +164,19 @@ static enum err_code
 assign_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct assign *a = context;
+    const struct store_view *view = store_txn_view(txn);
     struct usage_change change = {0};
-    struct model_record model;
 
-    TRY(service_find_model(store_txn_view(txn), a->model, &model, err));
+    TRY(service_find_model(view, a->model, &a->model_record, err));
+    TRY(model_setter_open(&a->setter, a->service, view, &a->model_record, err));
     for (size_t i = 0; i < a->count; i++) {
-        enum err_code code = assign_one(txn, a, model.id, i, &change, err);
+        enum err_code code = assign_one(txn, a, a->model_record.id, i, &change, err);
 
         if (code != OK)
             return failed(a, i, code, err);
     }
-    return service_change_usage(txn, model.id, &change, err);
+    TRY(model_setter_put(&a->setter, txn, err));
+    return service_change_usage(txn, a->model_record.id, &change, err);
 }
 
 static void

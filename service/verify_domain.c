@@ -214,11 +214,23 @@ compare(struct domain_check *c, struct bytes model, const char *what, uint64_t c
 }
 
 static enum err_code
+visit_setter(struct domain_check *c, void *context, struct bytes key, struct bytes record,
+             struct err *err)
+{
+    struct device_setter_state state;
+
+    (void)context;
+    (void)key;
+    c->seen.setters++;
+    return record_decode_setter(record, &state, err);
+}
+
+static enum err_code
 visit_model(struct domain_check *c, void *context, struct bytes key, struct bytes record,
             struct err *err)
 {
     struct bytes name = record_key_name(key);
-    struct record_key variables, checkpoints, orders, counters, usages, places, scopes;
+    struct record_key variables, checkpoints, orders, counters, usages, places, scopes, setters;
     struct model_check m = {.id = 0};
     struct model_record model;
     struct usage_record usage;
@@ -234,11 +246,13 @@ visit_model(struct domain_check *c, void *context, struct bytes key, struct byte
     usages = record_key_usage(m.id);
     places = record_key_places(m.id);
     scopes = record_key_scope_counter(m.id, "");
+    setters = record_key_setter(m.id);
     TRY(verify_domain_scan(c, &variables, visit_variable, &m, err));
     TRY(verify_domain_scan(c, &checkpoints, visit_checkpoint, &m, err));
     TRY(verify_domain_scan(c, &orders, verify_domain_count, &order_count, err));
     TRY(verify_domain_scan(c, &counters, verify_domain_count, &c->seen.counters, err));
     TRY(verify_domain_scan(c, &scopes, verify_domain_count, &c->seen.scopes, err));
+    TRY(verify_domain_scan(c, &setters, visit_setter, NULL, err));
     TRY(verify_domain_scan(c, &usages, verify_domain_count, &usage_count, err));
     TRY(verify_domain_scan(c, &places, visit_place, &m, err));
     TRY(verify_domain_training(c, m.id, err));
@@ -339,6 +353,7 @@ verify_domain(const struct store_view *view, struct store_verify_report *report,
     TRY(check_total(&c, STORE_KEY_TENSOR, "tensors of checkpoints", c.seen.tensors, err));
     TRY(check_total(&c, STORE_KEY_PLACE, "places in graphs", c.seen.places, err));
     TRY(check_total(&c, STORE_KEY_SCOPE, "scope counters", c.seen.scopes, err));
+    TRY(check_total(&c, STORE_KEY_SETTER, "device setters", c.seen.setters, err));
     TRY(check_total(&c, STORE_KEY_APPLIES, "applies of optimizers", c.seen.applies, err));
     TRY(check_total(&c, STORE_KEY_ACCUMULATION, "accumulations", c.seen.accumulations, err));
     TRY(check_total(&c, STORE_KEY_ACCUMULATOR, "accumulators", c.seen.accumulators, err));

@@ -22,6 +22,7 @@ static const struct key_form forms[] = {
     {STORE_KEY_ORDER, ID + 8, ID + 8},
     {STORE_KEY_NAME, ID, STORE_KEY_BYTES_MAX},
     {STORE_KEY_USAGE, ID, ID},
+    {STORE_KEY_SETTER, ID, ID},
     {STORE_KEY_PLACE, ID + 8, ID + 8},
     {STORE_KEY_APPLIES, ID, STORE_KEY_BYTES_MAX},
     {STORE_KEY_SCOPE, ID, STORE_KEY_BYTES_MAX},

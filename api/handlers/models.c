@@ -1,35 +1,15 @@
 /* Models: create, list, look, change, delete. */
-#include <stdio.h>
-
 #include "api/caller.h"
+#include "api/choice.h"
 #include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
+#include "api/placement_json.h"
 #include "api/reply.h"
-#include "api/text.h"
 #include "service/model.h"
 #include "store/base/scope.h"
-
-static enum err_code
-no_such_choice(const char *field, const char *text, const char *const *names, size_t count,
-               struct err *err)
-{
-    const char *nearest = api_nearest_name(text, names, count);
-    char all[256] = "";
-    size_t used = 0;
-
-    for (size_t i = 0; i < count && used < sizeof all; i++)
-        used +=
-            (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "", names[i]);
-    if (nearest == NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT, "field '%s' is one of %s, not '%.64s'", field,
-                       all, text);
-    return err_set(err, ERR_INVALID_ARGUMENT,
-                   "field '%s' is one of %s, not '%.64s' (did you mean '%s'?)", field, all, text,
-                   nearest);
-}
 
 /* "profile" and "seed_mode". */
 static enum err_code
@@ -37,18 +17,19 @@ take_choices(struct api_request *rq, struct api_object *body, struct model_spec 
              struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
-    const char *profiles[RANDOM_PROFILE_COUNT], *modes[MODEL_SEED_MODE_COUNT], *text = NULL;
+    const char *profiles[RANDOM_PROFILE_COUNT], *modes[MODEL_SEED_MODE_COUNT];
+    unsigned profile = 0, mode = 0;
 
-    for (size_t i = 0; i < RANDOM_PROFILE_COUNT; i++)
+    for (unsigned i = 0; i < RANDOM_PROFILE_COUNT; i++)
         profiles[i] = random_profile_name((enum random_profile)i);
-    for (size_t i = 0; i < MODEL_SEED_MODE_COUNT; i++)
+    for (unsigned i = 0; i < MODEL_SEED_MODE_COUNT; i++)
         modes[i] = model_seed_mode_name((enum model_seed_mode)i);
-    TRY(api_object_text(body, "profile", arena, &text, &spec->has_profile, err));
-    if (spec->has_profile && !random_profile_of_name(bytes_of_text(text), &spec->profile))
-        return no_such_choice("profile", text, profiles, RANDOM_PROFILE_COUNT, err);
-    TRY(api_object_text(body, "seed_mode", arena, &text, &spec->has_seed_mode, err));
-    if (spec->has_seed_mode && !model_seed_mode_of_name(bytes_of_text(text), &spec->seed_mode))
-        return no_such_choice("seed_mode", text, modes, MODEL_SEED_MODE_COUNT, err);
+    TRY(api_object_choice(body, "profile", arena, profiles, RANDOM_PROFILE_COUNT, &profile,
+                          &spec->has_profile, err));
+    TRY(api_object_choice(body, "seed_mode", arena, modes, MODEL_SEED_MODE_COUNT, &mode,
+                          &spec->has_seed_mode, err));
+    spec->profile = (enum random_profile)profile;
+    spec->seed_mode = (enum model_seed_mode)mode;
     return OK;
 }
 
@@ -130,6 +111,7 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_object_of(&root, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
     TRY(take_choices(rq, &body, &spec, err));
+    TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
     TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
@@ -153,6 +135,7 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &body, err));
+    TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
     TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));

@@ -77,7 +77,8 @@ prepare_shared(struct optimizer_apply *apply, struct err *err)
     if (code != OK && code != ERR_DEFER)
         err_prefix(err, "learning rate of optimizer '%s'", apply->config.name);
     TRY(code);
-    TRY(optimizer_find_powers(draft, &apply->config, true, apply->power_variables, err));
+    TRY(optimizer_find_powers(draft, &apply->config, apply->spec, true, apply->power_variables,
+                              err));
     for (uint32_t i = 0; i < optimizer_power_count(apply->config.optimizer); i++)
         TRY(read_scalar(draft, apply->power_variables[i], &apply->powers[i], err));
     return optimizer_read_global_step(apply, err);
@@ -355,7 +356,8 @@ slots_apply(struct run *run, const struct run_op *op, struct run_result *out, st
 
     (void)out;
     TRY(load_config(&apply, op->gradients->optimizer, err));
-    TRY(optimizer_find_powers(run->draft, &apply.config, false, apply.power_variables, err));
+    TRY(optimizer_find_powers(run->draft, &apply.config, apply.spec, false, apply.power_variables,
+                              err));
     for (size_t i = 0; i < op->gradients->count; i++) {
         struct draft_variable *variable = NULL;
 

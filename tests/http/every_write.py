@@ -25,6 +25,7 @@ WRITES = {
     "patchModel": ("PATCH", "", {"labels": {"a": "b"}}, {}),
     "deleteModel": ("DELETE", "", None, {}),
     "initializeModel": ("POST", ":initialize", {"only_uninitialized": True}, {}),
+    "placeModel": ("POST", ":place", {}, {}),
     "runModel": ("POST", ":run", {"ops": [{"op": "assign_add", "variable": "v", "value": [1, 1, 1]}, {"op": "save", "name": "r",
                                            "variables": ["v"]}], "fetches": {"v": {"variable": "v"}}}, {}),
     "restoreModel": ("POST", ":restore", {"checkpoint": {"name": "c"}}, {}),

@@ -1,0 +1,404 @@
+"""A model's device, soft placement and placement: what TensorFlow's replica_device_setter does with every variable that is
+made, and placing all of them anew."""
+
+import concurrent.futures
+import random
+
+import formats
+from setters import Setter, parse, printed
+
+np = formats.np
+
+FLAGS = ("--cluster", "ps=4,worker=2")
+ROUND = {"strategy": "round_robin", "ps_tasks": 3}
+DEFAULTS = {"strategy": "round_robin", "load": "bytes", "ps_tasks": None, "cluster": None, "ps_device": "/job:ps",
+            "worker_device": "/job:worker", "merge_devices": True, "ps_ops": ["Variable", "VariableV2"], "version": "1.0"}
+
+
+def zeros(name, shape=(2,), dtype="float32", **fields):
+    return {"name": name, "initial_value": {"op": "zeros", "shape": list(shape), "dtype": dtype}, **fields}
+
+
+def place(s, placement, **fields):
+    """A new model with this placement."""
+    s.model += "-placed"
+    return s.put("", {"placement": placement, **fields}).expect(201).json
+
+
+def model(s):
+    return s.get("").expect(200).json
+
+
+def state(s):
+    return model(s)["placement_state"]
+
+
+def device(s, name):
+    return s.info(name)["device"]
+
+
+def devices(s):
+    return {v["name"]: v["device"] for v in s.get("variables?page_size=1000").expect(200).json["variables"]}
+
+
+def make(s, *specs):
+    made = s.post("variables", list(specs)).expect(201).json["variables"]
+    return [v["device"] for v in made]
+
+
+# --- what a model says ---
+
+def test_a_model_says_nothing_of_devices_unless_told(s):
+    about = model(s)
+    assert (about["device"], about["allow_soft_placement"], about["placement"], about["placement_state"]) == ("", False, None, None)
+    assert make(s, zeros("a"), zeros("b", device="/cpu:0")) == ["", "/device:CPU:0"]
+
+
+def test_a_placement_has_tensorflows_defaults_and_tells_all_of_it(s):
+    assert place(s, {})["placement"] == DEFAULTS
+    assert state(s) == {"tasks": 4, "next_task": 0}
+    s.patch("", {"placement": {"strategy": "greedy", "ps_tasks": 2, "version": "1.15"}}).expect(200)
+    about = model(s)["placement"]
+    assert about["ps_ops"][:2] == ["Variable", "VariableV2"] and "VarHandleOp" in about["ps_ops"] and about["ps_tasks"] == 2
+    assert state(s) == {"tasks": 2, "loads": [0, 0]}
+
+
+def test_what_it_tells_may_be_put_again(s):
+    cluster = {"ps": ["a:1", "b:2"], "worker": {"3": "c:3"}, "chief": 1}
+    about = place(s, {"cluster": cluster, "strategy": "greedy"}, device="/cpu:0", allow_soft_placement=True)
+    assert about["placement"]["cluster"] == {"ps": 2, "worker": 1, "chief": 1}
+    assert about["device"] == "/device:CPU:0"
+    again = s.put("", {field: about[field] for field in ("device", "allow_soft_placement", "placement")}).expect(200)
+    assert again.revision == about["revision"]
+    s.put("", {}).expect(200)
+
+
+def test_putting_a_model_again_confirms_what_it_says_of_devices(s):
+    place(s, ROUND, device="/job:ps")
+    for fields, words in (({"device": "/job:worker"}, "exists with device '/job:ps', not '/job:worker'"),
+                          ({"device": None}, "exists with device '/job:ps', not ''"),
+                          ({"allow_soft_placement": True}, "allow_soft_placement false, not true"),
+                          ({"placement": None}, "exists with a placement, not without one"),
+                          ({"placement": {"ps_tasks": 4}}, "a placement of ps_tasks '3', not '4'"),
+                          ({"placement": {"strategy": "greedy"}}, "a placement of strategy 'round_robin', not 'greedy'")):
+        reply = s.put("", fields).expect(409)
+        assert reply.code == "ALREADY_EXISTS" and words in reply.detail, reply
+    s.put("", {"device": "job:ps", "allow_soft_placement": False, "placement": ROUND}).expect(200)
+
+
+def test_patch_changes_it_and_another_placement_begins_with_nothing_drawn(s):
+    place(s, ROUND)
+    make(s, zeros("a"))
+    before = model(s)["revision"]
+    s.patch("", {"placement": ROUND}).expect(200)
+    assert state(s)["next_task"] == 1, "the same placement goes on"
+    s.patch("", {"placement": {**ROUND, "ps_tasks": 2}}).expect(200)
+    assert state(s) == {"tasks": 2, "next_task": 0} and model(s)["revision"] > before
+    s.patch("", {"placement": None, "device": "/job:ps/task:1", "allow_soft_placement": True}).expect(200)
+    about = model(s)
+    assert (about["placement"], about["device"], about["allow_soft_placement"]) == (None, "/job:ps/task:1", True)
+    assert make(s, zeros("b")) == ["/job:ps/task:1"]
+    assert device(s, "a") == "/job:ps/task:0", "what is there stays"
+    s.patch("", {"device": ""}).expect(200)
+    assert make(s, zeros("c")) == [""]
+    assert s.patch("", {"placement": {}}, headers={"If-Match": '"1"'}).expect(412)
+
+
+def test_what_is_no_placement_is_refused_by_its_field(s):
+    s.model += "-none"
+    for placement, words in (({"strategy": 5}, "ps_strategy must be callable"),
+                             ({"strategy": "random"}, "ps_strategy must be callable"),
+                             ({"strategy": None}, "ps_strategy must be callable"),
+                             ({"load": "elements"}, "field 'placement.load' is one of bytes, ops"),
+                             ({"version": "2.0"}, "field 'placement.version' is one of 1.0, 1.15"),
+                             ({"ps_tasks": -1}, "field 'placement.ps_tasks' must be 0 to 1024, not -1"),
+                             ({"ps_tasks": 1025}, "must be 0 to 1024"),
+                             ({"ps_tasks": 1.5}, "placement.ps_tasks"),
+                             ({"cluster": {"ps": "h:1"}}, "The tasks for job 'ps' must be a list or a dictionary"),
+                             ({"cluster": 4}, "placement.cluster"),
+                             ({"ps_device": "/bar:muu"}, "Unknown attribute: 'bar'"),
+                             ({"worker_device": "/cpu:0/gpu:0"}, "Cannot specify multiple device types"),
+                             ({"worker_device": 7}, "placement.worker_device"),
+                             ({"ps_ops": ["a b"]}, "'a b' is not the type of an op"),
+                             ({"ps_ops": "Variable"}, "placement.ps_ops"),
+                             ({"ps_ops": ["x" * 60] * 20}, "more than 1023 bytes"),
+                             ({"merge_devices": 1}, "placement.merge_devices"),
+                             ({"ps_task": 4}, "ps_task"),
+                             ("round_robin", "placement")):
+        reply = s.put("", {"placement": placement}).expect(400)
+        assert words in reply.detail, (placement, reply.detail)
+    for fields in ({"device": "/cpu:x"}, {"device": 4}, {"allow_soft_placement": "yes"}):
+        s.put("", fields).expect(400)
+    s.get("").expect(404)
+
+
+# --- creating ---
+
+def test_variables_go_round_the_tasks_in_the_order_they_are_made(s):
+    place(s, ROUND)
+    assert make(s, *(zeros(f"v{i}") for i in range(7))) == [f"/job:ps/task:{i % 3}" for i in range(7)]
+    assert state(s) == {"tasks": 3, "next_task": 1}
+    s.restart()
+    assert make(s, zeros("w")) == ["/job:ps/task:1"]
+
+
+def test_without_tasks_given_they_are_the_servers(s):
+    place(s, {})
+    assert make(s, *(zeros(f"v{i}") for i in range(5))) == [f"/job:ps/task:{i % 4}" for i in range(5)]
+    s.patch("", {"placement": {"ps_device": "/job:sun"}}).expect(200)
+    assert state(s)["tasks"] == 0
+    assert make(s, zeros("w")) == [""], "no such job: nothing is placed"
+
+
+def test_the_servers_tasks_are_counted_when_a_variable_is_made(s):
+    place(s, {})
+    make(s, zeros("a"), zeros("b"), zeros("c"))
+    s.server.flags[:] = ["--cluster", "ps=2"]
+    try:
+        s.restart()
+        assert state(s) == {"tasks": 2, "next_task": 1}
+        assert make(s, zeros("d"), zeros("e")) == ["/job:ps/task:1", "/job:ps/task:0"]
+    finally:
+        s.server.flags[:] = FLAGS
+        s.restart()
+
+
+def test_a_greedy_placement_weighs_bytes_or_ops(s):
+    place(s, {"strategy": "greedy", "ps_tasks": 2})
+    assert make(s, zeros("u", (2, 2)), zeros("v", (2, 1)), zeros("w", (2, 2)), zeros("x", (1, 3))) == \
+        [f"/job:ps/task:{task}" for task in (0, 1, 1, 0)]
+    assert state(s) == {"tasks": 2, "loads": [28, 24]}
+    reply = s.post("variables", {"name": "open", "initial_value": 1.0, "validate_shape": False}).expect(400)
+    assert "Shape <unknown> is not fully defined" in reply.detail and state(s)["loads"] == [28, 24]
+    s.patch("", {"placement": {"strategy": "greedy", "ps_tasks": 2, "load": "ops"}}).expect(200)
+    make(s, zeros("a", (9, 9)), zeros("b"), {"name": "open", "initial_value": 1.0, "validate_shape": False})
+    assert state(s) == {"tasks": 2, "loads": [2, 1]}
+
+
+def test_what_is_refused_draws_nothing(s):
+    place(s, ROUND)
+    s.post("variables", [zeros("a"), zeros("b"), zeros("a")]).expect(409)
+    s.post("variables", zeros("a", device="/bar:1")).expect(400)
+    s.post("variables", {"name": "c", "initial_value": {"variable": "nobody"}}).expect(404)
+    s.post("variables", zeros("d"), headers={"If-Match": '"7"'}).expect(412)
+    s.post(":run", {"ops": [{"op": "moving_averages", "average": "nobody"}], "dry_run": True})
+    assert state(s)["next_task"] == 0 and devices(s) == {}
+
+
+def test_a_repeated_request_draws_once(s):
+    place(s, ROUND)
+    key = {"Idempotency-Key": "once-" + s.model}
+    first = s.post("variables", zeros("a"), headers=key).expect(201)
+    again = s.post("variables", zeros("a"), headers=key).expect(201)
+    assert first.json == again.json and again.headers.get("idempotency-replayed") == "true"
+    assert state(s)["next_task"] == 1
+
+
+def test_each_of_many_at_once_draws_once(s):
+    place(s, {"ps_tasks": 5})
+    clients = [s.another_client() for _ in range(5)]
+
+    def some(number):
+        for i in range(4):
+            specs = [zeros(f"w{number}-{i}-{k}") for k in range(3)]
+            clients[number].request("POST", s.path("variables"), specs).expect(201)
+
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        list(pool.map(some, range(5)))
+    counts = {}
+    for text in devices(s).values():
+        counts[text] = counts.get(text, 0) + 1
+    assert counts == {f"/job:ps/task:{i}": 12 for i in range(5)}, counts
+    assert state(s)["next_task"] == 0
+
+
+def test_values_that_make_variables_place_them(s):
+    place(s, ROUND)
+    s.put("variables/a", {"dtype": "float32", "shape": [2], "data": [1, 2]}).expect(201)
+    s.put_npy("b", np.arange(4, dtype="<f4"))
+    s.put("variables/a", {"dtype": "float32", "shape": [2], "data": [3, 4]}).expect(200)
+    assert devices(s) == {"a": "/job:ps/task:0", "b": "/job:ps/task:1"}
+    s.put("values?create=true&format=safetensors", formats.safetensors_of({"c": np.zeros(2, "<f4"), "d": np.zeros(3, "<f4"),
+                                                                        "a": np.zeros(2, "<f4")})).expect(200)
+    got = devices(s)
+    assert sorted((got["c"], got["d"])) == ["/job:ps/task:0", "/job:ps/task:2"] and got["a"] == "/job:ps/task:0", got
+    assert state(s)["next_task"] == 1
+
+
+def test_a_restore_that_makes_variables_places_them(s):
+    place(s, ROUND)
+    make(s, zeros("a"), zeros("b"))
+    s.initialize()
+    s.post("checkpoints", {"name": "c"}).expect(201)
+    source, s.model = s.model, s.model + "-new"
+    place(s, {"ps_tasks": 2, "ps_device": "/job:other"})
+    body = {"checkpoint": {"model": source, "name": "c"}, "create": True}
+    s.post(":restore", {**body, "dry_run": True}).expect(200)
+    assert state(s)["next_task"] == 0
+    s.post(":restore", body).expect(200)
+    assert sorted(devices(s).values()) == ["/job:other/task:0", "/job:other/task:1"]
+
+
+def test_parts_of_a_partitioned_variable_draw_one_task_each(s):
+    place(s, {"ps_tasks": 4})
+    info = s.post("variables", zeros("p", (7, 3), slicing=[6, 1])).expect(201).json
+    assert info["device"] == "/job:ps", "what they have in common"
+    assert state(s)["next_task"] == 2
+    info = s.post("variables", zeros("q", (4,), slicing=[2], device="/job:ps/task:3/cpu:0")).expect(201).json
+    assert info["device"] == "/job:ps/task:3/device:CPU:0" and state(s)["next_task"] == 0
+
+
+def test_greedy_parts_weigh_what_they_hold(s):
+    place(s, {"strategy": "greedy", "ps_tasks": 2})
+    s.post("variables", zeros("p", (5,), slicing=[2])).expect(201)
+    assert state(s)["loads"] == [12, 8]
+
+
+# --- what a run makes ---
+
+def train(s, gradients):
+    s.put("optimizers/adam", {"type": "adam", "learning_rate": 0.1})
+    s.post("optimizers/adam:apply_gradients", {"gradients": gradients}).expect(200)
+
+
+def test_slots_and_powers_go_with_their_variables_and_draw_nothing(s):
+    place(s, ROUND)
+    make(s, zeros("a"), zeros("b"), zeros("c"))
+    s.initialize()
+    train(s, {"c": [1, 1], "b": [1, 1]})
+    got = devices(s)
+    assert got["c/Adam"] == got["c/Adam_1"] == got["c"] == "/job:ps/task:2"
+    assert got["b/Adam"] == got["b"] == "/job:ps/task:1"
+    assert got["beta1_power"] == got["beta2_power"] == "/job:ps/task:2", "beside the first of the list"
+    assert state(s)["next_task"] == 0
+
+
+def test_powers_of_1_15_are_beside_the_first_by_name(s):
+    place(s, {**ROUND, "version": "1.15"})
+    make(s, zeros("a"), zeros("b"), zeros("c"))
+    s.initialize()
+    train(s, {"c": [1, 1], "b": [1, 1]})
+    assert devices(s)["beta1_power"] == "/job:ps/task:1"
+
+
+def test_a_shadow_goes_with_its_variable_and_that_of_a_tensor_draws(s):
+    place(s, ROUND)
+    make(s, zeros("a"), zeros("b"))
+    s.initialize()
+    s.put("moving_averages/ema", {"decay": 0.5}).expect(201)
+    s.post("moving_averages/ema:apply", {"variables": ["a"], "tensors": {"t": {"op": "multiply", "args": [{"variable": "a"}, 2]}}}).expect(200)
+    got = devices(s)
+    shadows = {name: where for name, where in got.items() if name.endswith("ExponentialMovingAverage")}
+    assert shadows == {"a/ExponentialMovingAverage": "/job:ps/task:0", "t/ExponentialMovingAverage": "/job:ps/task:2"}, got
+    assert state(s)["next_task"] == 0
+
+
+# --- placing anew ---
+
+def test_place_moves_everything_as_if_it_were_made_now(s):
+    place(s, {"ps_tasks": 4})
+    make(s, zeros("z"), zeros("a"), zeros("pinned", device="/job:ps/task:3"), zeros("m", device="/cpu:0"))
+    s.post("variables", zeros("p", (4,), slicing=[2])).expect(201)
+    s.initialize()
+    train(s, {"m": [1, 1], "p": [1, 1, 1, 1]})
+    s.patch("", {"placement": {"ps_tasks": 2}}).expect(200)
+    dry = s.post(":place", {"dry_run": True}).expect(200).json
+    assert devices(s)["a"] == "/job:ps/task:1" and dry["dry_run"] and state(s)["next_task"] == 0
+    moved = s.post(":place", {}).expect(200).json
+    got = devices(s)
+    assert got["z"] == "/job:ps/task:0" and got["a"] == "/job:ps/task:1"
+    assert got["pinned"] == "/job:ps/task:3", "its own request named the task"
+    assert got["m"] == "/job:ps/task:1/device:CPU:0"
+    assert got["m/Adam"] == got["m/Adam_1"] == got["m"]
+    assert got["p"] == got["p/Adam"] == got["p/Adam_1"] == "/job:ps"
+    assert got["beta1_power"] == got["m"], "the first made that has slots"
+    assert moved["moved"] == dry["moved"] and moved["moved_count"] == len(moved["moved"])
+    assert moved["variables"] == len(got) and moved["placement_state"] == state(s) == {"tasks": 2, "next_task": 0}
+    assert {m["name"]: m["to"] for m in moved["moved"]}["m"] == got["m"]
+    again = s.post(":place", {}).expect(200).json
+    assert again["moved"] == [] and again["moved_count"] == 0
+
+
+def test_place_without_a_placement_leaves_what_the_requests_said(s):
+    place(s, ROUND, device="/cpu:0")
+    make(s, zeros("a"), zeros("b", device="/job:x"))
+    assert devices(s) == {"a": "/job:ps/task:0/device:CPU:0", "b": "/job:x/task:1/device:CPU:0"}
+    s.patch("", {"placement": None}).expect(200)
+    s.post(":place", {}).expect(200)
+    assert devices(s) == {"a": "/device:CPU:0", "b": "/job:x/device:CPU:0"}
+    s.patch("", {"device": None}).expect(200)
+    assert s.post(":place", {}).expect(200).json["placement_state"] is None
+    assert devices(s) == {"a": "", "b": "/job:x"}
+
+
+def test_place_is_a_write_like_others(s):
+    place(s, ROUND)
+    make(s, zeros("a"))
+    s.patch("", {"placement": {"ps_tasks": 1, "ps_device": "/job:b"}}).expect(200)
+    s.post(":place", {}, headers={"If-Match": '"1"'}).expect(412)
+    s.post(":place", {"all": True}).expect(400)
+    etag = s.get("").expect(200).etag
+    key = {"Idempotency-Key": "place-" + s.model, "If-Match": etag}
+    first = s.post(":place", {}, headers=key).expect(200)
+    again = s.post(":place", {}, headers=key).expect(200)
+    assert first.json == again.json and first.json["moved"] == [{"name": "a", "from": "/job:ps/task:0", "to": "/job:b/task:0"}]
+    s.model = "nobody"
+    s.post(":place", {}).expect(404)
+
+
+# --- against the twin ---
+
+def some_placement(r):
+    chosen = {"strategy": r.choice(["round_robin", "greedy"]), "load": r.choice(["bytes", "ops"]),
+              "version": r.choice(["1.0", "1.15"]), "merge_devices": r.random() < 0.8}
+    tasks = r.choice([None, 0, 1, 2, 3, 5])
+    if tasks is not None:
+        chosen["ps_tasks"] = tasks
+    if r.random() < 0.4:
+        chosen["cluster"] = {"ps": r.randrange(4), "worker": 2, "moon": ["h:1", "h:2"]}
+    for field in ("ps_device", "worker_device"):
+        if r.random() < 0.4:
+            chosen[field] = r.choice(["", "/job:moon", "/cpu:0", "/job:ps/cpu:1", "/job:ps/task:9", "/job:ps/replica:1"])
+    if r.random() < 0.2:
+        chosen["ps_ops"] = r.choice([["VariableV2"], ["Variable"], []])
+    return chosen
+
+
+def some_spec(r, name):
+    dtype = r.choice(["float32", "float64", "int32", "bool", "string"])
+    shape = [r.randrange(5) for _ in range(r.randrange(3))]
+    fields = {}
+    if r.random() < 0.5:
+        fields["device"] = r.choice(["", "/cpu:0", "/job:ps", "/job:moon", "/task:7", "/job:ps/task:2", "/gpu:1",
+                                     "/job:worker/replica:1", "/device:TPU:*"])
+    return zeros(name, shape, dtype, **fields)
+
+
+def test_random_models_are_placed_as_the_twin_does(s):
+    seed = random.randrange(1 << 30)
+    r, base = random.Random(seed), s.model
+    for round_number in range(12):
+        s.model = f"{base}-{round_number}"
+        placement, outer = some_placement(r), r.choice(["", "/cpu:3", "/job:out/replica:2"])
+        place(s, placement, device=outer)
+        twin = Setter(here=4 if parse(placement.get("ps_device", "/job:ps")).get("job") == "ps" else 0, outer=outer, **placement)
+        specs = [some_spec(r, f"v{i}") for i in range(r.randrange(1, 25))]
+        at = 0
+        while at < len(specs):
+            some = specs[at:at + r.randrange(1, 6)]
+            made = make(s, *some)
+            want = [twin.place(spec.get("device", ""), spec["initial_value"]["dtype"], spec["initial_value"]["shape"])
+                    for spec in some]
+            assert made == want, (seed, placement, outer, some, made, want)
+            assert state(s) == twin.state(), (seed, placement, state(s), twin.state())
+            at += len(some)
+        anew = some_placement(r)
+        s.patch("", {"placement": anew}).expect(200)
+        s.post(":place", {}).expect(200)
+        twin = Setter(here=4 if parse(anew.get("ps_device", "/job:ps")).get("job") == "ps" else 0, outer=outer, **anew)
+        got = devices(s)
+        for spec in specs:
+            want = twin.place(spec.get("device", ""), spec["initial_value"]["dtype"], spec["initial_value"]["shape"])
+            assert got[spec["name"]] == want, (seed, anew, outer, spec, got[spec["name"]], want)
+        assert state(s) == twin.state(), (seed, anew)
+    assert printed(parse("/gpu:1")) == "/device:GPU:1"

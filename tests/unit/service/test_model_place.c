@@ -1,0 +1,166 @@
+/* Where variables of a model go, and go anew: what is drawn, by what, and when nothing is. */
+#include "service/model_place.h"
+#include "service/model_setter.h"
+#include "tests/unit/service/service_fixture.h"
+
+static void
+patch(struct domain *d, const struct device_setter_args *placement, const char *device)
+{
+    struct model_spec spec = {
+        .has_placement = true, .placement = placement, .has_device = true, .device = device};
+    struct model_info info;
+    uint64_t revision;
+
+    WORKS(model_patch(d->service, MODEL, &spec, NULL, &info, &revision, &d->f->err), &d->f->err);
+}
+
+static struct device_setter_args
+round_of(uint32_t tasks)
+{
+    struct device_setter_args args = device_setter_args_default();
+
+    args.has_ps_tasks = true;
+    args.ps_tasks = tasks;
+    return args;
+}
+
+static void
+is_on(struct domain *d, const char *name, const char *device, uint8_t placed)
+{
+    struct variable_info info = info_of_variable(d, name);
+
+    assert_string_equal(info.record.device, device);
+    assert_int_equal(info.record.placed, placed);
+}
+
+static uint32_t
+next_task(struct domain *d)
+{
+    return usage_of_model(d).drawn.state.next;
+}
+
+static void
+declare_scalar(struct domain *d, const char *name)
+{
+    declare(d, name, DTYPE_FLOAT32, (struct shape){.rank = 0});
+}
+
+static void
+each_variable_draws_and_a_refused_one_does_not(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args three = round_of(3);
+    struct variable_spec again = spec_named("a");
+    uint64_t before = records(d);
+
+    patch(d, &three, "/replica:1");
+    declare_scalar(d, "a");
+    declare_scalar(d, "b");
+    again.dtype = DTYPE_INT8;
+    again.shape = &(struct shape){.rank = 0};
+    FAILS(try_create(d, again, NULL), ERR_ALREADY_EXISTS, &d->f->err);
+    is_on(d, "a", "/job:ps/replica:1/task:0",
+          RECORD_PLACED_JOB | RECORD_PLACED_REPLICA | RECORD_PLACED_TASK);
+    is_on(d, "b", "/job:ps/replica:1/task:1",
+          RECORD_PLACED_JOB | RECORD_PLACED_REPLICA | RECORD_PLACED_TASK);
+    assert_int_equal(next_task(d), 2);
+    domain_reopen(d);
+    declare_scalar(d, "c");
+    is_on(d, "c", "/job:ps/replica:1/task:2",
+          RECORD_PLACED_JOB | RECORD_PLACED_REPLICA | RECORD_PLACED_TASK);
+    patch(d, NULL, "");
+    assert_int_equal(usage_of_model(d).drawn.tasks, 0);
+    declare_scalar(d, "d");
+    is_on(d, "d", "", 0);
+    delete_model(d);
+    model_make(d, MODEL);
+    assert_int_equal(records(d), before); /* what was drawn went with the model */
+}
+
+static enum err_code
+place(struct domain *d, bool dry_run, struct model_place_report *report)
+{
+    *report = (struct model_place_report){.moved = 0};
+    return model_place(d->service, MODEL, dry_run, NULL, report, &d->f->err);
+}
+
+static void
+placing_anew_goes_in_the_order_they_were_made_in(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct model_place_report report;
+
+    declare_scalar(d, "z");
+    declare_scalar(d, "y");
+    declare_scalar(d, "x");
+    patch(d, &two, "");
+    WORKS(place(d, true, &report), &d->f->err);
+    assert_int_equal(report.moved, 3);
+    assert_string_equal(report.moves[0].name, "z");
+    assert_string_equal(report.moves[1].to, "/job:ps/task:1");
+    assert_int_equal(report.drawn.state.next, 1);
+    model_place_report_drop(&report);
+    is_on(d, "z", "", 0);
+    WORKS(place(d, false, &report), &d->f->err);
+    assert_int_equal(report.variables, 3);
+    assert_int_equal(report.revision, usage_of_model(d).revision);
+    model_place_report_drop(&report);
+    is_on(d, "z", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    is_on(d, "x", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    assert_int_equal(next_task(d), 1);
+    WORKS(place(d, false, &report), &d->f->err);
+    assert_int_equal(report.moved, 0);
+    model_place_report_drop(&report);
+    patch(d, NULL, "");
+    WORKS(place(d, false, &report), &d->f->err);
+    assert_int_equal(report.moved, 3);
+    model_place_report_drop(&report);
+    is_on(d, "z", "", 0);
+}
+
+static void
+a_model_without_variables_is_placed_too(void **state)
+{
+    struct domain *d = *state;
+    struct model_place_report report;
+
+    WORKS(place(d, false, &report), &d->f->err);
+    assert_int_equal(report.variables, 0);
+    model_place_report_drop(&report);
+    delete_model(d);
+    FAILS(place(d, false, &report), ERR_NOT_FOUND, &d->f->err);
+    model_place_report_drop(&report);
+    FAILS(place(d, true, &report), ERR_NOT_FOUND, &d->f->err);
+    model_place_report_drop(&report);
+    model_make(d, MODEL);
+}
+
+static void
+what_is_its_own_is_known_from_what_was_given(void **state)
+{
+    struct device_spec own;
+    struct err err = ERR_INIT;
+    char text[DEVICE_TEXT_BYTES_MAX + 1];
+
+    (void)state;
+    WORKS(model_setter_own("/job:ps/replica:1/task:2/device:CPU:3",
+                           RECORD_PLACED_JOB | RECORD_PLACED_TASK | RECORD_PLACED_INDEX, &own,
+                           &err),
+          &err);
+    assert_string_equal(device_spec_print(&own, text), "/replica:1/device:CPU:*");
+    FAILS(model_setter_own("here", 0, &own, &err), ERR_INVALID_ARGUMENT, &err);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DOMAIN_TEST(each_variable_draws_and_a_refused_one_does_not),
+        DOMAIN_TEST(placing_anew_goes_in_the_order_they_were_made_in),
+        DOMAIN_TEST(a_model_without_variables_is_placed_too),
+        cmocka_unit_test(what_is_its_own_is_known_from_what_was_given),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
