@@ -107,7 +107,8 @@ api_pool_start(size_t threads, size_t queue_max, struct api_pool **out, struct e
     return OK;
 }
 
-static void
+/* True: somebody is to be woken. */
+static bool
 put(struct api_pool *pool, struct api_job *job, bool is_back)
 {
     lock_check_held(&pool->lock);
@@ -117,8 +118,7 @@ put(struct api_pool *pool, struct api_job *job, bool is_back)
     *pool->last = job;
     pool->last = &job->next;
     pool->queued++;
-    if (pool->idle > 0)
-        condition_signal(&pool->work); /* with the lock: afterwards the pool may be gone */
+    return pool->idle > 0;
 }
 
 void
@@ -126,13 +126,16 @@ api_pool_resubmit(struct api_pool *pool, struct api_job *job)
 {
     lock_acquire(&pool->lock);
     CHECK(!pool->stopping);
-    put(pool, job, true);
+    if (put(pool, job, true))
+        condition_signal(&pool->work); /* with the lock: afterwards the pool may be gone */
     lock_release(&pool->lock);
 }
 
 enum err_code
 api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
 {
+    bool wakes;
+
     lock_acquire(&pool->lock);
     if (pool->stopping || pool->queued - pool->back >= pool->queue_max) {
         bool stopping = pool->stopping;
@@ -144,8 +147,10 @@ api_pool_submit(struct api_pool *pool, struct api_job *job, struct err *err)
         return err_set(err, ERR_BUSY, "%zu requests wait already (setting queue_requests_max)",
                        queued);
     }
-    put(pool, job, false);
+    wakes = put(pool, job, false);
     lock_release(&pool->lock);
+    if (wakes) /* who submits has the pool for longer than a job takes */
+        condition_signal(&pool->work);
     return OK;
 }
 

@@ -176,9 +176,8 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
 {
     struct bytes name = bytes_of_text(draw->variable_name == NULL ? "" : draw->variable_name);
     int64_t fresh_model_seed = 0, fresh_op_seed = 0;
+    bool is_fresh = false; /* the model's: one for the whole tree, where it needs one */
 
-    if (!draw->has_model_seed)
-        TRY(draw_seed(&fresh_model_seed, err));
     for (uint32_t i = 0; i < tree->node_count; i++) {
         struct expr *node = tree->nodes[i];
         const struct attr_seed *seed = NULL;
@@ -189,6 +188,9 @@ expr_draw(struct expr_tree *tree, const struct expr_draw *draw, struct err *err)
         node->profile = draw->profile;
         seed = expr_op_seed(node);
         if (!draw->has_model_seed && !seed->given) {
+            if (!is_fresh)
+                TRY(draw_seed(&fresh_model_seed, err));
+            is_fresh = true;
             TRY(draw_seed(&fresh_op_seed, err));
             node->seeds = random_seeds_of(true, fresh_model_seed, true, fresh_op_seed, 0);
             continue;

@@ -122,3 +122,28 @@ condition_broadcast(struct condition *c)
 {
     CHECK(pthread_cond_broadcast(&c->cond) == 0);
 }
+
+void
+latch_init(struct latch *l)
+{
+    CHECK(sem_init(&l->opened, 0, 0) == 0);
+}
+
+void
+latch_drop(struct latch *l)
+{
+    CHECK(sem_destroy(&l->opened) == 0);
+}
+
+void
+latch_open(struct latch *l)
+{
+    CHECK(sem_post(&l->opened) == 0);
+}
+
+void
+latch_wait(struct latch *l)
+{
+    while (sem_wait(&l->opened) != 0)
+        CHECK(errno == EINTR);
+}

@@ -37,6 +37,7 @@ enqueue(struct store *store, struct store_call *call, struct err *err)
 {
     struct store_committer *c = &store->committer;
     enum err_code code = OK;
+    bool first = false;
 
     lock_acquire(&c->lock);
     if (c->closing) {
@@ -49,20 +50,12 @@ enqueue(struct store *store, struct store_call *call, struct err *err)
         else
             c->last->next = call;
         c->last = call;
-        if (c->waiting++ == 0)
-            condition_signal(&c->work);
+        first = c->waiting++ == 0;
     }
     lock_release(&c->lock);
+    if (first)
+        condition_signal(&c->work);
     return code;
-}
-
-static void
-wait_for_answer(struct store_call *call)
-{
-    lock_acquire(&call->lock);
-    while (!call->done)
-        condition_wait(&call->answered, &call->lock);
-    lock_release(&call->lock);
 }
 
 static enum err_code
@@ -70,15 +63,13 @@ queue_and_wait(struct store *store, struct store_call *call, struct err *err)
 {
     enum err_code code;
 
-    lock_init(&call->lock);
-    condition_init(&call->answered);
+    latch_init(&call->answered);
     code = enqueue(store, call, err);
     if (code == OK) {
-        wait_for_answer(call);
+        latch_wait(&call->answered);
         code = call->code;
     }
-    condition_drop(&call->answered);
-    lock_drop(&call->lock);
+    latch_drop(&call->answered);
     return code;
 }
 
@@ -122,10 +113,7 @@ store_update(struct store *store, store_unit *unit, void *context,
 static void
 answer(struct store_call *call)
 {
-    lock_acquire(&call->lock);
-    call->done = true;
-    condition_signal(&call->answered);
-    lock_release(&call->lock); /* the call is gone from here on */
+    latch_open(&call->answered); /* the call is gone from here on */
 }
 
 static struct store_call *

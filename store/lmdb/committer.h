@@ -12,7 +12,7 @@
 /* More calls than this waiting: ERR_BUSY. */
 enum { STORE_QUEUE_UNITS_MAX = 8192 };
 
-/* A caller's request; lives on its stack until `done`. */
+/* A caller's request; lives on its stack until it is answered. */
 struct store_call {
     struct store_call *next;
     store_unit *unit;
@@ -23,9 +23,7 @@ struct store_call {
     struct err *err; /* the caller's; may be NULL */
     uint64_t revision;
     bool changed; /* the unit did something: what was staged for it is named */
-    struct lock lock;
-    struct condition answered;
-    bool done;
+    struct latch answered;
 };
 
 struct store_committer {

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 B=${B:-build/release}
 
-base='(err|buf|file|reader|arena|mem|log|clock|histogram|lock|condition|check|bytes)_|crc32c($|_)'
+base='(err|buf|file|reader|arena|mem|log|clock|histogram|lock|condition|latch|check|bytes)_|crc32c($|_)'
 store='(store|value|verify|backup)_'
 # The nouns of the domain. A new one is a decision: is it not a part of one that is there?
 service='(accumulation|accumulator|service|settings|model|graph|name|variable|checkpoint|saver|scratch|change|record|state|compute|device|initialize|incoming|restore|verify|key_walk|sparse|outcome|look|statistics|preview|history|cluster|task)_'

@@ -158,6 +158,32 @@ a_wait_without_a_signal_times_out_and_holds_the_lock_again(void **state)
     shared_drop(&s);
 }
 
+static void *
+open_latch(void *argument)
+{
+    latch_open(argument);
+    return NULL;
+}
+
+static void
+a_latch_lets_through_who_waits_and_who_comes_later(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread;
+        struct latch latch;
+
+        latch_init(&latch);
+        assert_int_equal(pthread_create(&thread, NULL, open_latch, &latch), 0);
+        if (i % 2 == 0)
+            assert_int_equal(pthread_join(thread, NULL), 0);
+        latch_wait(&latch);
+        latch_drop(&latch);
+        if (i % 2 != 0)
+            assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+}
+
 static void
 the_clocks_agree_with_themselves(void **state)
 {
@@ -272,6 +298,7 @@ main(void)
         cmocka_unit_test(a_broadcast_wakes_everybody),
         cmocka_unit_test(a_signal_ends_a_wait_that_would_last_for_ever),
         cmocka_unit_test(a_wait_without_a_signal_times_out_and_holds_the_lock_again),
+        cmocka_unit_test(a_latch_lets_through_who_waits_and_who_comes_later),
         cmocka_unit_test(the_clocks_agree_with_themselves),
     };
 
