@@ -2,12 +2,41 @@
 
 #include <string.h>
 
+#include "service/model_setter.h"
+#include "service/state.h"
 #include "service/task_usage.h"
+#include "store/base/scope.h"
 
 struct service_place
 service_place_default(void)
 {
     return (struct service_place){.name = "v", .dtype = DTYPE_FLOAT32, .assign = true};
+}
+
+/* What a model makes of it; its task would be the next one. */
+static enum err_code
+place_in_model(struct service *service, const struct service_place *place, struct device_spec *out,
+               bool *soft, struct err *err)
+{
+    const struct tensor_type scalar = {.dtype = place->dtype};
+    AUTO_SNAPSHOT snapshot = NULL;
+    struct model_record model;
+    struct model_setter setter;
+    struct device_spec own;
+    struct model_setter_op op = {.type = place->op != NULL ? place->op : MODEL_SETTER_OP,
+                                 .own = &own,
+                                 .tensor = &scalar,
+                                 .shape_known = true};
+    const struct store_view *view;
+    uint8_t placed;
+
+    TRY(model_setter_scopes(place->scopes, place->scope_count, &own, &op.hides, err));
+    TRY(store_snapshot_open(service->store, &snapshot, err));
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, place->model, &model, err));
+    TRY(model_setter_open(&setter, service, view, &model, err));
+    *soft = place->soft_given ? place->soft : model.devices.allow_soft_placement;
+    return model_setter_choose(&setter, &op, out, &placed, err);
 }
 
 enum err_code
@@ -25,7 +54,10 @@ service_place(struct service *service, const struct service_place *place,
     struct device_spec spec;
 
     memset(out, 0, sizeof *out);
-    TRY(device_scopes_merge(place->scopes, place->scope_count, &spec, err));
+    if (place->model != NULL)
+        TRY(place_in_model(service, place, &spec, &request.allow_soft_placement, err));
+    else
+        TRY(device_scopes_merge(place->scopes, place->scope_count, &spec, err));
     device_spec_print(&spec, out->device);
     if (!place->assign)
         return OK;

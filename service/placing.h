@@ -13,8 +13,9 @@ struct service_place {
     const char *const *colocated; /* devices of what has to be on the same one */
     size_t colocated_count;
     enum dtype dtype;
-    bool soft_given, soft;              /* allow_soft_placement */
-    bool assign;                        /* else the specification alone is worked out */
+    const char *model;     /* whose device and placement are around it; NULL: of none */
+    bool soft_given, soft; /* allow_soft_placement; not given: the model's */
+    bool assign;           /* else the specification alone is worked out */
     const struct device_set *available; /* NULL: those that there are; else ordered */
 };
 
@@ -26,7 +27,8 @@ struct service_placed {
     char assigned[DEVICE_TEXT_BYTES_MAX + 1]; /* a device's name; "" unless asked for */
 };
 
-/* As device_scopes_merge and device_place. */
+/* As device_scopes_merge and device_place. In a model it is as if made next, and nothing is drawn;
+ * ERR_NOT_FOUND when there is none. */
 ERR_MUST_CHECK enum err_code service_place(struct service *service,
                                            const struct service_place *place,
                                            struct service_placed *out, struct err *err);

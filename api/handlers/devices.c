@@ -129,6 +129,8 @@ take_question(struct api_request *rq, struct device_set *available, struct servi
     TRY(api_device_take(&body, "device", arena, &place->scopes, &place->scope_count, err));
     TRY(api_object_text(&body, "name", arena, &place->name, &given, err));
     TRY(api_object_text(&body, "op", arena, &place->op, &given, err));
+    TRY(api_object_text(&body, "model", arena, &place->model, &given, err));
+    TRY(api_caller_check_model(rq, place->model, err));
     TRY(api_object_dtype(&body, "dtype", &place->dtype, &given, err));
     TRY(api_object_bool(&body, "allow_soft_placement", &place->soft, &place->soft_given, err));
     TRY(api_object_bool(&body, "assign", &place->assign, &given, err));

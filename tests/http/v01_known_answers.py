@@ -12,6 +12,7 @@ import vectors_optimizers  # noqa: F401
 import vectors_partitions  # noqa: F401
 import vectors_random
 import vectors_savers  # noqa: F401
+import vectors_setters  # noqa: F401
 import vectors_updates  # noqa: F401
 import vectors_variables  # noqa: F401
 import vectors_versions
@@ -60,6 +61,19 @@ def test_rng(s):
 
 def test_partition(s):
     run_kind(s, "partition")
+
+
+def test_device_setter(s):
+    run_kind(s, "device_setter")
+
+
+def test_device_setter_of_both_versions(s):
+    """What both do, 1.15's does as 1.0's, which the test above has asked."""
+    tally = vectors_case.Tally("device_setter of 1.15")
+    for number, case in enumerate(CASES):
+        if case["kind"] == "device_setter" and case["versions"] == "1.0-1.15":
+            tally.take(case["id"], lambda case=case, number=number: run_case(s, {**case, "versions": "1.15"}, f"{number}-later"))
+    tally.tell()
 
 
 def test_assign(s):

@@ -293,6 +293,26 @@ def test_a_shadow_goes_with_its_variable_and_that_of_a_tensor_draws(s):
     assert state(s)["next_task"] == 0
 
 
+# --- asking ---
+
+def test_where_an_op_of_a_model_would_go_can_be_asked_and_draws_nothing(s):
+    place(s, ROUND, device="/cpu:0", allow_soft_placement=True)
+    make(s, zeros("a"))
+
+    def ask(**fields):
+        return s.post("/v1/devices:place", {"model": s.model, **fields}).expect(200).json
+
+    for _ in range(2):
+        assert ask() == {"device": "/job:ps/task:1/device:CPU:0", "assigned_device": "/job:ps/replica:0/task:1/cpu:0"}
+    assert ask(op="MatMul", assign=False)["device"] == "/job:worker/device:CPU:0"
+    assert ask(device=[None, "/gpu:3"], assign=False)["device"] == "/device:GPU:3"
+    assert ask(device="/gpu:3")["assigned_device"] == "/job:ps/replica:0/task:1/cpu:0", "the model places softly"
+    s.post("/v1/devices:place", {"model": s.model, "device": "/gpu:3", "allow_soft_placement": False}).expect(400)
+    s.post("/v1/devices:place", {"model": "nobody"}).expect(404)
+    assert state(s)["next_task"] == 1
+    assert make(s, zeros("b")) == ["/job:ps/task:1/device:CPU:0"]
+
+
 # --- placing anew ---
 
 def test_place_moves_everything_as_if_it_were_made_now(s):

@@ -17,7 +17,10 @@ def initial_value(case, tell):
         return said(tell.get("value"))
     if "expr" in initial:
         return vectors_expr.to_json(initial["expr"], case.initials)
-    return function(initial["fn"], {key: part for key, part in initial.items() if key not in ("fn", "as_function")})
+    args = {key: part for key, part in initial.items() if key not in ("fn", "as_function")}
+    if case.case["kind"] == "device_setter":
+        args.setdefault("dtype", tell.get("dtype"))  # which it says of the variable alone
+    return function(initial["fn"], args)
 
 
 def function(name, args):
@@ -41,6 +44,8 @@ def create(case, tell, fields, default="Variable"):
     name = scoped(case, tell.get("name"), default)
     if name is not None:
         fields["name"] = name
+    if "inner_device" in tell:
+        fields["device"] = tell["inner_device"]
     for key in ("dtype", "shape", "trainable", "collections", "validate_shape", "device"):
         if tell.get(key) is not None:
             fields[key] = tell[key]
@@ -57,13 +62,20 @@ CHECKS = {
     "dtype": lambda info: info["dtype"],
     "trainable": lambda info: info["trainable"],
     "collections": lambda info: info["collections"],
+    "device": lambda info: info["device"],
 }
 
 
-def as_expected(info, expected):
+def device_of_initializer(case, info):
+    """The graph has it; "" where it names none."""
+    nodes = case.s.get(f"graph?prefix={info['name']}").expect(200).json["nodes"]
+    return {node["name"]: node.get("device", "") for node in nodes}[info["ops"]["initializer"]]
+
+
+def as_expected(case, info, expected):
     for key, want in expected.items():
-        assert key in CHECKS, f"no check of '{key}'"
-        got = CHECKS[key](info)
+        assert key == "initializer_device" or key in CHECKS, f"no check of '{key}'"
+        got = device_of_initializer(case, info) if key == "initializer_device" else CHECKS[key](info)
         assert got == want, f"{key}: expected {want}, got {got}"
 
 
@@ -71,7 +83,7 @@ def as_expected(info, expected):
 def create_variable(case, tell):
     reply = create(case, tell, {"initial_value": initial_value(case, tell)})
     if case.outcome(reply, tell):
-        as_expected(case.s.info(reply.json["name"]), tell.get("expect", {}))
+        as_expected(case, case.s.info(reply.json["name"]), tell.get("expect", {}))
 
 
 @step("get_variable")
@@ -89,7 +101,7 @@ def get_variable(case, tell):
         fields["initial_value"] = function(args["fn"], {k: v for k, v in args.items() if k not in ("fn", "args")})
     reply = create(case, tell, fields)
     if case.outcome(reply, tell):
-        as_expected(case.s.info(reply.json["name"]), tell.get("expect", {}))
+        as_expected(case, case.s.info(reply.json["name"]), tell.get("expect", {}))
 
 
 @step("variable_scope")
