@@ -93,15 +93,14 @@ note_checkpoint(void *context, struct bytes key, struct bytes before, struct byt
     return note(context, record_key_id(key), &change, err);
 }
 
-/* Where it was, and where it is. */
-static void
+/* Where it was, and where it is. Parts of one that is gone are not known any more. */
+static enum err_code
 note_tasks(const struct noting *n, const struct variable_record *was,
-           const struct variable_record *is)
+           const struct variable_record *is, struct err *err)
 {
-    if (was != NULL)
+    if (is == NULL || (was != NULL && strcmp(was->device, is->device) != 0))
         task_note(n->log->tasks, was->device, 0);
-    if (is != NULL && (was == NULL || strcmp(was->device, is->device) != 0))
-        task_note(n->log->tasks, is->device, 0);
+    return is == NULL ? OK : task_note_variable(n->log->tasks, n->view, is, 0, err);
 }
 
 static enum err_code
@@ -124,7 +123,8 @@ note_variable(void *context, struct bytes key, struct bytes before, struct bytes
     else if (was.value.kind == VALUE_NONE && is.value.kind != VALUE_NONE)
         change.kind = CHANGE_VARIABLE_INITIALIZED;
     change.version = after.data == NULL ? was.version : is.version;
-    note_tasks(context, before.data == NULL ? NULL : &was, after.data == NULL ? NULL : &is);
+    TRY(note_tasks(context, before.data == NULL ? NULL : &was, after.data == NULL ? NULL : &is,
+                   err));
     return note(context, record_key_id(key), &change, err);
 }
 

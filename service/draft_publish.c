@@ -283,7 +283,8 @@ publish_variable(const struct draft *draft, struct store_txn *txn, struct draft_
         TRY(service_set_value(txn, &record, &variable->form.type.shape, &ref, change, err));
         record.version--;
     }
-    task_note(&draft->service->tasks, record.device, written_bytes(variable->value));
+    TRY(task_note_variable(&draft->service->tasks, store_txn_view(txn), &record,
+                           written_bytes(variable->value), err));
     record.version += variable->changes;
     variable->published_version = record.version;
     TRY(put_draws(txn, variable, &record, err));

@@ -56,6 +56,14 @@ void task_table_drop(struct task_table *table);
 /* The place of what is on a device as it is recorded ("": none). */
 uint32_t task_place(const struct task_table *table, struct task_memo *memo, const char *device);
 
+/* Calls `visit` for the device of the variable, or of each of its parts, with how much of `bytes`
+ * that are spread evenly over its elements lies there. The record is as the view has it. */
+typedef void task_visit(void *context, const char *device, uint64_t bytes);
+ERR_MUST_CHECK enum err_code task_each_device(const struct store_view *view,
+                                              const struct variable_record *variable,
+                                              uint64_t bytes, task_visit *visit, void *context,
+                                              struct err *err);
+
 /* --- counting ------------------------------------------------------------------------------- */
 
 /* Of a unit: from its beginning, what it does is noted; at its end it is taken along, and counted
@@ -63,6 +71,11 @@ uint32_t task_place(const struct task_table *table, struct task_memo *memo, cons
 void task_begin(struct task_table *table);
 /* A variable there was changed, and so many bytes of its value written. */
 void task_note(struct task_table *table, const char *device, uint64_t written_bytes);
+/* Likewise, wherever it is or its parts are. */
+ERR_MUST_CHECK enum err_code task_note_variable(struct task_table *table,
+                                                const struct store_view *view,
+                                                const struct variable_record *variable,
+                                                uint64_t written_bytes, struct err *err);
 
 struct task_share {
     uint32_t place;

@@ -18,6 +18,10 @@ struct walk {
     struct task_usages *usages;
     struct task_memo memo;
     uint64_t variables, variables_max;
+    bool initialized; /* the variable that is looked at */
+    /* The number of the variable that counted last, by task and by missing name. */
+    uint64_t *counted; /* borrowed */
+    uint64_t missing_counted[TASK_MISSING_MAX];
 };
 
 const struct cluster *
@@ -56,8 +60,9 @@ name_missing(const char *device, char out[static DEVICE_TEXT_BYTES_MAX + 1])
 }
 
 static void
-add_missing(struct task_usages *usages, const char *device)
+add_missing(struct walk *w, const char *device)
 {
+    struct task_usages *usages = w->usages;
     char name[DEVICE_TEXT_BYTES_MAX + 1];
     size_t i = 0;
 
@@ -73,7 +78,8 @@ add_missing(struct task_usages *usages, const char *device)
         memcpy(usages->missing[i].name, name, sizeof name);
         usages->missing[i].variables = 0;
     }
-    usages->missing[i].variables++;
+    usages->missing[i].variables += w->missing_counted[i] != w->variables;
+    w->missing_counted[i] = w->variables;
 }
 
 static int
@@ -85,16 +91,19 @@ compare_missing(const void *a, const void *b)
 /* --- the walk ------------------------------------------------------------------------------- */
 
 static void
-add_to(struct walk *w, const char *device, bool initialized, uint64_t bytes)
+add_to(void *context, const char *device, uint64_t bytes)
 {
+    struct walk *w = context;
     uint32_t place = task_place(&w->service->tasks, &w->memo, device);
     struct task_usage *task = &w->usages->tasks[place];
+    bool first = w->counted[place] != w->variables;
 
-    task->variables++;
-    task->initialized += initialized;
+    task->variables += first;
+    task->initialized += first && w->initialized;
     task->bytes += bytes;
+    w->counted[place] = w->variables;
     if (place == w->usages->count)
-        add_missing(w->usages, device);
+        add_missing(w, device);
 }
 
 static enum err_code
@@ -103,8 +112,8 @@ add_variable(struct walk *w, struct bytes record, struct err *err)
     struct variable_record variable;
 
     TRY(record_decode_variable(record, &variable, err));
-    add_to(w, variable.device, variable.value.kind != VALUE_NONE, variable.value.size);
-    return OK;
+    w->initialized = variable.value.kind != VALUE_NONE;
+    return task_each_device(w->view, &variable, variable.value.size, add_to, w, err);
 }
 
 static enum err_code
@@ -165,11 +174,14 @@ task_usages_read(struct service *service, uint64_t variables_max, struct task_us
 {
     AUTO(task_usages) usages = {.complete = true, .count = service->cluster->task_count};
     struct walk walk = {.service = service, .usages = &usages, .variables_max = variables_max};
+    AUTO_CALL(mem_free_scope) uint64_t *counted = NULL;
     AUTO_SNAPSHOT snapshot = NULL;
 
     usages.tasks = mem_zeroed(usages.count + 1, sizeof *usages.tasks, err);
-    if (usages.tasks == NULL)
+    counted = mem_zeroed(usages.count + 1, sizeof *counted, err);
+    if (usages.tasks == NULL || counted == NULL)
         return ERR_NO_MEMORY;
+    walk.counted = counted;
     for (size_t i = 0; i <= usages.count; i++)
         task_usage_counted(service, i, &usages.tasks[i]);
     for (size_t i = 0; i < service->devices->count; i++)

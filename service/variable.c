@@ -325,6 +325,7 @@ variable_create(struct service *service, const char *model, const struct variabl
 }
 
 struct delete_unit {
+    struct service *service;
     const char *model, *name;
     const struct write_options *options;
 };
@@ -346,6 +347,7 @@ delete_unit(struct store_txn *txn, void *context, struct err *err)
         change.initialized = -1;
         change.bytes = -(int64_t)variable.value.size;
     }
+    TRY(task_note_variable(&u->service->tasks, view, &variable, 0, err));
     TRY(value_release(txn, &variable.initial_value, err));
     TRY(value_release(txn, &variable.initialized_with, err));
     TRY(value_release(txn, &variable.part_devices, err));
@@ -361,7 +363,7 @@ enum err_code
 variable_delete(struct service *service, const char *model, const char *name,
                 const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    struct delete_unit u = {.model = model, .name = name, .options = options};
+    struct delete_unit u = {.service = service, .model = model, .name = name, .options = options};
 
     TRY(name_check("variable", name, err));
     return service_commit(service, delete_unit, &u, options, NULL, revision, err);

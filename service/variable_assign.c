@@ -148,7 +148,7 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
                                  a->how->keep_shape, err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
-    task_note(&a->service->tasks, variable.device, value.size);
+    TRY(task_note_variable(&a->service->tasks, store_txn_view(txn), &variable, value.size, err));
     TRY(record_put_variable(txn, model_id, import->name, &variable, err));
     if (a->out == NULL)
         return OK;

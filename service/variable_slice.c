@@ -142,7 +142,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(value_patch_open(txn, &variable.value, &p.patch, err));
     TRY(slice_each_run(&slice, patch_run, &p, err));
     TRY(value_patch_close(p.patch, &variable.value, err));
-    task_note(&a->service->tasks, variable.device, a->bytes.size);
+    TRY(task_note_variable(&a->service->tasks, view, &variable, a->bytes.size, err));
     variable.version += 1;
     variable.revision = store_txn_revision(txn);
     variable.updated_ms = clock_wall_ms();

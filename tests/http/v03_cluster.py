@@ -129,6 +129,30 @@ def test_bytes_are_those_that_are_written(s):
     assert grown(after, tasks_of(s), "written_bytes") == {}
 
 
+def test_a_divided_variable_counts_where_its_parts_are(s):
+    """8 parts on 4 tasks; then one more, of which no task is there."""
+    s.patch("", {"placement": {"strategy": "round_robin", "ps_tasks": 4}}).expect(200)
+    before = tasks_of(s)
+    s.create("w", {"op": "zeros", "shape": [17, 2]}, partitioner={"type": "fixed_size", "num_shards": 8})
+    made = tasks_of(s)
+    assert grown(before, made, "variables") == {("ps", i): 1 for i in range(4)}
+    assert grown(before, made, "commits") == {("ps", i): 1 for i in range(4)}
+    s.initialize()
+    after = tasks_of(s)
+    for key in ("bytes", "written_bytes"):
+        assert grown(before, after, key) == {("ps", 0): 40, ("ps", 1): 32, ("ps", 2): 32, ("ps", 3): 32}
+    assert grown(made, after, "initialized") == grown(made, after, "commits") == {("ps", i): 1 for i in range(4)}
+    s.delete("variables/w").expect(200)
+    gone = tasks_of(s)
+    assert grown(before, gone, "bytes") == {}
+    assert {("ps", i): 1 for i in range(4)}.items() <= grown(after, gone, "commits").items()
+    s.patch("", {"placement": {"strategy": "round_robin", "ps_tasks": 5}}).expect(200)
+    s.create("v", {"op": "zeros", "shape": [10]}, partitioner={"type": "fixed_size", "num_shards": 5})
+    assert grown(before, tasks_of(s), "variables") == {**{("ps", i): 1 for i in range(4)}, ("none", 0): 1}
+    assert {"name": "/job:ps/task:4", "variables": 1} in tasks_of(s)["none", 0]["missing"]
+    s.delete("variables/v").expect(200)
+
+
 def test_metrics_tell_tasks(s):
     make(s, "w", "/job:worker/task:1")
     s.initialize()
