@@ -9,12 +9,15 @@ import device_model
 CPU = "/job:localhost/replica:0/task:0/cpu:0"
 GPU = "/job:localhost/replica:0/task:0/gpu:0"
 NODE = "Cannot assign a device to node 'v': "
+ABSENT = object()
 
 
-def placed(s, device=None, **fields):
+def placed(s, device=ABSENT, **fields):
     fields = {key: value for key, value in fields.items() if value is not None}
     with s.unchanged():
-        return s.post("/v1/devices:place", {"device": device, **fields}).expect(200).json
+        if device is not ABSENT:
+            fields["device"] = device
+        return s.post("/v1/devices:place", fields).expect(200).json
 
 
 def canonical(s, device):
@@ -219,3 +222,34 @@ def test_a_read_token_may_ask(s):
         t.client.headers = {}
         assert t.request("POST", "/v1/devices:place", {}, bearer(t.tokens["read"])).expect(200).json["assigned_device"] == CPU
         assert t.request("GET", "/v1/devices", None, bearer(t.tokens["read"])).expect(200).json["devices"]
+
+
+def test_a_model_says_where_its_variables_go(s):
+    with s.other_server("--cluster", "ps=3,worker=1") as t:
+        t.put("/v1/models/of_ps", {"device": "/job:ps/gpu:0", "allow_soft_placement": True}).expect(201)
+        assert placed(t, model="of_ps") == {"device": "/job:ps/device:GPU:0", "assigned_device": "/job:ps/replica:0/task:0/cpu:0"}
+        reply = placed(t, "/task:2/cpu:0", model="of_ps")
+        assert reply == {"device": "/job:ps/task:2/device:CPU:0", "assigned_device": "/job:ps/replica:0/task:2/cpu:0"}
+        assert placed(t, None, model="of_ps")["device"] == "", "null hides the model's device, too"
+        t.refuses(400, "INVALID_ARGUMENT", "'/job:ps/device:GPU:0'", "POST", "/v1/devices:place", {"model": "of_ps", "allow_soft_placement": False})
+        t.put("/v1/models/n", {"placement": {"strategy": "round_robin"}}).expect(201)
+        for _ in range(2):
+            assert placed(t, [], model="n")["device"] == "/job:ps/task:0", "nothing is drawn by asking"
+        t.model = "n"
+        t.create("a", 1.0)
+        assert placed(t, [], model="n") == {"device": "/job:ps/task:1", "assigned_device": "/job:ps/replica:0/task:1/cpu:0"}
+        assert placed(t, [], model="n", op="MatMul")["device"] == "/job:worker"
+        assert placed(t, "/job:ps/task:2", model="n")["device"] == "/job:ps/task:2"
+        t.put("/v1/models/g", {"placement": {"strategy": "greedy", "load": "bytes"}}).expect(201)
+        t.model = "g"
+        t.create("a", {"op": "zeros", "shape": [10]})
+        assert placed(t, [], model="g", dtype="float64")["device"] == "/job:ps/task:1"
+        t.refuses(404, "NOT_FOUND", "none", "POST", "/v1/devices:place", {"model": "none"})
+
+
+def test_a_token_for_one_model_asks_about_that(s):
+    from token_files import bearer, guarded_server
+    with guarded_server(s, one=("read", "models=m1")) as t:
+        t.client.headers = {}
+        ask = lambda model: t.request("POST", "/v1/devices:place", {"model": model}, bearer(t.tokens["one"]))  # noqa: E731
+        assert ask("m2").status == 403 and ask("m1").status == 404
