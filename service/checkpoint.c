@@ -209,7 +209,12 @@ import_unit(struct store_txn *txn, void *context, struct err *err)
                         err));
     for (size_t i = 0; i < u->count; i++) {
         struct tensor_record tensor = {
-            .type = u->imports[i].type, .trainable = true, .shard = u->imports[i].shard};
+            .type = u->imports[i].type,
+            .trainable = true,
+            .shard = u->imports[i].shard,
+            .partition = u->imports[i].partition,
+            .part_shards = u->imports[i].part_shards,
+        };
 
         TRY(incoming_list_publish(&u->values, i, txn, &tensor.value, err));
         TRY(checkpoint_add(txn, &record, u->imports[i].name, &tensor, err));
@@ -241,10 +246,14 @@ import_check_one(struct service *service, const struct checkpoint_import *import
         err_prefix(err, "tensor '%s'", import_name(import, name));
         return code;
     }
-    if (import->shard > CHECKPOINT_SHARD_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "tensor '%s' lies in shard %" PRIu32 ", at most %d are kept",
-                       import_name(import, name), import->shard, CHECKPOINT_SHARD_MAX + 1);
+    for (uint32_t i = 0; i < (import->partition.count > 0 ? import->partition.count : 1); i++) {
+        uint32_t shard = partition_part_shard(import->part_shards, i, import->shard);
+
+        if (shard > CHECKPOINT_SHARD_MAX)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "tensor '%s' lies in shard %" PRIu32 ", at most %d are kept",
+                           import_name(import, name), shard, CHECKPOINT_SHARD_MAX + 1);
+    }
     TRY(incoming_check_size(import_name(import, name), &import->type, import->size, err));
     if (import->size > service->limits.tensor_bytes_max)
         return err_set(err, ERR_FULL,

@@ -191,7 +191,9 @@ struct checkpoint_import {
     struct bytes name;
     struct tensor_type type;
     uint64_t size;
-    uint32_t shard; /* of the file that it lies in; 0 where there is one */
+    uint32_t shard;             /* of the file that it lies in; 0 where there is one */
+    struct partition partition; /* that it lay in; count 0: none */
+    struct bytes part_shards;   /* of each part; no bytes: all in `shard` */
 };
 ERR_MUST_CHECK enum err_code
 checkpoint_import(struct service *service, const char *model, const char *name,

@@ -340,6 +340,7 @@ checkpoint_read_some(struct service *service, const char *model, const char *nam
         tensor = record_key_name(key);
         TRY(tensor_set_add(&set, snapshot, (const char *)tensor.data, tensor.size, &record.type,
                            &record.value, bytes_of(NULL, 0), DTYPE_UNSET, err));
+        TRY(tensor_set_divide(&set, &record.partition, record.part_shards, err));
         entry = &set.entries[set.entry_count - 1];
         entry->revision = info->record.revision;
         entry->position = record.position;

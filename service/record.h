@@ -152,7 +152,7 @@ struct tensor_record {
     struct tensor_type type;
     bool trainable;
     uint32_t position; /* in the order they were saved in, or lay in the file: from 0 */
-    uint32_t shard;    /* less than the checkpoint's shards; of several parts, the first one's */
+    uint32_t shard;    /* less than the checkpoint's shards; of parts in several, one of them */
     struct value_ref value;
     struct partition partition; /* of the variable it was saved from; count 0: that was whole */
     struct bytes part_shards;   /* partition_part_shard; borrows from the record */

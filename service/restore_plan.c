@@ -167,6 +167,11 @@ mismatch(const struct restore_plan *plan, const struct variable_record *variable
     else if (!variable->validate_shape || !variable->shape_known ||
              shape_equal(&variable->type.shape, &tensor->type.shape))
         return;
+    else if (!plan->spec->reshape && variable->partition.count > 0)
+        snprintf(out, size,
+                 "Shape in shape_and_slice spec %s does not match the shape stored in checkpoint: "
+                 "%s",
+                 shape_text(&variable->type.shape, lhs), shape_text(&tensor->type.shape, rhs));
     else if (!plan->spec->reshape)
         snprintf(out, size,
                  "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s",

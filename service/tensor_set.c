@@ -410,6 +410,24 @@ tensor_set_add_rows(struct tensor_set *set, const struct store_snapshot *snapsho
                      cast_to, err);
 }
 
+enum err_code
+tensor_set_divide(struct tensor_set *set, const struct partition *partition,
+                  struct bytes part_shards, struct err *err)
+{
+    struct tensor_set_entry *entry = &set->entries[set->entry_count - 1];
+    uint8_t *copy = NULL;
+
+    if (part_shards.size > 0) {
+        copy = arena_alloc(&set->keep->arena, part_shards.size, err);
+        if (copy == NULL)
+            return ERR_NO_MEMORY;
+        memcpy(copy, part_shards.data, part_shards.size);
+    }
+    entry->partition = *partition;
+    entry->part_shards = bytes_of(copy, part_shards.size);
+    return OK;
+}
+
 /* --- outlines ------------------------------------------------------------------------------ */
 
 void

@@ -6,6 +6,7 @@
 #ifndef SERVICE_TENSOR_SET_H
 #define SERVICE_TENSOR_SET_H
 
+#include "service/partition.h"
 #include "service/service.h"
 #include "service/tensor/slice.h"
 #include "service/tensor/tensor.h"
@@ -17,7 +18,9 @@ struct tensor_set_entry {
     uint64_t size;     /* bytes */
     uint64_t revision; /* of the variable's last change; the set's for a checkpoint's tensors */
     uint64_t version;
-    uint32_t position, shard; /* of a checkpoint's: tensor_record */
+    uint32_t position, shard;   /* of a checkpoint's: tensor_record */
+    struct partition partition; /* of what it was saved from, or is; count 0: none */
+    struct bytes part_shards;   /* of a checkpoint's: tensor_record; in the set's memory */
     size_t span_first, span_count;
     size_t delayed;  /* number of the value whose bytes were not looked up; 0: they were */
     bool has_crc32c; /* known without reading the bytes: a whole value as it is stored */
@@ -77,6 +80,10 @@ ERR_MUST_CHECK enum err_code tensor_set_add(struct tensor_set *set,
                                             size_t name_size, const struct tensor_type *type,
                                             const struct value_ref *value, struct bytes slice,
                                             enum dtype cast_to, struct err *err);
+/* The entry added last is in parts; copies the shards. */
+ERR_MUST_CHECK enum err_code tensor_set_divide(struct tensor_set *set,
+                                               const struct partition *partition,
+                                               struct bytes part_shards, struct err *err);
 /* Adds rows of a value, in the order they are named in; `shape`: the result's. */
 ERR_MUST_CHECK enum err_code
 tensor_set_add_rows(struct tensor_set *set, const struct store_snapshot *snapshot, const char *name,

@@ -109,6 +109,8 @@ api_transfer_in(struct api_request *rq, const char *name, bool overwrite,
             .type = catalog->tensors[i].type,
             .size = catalog->tensors[i].size,
             .shard = catalog->tensors[i].shard,
+            .partition = catalog->tensors[i].partition,
+            .part_shards = catalog->tensors[i].part_shards,
         };
     return checkpoint_import(api_request_service(rq), api_request_model(rq), name, imports,
                              catalog->count, catalog->metadata, catalog->metadata_count,

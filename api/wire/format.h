@@ -25,7 +25,9 @@ struct api_wire_tensor {
     struct bytes name; /* UTF-8, no NUL; borrows from the arena or what was read */
     struct tensor_type type;
     uint64_t size;
-    uint32_t shard; /* of a format that has several data files; else 0 */
+    uint32_t shard;             /* of a format that has several data files; else 0 */
+    struct partition partition; /* when it lay in the parts of one; count 0: it did not */
+    struct bytes part_shards;   /* of each part, as partition.h has it; in the arena */
 };
 
 /* A tensor that is there and cannot be kept. */

@@ -96,7 +96,10 @@ struct api_tf_v1_tensor {
     uint32_t file;       /* the first that tells of it */
     uint64_t size;       /* bytes, as values keep them */
     const struct api_tf_v1_slice **slices;
+    uint32_t *files; /* of each slice */
     size_t slice_count;
+    struct partition partition; /* that they are the parts of; count 0: of none */
+    struct bytes part_shards;
 };
 /* The tensors of all files in the order in which the metadata tells of them, in the arena.
  * ERR_INVALID_ARGUMENT: pieces of one disagree, or its slices are not all of it. */

@@ -189,16 +189,37 @@ lend_run(void *context, const struct api_tf_v1_message *message, struct cursor *
 
 /* --- strings --------------------------------------------------------------------------------- */
 
-/* Of all elements: a slice of strings is the whole tensor. `out` NULL: only counts. */
+/* The cursor at the first string of the slice. */
+static struct cursor
+first_string(const struct api_tf_v1_message *message)
+{
+    struct api_tf_v1_strings_place *place = message->place;
+    uint64_t first = message->parts->parts[0].next;
+    struct cursor cursor = cursor_of(message);
+
+    if (place->entry != message->entry || place->element > first)
+        *place = (struct api_tf_v1_strings_place){.entry = message->entry};
+    pass_to(&cursor, place->at);
+    for (; place->element < first; place->element++) {
+        uint32_t length = 0;
+
+        take_bytes(&cursor, (uint8_t *)&length, LENGTH_BYTES);
+        pass_to(&cursor, cursor.at + length);
+    }
+    place->at = cursor.at;
+    return cursor;
+}
+
+/* `out` NULL: only counts. */
 static enum err_code
 each_string(const struct api_tf_v1_message *message, uint64_t *size, struct api_sstable_writer *out,
             struct err *err)
 {
     uint32_t field = api_tf_v1_form_of(DTYPE_STRING)->field;
-    struct cursor cursor = cursor_of(message);
+    struct cursor cursor = first_string(message);
 
     *size = 0;
-    while (cursor.at < message->entry->size) {
+    for (uint64_t left = message->parts->covered; left > 0; left--) {
         uint8_t head[HEAD_BYTES_MAX];
         uint32_t length = 0;
         size_t used;
@@ -235,15 +256,15 @@ packed_head(const struct api_tf_v1_message *message, uint8_t out[static HEAD_BYT
 
 enum err_code
 api_tf_v1_message_measure(const struct tensor_set *set, const struct tensor_set_entry *entry,
-                          struct api_tf_parts *slice, struct api_tf_v1_message *out,
-                          struct err *err)
+                          struct api_tf_parts *slice, struct api_tf_v1_strings_place *place,
+                          struct api_tf_v1_message *out, struct err *err)
 {
     uint8_t head[HEAD_BYTES_MAX];
 
     CHECK(slice->count == 1);
-    *out = (struct api_tf_v1_message){.set = set, .entry = entry, .parts = slice};
+    *out = (struct api_tf_v1_message){.set = set, .entry = entry, .parts = slice, .place = place};
     if (entry->type.dtype == DTYPE_STRING) {
-        CHECK(slice->covered == slice->total);
+        CHECK(slice->parts[0].run == slice->covered);
         TRY(each_string(out, &out->packed_bytes, NULL, err));
         out->size = out->packed_bytes;
         return OK;

@@ -20,10 +20,13 @@ add_tensors(const struct api_tf_v1_tensor *tensors, size_t count,
             out->refused[out->refused_count++] =
                 (struct api_wire_refused){tensors[i].name, tensors[i].refused};
         else
-            out->tensors[out->count++] = (struct api_wire_tensor){.name = tensors[i].name,
-                                                                  .type = tensors[i].type,
-                                                                  .size = tensors[i].size,
-                                                                  .shard = tensors[i].file};
+            out->tensors[out->count++] =
+                (struct api_wire_tensor){.name = tensors[i].name,
+                                         .type = tensors[i].type,
+                                         .size = tensors[i].size,
+                                         .shard = tensors[i].file,
+                                         .partition = tensors[i].partition,
+                                         .part_shards = tensors[i].part_shards};
     }
     if (out->count > input->limits->tensors_max)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,

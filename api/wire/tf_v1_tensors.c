@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "api/wire/tf_slices.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_values.h"
 
@@ -64,13 +65,45 @@ add_slices(const struct api_tf_v1_catalog *found, const struct place *places, si
         return err_set(err, ERR_INVALID_ARGUMENT, "it has more than %d slices",
                        API_TF_V1_SLICES_MAX);
     tensor->slices = arena_array(found->arena, slices, sizeof *tensor->slices, err);
-    if (tensor->slices == NULL)
+    tensor->files = arena_array(found->arena, slices, sizeof *tensor->files, err);
+    if (tensor->slices == NULL || tensor->files == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < places[i].piece->slice_count; j++)
+        for (size_t j = 0; j < places[i].piece->slice_count; j++) {
+            tensor->files[tensor->slice_count] = places[i].piece->file;
             tensor->slices[tensor->slice_count++] =
                 &found->slices[places[i].piece->slice_first + j];
+        }
     return OK;
+}
+
+/* Slices that say their lengths in numbers are those of a saver of a partitioned variable, of one
+ * part too. */
+static enum err_code
+find_partition(const struct api_tf_v1_catalog *found, struct api_tf_v1_tensor *tensor,
+               struct err *err)
+{
+    const struct shape *whole = &tensor->type.shape;
+    struct api_tf_slice_found *slices =
+        arena_array(found->arena, tensor->slice_count, sizeof *slices, err);
+    uint64_t *places =
+        arena_array(found->arena, 2 * tensor->slice_count * whole->rank, sizeof *places, err);
+
+    if (slices == NULL || places == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < tensor->slice_count; i++) {
+        struct api_tf_slice slice = {.rank = whole->rank};
+        uint64_t first[SHAPE_RANK_MAX], *at = places + 2 * i * whole->rank;
+        struct shape shape;
+
+        memcpy(slice.extents, tensor->slices[i]->extents, whole->rank * sizeof *slice.extents);
+        TRY(api_tf_slice_check(&slice, whole, first, &shape, err));
+        memcpy(at, first, whole->rank * sizeof *at);
+        memcpy(at + whole->rank, shape.dims, whole->rank * sizeof *at);
+        slices[i] = (struct api_tf_slice_found){at, at + whole->rank, tensor->files[i]};
+    }
+    return api_tf_slices_partition(slices, tensor->slice_count, whole, found->arena,
+                                   &tensor->partition, &tensor->part_shards, err);
 }
 
 /* What there is to know of a slice's values before they are read. */
@@ -98,7 +131,7 @@ make_tensor(const struct api_tf_v1_catalog *found, const struct place *places, s
 {
     const struct api_tf_v1_piece *first = places[0].piece;
     char a[TENSOR_TYPE_TEXT_BYTES_MAX], b[TENSOR_TYPE_TEXT_BYTES_MAX];
-    uint64_t covered = 0, total = shape_count(&first->type.shape);
+    uint64_t covered = 0;
 
     *tensor = (struct api_tf_v1_tensor){
         .name = first->name, .type = first->type, .refused = first->refused, .file = first->file};
@@ -116,11 +149,10 @@ make_tensor(const struct api_tf_v1_catalog *found, const struct place *places, s
     TRY(add_slices(found, places, count, tensor, err));
     for (size_t i = 0; i < tensor->slice_count; i++)
         covered += tensor->slices[i]->count;
-    if (covered != total)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "its %zu slices have %" PRIu64 " elements together, it has %" PRIu64 ": %s",
-                       tensor->slice_count, covered, total,
-                       covered < total ? "they leave a hole" : "they overlap");
+    TRY(api_tf_slices_cover(tensor->name, &tensor->type.shape, tensor->slice_count, covered, err));
+    if (tensor->slice_count > 1 ||
+        !api_tf_v1_slice_is_plain(tensor->slices[0]->extents, tensor->type.shape.rank))
+        TRY(find_partition(found, tensor, err));
     tensor->size = tensor_type_bytes(&tensor->type);
     for (size_t i = 0; i < tensor->slice_count; i++)
         TRY(look_at_values(tensor, tensor->slices[i], err));

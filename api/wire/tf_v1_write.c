@@ -7,6 +7,7 @@
 #include "api/file/proto.h"
 #include "api/file/varint.h"
 #include "api/wire/tf_names.h"
+#include "api/wire/tf_slices.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_encode.h"
@@ -15,6 +16,7 @@
 enum {
     KEPT_SLICES_MAX = 256, /* of one tensor, that are written as they came */
     HEAD_BYTES_MAX = 1 << 20,
+    MESSAGE_BYTES_MAX = 8 << 20, /* that of a tensor in many slices */
     FILE_NAME_BYTES_MAX = 512,
 };
 
@@ -25,6 +27,12 @@ struct record {
     struct bytes key;
 };
 
+/* What a tensor is written in. */
+struct cut {
+    struct api_tf_v1_slices_of slices;
+    uint32_t *shards; /* of each slice */
+};
+
 struct writing {
     const struct api_wire_export *what;
     struct arena *arena;
@@ -32,6 +40,7 @@ struct writing {
     struct api_tf_v1_slices_of *kept; /* as metadata tells, by name */
     size_t kept_count;
     bool without_versions;
+    struct cut *cuts;       /* by place in the order */
     struct record *records; /* of the file that is made */
     size_t record_count, record_capacity;
     struct buf metadata;
@@ -102,28 +111,80 @@ compare_name(const void *name, const void *kept)
                          ((const struct api_tf_v1_slices_of *)kept)->name);
 }
 
-/* The slices that a tensor is written in: as it came, else one that is all of it. */
+/* As a saver of a partitioned variable has them; else one slice that is all of the tensor. */
 static enum err_code
-slices_of(const struct writing *w, const struct tensor_set_entry *entry,
-          struct api_tf_v1_slices_of *out, struct err *err)
+make_slices(const struct writing *w, const struct tensor_set_entry *entry,
+            struct api_tf_v1_slices_of *out, struct err *err)
+{
+    uint32_t count = api_tf_slice_count(entry), rank = entry->type.shape.rank;
+    struct api_extent whole[SHAPE_RANK_MAX], *extents;
+
+    *out = (struct api_tf_v1_slices_of){
+        .name = bytes_of_text(entry->name), .rank = rank, .count = count > 0 ? count : 1};
+    extents = arena_array(w->arena, out->count * rank, sizeof *extents, err);
+    if (extents == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < rank; i++)
+        whole[i] = (struct api_extent){0, API_EXTENT_WHOLE};
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (count > 0)
+            api_tf_slice_extents(entry, i, whole);
+        memcpy(extents + (size_t)i * rank, whole, rank * sizeof *extents);
+    }
+    out->extents = extents;
+    return OK;
+}
+
+/* The shard that a slice is in: that of the part which it is. */
+static uint32_t
+shard_of(const struct writing *w, const struct tensor_set_entry *entry,
+         const struct api_extent *extents)
+{
+    struct api_tf_slice slice = {.rank = entry->type.shape.rank};
+    uint64_t first[SHAPE_RANK_MAX];
+    struct shape shape;
+    uint32_t part;
+
+    if (entry->partition.count == 0)
+        return api_tf_slice_shard(entry, 0, w->shards);
+    memcpy(slice.extents, extents, slice.rank * sizeof *extents);
+    if (api_tf_slice_check(&slice, &entry->type.shape, first, &shape, NULL) != OK)
+        return 0;
+    part = partition_part_at(&entry->partition, &entry->type.shape, first, &shape);
+    return api_tf_slice_shard(entry, part < entry->partition.count ? part : 0, w->shards);
+}
+
+/* The slices that a tensor is written in: as it came, or as it was saved. */
+static enum err_code
+cut(const struct writing *w, const struct tensor_set_entry *entry, struct cut *out, struct err *err)
 {
     struct bytes name = bytes_of_text(entry->name);
     const struct api_tf_v1_slices_of *kept =
         w->kept_count == 0 ? NULL
                            : bsearch(&name, w->kept, w->kept_count, sizeof *w->kept, compare_name);
-    uint32_t rank = entry->type.shape.rank;
-    struct api_extent *extents;
 
-    if (kept != NULL && fits(kept, entry)) {
-        *out = *kept;
-        return OK;
-    }
-    extents = arena_array(w->arena, rank, sizeof *extents, err);
-    if (extents == NULL)
+    if (kept != NULL && fits(kept, entry))
+        out->slices = *kept;
+    else
+        TRY(make_slices(w, entry, &out->slices, err));
+    out->shards = arena_array(w->arena, out->slices.count, sizeof *out->shards, err);
+    if (out->shards == NULL)
         return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < rank; i++)
-        extents[i].length = API_EXTENT_WHOLE;
-    *out = (struct api_tf_v1_slices_of){name, rank, extents, 1};
+    for (size_t i = 0; i < out->slices.count; i++)
+        out->shards[i] = shard_of(w, entry, out->slices.extents + i * out->slices.rank);
+    return OK;
+}
+
+static enum err_code
+cut_all(struct writing *w, struct err *err)
+{
+    const struct tensor_set *set = w->what->set;
+
+    w->cuts = arena_array(w->arena, set->entry_count, sizeof *w->cuts, err);
+    if (w->cuts == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < set->entry_count; i++)
+        TRY(cut(w, &set->entries[w->what->order[i]], &w->cuts[i], err));
     return OK;
 }
 
@@ -171,29 +232,34 @@ add_record(struct writing *w, const struct tensor_set_entry *entry,
     return OK;
 }
 
-/* What the metadata says of a tensor; its slices become records. */
+/* What the metadata of a shard says of a tensor; its slices there become records. */
 static enum err_code
-add_tensor(struct writing *w, const struct tensor_set_entry *entry, struct err *err)
+add_tensor(struct writing *w, const struct tensor_set_entry *entry, const struct cut *cut,
+           uint32_t shard, struct err *err)
 {
+    const struct api_tf_v1_slices_of *slices = &cut->slices;
+    size_t before = w->record_count;
     AUTO(buf) message = {0}, part = {0};
-    struct api_tf_v1_slices_of slices;
 
-    buf_init(&message, HEAD_BYTES_MAX);
+    buf_init(&message, MESSAGE_BYTES_MAX);
     buf_init(&part, HEAD_BYTES_MAX);
-    TRY(slices_of(w, entry, &slices, err));
-    TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_NAME, slices.name, err));
+    TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_NAME, slices->name, err));
     TRY(api_tf_shape_append(&part, &entry->type.shape, err));
     TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_SHAPE, buf_bytes(&part), err));
     TRY(api_proto_put_number(&message, API_TF_V1_TENSOR_TYPE,
                              api_tf_dtype_number(entry->type.dtype), err));
-    for (size_t i = 0; i < slices.count; i++) {
-        const struct api_extent *extents = slices.extents + i * slices.rank;
+    for (size_t i = 0; i < slices->count; i++) {
+        const struct api_extent *extents = slices->extents + i * slices->rank;
 
+        if (cut->shards[i] != shard)
+            continue;
         part.size = 0;
-        TRY(api_tf_slice_append(&part, extents, slices.rank, err));
+        TRY(api_tf_slice_append(&part, extents, slices->rank, err));
         TRY(api_proto_put_bytes(&message, API_TF_V1_TENSOR_SLICE, buf_bytes(&part), err));
         TRY(add_record(w, entry, extents, err));
     }
+    if (w->record_count == before)
+        return OK;
     return api_proto_put_bytes(&w->metadata, API_TF_V1_META_TENSOR, buf_bytes(&message), err);
 }
 
@@ -204,12 +270,8 @@ gather(struct writing *w, uint32_t shard, struct err *err)
 
     w->record_count = 0;
     w->metadata.size = 0;
-    for (size_t i = 0; i < set->entry_count; i++) {
-        const struct tensor_set_entry *entry = &set->entries[w->what->order[i]];
-
-        if (w->shards == 1 || entry->shard == shard)
-            TRY(add_tensor(w, entry, err));
-    }
+    for (size_t i = 0; i < set->entry_count; i++)
+        TRY(add_tensor(w, &set->entries[w->what->order[i]], &w->cuts[i], shard, err));
     return w->without_versions ? OK
                                : api_tf_version_put(&w->metadata, API_TF_V1_META_VERSIONS, err);
 }
@@ -296,8 +358,8 @@ check_size(const struct record *record, uint64_t size, struct err *err)
 
 /* SavedTensorSlices { data { name, slice, data { values } } } */
 static enum err_code
-write_record(const struct writing *w, const struct record *record, struct api_sstable_writer *out,
-             struct err *err)
+write_record(const struct writing *w, const struct record *record,
+             struct api_tf_v1_strings_place *place, struct api_sstable_writer *out, struct err *err)
 {
     AUTO(arena) arena = {0};
     AUTO(buf) head = {0}, slice = {0};
@@ -311,7 +373,7 @@ write_record(const struct writing *w, const struct record *record, struct api_ss
     buf_init(&slice, HEAD_BYTES_MAX);
     buf_init(&whole, HEAD_BYTES_MAX);
     TRY(part_of(record->entry, record->extents, &arena, &part, err));
-    TRY(api_tf_v1_message_measure(w->what->set, record->entry, &part, &message, err));
+    TRY(api_tf_v1_message_measure(w->what->set, record->entry, &part, place, &message, err));
     TRY(api_tf_slice_append(&slice, record->extents, record->entry->type.shape.rank, err));
     TRY(api_proto_put_bytes(&head, API_TF_V1_SLICE_NAME, bytes_of_text(record->entry->name), err));
     TRY(api_proto_put_bytes(&head, API_TF_V1_SLICE_SLICE, buf_bytes(&slice), err));
@@ -329,6 +391,7 @@ static enum err_code
 write_table(struct writing *w, struct runs *runs, struct err *err)
 {
     AUTO(api_sstable_writer) writer = {.offset = 0};
+    struct api_tf_v1_strings_place place = {.entry = NULL};
     const struct api_sstable_sink sink = {.context = runs, .append = append, .lend = lend};
 
     if (w->record_count > 0)
@@ -336,7 +399,7 @@ write_table(struct writing *w, struct runs *runs, struct err *err)
     api_sstable_writer_init(&writer, sink);
     TRY(write_metadata(w, &writer, err));
     for (size_t i = 0; i < w->record_count; i++)
-        TRY(write_record(w, &w->records[i], &writer, err));
+        TRY(write_record(w, &w->records[i], &place, &writer, err));
     return api_sstable_finish(&writer, err);
 }
 
@@ -368,6 +431,7 @@ api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, stru
         return ERR_NO_MEMORY;
     buf_init(&w.metadata, API_TF_V1_METADATA_BYTES_MAX);
     TRY(read_pairs(&w, err));
+    TRY(cut_all(&w, err));
     for (uint32_t shard = 0; shard < w.shards; shard++) {
         runs[shard] = (struct runs){.arena = out->arena, .scratch = what->scratch};
         TRY(gather(&w, shard, err));

@@ -6,24 +6,18 @@
 
 enum { HEAD_BYTES = 4 }; /* a string's length as values keep it */
 
-/* An entry's bytes, front to back; they lie in runs of any size. */
-struct runs {
-    const struct bytes *spans;
-    size_t count;
-    struct bytes left; /* of the run that is read */
-};
-
-static struct runs
-runs_of(const struct tensor_set *set, size_t i)
+struct api_tf_v2_string_runs
+api_tf_v2_string_runs_of(const struct tensor_set *set, size_t i)
 {
     const struct tensor_set_entry *entry = &set->entries[i];
 
-    return (struct runs){.spans = set->spans + entry->span_first, .count = entry->span_count};
+    return (struct api_tf_v2_string_runs){.spans = set->spans + entry->span_first,
+                                          .count = entry->span_count};
 }
 
 /* The next bytes that lie together: at most `size`, none at the end. */
 static struct bytes
-next_bytes(struct runs *runs, size_t size)
+next_bytes(struct api_tf_v2_string_runs *runs, size_t size)
 {
     struct bytes taken;
 
@@ -43,7 +37,7 @@ broken(struct err *err)
 }
 
 static enum err_code
-next_length(struct runs *runs, uint32_t *out, struct err *err)
+next_length(struct api_tf_v2_string_runs *runs, uint32_t *out, struct err *err)
 {
     uint8_t head[HEAD_BYTES];
     size_t have = 0;
@@ -62,8 +56,8 @@ next_length(struct runs *runs, uint32_t *out, struct err *err)
 
 /* The next string: into the scratch, or passed over when that is NULL. */
 static enum err_code
-next_string(struct runs *runs, uint32_t length, struct scratch *scratch, uint32_t *crc,
-            struct err *err)
+next_string(struct api_tf_v2_string_runs *runs, uint32_t length, struct scratch *scratch,
+            uint32_t *crc, struct err *err)
 {
     while (length > 0) {
         struct bytes more = next_bytes(runs, length);
@@ -81,8 +75,8 @@ next_string(struct runs *runs, uint32_t length, struct scratch *scratch, uint32_
 
 /* Lengths are summed as 4 bytes each. */
 static enum err_code
-write_lengths(struct runs runs, uint64_t count, struct scratch *scratch, uint32_t *crc,
-              struct err *err)
+write_lengths(struct api_tf_v2_string_runs runs, uint64_t count, struct scratch *scratch,
+              uint32_t *crc, struct err *err)
 {
     for (uint64_t i = 0; i < count; i++) {
         uint8_t bytes[API_VARINT_BYTES_MAX];
@@ -97,31 +91,31 @@ write_lengths(struct runs runs, uint64_t count, struct scratch *scratch, uint32_
 }
 
 static enum err_code
-write_strings(struct runs runs, uint64_t count, struct scratch *scratch, uint32_t *crc,
-              struct err *err)
+write_strings(struct api_tf_v2_string_runs *runs, uint64_t count, struct scratch *scratch,
+              uint32_t *crc, struct err *err)
 {
     for (uint64_t i = 0; i < count; i++) {
         uint32_t length = 0;
 
-        TRY(next_length(&runs, &length, err));
-        TRY(next_string(&runs, length, scratch, crc, err));
+        TRY(next_length(runs, &length, err));
+        TRY(next_string(runs, length, scratch, crc, err));
     }
     return OK;
 }
 
 enum err_code
-api_tf_v2_strings_write(const struct tensor_set *set, size_t i, struct scratch *scratch,
+api_tf_v2_strings_write(struct api_tf_v2_string_runs *runs, uint64_t count, struct scratch *scratch,
                         uint64_t *size, uint32_t *crc, struct err *err)
 {
-    uint64_t count = shape_count(&set->entries[i].type.shape), begin = scratch_size(scratch);
+    uint64_t begin = scratch_size(scratch);
     uint32_t masked;
 
     *crc = 0;
-    TRY(write_lengths(runs_of(set, i), count, scratch, crc, err));
+    TRY(write_lengths(*runs, count, scratch, crc, err));
     masked = api_crc_mask(*crc);
     *crc = crc32c(*crc, &masked, sizeof masked);
     TRY(scratch_append(scratch, &masked, sizeof masked, err));
-    TRY(write_strings(runs_of(set, i), count, scratch, crc, err));
+    TRY(write_strings(runs, count, scratch, crc, err));
     *size = scratch_size(scratch) - begin;
     return OK;
 }

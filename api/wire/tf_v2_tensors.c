@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/text.h"
+#include "api/wire/tf_slices.h"
 #include "api/wire/tf_v2.h"
 #include "service/name.h"
 #include "store/base/scope.h"
@@ -128,7 +129,7 @@ check_slice(const struct api_tf_v2_entry *entry, uint64_t dtype, const struct sh
 
 static enum err_code
 add_slice(struct finding *finding, struct bytes *left, uint64_t dtype,
-          struct api_tf_v2_tensor *tensor, struct err *err)
+          struct api_tf_v2_tensor *tensor, struct api_tf_slice_found *found, struct err *err)
 {
     struct api_tf_v2_piece *piece = &tensor->pieces[tensor->count];
     const struct tensor_type *type = &tensor->listed.type;
@@ -143,6 +144,11 @@ add_slice(struct finding *finding, struct bytes *left, uint64_t dtype,
     TRY(check_slice(&entry, dtype, &part, err));
     TRY(open_piece(finding, &entry, type->dtype, shape_count(&part), piece, err));
     TRY(api_tf_parts_add(tensor->parts, finding->input->arena, first, &part, err));
+    *found = (struct api_tf_slice_found){
+        .first = tensor->parts->parts[tensor->count].first,
+        .dims = tensor->parts->parts[tensor->count].dims,
+        .shard = (uint32_t)entry.shard,
+    };
     tensor->listed.size += piece->size;
     tensor->stored += (uint64_t)entry.size;
     if (tensor->count == 0 || entry.shard < tensor->listed.shard ||
@@ -161,6 +167,7 @@ add_partitioned(struct finding *finding, const struct api_tf_v2_record *record,
                 struct err *err)
 {
     const struct shape *shape = &tensor->listed.type.shape;
+    struct api_tf_slice_found *found = take_memory(finding, entry->slices, sizeof *found, err);
     uint64_t elements = shape_count(shape);
     struct bytes left = record->value;
 
@@ -171,11 +178,14 @@ add_partitioned(struct finding *finding, const struct api_tf_v2_record *record,
                        entry->slices, elements, finding->index->count);
     tensor->pieces = take_memory(finding, entry->slices, sizeof *tensor->pieces, err);
     tensor->parts = take_memory(finding, 1, sizeof *tensor->parts, err);
-    if (tensor->pieces == NULL || tensor->parts == NULL)
+    if (found == NULL || tensor->pieces == NULL || tensor->parts == NULL)
         return NO_MEMORY(err);
     TRY(api_tf_parts_begin(tensor->parts, finding->input->arena, shape, entry->slices, err));
     for (size_t i = 0; i < entry->slices; i++)
-        TRY(add_slice(finding, &left, entry->dtype, tensor, err));
+        TRY(add_slice(finding, &left, entry->dtype, tensor, &found[i], err));
+    TRY(api_tf_slices_cover(record->key, shape, entry->slices, tensor->parts->covered, err));
+    TRY(api_tf_slices_partition(found, entry->slices, shape, finding->input->arena,
+                                &tensor->listed.partition, &tensor->listed.part_shards, err));
     return api_tf_parts_start(tensor->parts, err);
 }
 

@@ -80,3 +80,162 @@ def test_a_graph_of_too_many_nodes_is_asked_for_in_parts(s):
     s.save("c")
     s.refuses(413, "PAYLOAD_TOO_LARGE", ("100000", "prefix="), "GET", "checkpoints/c/graph")
     assert len(graph(s, "c", "?prefix=a")["nodes"]) == 5 * 4096 + 6
+
+
+# --- slices in TensorFlow's files ---
+
+
+def exported(s, name, format, query=""):
+    files = bundles.untar(s.get(f"checkpoints/{name}:export?format={format}&container=tar{query}").expect(200).body)
+    files.pop("checkpoint", None)
+    return files
+
+
+def saved_bundle(name, shards, tensors):
+    """The files that TensorFlow's savers write: tensors in the order of their names, each with its slices in the order
+    of the parts, each slice in its shard. tensors: [(name, array or strings, axis, parts, [shard of each part])]"""
+    making = bundles.Making(shards=shards)
+    for tensor, array, axis, parts, places in tensors:
+        dtype = "string" if array.dtype == object else str(array.dtype)
+        listed = []
+        for (begin, size), shard in zip(cut(array.shape[axis] if parts else 0, parts), places):
+            spec = [(0, length) for length in array.shape]
+            spec[axis] = (begin, size)
+            listed.append((spec, data_of(np.take(array, range(begin, begin + size), axis)), shard))
+        if len(listed) > 1:
+            making.add_slices(tensor, dtype, array.shape, listed)
+            by_shard = sorted(listed, key=lambda part: part[2])
+            making.records[tensor.encode()] = bundles.entry(dtype, array.shape, slices=[part for part, _, _ in by_shard])
+        else:
+            making.add(tensor, dtype, array.shape, data_of(array), places[0])
+    return {file: data for file, data in making.files(name).items() if data or len(making.data) == 1}
+
+
+def cut(size, parts):
+    sizes = [size // parts + (i < size % parts) for i in range(parts)] if parts else []
+    return [(sum(sizes[:i]), length) for i, length in enumerate(sizes)]
+
+
+def data_of(array):
+    return [bytes(x) for x in array.reshape(-1)] if array.dtype == object else np.ascontiguousarray(array).tobytes()
+
+
+def test_a_partitioned_variable_is_written_in_slices(s):
+    arrays = {"rows": np.arange(43 * 6, dtype="<f4").reshape(43, 6), "cols": np.arange(20 * 43, dtype="<i8").reshape(20, 43),
+              "one": np.arange(5, dtype="<f4"), "whole": np.arange(4, dtype="<f8"),
+              "deep": np.arange(2 * 7 * 3, dtype="<i2").reshape(2, 7, 3)}
+    slicings = {"rows": [4, 1], "cols": [1, 4], "one": [1], "deep": [1, 3, 1]}
+    for name, array in arrays.items():
+        fields = {"slicing": slicings[name]} if name in slicings else {}
+        s.create(name, dtype=str(array.dtype), shape=list(array.shape), **fields)
+        s.put_npy(name, array)
+    s.save("c")
+    listed = {t["name"]: t.get("slicing") for t in s.get("checkpoints/c").expect(200).json["tensors"]}
+    assert listed == {**slicings, "whole": None}
+    axis = {name: int(np.argmax(slicing)) for name, slicing in slicings.items()}
+    want = saved_bundle("c", 1, [(name, arrays[name], axis.get(name, 0), max(slicings.get(name, [0])), [0] * 9)
+                                 for name in sorted(arrays)])
+    got = exported(s, "c", "tf_v2")
+    assert set(got) == set(want)
+    for file, data in want.items():
+        assert got[file] == data, file
+    read = bundles.read(got, "c")
+    assert list(read) == sorted(arrays)
+    for name, array in arrays.items():
+        assert read[name] == (str(array.dtype), list(array.shape), array.tobytes()), name
+
+
+def test_a_v1_file_has_the_same_slices(s):
+    array = np.arange(10 * 3, dtype="<f4").reshape(10, 3)
+    s.create("w", dtype="float32", shape=[10, 3], slicing=[1, 3])
+    s.create("one", dtype="float32", shape=[10, 3], slicing=[1, 1])
+    s.create("whole", dtype="int32", shape=[2])
+    for name in ("w", "one"):
+        s.put_npy(name, array)
+    s.assign("whole", [7, -7])
+    s.save("c")
+    columns = [([(0, 10), (i, 1)], array[:, i].tobytes()) for i in range(3)]
+    want = v1_files.write([("one", "float32", [10, 3], [([(0, 10), (0, 3)], array.tobytes())]),
+                           ("w", "float32", [10, 3], columns),
+                           ("whole", "int32", [2], np.array([7, -7], "<i4").tobytes())])
+    assert s.get("checkpoints/c:export?format=tf_v1").expect(200).body == want
+
+
+def test_strings_are_cut_where_a_part_lies_together(s):
+    texts = ["", "one", "zwei \u00fc", "x" * 300] * 5
+    for name, shape, slicing in (("rows", [10, 2], [3, 1]), ("cols", [10, 2], [1, 2]), ("deep", [1, 20], [1, 7])):
+        s.create(name, dtype="string", shape=shape, slicing=slicing)
+        s.assign(name, {"dtype": "string", "shape": shape, "data": texts})
+    s.save("c")
+    whole = np.array([text.encode() for text in texts], object)
+    want = saved_bundle("c", 1, [("cols", whole.reshape(10, 2), 0, 0, [0]), ("deep", whole.reshape(1, 20), 1, 7, [0] * 7),
+                                 ("rows", whole.reshape(10, 2), 0, 3, [0] * 3)])
+    got = exported(s, "c", "tf_v2")
+    for file, data in want.items():
+        assert got[file] == data, file
+    v1 = s.get("checkpoints/c:export?format=tf_v1").expect(200).body
+    read = v1_files.read(v1)
+    assert [len(read[name][2]) for name in ("cols", "deep", "rows")] == [1, 7, 3]
+    for name in read:
+        assert v1_files.assembled(*read[name]) == list(whole)
+    for name, body in (("v1", v1), ("v2", bundles.tar(got))):
+        s.put(f"checkpoints/{name}", body).expect(201)
+        for tensor in read:
+            data = s.get(f"checkpoints/{name}:value?tensor={tensor}").expect(200).json["data"]
+            assert [text for row in data for text in row] == texts
+
+
+def test_files_with_slices_come_in_whole_and_go_out_as_they_were(s):
+    array = np.random.default_rng(3).standard_normal((43, 20)).astype("<f4")
+    table = np.arange(3000, dtype="<i8")
+    files = saved_bundle("c", 3, [("emb", array, 0, 4, [0, 2, 1, 0]), ("table", table, 0, 7, [0] * 7),
+                                  ("w", array, 1, 3, [1, 0, 2]), ("whole", table, 0, 0, [1])])
+    s.put("checkpoints/c", bundles.tar(files)).expect(201)
+    assert [t.get("slicing") for t in s.get("checkpoints/c").json["tensors"]] == [[4, 1], [7], [1, 3], None]
+    assert exported(s, "c", "tf_v2") == files
+    for name, slicing in (("emb", None), ("w", [2, 1])):
+        fields = {} if slicing is None else {"slicing": slicing}
+        s.create(name, dtype="float32", shape=[43, 20], **fields)
+    s.restore("c", variables=["emb", "w"])
+    assert np.array_equal(s.array("emb"), array) and np.array_equal(s.array("w"), array)
+    v1 = exported(s, "c", "tf_v1")
+    assert sorted(v1) == [f"c-0000{i}-of-00003" for i in range(3)]
+    read = [v1_files.read(v1[file]) for file in sorted(v1)]
+    assert [sorted(tensors) for tensors in read] == [["emb", "table", "w"], ["emb", "w", "whole"], ["emb", "w"]]
+    assert list(read[2]["w"][2]) == [((0, 43), (14, 6))] and list(read[0]["emb"][2]) == [
+        ((0, 11), (0, 20)), ((33, 10), (0, 20))]
+    s.put("checkpoints/d", bundles.tar(v1)).expect(201)
+    again = exported(s, "d", "tf_v1")
+    assert {name.replace("d-", "c-"): data for name, data in again.items()} == v1
+    assert exported(s, "d", "tf_v2") == {file.replace("c.", "d."): data for file, data in files.items()}
+
+
+def test_slices_that_are_no_partition_come_in_whole_and_go_out_whole(s):
+    making = bundles.Making()
+    making.add_slices("w", "int8", [6], [([(0, 1)], b"a", 0), ([(1, 5)], b"bcdef", 0)])
+    s.put("checkpoints/c", bundles.tar(making.files("c"))).expect(201)
+    assert "slicing" not in s.get("checkpoints/c").json["tensors"][0]
+    assert exported(s, "c", "tf_v2") == bundles.write([("w", "int8", [6], b"abcdef")], "c")
+
+
+def test_slices_that_are_not_all_of_a_tensor_are_refused_in_tensorflows_words(s):
+    words = "Does not have sufficient slices for partitioned tensor w to restore in slice_spec: -:-"
+    part = [(0, 1), (0, 3)]
+    making = bundles.Making()
+    making.add_slices("w", "int8", [2, 3], [(part, b"abc", 0)])
+    s.refuses(400, "INVALID_ARGUMENT", words, "PUT", "checkpoints/c", bundles.tar(making.files()))
+    s.refuses(400, "INVALID_ARGUMENT", words, "PUT", "checkpoints/c",
+              v1_files.write([("w", "int8", [2, 3], [(part, b"abc")])]))
+
+
+def test_another_shape_is_refused_in_the_words_of_slices(s):
+    s.create("w", {"op": "zeros", "shape": [4, 3]}, slicing=[2, 1])
+    s.initialize()
+    s.save("c")
+    s.delete("variables/w").expect(200)
+    s.create("w", {"op": "zeros", "shape": [3, 4]}, slicing=[1, 2])
+    s.refuses(400, "INVALID_ARGUMENT",
+              "Shape in shape_and_slice spec [3,4] does not match the shape stored in checkpoint: [4,3]",
+              "POST", "checkpoints/c:restore", {})
+    s.restore("c", reshape=True)
+
