@@ -58,7 +58,9 @@ record_devices_decode(struct reader *in, struct model_devices *out)
 {
     uint8_t flags;
 
-    *out = (struct model_devices){.has_placement = false};
+    /* Every operation reads its model's record: what is not said is not filled. */
+    out->device[0] = '\0';
+    out->allow_soft_placement = out->has_placement = false;
     if (in->left.size == 0)
         return;
     flags = reader_u8(in);

@@ -136,6 +136,51 @@ a_model_without_variables_is_placed_too(void **state)
     model_make(d, MODEL);
 }
 
+static enum err_code
+create_in_parts(struct domain *d, const char *name)
+{
+    struct variable_spec spec = spec_named(name);
+
+    spec.dtype = DTYPE_FLOAT32;
+    spec.shape = &(struct shape){.rank = 1, .dims = {6}};
+    spec.partition = partition_spec_default(PARTITION_SLICING);
+    spec.partition.slicing = (struct shape){.rank = 1, .dims = {3}};
+    return try_create(d, spec, NULL);
+}
+
+/* Whatever allocation fails, all of it is as it was. */
+static void
+without_memory_nothing_is_drawn_or_moved(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args four = round_of(4), two = round_of(2);
+    struct model_place_report report;
+    enum err_code code = ERR_NO_MEMORY;
+
+    patch(d, &four, "");
+    for (unsigned nth = 1; code != OK; nth++) {
+        (void)mem_fail_at(nth, 0);
+        code = create_in_parts(d, "p");
+        (void)mem_fail_at(0, 0);
+        assert_true(code == OK || code == ERR_NO_MEMORY);
+        assert_int_equal(next_task(d), code == OK ? 3 : 0);
+        err_clear(&d->f->err);
+    }
+    is_on(d, "p", "/job:ps", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    patch(d, &two, "");
+    code = ERR_NO_MEMORY;
+    for (unsigned nth = 1; code != OK; nth++) {
+        (void)mem_fail_at(nth, 0);
+        code = place(d, false, &report);
+        (void)mem_fail_at(0, 0);
+        assert_true(code == OK || code == ERR_NO_MEMORY);
+        assert_int_equal(next_task(d), code == OK ? 1 : 0);
+        assert_true(code != OK || report.moved == 1);
+        model_place_report_drop(&report);
+        err_clear(&d->f->err);
+    }
+}
+
 static void
 what_is_its_own_is_known_from_what_was_given(void **state)
 {
@@ -159,6 +204,7 @@ main(void)
         DOMAIN_TEST(each_variable_draws_and_a_refused_one_does_not),
         DOMAIN_TEST(placing_anew_goes_in_the_order_they_were_made_in),
         DOMAIN_TEST(a_model_without_variables_is_placed_too),
+        DOMAIN_TEST(without_memory_nothing_is_drawn_or_moved),
         cmocka_unit_test(what_is_its_own_is_known_from_what_was_given),
     };
 
