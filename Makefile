@@ -262,7 +262,7 @@ $(B)/tests/fuzz/%.replayed: $(B)/tests/fuzz/% FORCE
 	    && mv $@.inputs $@ && echo "ok   fuzz/$* ($$(wc -l <$@) inputs)" \
 	    || { tail -40 $@.log; echo "FAIL fuzz/$*"; exit 1; }
 
-bench: all $(addprefix $(B)/tests/bench/,draws optimizers) ## how fast, as JSON
+bench: all $(addprefix $(B)/tests/bench/,draws optimizers environments) ## how fast, as JSON
 	$(PYTHON) tests/bench/run.py --server build/tensorkeep
 bench-store: $(addprefix $(B)/tests/bench/,store rows) ## how fast the store alone is
 	./$(B)/tests/bench/store

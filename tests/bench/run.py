@@ -35,6 +35,7 @@ import looks  # noqa: E402
 import optimizers  # noqa: E402
 import overhead  # noqa: E402
 import starts  # noqa: E402
+import tasks  # noqa: E402
 import tls  # noqa: E402
 import updates  # noqa: E402
 from peers import MODEL, RAW, SIZES, nginx, ours, payload, put, redis, watched  # noqa: E402
@@ -267,6 +268,9 @@ class Bench:
     def checkpoints_grown(self, mode):
         checkpoint_growth.grown(self, mode)
 
+    def tasks(self):
+        tasks.run(self)
+
     def tls(self):
         tls.run(self)
 
@@ -281,7 +285,7 @@ class Bench:
         parts += [(part, mode) for part in (self.sparse, self.steps, self.checkpoints, self.checkpoints_beside_steps,
                                                self.checkpoints_beside_peers, self.checkpoints_imported, self.checkpoints_grown)
                   for mode, _ in MODES]
-        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.starts,), (self.memory,),
+        parts += [(self.checkpoints_exported,), (self.tls,), (self.overhead,), (self.starts,), (self.memory,), (self.tasks,),
                   (self.stats,), (self.random,), (self.optimizers,), (self.feed_idle,),
                   (self.feed_requests,)]
         for part in parts:
@@ -310,7 +314,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="of load per turn")
     parser.add_argument("--only", default="", metavar="PART",
                         help="what its name holds: reads, puts, adds, counts, sparse, steps, checkpoints (all, or as "
-                             "checkpoints_exported), tls, overhead, starts, memory, stats, random or optimizers")
+                             "checkpoints_exported), tls, overhead, starts, memory, tasks, stats, random or optimizers")
     parser.add_argument("--baseline", metavar="SERVER", help="another build, which overhead is also measured beside")
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     options = parser.parse_args()
