@@ -10,7 +10,7 @@
 enum { TEXT_BYTES_MAX = 128 << 20, KEY_BYTES_MAX = NAME_BYTES_MAX + 16 };
 
 const char *const api_gradients_arguments[API_GRADIENTS_ARGUMENTS + 1] = {
-    "global_step", "clip_by_global_norm", "base_revision", "max_staleness", "accumulate"};
+    "global_step", "clip_by_global_norm", "base_revision", "max_staleness", "accumulate", "device"};
 
 /* --- arguments ----------------------------------------------------------------------------- */
 

@@ -17,7 +17,7 @@ ERR_MUST_CHECK enum err_code api_gradients_alone(struct api_request *rq, struct 
 /* --- the pure part, for tests -------------------------------------------------------------- */
 
 /* What the query may say, and the metadata: NULL at the end. */
-enum { API_GRADIENTS_ARGUMENTS = 5 };
+enum { API_GRADIENTS_ARGUMENTS = 6 };
 extern const char *const api_gradients_arguments[API_GRADIENTS_ARGUMENTS + 1];
 
 /* `arguments`: values of the query, in that order; data NULL: not given. Appends the JSON.

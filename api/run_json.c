@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "api/device_json.h"
 #include "api/expr_json.h"
 #include "api/variable_names.h"
 #include "service/variable.h"
@@ -198,6 +199,8 @@ api_run_decode(struct api_request *rq, const struct api_value *body, struct api_
     if (api_object_has(&object, "guards", &value))
         TRY(take_guards(&value, &out->spec, err));
     TRY(api_object_bool(&object, "dry_run", &out->spec.dry_run, &given, err));
+    TRY(api_device_take(&object, "device", arena, &out->spec.devices, &out->spec.device_count,
+                        err));
     if (api_object_has(&object, "ops", &op_list))
         TRY(api_value_elements(&op_list, arena, &ops, &op_count, err));
     if (api_object_has(&object, "fetches", &fetch_map))

@@ -2,6 +2,7 @@
 
 #include "api/accumulation_json.h"
 #include "api/describe.h"
+#include "api/device_warning.h"
 #include "api/gradients_alone.h"
 #include "api/outcome.h"
 #include "service/optimizer_apply.h"
@@ -69,6 +70,7 @@ render_one(struct api_request *rq, struct api_reply *rp, const void *made, uint6
 
     TRY(tell_contributed(rq, rp, result->applied, &status, &revision, err));
     TRY(api_reply_revision(rp, revision, err));
+    TRY(api_device_warning(rp, one->report.conflicts, err));
     TRY(tell_saved(rq, rp, result, &status, err));
     TRY(api_describe_result(result, &json, err));
     (void)json_object_del(json, "op"); /* the path says it */

@@ -3,6 +3,7 @@
 #include "api/accumulator_json.h"
 #include "api/average_json.h"
 #include "api/describe.h"
+#include "api/device_json.h"
 #include "api/gradients_json.h"
 #include "api/picks.h"
 #include "api/run_json.h"
@@ -244,6 +245,9 @@ api_run_decode_op(struct api_request *rq, struct api_object *object, struct api_
         TRY(api_object_bool(object, "zero_debias", &op->zero_debias, &given, err));
     if (fields & VERB_LIMIT)
         TRY(api_object_i64(object, "limit", &op->limit, NULL, err));
+    if (fields & VERB_DEVICE)
+        TRY(api_device_take(object, "device", api_request_arena(rq), &op->devices,
+                            &op->device_count, err));
     TRY(take_specs(rq, object, op, err));
     if (fields & VERB_OPTIMIZER)
         TRY(take_gradients(rq, object, run, op, err));

@@ -24,7 +24,7 @@ static const char exposed_headers[] =
     "ETag, Location, Retry-After, Content-Range, Accept-Ranges, Tensorkeep-Revision, Tensor-Dtype, "
     "Tensor-Shape, Repr-Digest, Content-Digest, Content-Disposition, Preference-Applied, "
     "Idempotency-Replayed, Server-Timing, Traceresponse, X-Request-Id, RateLimit, "
-    "RateLimit-Policy, "
+    "RateLimit-Policy, Warning, "
     "WWW-Authenticate";
 
 /* --- long lists of spans ------------------------------------------------------------------- */

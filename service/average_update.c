@@ -125,13 +125,15 @@ find_state(struct run *run, const struct draft_variable *variable, const char *n
     char full[2 * NAME_BYTES_MAX + 2], ours[TENSOR_TYPE_TEXT_BYTES_MAX],
         theirs[TENSOR_TYPE_TEXT_BYTES_MAX];
     const struct draft_fill fill = {
-        .name = full, .type = *type, .like = variable, .initialize = initialize};
+        .name = full, .type = *type, .like = variable, .initialize = initialize, .is_state = true};
 
     snprintf(full, sizeof full, "%s/%s", variable->name, name);
     TRY(draft_look(run->draft, full, out, err));
     if (*out == NULL)
         TRY(draft_make_filled(run->draft, &fill, out, err));
     (*out)->is_state = true;
+    if (initialize)
+        TRY(draft_check_device(run->draft, *out, err));
     if (!(*out)->form.shape_known || !tensor_type_equal(&(*out)->form.type, type)) {
         err_about(err, "variable", full);
         return err_set(err, ERR_INVALID_ARGUMENT, "the average '%s' keeps %s in '%s', which is %s",

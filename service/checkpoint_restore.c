@@ -8,6 +8,7 @@
 #include "service/saver_keep.h"
 #include "service/state.h"
 #include "service/variable.h"
+#include "service/variable_device.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 
@@ -97,7 +98,7 @@ make_plan(struct restore *r, const struct store_view *view, struct err *err)
     struct usage_record usage;
     struct checkpoint_record checkpoint;
 
-    restore_report_begin(r->report);
+    restore_plan_begin(&r->plan);
     r->spec = *r->asked;
     TRY(service_find_model(view, r->model, &r->target, err));
     TRY(record_get_usage(view, r->target.id, &usage, err));
@@ -113,7 +114,7 @@ make_plan(struct restore *r, const struct store_view *view, struct err *err)
     r->report->checkpoint = arena_text(&r->report->arena, bytes_of_text(r->spec.name), err);
     if (r->report->checkpoint == NULL)
         return ERR_NO_MEMORY;
-    return restore_plan_make(&r->plan, view, r->target.id, checkpoint.id, r->report, err);
+    return restore_plan_make(&r->plan, view, &r->target, checkpoint.id, err);
 }
 
 /* --- doing it ------------------------------------------------------------------------------ */
@@ -136,7 +137,7 @@ new_variable(struct restore *r, struct store_txn *txn, const char *name,
     out->serial = out->id;
     TRY(model_setter_place_record(&r->setter, txn, &none, false, out, err));
     r->change.variables += 1;
-    TRY(graph_place(txn, r->plan.target_id, name, NULL, out, &r->change, err));
+    TRY(graph_place(txn, r->target.id, name, NULL, out, &r->change, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (!out->trainable)
@@ -156,15 +157,17 @@ apply(struct restore *r, struct store_txn *txn, const struct restore_name *name,
 
     TRY(record_get_tensor(view, r->plan.checkpoint_id, bytes_of_text(name->tensor), &found, &tensor,
                           err));
-    if (name->created)
+    if (name->created) {
         TRY(new_variable(r, txn, name->variable, &tensor, &variable, err));
-    else
-        TRY(record_get_variable(view, r->plan.target_id, name->variable, &found, &variable, err));
+        TRY(variable_check_device(r->service, &r->target, name->variable, &variable, err));
+    } else {
+        TRY(record_get_variable(view, r->target.id, name->variable, &found, &variable, err));
+    }
     shape =
         variable.validate_shape && variable.shape_known ? variable.type.shape : tensor.type.shape;
     TRY(value_share(txn, &tensor.value, err));
     TRY(service_set_value(txn, &variable, &shape, &tensor.value, &r->change, err));
-    return record_put_variable(txn, r->plan.target_id, name->variable, &variable, err);
+    return record_put_variable(txn, r->target.id, name->variable, &variable, err);
 }
 
 static enum err_code
@@ -175,16 +178,15 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
 
     r->change = (struct usage_change){0};
     TRY(make_plan(r, store_txn_view(txn), err));
-    TRY(restore_report_judge(r->report, &r->spec, err));
+    TRY(restore_plan_judge(&r->plan, err));
     TRY(model_setter_open(&r->setter, r->service, store_txn_view(txn), &r->target, err));
     for (size_t i = 0; i < restored->count; i++)
         TRY(apply(r, txn, &restored->names[i], err));
     if (restored->count == 0)
         return OK;
     TRY(model_setter_put(&r->setter, txn, err));
-    change_log_restored(&r->service->changes, r->plan.target_id, r->report->checkpoint,
-                        restored->count);
-    return service_change_usage(txn, r->plan.target_id, &r->change, err);
+    change_log_restored(&r->service->changes, r->target.id, r->report->checkpoint, restored->count);
+    return service_change_usage(txn, r->target.id, &r->change, err);
 }
 
 /* --- only telling -------------------------------------------------------------------------- */
@@ -199,7 +201,7 @@ rehearse(struct restore *r, struct err *err)
     view = store_snapshot_view(snapshot);
     TRY(make_plan(r, view, err));
     r->report->revision = store_view_revision(view);
-    if (restore_report_judge(r->report, &r->spec, &r->report->refused) == ERR_NO_MEMORY)
+    if (restore_plan_judge(&r->plan, &r->report->refused) == ERR_NO_MEMORY)
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     return OK;
 }
@@ -222,7 +224,7 @@ checkpoint_restore(struct service *service, const char *model,
         TRY(name_check("checkpoint", spec->name, err));
     if (spec->source_model != NULL)
         TRY(name_check_model(spec->source_model, err));
-    TRY(restore_plan_init(&r.plan, &r.spec, err));
+    TRY(restore_plan_init(&r.plan, service, &r.spec, out, err));
     if (spec->dry_run)
         return rehearse(&r, err);
     return service_commit(service, restore_unit, &r, options, NULL, &out->revision, err);

@@ -33,13 +33,16 @@ enum {
     DRAFT_EDIT_BYTES_MAX = 32 << 20,
 };
 
-struct draft_value;   /* bytes, wherever they are */
-struct draft_writer;  /* a value being made */
-struct draft_new;     /* a variable that the run makes */
-struct draft_save;    /* a checkpoint that the run makes */
-struct draft_record;  /* a record that the run relies on, or writes */
-struct model_setter;  /* service/model_setter.h */
-struct saver_dropped; /* service/saver_keep.h */
+struct device;           /* service/device/device.h */
+struct device_conflicts; /* service/device/conflict.h */
+struct device_spec;      /* service/device/spec.h */
+struct draft_value;      /* bytes, wherever they are */
+struct draft_writer;     /* a value being made */
+struct draft_new;        /* a variable that the run makes */
+struct draft_save;       /* a checkpoint that the run makes */
+struct draft_record;     /* a record that the run relies on, or writes */
+struct model_setter;     /* service/model_setter.h */
+struct saver_dropped;    /* service/saver_keep.h */
 
 /* One variable of the run. Read its fields; only draft_* functions change them. */
 struct draft_variable {
@@ -54,6 +57,10 @@ struct draft_variable {
     /* By part of the partition, when they are not all on `device`; in the arena. NULL: they are. */
     const char *const *part_devices;
     uint8_t placed; /* RECORD_PLACED_*: what of it the model gave */
+    /* What is done to it runs there; NULL: nothing was yet (draft_check_device). Borrowed from the
+     * service. */
+    const struct device *assigned;
+    uint64_t asked_by; /* the last operation that was asked to run somewhere, and changes it */
     /* Kept for an optimizer or an average, whose operation changes it: no guard measures it. */
     bool is_state;
     struct draft_value *value; /* NULL: uninitialized */
@@ -67,6 +74,13 @@ struct draft_variable {
     struct bytes draws; /* seeds of its initialization in this run; data NULL: none */
     bool initialized_here;
     uint64_t published_version; /* set by draft_publish: after all changes */
+};
+
+/* What the run is at. */
+struct draft_operation {
+    const char *name;                /* static */
+    const struct device_spec *asked; /* where it is asked to run; NULL: anywhere */
+    uint64_t number;                 /* from 1 */
 };
 
 struct draft {
@@ -97,6 +111,8 @@ struct draft {
     uint64_t graph_position; /* nodes in the graph before the run's */
     bool model_relied_on;    /* a condition on the model was checked */
     uint64_t model_revision; /* then: as it was */
+    struct draft_operation operation;
+    struct device_conflicts *conflicts; /* in the arena; NULL: none */
     struct arena arena;
 };
 
@@ -150,6 +166,7 @@ struct draft_fill {
     double element;                             /* in the type's dtype */
     const struct draft_variable *like, *beside; /* as a draft_variable_spec's */
     bool initialize;                            /* false: it has no value yet */
+    bool is_state;                              /* as a draft_variable's */
 };
 ERR_MUST_CHECK enum err_code draft_make_filled(struct draft *draft, const struct draft_fill *fill,
                                                struct draft_variable **out, struct err *err);
@@ -172,6 +189,23 @@ draft_check_model(struct draft *draft, const struct write_options *options, stru
 /* Current values of the run for expressions; borrows the draft. {"initialized_value": x} is x's
  * current value. */
 struct expr_source draft_source(struct draft *draft);
+
+/* --- devices ------------------------------------------------------------------------------- */
+
+/* What follows is done by this operation. Both borrowed until the next one begins. */
+void draft_begin_operation(struct draft *draft, const char *name, const struct device_spec *asked);
+/* Before anything runs on the variable, though it be a dry run: finds the device it is on, once.
+ * ERR_INVALID_ARGUMENT in TensorFlow's words when this process has none that it may be on. An
+ * operation that was asked to run elsewhere is a conflict of the draft's, once for each variable;
+ * state that it keeps is not spoken of. */
+ERR_MUST_CHECK enum err_code draft_check_device(struct draft *draft,
+                                                struct draft_variable *variable, struct err *err);
+/* For the conflict alone, where nothing runs on the variable: what is made for it follows it. */
+ERR_MUST_CHECK enum err_code draft_follow_device(struct draft *draft,
+                                                 struct draft_variable *variable, struct err *err);
+/* As draft_check_device for what operations change and no device is said of. */
+ERR_MUST_CHECK enum err_code draft_check_no_device(struct draft *draft, const char *name,
+                                                   enum dtype dtype, struct err *err);
 
 /* --- reading ------------------------------------------------------------------------------- */
 

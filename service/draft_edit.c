@@ -179,6 +179,7 @@ draft_edit(struct draft *draft, struct draft_variable *variable, uint64_t offset
     if (variable->value == NULL)
         return compute_uninitialized(variable->name, err);
     CHECK(offset < variable->value->size && size_max > 0);
+    TRY(draft_check_device(draft, variable, err));
     TRY(draft_work(draft, DRAFT_EDIT_WORK_BYTES, err));
     TRY(make_editable(draft, variable, err));
     value = variable->value;

@@ -52,6 +52,7 @@ draft_make_filled(struct draft *draft, const struct draft_fill *fill, struct dra
     TRY(expr_infer(&tree, NULL, fill->type.dtype, err));
     spec.initial_value = &tree;
     TRY(draft_make_variable(draft, &spec, out, err));
+    (*out)->is_state = fill->is_state;
     if (!fill->initialize)
         return OK;
     tensor_element_of_double(fill->type.dtype, fill->element, element);

@@ -75,6 +75,7 @@ enum err_code
 draft_write_open(struct draft *draft, struct draft_variable *variable, uint64_t size,
                  struct draft_writer **out, struct err *err)
 {
+    TRY(draft_check_device(draft, variable, err));
     TRY(draft_write_loose(draft, variable->name, size, draft_class_of(variable), out, err));
     (*out)->variable = variable;
     return OK;

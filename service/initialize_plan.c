@@ -371,6 +371,15 @@ infer_step(struct initialize_plan *plan, struct initialize_step *step, struct er
     return OK;
 }
 
+/* Before anything is inferred: TensorFlow places what it is about to run first. */
+static enum err_code
+check_devices(const struct initialize_plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < plan->order_count; i++)
+        TRY(draft_check_device(plan->draft, plan->order[i]->variable, err));
+    return OK;
+}
+
 enum err_code
 initialize_plan_make(struct draft *draft, const struct initialize_spec *spec,
                      const struct write_options *options, struct initialize_plan *out,
@@ -391,6 +400,7 @@ initialize_plan_make(struct draft *draft, const struct initialize_spec *spec,
         TRY(select_all(out, spec, err));
     drop_out(out, spec);
     TRY(order_steps(out, err));
+    TRY(check_devices(out, err));
     draft->initialized_count += out->step_count;
     for (size_t i = 0; i < out->order_count; i++) {
         enum err_code code = infer_step(out, out->order[i], err);

@@ -37,8 +37,10 @@ optimizer_find_global_step(struct optimizer_apply *apply, struct err *err)
 {
     struct draft *draft = apply->run->draft;
 
-    if (apply->spec->global_step != NULL)
+    if (apply->spec->global_step != NULL) {
         TRY(find(draft, apply->spec->global_step, &apply->counted_variable, err));
+        TRY(draft_check_device(draft, apply->counted_variable, err));
+    }
     if (apply->config.optimizer->needs_global_step)
         TRY(find(draft, apply->config.global_step, &apply->read_variable, err));
     return OK;

@@ -198,6 +198,8 @@ optimizer_prepare_gradient(struct optimizer_apply *apply, struct optimizer_targe
     bool sparse = target->gradient->indices != NULL;
     enum err_code code;
 
+    TRY(draft_find(apply->run->draft, target->gradient->variable, &target->variable, err));
+    TRY(draft_check_device(apply->run->draft, target->variable, err));
     TRY(draft_find_initialized(apply->run->draft, target->gradient->variable, &target->variable,
                                err));
     TRY(optimizer_check_variable(&apply->config, target->variable, err));

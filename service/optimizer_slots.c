@@ -61,13 +61,16 @@ find_or_make(struct draft *draft, const struct optimizer_config *config, struct 
                                         .element = wanted[i].initial,
                                         .like = wanted[i].like,
                                         .beside = wanted[i].beside,
-                                        .initialize = initialize};
+                                        .initialize = initialize,
+                                        .is_state = true};
 
         if (missing != NULL)
             TRY(draft_make_filled(draft, &fill, &wanted[i].found, err));
         else
             TRY(check_found(config, &wanted[i], initialize, err));
         wanted[i].found->is_state = true;
+        if (initialize)
+            TRY(draft_check_device(draft, wanted[i].found, err));
     }
     return OK;
 }

@@ -9,6 +9,7 @@
 #include "service/restore_report.h"
 #include "service/state.h"
 #include "service/variable.h"
+#include "service/variable_device.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -81,10 +82,11 @@ sort_prefixes(struct restore_plan *plan, struct err *err)
 }
 
 enum err_code
-restore_plan_init(struct restore_plan *plan, const struct checkpoint_restore_spec *spec,
+restore_plan_init(struct restore_plan *plan, const struct service *service,
+                  const struct checkpoint_restore_spec *spec, struct restore_report *report,
                   struct err *err)
 {
-    *plan = (struct restore_plan){.spec = spec};
+    *plan = (struct restore_plan){.service = service, .spec = spec, .report = report};
     if (spec->picks != NULL)
         TRY(check_picks(spec, err));
     return sort_prefixes(plan, err);
@@ -205,6 +207,23 @@ add_mismatched(struct restore_plan *plan, const struct restore_name *name,
     return restore_list_add(&report->mismatched, &told, err);
 }
 
+/* What has no device forbids the restore as what does not fit does: once all of it is told. */
+static enum err_code
+check_device(struct restore_plan *plan, const char *name, const struct variable_record *variable,
+             struct err *err)
+{
+    enum err_code code;
+
+    if (plan->unplaced.code != OK)
+        return OK;
+    code = variable_check_device(plan->service, plan->target, name, variable, &plan->unplaced);
+    if (code == OK || code == ERR_INVALID_ARGUMENT || code == ERR_FAILED_PRECONDITION)
+        return OK;
+    if (err != NULL)
+        *err = plan->unplaced;
+    return code;
+}
+
 /* `name` is in the report's memory. */
 static enum err_code
 plan_tensor(struct restore_plan *plan, struct restore_name *name,
@@ -215,7 +234,7 @@ plan_tensor(struct restore_plan *plan, struct restore_name *name,
     char reason[2 * SHAPE_TEXT_BYTES_MAX + 128] = "";
     bool found = false;
 
-    TRY(record_get_variable(plan->view, plan->target_id, name->variable, &found, &variable, err));
+    TRY(record_get_variable(plan->view, plan->target->id, name->variable, &found, &variable, err));
     if (!found) {
         name->created = plan->spec->create && name_check("variable", name->variable, NULL) == OK;
         return restore_list_add(name->created ? &report->restored : &report->unexpected, name, err);
@@ -223,6 +242,7 @@ plan_tensor(struct restore_plan *plan, struct restore_name *name,
     mismatch(plan, &variable, tensor, reason, sizeof reason);
     if (reason[0] != '\0')
         return add_mismatched(plan, name, &variable, tensor, reason, err);
+    TRY(check_device(plan, name->variable, &variable, err));
     return restore_list_add(&report->restored, name, err);
 }
 
@@ -279,7 +299,7 @@ static enum err_code
 list_others(struct restore_plan *plan, const struct restore_name *const *named, size_t count,
             struct err *err)
 {
-    struct record_key prefix = record_key_variable(plan->target_id, "");
+    struct record_key prefix = record_key_variable(plan->target->id, "");
     struct bytes global = bytes_of_text(VARIABLE_COLLECTION_GLOBAL);
     AUTO_CURSOR cursor = NULL;
     struct bytes key, value;
@@ -322,20 +342,37 @@ plan_others(struct restore_plan *plan, struct err *err)
     return list_others(plan, named, count, err);
 }
 
+void
+restore_plan_begin(struct restore_plan *plan)
+{
+    static const struct err none = ERR_INIT;
+
+    restore_report_begin(plan->report);
+    plan->unplaced = none;
+}
+
 enum err_code
-restore_plan_make(struct restore_plan *plan, const struct store_view *view, uint64_t target_id,
-                  uint64_t checkpoint_id, struct restore_report *report, struct err *err)
+restore_plan_make(struct restore_plan *plan, const struct store_view *view,
+                  const struct model_record *target, uint64_t checkpoint_id, struct err *err)
 {
     const struct checkpoint_restore_spec *spec = plan->spec;
 
     plan->view = view;
-    plan->target_id = target_id;
+    plan->target = target;
     plan->checkpoint_id = checkpoint_id;
-    plan->report = report;
     for (size_t i = 0; spec->picks != NULL && i < spec->pick_count; i++)
         TRY(plan_pick(plan, &spec->picks[i], err));
     if (spec->picks != NULL)
         return OK;
     TRY(plan_all(plan, err));
     return plan_others(plan, err);
+}
+
+enum err_code
+restore_plan_judge(const struct restore_plan *plan, struct err *err)
+{
+    TRY(restore_report_judge(plan->report, plan->spec, err));
+    if (plan->unplaced.code != OK && err != NULL)
+        *err = plan->unplaced;
+    return plan->unplaced.code;
 }

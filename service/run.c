@@ -8,6 +8,7 @@
 #include "service/accumulator.h"
 #include "service/average_apply.h"
 #include "service/commit.h"
+#include "service/device/conflict.h"
 #include "service/draft.h"
 #include "service/optimizer_apply.h"
 #include "service/run_fetch.h"
@@ -42,6 +43,7 @@ run_report_drop(struct run_report *report)
         tensor_drop(&report->fetches[i]);
     mem_free(report->results);
     mem_free(report->fetches);
+    mem_free(report->conflicts);
     *report = (struct run_report){0};
 }
 
@@ -116,6 +118,18 @@ report_end(struct run_report *report, uint64_t revision)
     }
 }
 
+static enum err_code
+report_conflicts(const struct draft *draft, struct run_report *report, struct err *err)
+{
+    if (draft->conflicts == NULL)
+        return OK;
+    report->conflicts = mem_alloc(sizeof *report->conflicts, err);
+    if (report->conflicts == NULL)
+        return ERR_NO_MEMORY;
+    *report->conflicts = *draft->conflicts;
+    return OK;
+}
+
 /* The draft's memory goes; nothing of the report may point into it. */
 static void
 report_forget_draft(struct run_report *report)
@@ -181,15 +195,47 @@ run_check_resource(const struct run *run, const char *kind, const char *name, ui
 }
 
 static enum err_code
+enter_scopes(const struct device_scope *scopes, size_t count, struct device_spec *asked,
+             struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (scopes[i].resets)
+            *asked = (struct device_spec){.has_job = false};
+        else
+            TRY(device_spec_merge(asked, &scopes[i].spec, err));
+    }
+    return OK;
+}
+
+/* *asked: what scopes come to, where the request has any. */
+static enum err_code
+begin_operation(struct run *run, const struct run_op *op, struct device_spec *asked,
+                struct err *err)
+{
+    bool asks = run->spec->device_count + op->device_count > 0;
+
+    if (asks) {
+        *asked = (struct device_spec){.has_job = false};
+        TRY(enter_scopes(run->spec->devices, run->spec->device_count, asked, err));
+        TRY(enter_scopes(op->devices, op->device_count, asked, err));
+    }
+    draft_begin_operation(run->draft, op->verb->name,
+                          asks && !device_spec_is_empty(asked) ? asked : NULL);
+    return draft_work(run->draft, RUN_OP_WORK_BYTES, err);
+}
+
+static enum err_code
 apply_operations(struct run *run, struct run_report *report, struct err *err)
 {
+    struct device_spec asked;
+
     for (size_t i = 0; i < run->spec->op_count; i++) {
         const struct run_op *op = &run->spec->ops[i];
         enum err_code code;
 
         report->results[i].verb = op->verb;
         report->result_count = i + 1;
-        code = draft_work(run->draft, RUN_OP_WORK_BYTES, err);
+        code = begin_operation(run, op, &asked, err);
         if (code == OK)
             code = op->verb->apply(run, op, &report->results[i], err);
         if (code == OK)
@@ -226,6 +272,7 @@ make(struct run_unit *u, struct draft *draft, struct err *err)
     TRY(report_begin(u->spec, report, err));
     TRY(check_conditions(&run, err));
     TRY(apply_operations(&run, report, err));
+    TRY(report_conflicts(draft, report, err));
     TRY(run_guard(&run, report, err));
     return run_fetch_all(&run, report, err);
 }

@@ -14,6 +14,8 @@
 #include "service/service.h"
 #include "service/variable_write.h"
 
+struct device_conflicts; /* service/device/conflict.h */
+struct device_scope;     /* service/device/spec.h */
 struct draft;
 struct draft_save;
 struct draft_variable;
@@ -40,6 +42,9 @@ struct run_op {
     const struct optimizer_gradients *gradients;
     const struct average_selection *averages;
     const struct accumulator_request *accumulator;
+    /* Where it is asked to run, inside the run's; outer to inner. */
+    const struct device_scope *devices;
+    size_t device_count;
 };
 
 /* What must hold before the first operation. */
@@ -71,6 +76,10 @@ struct run_spec {
     bool conditional_save;            /* likewise: the checkpoint that is saved */
     bool conditional_resource;        /* likewise: the optimizer, the moving average */
     bool numbered;                    /* errors say which operation failed */
+    /* Where all operations are asked to run, inside the model's; outer to inner. They follow what
+     * they change: what they were asked otherwise is told. */
+    const struct device_scope *devices;
+    size_t device_count;
 };
 
 /* A variable that an operation changed beside others, and the version it has by that. */
@@ -111,7 +120,8 @@ struct run_report {
     struct tensor *fetches; /* by fetch */
     size_t fetch_count;
     bool has_update_norm;
-    double update_norm; /* of all floats together */
+    double update_norm;                 /* of all floats together */
+    struct device_conflicts *conflicts; /* owned; NULL: none */
     uint64_t revision;
     bool dry_run;
 };

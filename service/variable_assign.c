@@ -8,6 +8,7 @@
 #include "service/incoming.h"
 #include "service/model_setter.h"
 #include "service/variable.h"
+#include "service/variable_device.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -46,8 +47,8 @@ failed(const struct assign *a, size_t i, enum err_code code, struct err *err)
 }
 
 static enum err_code
-check_one(struct assign *a, const struct store_view *view, uint64_t model_id, size_t i,
-          uint64_t *replaced_bytes, struct err *err)
+check_one(struct assign *a, const struct store_view *view, const struct model_record *model,
+          size_t i, uint64_t *replaced_bytes, struct err *err)
 {
     const struct variable_import *import = &a->imports[i];
     struct variable_record variable;
@@ -57,7 +58,7 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
     variable.revision = 0;
     TRY(name_check("variable", import->name, err));
     TRY(incoming_check_size(import->name, &import->type, import->size, err));
-    TRY(record_get_variable(view, model_id, import->name, &found, &variable, err));
+    TRY(record_get_variable(view, model->id, import->name, &found, &variable, err));
     TRY(service_check_conditions(a->options, "variable", import->name, found, variable.revision,
                                  err));
     if (!found) {
@@ -66,6 +67,7 @@ check_one(struct assign *a, const struct store_view *view, uint64_t model_id, si
         form = record_variable_form(&variable);
         TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                      a->how->keep_shape, err));
+        TRY(variable_check_device(a->service, model, import->name, &variable, err));
         a->values.items[i].class = service_class_of(&variable);
         *replaced_bytes += variable.value.size;
     }
@@ -86,7 +88,7 @@ check_ahead(struct assign *a, struct err *err)
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, a->model, &model, err));
     for (size_t i = 0; i < a->count; i++) {
-        enum err_code code = check_one(a, view, model.id, i, &replaced, err);
+        enum err_code code = check_one(a, view, &model, i, &replaced, err);
 
         if (code != OK)
             return failed(a, i, code, err);
@@ -124,7 +126,7 @@ new_variable(struct store_txn *txn, struct assign *a, const struct variable_impo
 }
 
 static enum err_code
-assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
+assign_one(struct store_txn *txn, struct assign *a, const struct model_record *model, size_t i,
            struct usage_change *change, struct err *err)
 {
     const struct variable_import *import = &a->imports[i];
@@ -134,22 +136,23 @@ assign_one(struct store_txn *txn, struct assign *a, uint64_t model_id, size_t i,
     bool found = false;
 
     variable.revision = 0;
-    TRY(record_get_variable(store_txn_view(txn), model_id, import->name, &found, &variable, err));
+    TRY(record_get_variable(store_txn_view(txn), model->id, import->name, &found, &variable, err));
     TRY(service_check_conditions(a->options, "variable", import->name, found, variable.revision,
                                  err));
     if (!found) {
         TRY(missing(a, import->name, err));
         TRY(new_variable(txn, a, import, &variable, err));
         change->variables += 1;
-        TRY(graph_place(txn, model_id, import->name, NULL, &variable, change, err));
+        TRY(graph_place(txn, model->id, import->name, NULL, &variable, change, err));
     }
     form = record_variable_form(&variable);
     TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));
+    TRY(variable_check_device(a->service, model, import->name, &variable, err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
     TRY(task_note_variable(&a->service->tasks, store_txn_view(txn), &variable, value.size, err));
-    TRY(record_put_variable(txn, model_id, import->name, &variable, err));
+    TRY(record_put_variable(txn, model->id, import->name, &variable, err));
     if (a->out == NULL)
         return OK;
     snprintf(a->out->name, sizeof a->out->name, "%s", import->name);
@@ -170,7 +173,7 @@ assign_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(service_find_model(view, a->model, &a->model_record, err));
     TRY(model_setter_open(&a->setter, a->service, view, &a->model_record, err));
     for (size_t i = 0; i < a->count; i++) {
-        enum err_code code = assign_one(txn, a, a->model_record.id, i, &change, err);
+        enum err_code code = assign_one(txn, a, &a->model_record, i, &change, err);
 
         if (code != OK)
             return failed(a, i, code, err);

@@ -10,6 +10,7 @@
 #include "service/compute.h"
 #include "service/incoming.h"
 #include "service/tensor/slice.h"
+#include "service/variable_device.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -32,12 +33,13 @@ struct assign_slice {
 
 /* The slice resolved against the variable as it is now; refuses what does not fit. */
 static enum err_code
-resolve(const struct assign_slice *a, const struct variable_record *variable, struct slice *slice,
-        struct err *err)
+resolve(const struct assign_slice *a, const struct model_record *model,
+        const struct variable_record *variable, struct slice *slice, struct err *err)
 {
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
     TRY(service_check_conditions(a->options, "variable", a->name, true, variable->revision, err));
+    TRY(variable_check_device(a->service, model, a->name, variable, err));
     if (variable->value.kind == VALUE_NONE)
         return compute_uninitialized(a->name, err);
     if (variable->type.dtype == DTYPE_STRING)
@@ -136,7 +138,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, a->model, &model, err));
     TRY(service_find_variable(view, model.id, a->name, &variable, err));
-    TRY(resolve(a, &variable, &slice, err));
+    TRY(resolve(a, &model, &variable, &slice, err));
     if (!shape_equal(&variable.type.shape, &a->costed))
         TRY(check_cost(&variable, &slice, err));
     TRY(value_patch_open(txn, &variable.value, &p.patch, err));
@@ -157,7 +159,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
 }
 
 static enum err_code
-check_ahead(struct service *service, struct assign_slice *a, struct err *err)
+check_ahead(struct assign_slice *a, struct err *err)
 {
     AUTO_SNAPSHOT snapshot = NULL;
     struct model_record model;
@@ -165,10 +167,10 @@ check_ahead(struct service *service, struct assign_slice *a, struct err *err)
     struct slice slice;
 
     TRY(name_check("variable", a->name, err));
-    TRY(store_snapshot_open(service->store, &snapshot, err));
+    TRY(store_snapshot_open(a->service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
     TRY(service_find_variable(store_snapshot_view(snapshot), model.id, a->name, &variable, err));
-    TRY(resolve(a, &variable, &slice, err));
+    TRY(resolve(a, &model, &variable, &slice, err));
     a->costed = variable.type.shape;
     return check_cost(&variable, &slice, err);
 }
@@ -191,7 +193,7 @@ variable_assign_slice(struct service *service, const char *model, const char *na
     uint64_t revision = 0;
 
     TRY(incoming_check_size(name, type, size, err));
-    TRY(check_ahead(service, &a, err));
+    TRY(check_ahead(&a, err));
     if (size > SLICE_BYTES_MAX)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
                        "a slice of %" PRIu64 " bytes, at most %d are written at once: write it in "

@@ -68,6 +68,7 @@ verb_field_names(enum verb_field field)
         {VERB_GRADIENT, {"gradient", "local_step"}},
         {VERB_NUM_REQUIRED, {"num_required"}},
         {VERB_STEP, {"step"}},
+        {VERB_DEVICE, {"device"}},
     };
     static const char *const none[] = {NULL};
 

@@ -26,8 +26,9 @@ enum verb_field {
     VERB_GRADIENT = 1 << 16,      /* likewise, with a gradient and a local step */
     VERB_NUM_REQUIRED = 1 << 17,  /* likewise, with an integer */
     VERB_STEP = 1 << 18,          /* likewise, with an integer */
+    VERB_DEVICE = 1 << 19,        /* where it is asked to run; every verb that changes something */
 };
-enum { VERB_FIELD_COUNT = 19 };
+enum { VERB_FIELD_COUNT = 20 };
 
 struct verb {
     const char *name;

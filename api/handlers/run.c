@@ -1,4 +1,5 @@
 /* POST …:run: operations on a model's variables, in order, in one commit. */
+#include "api/device_warning.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/parts.h"
@@ -46,6 +47,7 @@ render_run(struct api_request *rq, struct api_reply *rp, const void *result, uin
     buf_init(&body, RUN_REPLY_BYTES_MAX);
     TRY(api_outcome_check_size(rq, least_size(&made->report), err));
     TRY(api_reply_revision(rp, revision, err));
+    TRY(api_device_warning(rp, made->report.conflicts, err));
     TRY(api_run_print(&made->run.spec, &made->report, &body, err));
     return api_reply_buf(rp, 200, "application/json", &body, err);
 }

@@ -1,4 +1,5 @@
 /* Requests that are one operation of a run. */
+#include "api/device_json.h"
 #include "api/handlers/handlers.h"
 #include "api/run_one.h"
 #include "store/base/check.h"
@@ -14,7 +15,7 @@ api_verb(struct api_request *rq, struct api_reply *rp, struct err *err)
     return api_run_one(rq, rp, verb, err);
 }
 
-/* The body is empty, or {}. */
+/* The body is empty, or says where it is asked to run. */
 enum err_code
 api_variable_initialize(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
@@ -28,6 +29,8 @@ api_variable_initialize(struct api_request *rq, struct api_reply *rp, struct err
     TRY(api_request_json(rq, &doc, err));
     root = api_json_root(doc);
     TRY(api_object_of(&root, &object, err));
+    TRY(api_device_take(&object, "device", api_request_arena(rq), &one.op.devices,
+                        &one.op.device_count, err));
     TRY(api_object_end(&object, err));
     one.run.spec = run_spec_default();
     return api_run_made(rq, rp, &one, err);

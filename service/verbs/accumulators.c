@@ -97,6 +97,7 @@ open_change(struct run *run, const struct run_op *op, struct run_result *out,
     TRY(record_decode_accumulator(record, &made->before, err));
     made->after = made->before;
     *change = made;
+    TRY(draft_check_no_device(run->draft, name, made->before.dtype, err));
     return run_check_resource(run, "accumulator", name, made->before.revision, err);
 }
 
@@ -304,7 +305,7 @@ grad_apply(struct run *run, const struct run_op *op, struct run_result *out, str
 const struct verb verb_apply_grad = {
     .name = "apply_grad",
     .summary = "Adds a gradient to an accumulator, unless its local step is over.",
-    .fields = VERB_ACCUMULATOR | VERB_GRADIENT,
+    .fields = VERB_ACCUMULATOR | VERB_GRADIENT | VERB_DEVICE,
     .apply = grad_apply,
 };
 
@@ -408,7 +409,7 @@ grad_take(struct run *run, const struct run_op *op, struct run_result *out, stru
 const struct verb verb_take_grad = {
     .name = "take_grad",
     .summary = "Takes the average of an accumulator's gradients, which is a step of it.",
-    .fields = VERB_ACCUMULATOR | VERB_NUM_REQUIRED,
+    .fields = VERB_ACCUMULATOR | VERB_NUM_REQUIRED | VERB_DEVICE,
     .apply = grad_take,
 };
 
@@ -427,6 +428,6 @@ step_set(struct run *run, const struct run_op *op, struct run_result *out, struc
 const struct verb verb_set_global_step = {
     .name = "set_global_step",
     .summary = "Sets the global step of an accumulator, that local steps are compared with.",
-    .fields = VERB_ACCUMULATOR | VERB_STEP,
+    .fields = VERB_ACCUMULATOR | VERB_STEP | VERB_DEVICE,
     .apply = step_set,
 };

@@ -342,7 +342,7 @@ gradients_apply(struct run *run, const struct run_op *op, struct run_result *out
 const struct verb verb_apply_gradients = {
     .name = "apply_gradients",
     .summary = "An optimizer of the model takes a step: variables, slots, powers and global step.",
-    .fields = VERB_OPTIMIZER | VERB_GRADIENTS,
+    .fields = VERB_OPTIMIZER | VERB_GRADIENTS | VERB_DEVICE,
     .apply = gradients_apply,
 };
 
@@ -363,6 +363,7 @@ slots_apply(struct run *run, const struct run_op *op, struct run_result *out, st
 
         TRY(draft_find(run->draft, op->gradients->gradients[i].variable, &variable, err));
         TRY(optimizer_check_variable(&apply.config, variable, err));
+        TRY(draft_follow_device(run->draft, variable, err));
         TRY(optimizer_find_slots(run->draft, &apply.config, variable, false, slots, err));
     }
     return OK;
@@ -371,6 +372,6 @@ slots_apply(struct run *run, const struct run_op *op, struct run_result *out, st
 const struct verb verb_create_slots = {
     .name = "create_slots",
     .summary = "Makes the slots of an optimizer for variables, and its powers, not initialized.",
-    .fields = VERB_OPTIMIZER | VERB_VARIABLES,
+    .fields = VERB_OPTIMIZER | VERB_VARIABLES | VERB_DEVICE,
     .apply = slots_apply,
 };

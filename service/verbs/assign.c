@@ -63,9 +63,9 @@ prepare(struct run *run, const struct run_op *op, struct draft_variable **out, s
     if (op->verb->kernel != ASSIGN && !op->validate_shape)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "field 'validate_shape': only assign may change a shape");
-    if (op->verb->kernel == ASSIGN)
-        TRY(draft_find(run->draft, op->variable, &variable, err));
-    else
+    TRY(draft_find(run->draft, op->variable, &variable, err));
+    TRY(draft_check_device(run->draft, variable, err));
+    if (op->verb->kernel != ASSIGN)
         TRY(draft_find_initialized(run->draft, op->variable, &variable, err));
     TRY(check_arithmetic(op, variable, err));
     TRY(expr_infer(op->value, &run->source, variable->form.type.dtype, err));
@@ -157,7 +157,7 @@ assign_apply(struct run *run, const struct run_op *op, struct run_result *out, s
 const struct verb verb_assign = {
     .name = "assign",
     .summary = "Gives a variable a new value, also while it has none.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE | VERB_DEVICE,
     .kernel = ASSIGN,
     .apply = assign_apply,
 };
@@ -165,7 +165,7 @@ const struct verb verb_assign = {
 const struct verb verb_assign_add = {
     .name = "assign_add",
     .summary = "Adds a value of the variable's shape to it.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE | VERB_DEVICE,
     .kernel = KERNEL_ADD,
     .apply = assign_apply,
 };
@@ -173,7 +173,7 @@ const struct verb verb_assign_add = {
 const struct verb verb_assign_sub = {
     .name = "assign_sub",
     .summary = "Subtracts a value of the variable's shape from it.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_SLICE | VERB_VALIDATE_SHAPE | VERB_DEVICE,
     .kernel = KERNEL_SUBTRACT,
     .apply = assign_apply,
 };

@@ -64,6 +64,7 @@ average_apply(struct run *run, const struct run_op *op, struct run_result *out, 
 
     TRY(draft_find(run->draft, op->variable, &variable, err));
     TRY(average_check_dtype(variable->name, variable->form.type.dtype, err));
+    TRY(draft_check_device(run->draft, variable, err));
     TRY(draft_find_initialized(run->draft, op->variable, &variable, err));
     TRY(expr_infer(op->value, &run->source, variable->form.type.dtype, err));
     TRY(check_value(variable, &op->value->root->type, err));
@@ -80,6 +81,6 @@ average_apply(struct run *run, const struct run_op *op, struct run_result *out, 
 const struct verb verb_assign_moving_average = {
     .name = "assign_moving_average",
     .summary = "Moves a variable towards a value, by 1 - decay of what is between them.",
-    .fields = VERB_VARIABLE | VERB_VALUE | VERB_DECAY | VERB_ZERO_DEBIAS,
+    .fields = VERB_VARIABLE | VERB_VALUE | VERB_DECAY | VERB_ZERO_DEBIAS | VERB_DEVICE,
     .apply = average_apply,
 };

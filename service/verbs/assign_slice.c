@@ -91,6 +91,8 @@ verb_assign_slice(struct run *run, const struct run_op *op, const char *text,
     AUTO(slicing) s = {.draft = run->draft, .kernel = kernel};
     struct slice slice;
 
+    TRY(draft_find(run->draft, op->variable, &s.variable, err));
+    TRY(draft_check_device(run->draft, s.variable, err));
     TRY(draft_find_initialized(run->draft, op->variable, &s.variable, err));
     if (!op->validate_shape)
         return refuse(&s, text, err,

@@ -57,6 +57,7 @@ count_apply(struct run *run, const struct run_op *op, struct run_result *out, st
 
     TRY(draft_find(run->draft, op->variable, &variable, err));
     TRY(check_type(variable->name, &variable->form.type, err));
+    TRY(draft_check_device(run->draft, variable, err));
     TRY(draft_find_initialized(run->draft, op->variable, &variable, err));
     is_wide = variable->form.type.dtype == DTYPE_INT64;
     TRY(draft_read(run->draft, variable, 0, is_wide ? sizeof wide : sizeof narrow,
@@ -77,6 +78,6 @@ count_apply(struct run *run, const struct run_op *op, struct run_result *out, st
 const struct verb verb_count_up_to = {
     .name = "count_up_to",
     .summary = "Adds one to an int32 or int64 scalar below a limit and tells what it was before.",
-    .fields = VERB_VARIABLE | VERB_LIMIT,
+    .fields = VERB_VARIABLE | VERB_LIMIT | VERB_DEVICE,
     .apply = count_apply,
 };

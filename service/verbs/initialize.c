@@ -107,6 +107,6 @@ initialize_apply(struct run *run, const struct run_op *op, struct run_result *ou
 const struct verb verb_initialize = {
     .name = "initialize",
     .summary = "Gives variables their initial values: all, those named, or those without a value.",
-    .fields = VERB_INITIALIZE,
+    .fields = VERB_INITIALIZE | VERB_DEVICE,
     .apply = initialize_apply,
 };

@@ -145,6 +145,10 @@ update_target(struct averaging *a, struct average_target *target, struct expr_tr
     _Alignas(16) uint8_t rest[AVERAGE_REST_BYTES];
     bool debias = target->is_tensor && a->config.zero_debias;
 
+    if (a->update)
+        TRY(draft_check_device(a->run->draft, target->shadow, err));
+    else
+        TRY(draft_follow_device(a->run->draft, target->shadow, err));
     if (!a->update)
         return debias ? average_find_bias(a->run, target->shadow, false, &biased, &local_step, err)
                       : OK;
@@ -166,8 +170,11 @@ take_target(struct averaging *a, struct average_target *target, struct err *err)
 
     TRY(average_shadow_name(&a->config, target->name, shadow, err));
     TRY(draft_look(draft, shadow, &target->shadow, err));
-    if (target->shadow != NULL)
+    if (target->shadow != NULL) {
         number = target->shadow->form.type.dtype;
+        if (a->update)
+            TRY(draft_check_device(draft, target->shadow, err));
+    }
     if (target->is_tensor) {
         TRY(expr_infer(value, &a->run->source, number, err));
     } else {
@@ -235,13 +242,13 @@ averages_apply(struct run *run, const struct run_op *op, struct run_result *out,
 const struct verb verb_apply_moving_averages = {
     .name = "apply_moving_averages",
     .summary = "Moves the shadows of variables and tensors towards them, all or those named.",
-    .fields = VERB_AVERAGES,
+    .fields = VERB_AVERAGES | VERB_DEVICE,
     .apply = averages_apply,
 };
 
 const struct verb verb_create_average_slots = {
     .name = "create_average_slots",
     .summary = "Makes the shadows of variables and tensors, not initialized.",
-    .fields = VERB_AVERAGES,
+    .fields = VERB_AVERAGES | VERB_DEVICE,
     .apply = averages_apply,
 };

@@ -73,6 +73,7 @@ prepare(struct run *run, const struct run_op *op, struct scatter *s, struct err 
         TRY(sparse_check_scatter_nd(&s->target, kernel_of(op->verb), indices, updates, err));
     else
         TRY(sparse_check_scatter(&s->target, kernel_of(op->verb), indices, updates, err));
+    TRY(draft_check_device(draft, s->variable, err));
     TRY(draft_find_initialized(draft, op->variable, &s->variable, err));
     TRY(sparse_check_memory(&s->target, &indices->shape, run->service->limits.expression_bytes_max,
                             err));
@@ -172,7 +173,7 @@ scatter_apply(struct run *run, const struct run_op *op, struct run_result *out, 
     const struct verb verb_##verb_name = {                                                         \
         .name = #verb_name,                                                                        \
         .summary = text,                                                                           \
-        .fields = VERB_VARIABLE | VERB_INDICES | VERB_UPDATES,                                     \
+        .fields = VERB_VARIABLE | VERB_INDICES | VERB_UPDATES | VERB_DEVICE,                       \
         .kernel = of_kernel,                                                                       \
         .apply = scatter_apply,                                                                    \
     }

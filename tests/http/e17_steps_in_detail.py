@@ -3,6 +3,7 @@
 import formats
 
 np = formats.np
+FLAGS = ["--cluster", "ps=2"]
 ONES = {"op": "ones", "shape": [2]}
 
 

@@ -2,6 +2,8 @@
 
 from saving import checkpoints, fill, is_whole, last, latest, names_of, save, saver
 
+FLAGS = ["--cluster", "ps=2"]
+
 
 # --- making and looking --------------------------------------------------------------------------
 

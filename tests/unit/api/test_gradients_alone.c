@@ -17,7 +17,7 @@ enum { ARENA_BYTES = 1 << 20, TEXT_BYTES = 1 << 20 };
 
 #define NONE                                                                                       \
     {                                                                                              \
-        NULL, NULL, NULL, NULL, NULL                                                               \
+        NULL, NULL, NULL, NULL, NULL, NULL                                                         \
     }
 #define EMPTY(name) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"
 #define META(pairs) "\"__metadata__\":{" pairs "}"
