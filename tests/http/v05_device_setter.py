@@ -41,6 +41,16 @@ def devices(s):
     return {v["name"]: v["device"] for v in s.get("variables?page_size=1000").expect(200).json["variables"]}
 
 
+def bytes_by_task(s):
+    """What lies on each task of job ps, whatever the model."""
+    jobs = s.get("/v1/cluster").expect(200).json["jobs"]
+    return [task["bytes"] for job in jobs if job["name"] == "ps" for task in job["tasks"]]
+
+
+def grown(before, after):
+    return [b - a for a, b in zip(before, after)]
+
+
 def make(s, *specs):
     made = s.post("variables", list(specs)).expect(201).json["variables"]
     return [v["device"] for v in made]
@@ -241,7 +251,10 @@ def test_a_restore_that_makes_variables_places_them(s):
 
 def test_parts_of_a_partitioned_variable_draw_one_task_each(s):
     place(s, {"ps_tasks": 4})
+    before = bytes_by_task(s)
     info = s.post("variables", zeros("p", (7, 3), slicing=[6, 1])).expect(201).json
+    s.initialize()
+    assert grown(before, bytes_by_task(s)) == [36, 24, 12, 12]
     assert info["device"] == "/job:ps", "what they have in common"
     assert state(s)["next_task"] == 2
     info = s.post("variables", zeros("q", (4,), slicing=[2], device="/job:ps/task:3/cpu:0")).expect(201).json
@@ -337,6 +350,23 @@ def test_place_moves_everything_as_if_it_were_made_now(s):
     assert {m["name"]: m["to"] for m in moved["moved"]}["m"] == got["m"]
     again = s.post(":place", {}).expect(200).json
     assert again["moved"] == [] and again["moved_count"] == 0
+
+
+def test_parts_are_placed_anew_each_by_itself(s):
+    before = bytes_by_task(s)
+    place(s, {"ps_tasks": 1})
+    s.post("variables", zeros("p", (6,), slicing=[3])).expect(201)
+    s.initialize()
+    train(s, {"p": [1] * 6})
+    assert grown(before, bytes_by_task(s)) == [24 * 3 + 8, 0, 0, 0], "with its slots, and two powers"
+    s.patch("", {"placement": {"ps_tasks": 2}}).expect(200)
+    moved = s.post(":place", {}).expect(200).json["moved"]
+    assert {move["name"]: move["parts_moved"] for move in moved} == {"p": 1, "p/Adam": 1, "p/Adam_1": 1}, moved
+    assert devices(s)["beta1_power"] == "/job:ps/task:0", "beside the first part"
+    assert grown(before, bytes_by_task(s)) == [16 * 3 + 8, 8 * 3, 0, 0]
+    s.post(":place", {}).expect(200)
+    s.delete("").expect(200)
+    assert grown(before, bytes_by_task(s)) == [0, 0, 0, 0]
 
 
 def test_place_without_a_placement_leaves_what_the_requests_said(s):

@@ -181,6 +181,45 @@ without_memory_nothing_is_drawn_or_moved(void **state)
     }
 }
 
+/* tf.device(None) among the scopes of a request. */
+static void
+what_hides_the_model_is_not_placed(void **state)
+{
+    static struct device_scope scopes[] = {
+        {.spec = {.has_job = true, .job = "a"}}, {.resets = true}, {.resets = false}};
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct variable_record record = {.shape_known = true};
+    const struct variable_form form = record_variable_form(&record);
+    struct store_snapshot *snapshot = NULL;
+    struct model_places places;
+    struct model_setter setter;
+    struct model_record model;
+    struct device_spec own;
+    bool found = false, hides = false;
+
+    patch(d, &two, "/replica:1");
+    WORKS(store_snapshot_open(d->f->store, &snapshot, &d->f->err), &d->f->err);
+    WORKS(record_get_model(store_snapshot_view(snapshot), MODEL, &found, &model, &d->f->err),
+          &d->f->err);
+    WORKS(model_setter_open(&setter, d->service, store_snapshot_view(snapshot), &model, &d->f->err),
+          &d->f->err);
+    WORKS(device_spec_parse("/task:1", &scopes[2].spec, &d->f->err), &d->f->err);
+    WORKS(model_setter_scopes(scopes, 3, &own, &hides, &d->f->err), &d->f->err);
+    assert_true(hides);
+    WORKS(model_setter_place(&setter, &form, &own, hides, &places, &d->f->err), &d->f->err);
+    assert_string_equal(places.device, "/task:1");
+    assert_int_equal(places.placed, RECORD_PLACED_NEVER);
+    assert_false(setter.changed);
+    WORKS(model_setter_scopes(scopes, 1, &own, &hides, &d->f->err), &d->f->err);
+    assert_false(hides);
+    WORKS(model_setter_place(&setter, &form, &own, hides, &places, &d->f->err), &d->f->err);
+    assert_string_equal(places.device, "/job:a/replica:1/task:0");
+    assert_int_equal(places.placed, RECORD_PLACED_REPLICA | RECORD_PLACED_TASK);
+    assert_true(setter.changed);
+    store_snapshot_drop(snapshot);
+}
+
 static void
 what_is_its_own_is_known_from_what_was_given(void **state)
 {
@@ -204,6 +243,7 @@ main(void)
         DOMAIN_TEST(each_variable_draws_and_a_refused_one_does_not),
         DOMAIN_TEST(placing_anew_goes_in_the_order_they_were_made_in),
         DOMAIN_TEST(a_model_without_variables_is_placed_too),
+        DOMAIN_TEST(what_hides_the_model_is_not_placed),
         DOMAIN_TEST(without_memory_nothing_is_drawn_or_moved),
         cmocka_unit_test(what_is_its_own_is_known_from_what_was_given),
     };
