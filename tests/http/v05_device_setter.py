@@ -244,9 +244,12 @@ def test_a_restore_that_makes_variables_places_them(s):
     place(s, {"ps_tasks": 2, "ps_device": "/job:other"})
     body = {"checkpoint": {"model": source, "name": "c"}, "create": True}
     s.post(":restore", {**body, "dry_run": True}).expect(200)
-    assert state(s)["next_task"] == 0
+    refused = s.post(":restore", body).expect(400)
+    assert "Cannot assign a device to node 'a'" in refused.detail, "values are written where there is a task"
+    assert state(s)["next_task"] == 0 and devices(s) == {}
+    s.patch("", {"placement": {"ps_tasks": 2, "ps_device": "/job:worker"}}).expect(200)
     s.post(":restore", body).expect(200)
-    assert sorted(devices(s).values()) == ["/job:other/task:0", "/job:other/task:1"]
+    assert sorted(devices(s).values()) == ["/job:worker/task:0", "/job:worker/task:1"]
 
 
 def test_parts_of_a_partitioned_variable_draw_one_task_each(s):
