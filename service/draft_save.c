@@ -139,8 +139,11 @@ part_count(const struct draft_tensor *tensor)
 static const char *
 device_of(const struct draft_tensor *tensor, uint32_t part)
 {
-    (void)part;
-    return tensor->variable->device == NULL ? "" : tensor->variable->device;
+    const struct draft_variable *variable = tensor->variable;
+
+    if (variable->part_devices != NULL)
+        return variable->part_devices[part];
+    return variable->device == NULL ? "" : variable->device;
 }
 
 static int

@@ -6,6 +6,8 @@ import v1_files
 
 np = formats.np
 
+FLAGS = ("--cluster", "ps=4")
+
 
 def graph(s, name, query=""):
     return s.get(f"checkpoints/{name}/graph{query}").expect(200).json
@@ -239,3 +241,132 @@ def test_another_shape_is_refused_in_the_words_of_slices(s):
               "POST", "checkpoints/c:restore", {})
     s.restore("c", reshape=True)
 
+
+
+# --- over tasks ---
+
+# name, dtype, shape, partitioner, axis, parts
+VARIABLES = [("a", "float32", [10, 6], {"type": "fixed_size", "num_shards": 5}, 0, 5),
+             ("b", "float64", [3, 7], {"type": "variable_axis_size", "max_shard_bytes": 48, "axis": 1}, 1, 4),
+             ("c", "int32", [40], {"type": "min_max", "max_partitions": 6, "min_slice_size": 32}, 0, 5),
+             ("d", "float32", [4], None, 0, 0)]
+
+
+def chosen(strategy, tasks):
+    """The task of each part: TensorFlow's strategies draw for each, in the order they are made."""
+    loads, places, turn = [0] * tasks, {}, 0
+    for name, dtype, shape, _, axis, parts in VARIABLES:
+        for _, length in cut(shape[axis], parts) if parts else [(0, shape[axis])]:
+            size = formats.count_of(shape) // shape[axis] * length * formats.SIZE[dtype]
+            task = turn % tasks if strategy == "round_robin" else loads.index(min(loads))
+            loads[task] += size
+            turn += 1
+            places.setdefault(name, []).append(task)
+    return places, loads
+
+
+def arrays_of(seed):
+    draw = np.random.default_rng(seed)
+    return {name: draw.integers(0, 1000, shape).astype(formats.NUMPY[dtype]) for name, dtype, shape, *_ in VARIABLES}
+
+
+def fill(s, arrays):
+    for name, array in arrays.items():
+        s.put_npy(name, array)
+
+
+def holds(s, arrays):
+    for name, array in arrays.items():
+        assert np.array_equal(s.array(name), array), name
+
+
+def new_model(s, name, **fields):
+    s.model = name
+    s.put("", fields).expect(201)
+
+
+def make_all(s, partitioners=True):
+    for name, dtype, shape, partitioner, _, _ in VARIABLES:
+        fields = {"partitioner": partitioner} if partitioner and partitioners else {}
+        s.create(name, dtype=dtype, shape=shape, **fields)
+
+
+def files_of(name, arrays, places):
+    """What a sharded saver of them writes: a shard for each task that has something."""
+    used = sorted({task for tasks in places.values() for task in tasks})
+    return saved_bundle(name, len(used), [(variable, arrays[variable], axis, parts, [used.index(t) for t in places[variable]])
+                                          for variable, _, _, _, axis, parts in VARIABLES])
+
+
+def bytes_of_tasks(s):
+    return [task["bytes"] for task in s.get("/v1/cluster").expect(200).json["jobs"][0]["tasks"]]
+
+
+def test_a_sharded_save_has_each_slice_in_the_shard_of_its_task(s):
+    for strategy in ("round_robin", "greedy"):
+        before = bytes_of_tasks(s)
+        new_model(s, strategy, placement={"strategy": strategy, "ps_tasks": 4})
+        make_all(s)
+        arrays = arrays_of(1)
+        fill(s, arrays)
+        s.put("savers/all", {"sharded": True}).expect(201)
+        s.post("savers/all:save", {"name": "c"}).expect(201)
+        places, loads = chosen(strategy, 4)
+        assert exported(s, "c", "tf_v2") == files_of("c", arrays, places), strategy
+        assert [now - then for now, then in zip(bytes_of_tasks(s), before)] == loads
+        node = {n["name"]: n for n in graph(s, "c")["nodes"]}
+        assert graph(s, "c")["saver_def"]["sharded"] and graph(s, "c")["saver_def"]["save_tensor_name"] == "save/Identity:0"
+        assert node["save/restore_all"]["inputs"] == ["^save/restore_all/NoOp"] + [f"^save/restore_all/NoOp_{i}" for i in (1, 2, 3)]
+        assert node["save/MergeV2Checkpoints"]["inputs"] == ["save/MergeV2Checkpoints/checkpoint_prefixes", "save/Const"]
+        assert node["save/ShardedFilename_2"]["inputs"] == ["save/StringJoin", "save/ShardedFilename_2/shard", "save/num_shards"]
+        assert node["save/ShardedFilename_2/shard"]["value"] == 2 and node["save/num_shards"]["value"] == 4
+
+
+def test_slots_are_divided_as_their_variable_is(s):
+    new_model(s, "slots", placement={"ps_tasks": 3})
+    s.create("w", {"op": "zeros", "shape": [6, 2]}, slicing=[3, 1])
+    s.initialize()
+    s.put("optimizers/m", {"type": "momentum", "learning_rate": 0.1, "momentum": 0.9}).expect(201)
+    s.post("optimizers/m:apply_gradients", {"gradients": {"w": {"op": "ones", "shape": [6, 2]}}}).expect(200)
+    s.put("savers/all", {"sharded": True}).expect(201)
+    s.post("savers/all:save", {"name": "c"}).expect(201)
+    found = bundles.read(exported(s, "c", "tf_v2"), "c")
+    slot = next(name for name in found if name != "w")
+    v1 = exported(s, "c", "tf_v1")
+    for i in range(3):
+        read = v1_files.read(v1[f"c-0000{i}-of-00003"])
+        assert {name: list(read[name][2]) for name in ("w", slot)} == {name: [((2 * i, 2), (0, 2))] for name in ("w", slot)}
+
+
+def test_restored_on_fewer_tasks_and_in_other_slices(s):
+    arrays, later = arrays_of(5), arrays_of(6)
+    with s.other_server() as t:
+        t.restart("--cluster", "ps=4")
+        new_model(t, "on_tasks", placement={"strategy": "greedy", "ps_tasks": 4})
+        make_all(t)
+        fill(t, arrays)
+        t.put("savers/all", {"sharded": True}).expect(201)
+        t.post("savers/all:save", {"name": "c"}).expect(201)
+        files = exported(t, "c", "tf_v2")
+        fill(t, later)
+        t.restart("--cluster", "ps=2")
+        assert exported(t, "c", "tf_v2") == files
+        holds(t, later)
+        t.patch("", {"placement": {"strategy": "round_robin", "ps_tasks": 2}}).expect(200)
+        t.post(":place", {}).expect(200)
+        t.restore("c")
+        holds(t, arrays)
+        places, _ = chosen("round_robin", 2)
+        t.post("savers/all:save", {"name": "d"}).expect(201)
+        assert exported(t, "d", "tf_v2") == files_of("d", arrays, places)
+        new_model(t, "whole")
+        make_all(t, partitioners=False)
+        t.post(":restore", {"checkpoint": {"model": "on_tasks", "name": "c"}}).expect(200)
+        holds(t, arrays)
+        new_model(t, "otherwise", placement={"ps_tasks": 2})
+        for name, dtype, shape, slicing in (("a", "float32", [10, 6], [1, 6]), ("b", "float64", [3, 7], [3, 1]),
+                                            ("c", "int32", [40], [7]), ("d", "float32", [4], [2])):
+            t.create(name, dtype=dtype, shape=shape, slicing=slicing)
+        t.put("checkpoints/came", bundles.tar(files)).expect(201)
+        t.restore("came")
+        holds(t, arrays)
