@@ -309,6 +309,27 @@ def test_a_shadow_goes_with_its_variable_and_that_of_a_tensor_draws(s):
     assert state(s)["next_task"] == 0
 
 
+def test_what_runs_make_at_once_draws_once_each(s):
+    """Shadows of tensors are made by runs, beside variables that are made by requests of their own."""
+    place(s, {"ps_tasks": 4})
+    clients = [s.another_client() for _ in range(4)]
+    for number in range(4):
+        s.put(f"moving_averages/e{number}", {"decay": 0.5, "name": f"E{number}"}).expect(201)
+
+    def some(number):
+        for i in range(6):
+            tensors = {f"t{number}-{i}-{k}": [1.0] * 300 for k in range(2)}
+            clients[number].request("POST", s.path(f"moving_averages/e{number}:apply"), {"tensors": tensors}).expect(200)
+            clients[number].request("POST", s.path("variables"), zeros(f"w{number}-{i}")).expect(201)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(some, range(4)))
+    where = list(devices(s).values())
+    assert len(where) == 4 * 6 * 3
+    assert {text: where.count(text) for text in set(where)} == {f"/job:ps/task:{i}": 18 for i in range(4)}
+    assert state(s)["next_task"] == 0
+
+
 # --- asking ---
 
 def test_where_an_op_of_a_model_would_go_can_be_asked_and_draws_nothing(s):
