@@ -27,6 +27,7 @@ from workload_calls import CALLS, made_saver, saver_of  # noqa: E402
 
 np = formats.np
 MODES = ("commit", "interval=50")
+CLUSTER = ("--cluster", "ps=4")  # what is created goes round these tasks
 
 
 # --- what is there ---------------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def check_server(http_client, server, seen):
 def begin(server, workers):
     """The things that all workers share, and what the optimizer changes."""
     http_client = client.Client(server.host, server.port)
-    http_client.request("PUT", MODEL, {"seed": 1}).expect(201)
+    http_client.request("PUT", MODEL, {"seed": 1, "placement": {}}).expect(201)
     for name, size in (("counter", []), ("tick", [1]), *((n, [c]) for n, c in zip(STAMPED, STAMP_COUNT))):
         http_client.request("POST", f"{MODEL}/variables", {
             "name": name, "initial_value": {"op": "zeros", "shape": size, "dtype": "int64"}}).expect(201)
@@ -153,6 +154,9 @@ def begin(server, workers):
                 "op": "zeros", "shape": [count]}}).expect(201)
             worker.state.trained[name] = bytes(4 * count)
     http_client.request("POST", f"{MODEL}:initialize", {"only_uninitialized": True}).expect(200)
+    tasks = {variable["device"] for variable in listed(http_client, "variables")}
+    if len(tasks) != 4:
+        raise Wrong(f"variables are on {sorted(tasks)}, not on four tasks")
     for worker in workers:
         body, worker.state.savers[saver_of(worker)] = made_saver(worker)
         http_client.request("PUT", f"{MODEL}/savers/{saver_of(worker)}", body).expect(201)
@@ -231,7 +235,7 @@ def main():
     options = parser.parse_args()
     source = random.Random(options.seed)
     binary = os.path.abspath(options.server)
-    server = session.Server(binary, (), 5 if "/tsan/" in binary or "/asan/" in binary else 1)
+    server = session.Server(binary, CLUSTER, 5 if "/tsan/" in binary or "/asan/" in binary else 1)
     workers = [Worker(index, source.random(), CALLS) for index in range(options.workers)]
     print(f"seed {options.seed}, {options.rounds} rounds, {options.workers} workers, durability {' and '.join(MODES)} in turn",
           flush=True)
