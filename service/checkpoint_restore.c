@@ -159,7 +159,7 @@ apply(struct restore *r, struct store_txn *txn, const struct restore_name *name,
                           err));
     if (name->created) {
         TRY(new_variable(r, txn, name->variable, &tensor, &variable, err));
-        TRY(variable_check_device(r->service, &r->target, name->variable, &variable, err));
+        TRY(variable_check_device(r->service, view, &r->target, name->variable, &variable, err));
     } else {
         TRY(record_get_variable(view, r->target.id, name->variable, &found, &variable, err));
     }

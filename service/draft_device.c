@@ -75,12 +75,26 @@ draft_follow_device(struct draft *draft, struct draft_variable *variable, struct
     return note_conflict(draft, variable->name, variable->device, variable->assigned, err);
 }
 
+/* A divided variable is one for each of its parts to TensorFlow: all of them have to be somewhere.
+ */
+static enum err_code
+find_device(struct draft *draft, struct draft_variable *variable, struct err *err)
+{
+    enum dtype dtype = variable->form.type.dtype;
+    const struct device *part = NULL;
+
+    for (uint32_t i = 0; variable->part_devices != NULL && i < variable->partition.count; i++)
+        TRY(variable_device(draft->service, &draft->model, variable->name,
+                            variable->part_devices[i], dtype, &part, err));
+    return variable_device(draft->service, &draft->model, variable->name, variable->device, dtype,
+                           &variable->assigned, err);
+}
+
 enum err_code
 draft_check_device(struct draft *draft, struct draft_variable *variable, struct err *err)
 {
     if (variable->assigned == NULL)
-        TRY(variable_device(draft->service, &draft->model, variable->name, variable->device,
-                            variable->form.type.dtype, &variable->assigned, err));
+        TRY(find_device(draft, variable, err));
     return draft_follow_device(draft, variable, err);
 }
 

@@ -216,7 +216,8 @@ check_device(struct restore_plan *plan, const char *name, const struct variable_
 
     if (plan->unplaced.code != OK)
         return OK;
-    code = variable_check_device(plan->service, plan->target, name, variable, &plan->unplaced);
+    code = variable_check_device(plan->service, plan->view, plan->target, name, variable,
+                                 &plan->unplaced);
     if (code == OK || code == ERR_INVALID_ARGUMENT || code == ERR_FAILED_PRECONDITION)
         return OK;
     if (err != NULL)

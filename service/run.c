@@ -207,7 +207,7 @@ enter_scopes(const struct device_scope *scopes, size_t count, struct device_spec
     return OK;
 }
 
-/* *asked: what scopes come to, where the request has any. */
+/* *asked: what the model's scope and the request's come to, where the request has any. */
 static enum err_code
 begin_operation(struct run *run, const struct run_op *op, struct device_spec *asked,
                 struct err *err)
@@ -215,7 +215,7 @@ begin_operation(struct run *run, const struct run_op *op, struct device_spec *as
     bool asks = run->spec->device_count + op->device_count > 0;
 
     if (asks) {
-        *asked = (struct device_spec){.has_job = false};
+        TRY(device_spec_parse(run->draft->model.devices.device, asked, err));
         TRY(enter_scopes(run->spec->devices, run->spec->device_count, asked, err));
         TRY(enter_scopes(op->devices, op->device_count, asked, err));
     }

@@ -67,7 +67,7 @@ check_one(struct assign *a, const struct store_view *view, const struct model_re
         form = record_variable_form(&variable);
         TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                      a->how->keep_shape, err));
-        TRY(variable_check_device(a->service, model, import->name, &variable, err));
+        TRY(variable_check_device(a->service, view, model, import->name, &variable, err));
         a->values.items[i].class = service_class_of(&variable);
         *replaced_bytes += variable.value.size;
     }
@@ -148,7 +148,8 @@ assign_one(struct store_txn *txn, struct assign *a, const struct model_record *m
     form = record_variable_form(&variable);
     TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));
-    TRY(variable_check_device(a->service, model, import->name, &variable, err));
+    TRY(variable_check_device(a->service, store_txn_view(txn), model, import->name, &variable,
+                              err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
     TRY(task_note_variable(&a->service->tasks, store_txn_view(txn), &variable, value.size, err));

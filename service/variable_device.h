@@ -13,9 +13,11 @@ ERR_MUST_CHECK enum err_code variable_device(const struct service *service,
                                              const struct model_record *model, const char *name,
                                              const char *device, enum dtype dtype,
                                              const struct device **out, struct err *err);
-/* Before a value is written into a variable. */
+/* Before a value is written into a variable, whose record is in `view`: its parts are looked for,
+ * too. */
 ERR_MUST_CHECK enum err_code
-variable_check_device(const struct service *service, const struct model_record *model,
-                      const char *name, const struct variable_record *variable, struct err *err);
+variable_check_device(const struct service *service, const struct store_view *view,
+                      const struct model_record *model, const char *name,
+                      const struct variable_record *variable, struct err *err);
 
 #endif

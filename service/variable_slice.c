@@ -33,13 +33,14 @@ struct assign_slice {
 
 /* The slice resolved against the variable as it is now; refuses what does not fit. */
 static enum err_code
-resolve(const struct assign_slice *a, const struct model_record *model,
-        const struct variable_record *variable, struct slice *slice, struct err *err)
+resolve(const struct assign_slice *a, const struct store_view *view,
+        const struct model_record *model, const struct variable_record *variable,
+        struct slice *slice, struct err *err)
 {
     char ours[SHAPE_TEXT_BYTES_MAX], theirs[SHAPE_TEXT_BYTES_MAX];
 
     TRY(service_check_conditions(a->options, "variable", a->name, true, variable->revision, err));
-    TRY(variable_check_device(a->service, model, a->name, variable, err));
+    TRY(variable_check_device(a->service, view, model, a->name, variable, err));
     if (variable->value.kind == VALUE_NONE)
         return compute_uninitialized(a->name, err);
     if (variable->type.dtype == DTYPE_STRING)
@@ -138,7 +139,7 @@ slice_unit(struct store_txn *txn, void *context, struct err *err)
 
     TRY(service_find_model(view, a->model, &model, err));
     TRY(service_find_variable(view, model.id, a->name, &variable, err));
-    TRY(resolve(a, &model, &variable, &slice, err));
+    TRY(resolve(a, view, &model, &variable, &slice, err));
     if (!shape_equal(&variable.type.shape, &a->costed))
         TRY(check_cost(&variable, &slice, err));
     TRY(value_patch_open(txn, &variable.value, &p.patch, err));
@@ -170,7 +171,7 @@ check_ahead(struct assign_slice *a, struct err *err)
     TRY(store_snapshot_open(a->service->store, &snapshot, err));
     TRY(service_find_model(store_snapshot_view(snapshot), a->model, &model, err));
     TRY(service_find_variable(store_snapshot_view(snapshot), model.id, a->name, &variable, err));
-    TRY(resolve(a, &model, &variable, &slice, err));
+    TRY(resolve(a, store_snapshot_view(snapshot), &model, &variable, &slice, err));
     a->costed = variable.type.shape;
     return check_cost(&variable, &slice, err);
 }

@@ -106,6 +106,19 @@ def test_scopes_of_a_run_nest(s):
     assert s.value("v") == [11] * 4
 
 
+def test_the_models_scope_is_around_the_requests(s):
+    s.patch("", {"device": "/job:ps"}).expect(200)
+    make(s, device="/task:1")
+    assert s.info("v")["device"] == "/job:ps/task:1"
+    reply = s.post("variables/v:assign", {"value": ONES, "device": "/task:0"}).expect(200)
+    assert warned(reply) == warning("assign", "v", "/job:ps/task:0", "/job:ps/task:1")
+    assert warned(s.post("variables/v:assign", {"value": ONES, "device": "/task:1"}).expect(200)) is None
+    reply = s.post("variables/v:assign", {"value": ONES, "device": [None, "/task:0"]}).expect(200)
+    assert warned(reply) == warning("assign", "v", "/task:0", "/job:ps/task:1")
+    s.create("other", 1.0, device="/job:worker")
+    assert warned(s.post("variables/other:initialize", {}).expect(200)) is None, "nothing was asked"
+
+
 def test_initializing_many(s):
     for name, device in (("a", "/job:ps/task:0"), ("b", "/job:ps/task:1"), ("c", "/job:worker")):
         s.create(name, 1.0, device=device)
@@ -329,3 +342,41 @@ def test_a_type_of_devices_that_is_not_built_in(s):
     s.create("g", 1.0, device="/device:GPU:0")
     s.refuses(400, "INVALID_ARGUMENT", "Could not satisfy explicit device specification '/device:GPU:0' because no devices "
               "matching that specification are registered in this process", "POST", "variables/g:initialize", {})
+
+
+def test_soft_placement_lets_it_run(s):
+    s.patch("", {"allow_soft_placement": True}).expect(200)
+    s.create("g", 1.0, device="/job:ps/task:1/gpu:0")
+    assert warned(s.post("variables/g:initialize", {"device": "/gpu:0"}).expect(200)) is None
+    assert warned(s.post("variables/g:assign", {"value": 2.0, "device": "/job:ps/task:1/cpu:0"}).expect(200)) is None
+    reply = s.post("variables/g:assign", {"value": 2.0, "device": "/task:0"}).expect(200)
+    assert warned(reply) == warning("assign", "g", "/task:0", "/job:ps/task:1/device:GPU:0")
+    s.create("h", 1.0, device="/job:ps/task:5/gpu:0")
+    s.refuses(400, "INVALID_ARGUMENT", "Cannot assign a device to node 'h'", "POST", "variables/h:initialize", {})
+    s.put_npy("g", np.float32(3))
+    assert s.value("g") == 3
+    s.save("c", variables=["g"])
+    s.restore("c")
+    s.patch("", {"allow_soft_placement": False}).expect(200)
+    s.refuses(400, "INVALID_ARGUMENT", "Cannot assign a device to node 'g'", "POST", "variables/g:assign", {"value": 1.0})
+    s.refuses(400, "INVALID_ARGUMENT", "Cannot assign a device to node 'g'", "POST", "checkpoints/c:restore", {})
+    assert s.value("g") == 3
+
+
+def test_every_part_of_a_divided_variable_needs_a_device(s):
+    s.restart("--cluster", "ps=4,worker=2")
+    s.patch("", {"placement": {"strategy": "round_robin", "ps_tasks": 4}}).expect(200)
+    s.create("v", {"op": "zeros", "shape": [4]}, slicing=[4])
+    s.initialize()
+    s.assign("v", ONES)
+    s.save("c")
+    s.restart("--cluster", "ps=2,worker=2")
+    words = "Cannot assign a device to node 'v': Could not satisfy explicit device specification '/job:ps/task:2"
+    npy = formats.npy_write(np.zeros(4, np.float32))
+    for method, path, body, headers in (
+            ("POST", "variables/v:assign", {"value": ONES}, None), ("POST", "checkpoints/c:restore", {}, None),
+            ("PUT", "variables/v:value", npy, {"Content-Type": "application/x-npy"}),
+            ("PUT", "variables/v:value?slice=0:4", npy, {"Content-Type": "application/x-npy"})):
+        s.refuses(400, "INVALID_ARGUMENT", words, method, path, body, headers)
+    assert s.value("v") == [1] * 4
+    s.delete("variables/v").expect(200)
