@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/compute.h"
+#include "service/device/engine.h"
 #include "service/tensor/convert.h"
 #include "service/tensor/kernels.h"
 #include "store/base/alloc.h"
@@ -83,6 +84,7 @@ rewrite(struct run *run, struct draft_variable *variable, struct draft_variable 
 
 struct blend {
     struct evaluator *value;
+    const struct device *device;
     enum dtype dtype;
     const uint8_t *rest;
 };
@@ -95,18 +97,22 @@ blend_tile(void *context, uint64_t first, uint64_t count, const void *old, void 
     const struct blend *b = context;
 
     TRY(evaluator_read(b->value, first, count, room, err));
-    TRY(kernel_binary(KERNEL_SUBTRACT, b->dtype, each(old), each(room), room, count, err));
-    TRY(kernel_binary(KERNEL_MULTIPLY, b->dtype, each(room), all(b->rest), room, count, err));
-    return kernel_binary(KERNEL_SUBTRACT, b->dtype, each(old), each(room), room, count, err);
+    TRY(device_binary(b->device, KERNEL_SUBTRACT, b->dtype, each(old), each(room), room, count,
+                      err));
+    TRY(device_binary(b->device, KERNEL_MULTIPLY, b->dtype, each(room), all(b->rest), room, count,
+                      err));
+    return device_binary(b->device, KERNEL_SUBTRACT, b->dtype, each(old), each(room), room, count,
+                         err);
 }
 
 enum err_code
 average_update(struct run *run, struct draft_variable *variable, const struct expr_tree *value,
                const uint8_t rest[static AVERAGE_REST_BYTES], struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(run->service);
+    const struct evaluator_options options = draft_evaluator_options(run->draft, variable);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
-    struct blend blend = {.dtype = variable->form.type.dtype, .rest = rest};
+    struct blend blend = {
+        .device = variable->assigned, .dtype = variable->form.type.dtype, .rest = rest};
 
     TRY(draft_find_initialized(run->draft, variable->name, &variable, err));
     TRY(draft_work(run->draft, compute_work_bytes(value), err));
@@ -175,6 +181,7 @@ count_update(struct run *run, struct draft_variable *local_step, const uint8_t *
 }
 
 struct quotient {
+    const struct device *device;
     enum dtype dtype;
     const void *factor;
 };
@@ -186,7 +193,8 @@ divide_tile(void *context, uint64_t first, uint64_t count, const void *old, void
     const struct quotient *q = context;
 
     (void)first;
-    return kernel_binary(KERNEL_DIVIDE, q->dtype, each(old), all(q->factor), room, count, err);
+    return device_binary(q->device, KERNEL_DIVIDE, q->dtype, each(old), all(q->factor), room, count,
+                         err);
 }
 
 /* r1.0 subtracts the difference to the new value, later versions assign it, which is what it comes
@@ -198,7 +206,8 @@ average_update_debiased(struct run *run, struct draft_variable *variable,
 {
     struct draft_variable *biased = NULL, *local_step = NULL;
     _Alignas(16) uint8_t factor[16];
-    struct quotient quotient = {.dtype = variable->form.type.dtype, .factor = factor};
+    struct quotient quotient = {
+        .device = variable->assigned, .dtype = variable->form.type.dtype, .factor = factor};
 
     TRY(draft_find_initialized(run->draft, variable->name, &variable, err));
     TRY(average_find_bias(run, variable, true, &biased, &local_step, err));

@@ -297,6 +297,9 @@ typedef enum err_code draft_change(void *context, uint64_t offset, uint64_t size
 ERR_MUST_CHECK enum err_code draft_each_change(const struct draft_variable *variable,
                                                draft_change *visit, void *context, struct err *err);
 
+/* For a value of the variable: the device that it is on computes it. NULL: a value of none. */
+struct evaluator_options draft_evaluator_options(const struct draft *draft,
+                                                 const struct draft_variable *variable);
 /* compute_size of an inferred and drawn tree; ERR_DEFER for more strings than a commit takes. */
 ERR_MUST_CHECK enum err_code draft_size_of(struct draft *draft, const struct expr_tree *tree,
                                            const struct expr_source *source, struct buf *strings,

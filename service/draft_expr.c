@@ -3,6 +3,7 @@
 #include "service/draft_parts.h"
 
 #include "service/compute.h"
+#include "service/device/device.h"
 #include "service/graph_walk.h"
 #include "service/variable_info.h"
 #include "store/base/scope.h"
@@ -68,6 +69,18 @@ draft_source(struct draft *draft)
 }
 
 /* --- what operations share ----------------------------------------------------------------- */
+
+struct evaluator_options
+draft_evaluator_options(const struct draft *draft, const struct draft_variable *variable)
+{
+    struct evaluator_options options = service_evaluator_options(draft->service);
+
+    if (variable == NULL || variable->assigned == NULL)
+        return options;
+    options.device = variable->assigned;
+    options.parallel = variable->assigned->threads;
+    return options;
+}
 
 enum err_code
 draft_work(struct draft *draft, uint64_t bytes, struct err *err)

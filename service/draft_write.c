@@ -148,7 +148,7 @@ enum err_code
 draft_write_expr(struct draft_writer *w, const struct expr_tree *tree,
                  const struct expr_source *source, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(w->draft->service);
+    const struct evaluator_options options = draft_evaluator_options(w->draft, w->variable);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
     uint64_t count = shape_count(&tree->root->type.shape), first = 0;
     uint32_t element_size = dtype_size(tree->root->type.dtype);

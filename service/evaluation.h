@@ -1,5 +1,5 @@
 /* What an evaluation is made of. Private to the evaluator (evaluator.c, evaluator_plan.c,
- * evaluator_args.c).
+ * evaluator_args.c, evaluator_apart.c).
  *
  * The plan decides for every node how its elements are had:
  *   direct  again for every range asked for
@@ -10,6 +10,7 @@
 #ifndef SERVICE_EVALUATION_H
 #define SERVICE_EVALUATION_H
 
+#include "service/device/engine.h"
 #include "service/op_helpers.h"
 #include "service/op_layout.h"
 #include "store/base/arena.h"
@@ -53,8 +54,9 @@ struct evaluation {
     const struct expr_source *source;
     struct lock source_lock;
     struct evaluator_options options;
-    uint8_t **kept;           /* by node index; owned */
-    struct evaluator **lanes; /* parallel_threads of them, made when first wanted; owned */
+    uint8_t **kept;             /* by node index; owned */
+    struct device_memory apart; /* the result, where a device has computed it all; owned */
+    struct evaluator **lanes;   /* parallel_threads of them, made when first wanted; owned */
     uint32_t lane_count;
 };
 
@@ -94,5 +96,14 @@ ERR_MUST_CHECK enum err_code evaluator_node(struct evaluator *e, const struct ex
 ERR_MUST_CHECK enum err_code evaluator_run(struct evaluator *e, const struct expr *node,
                                            uint64_t first, uint64_t count, void *out,
                                            struct err *err);
+
+/* Whether the device of the options computes it, in memory of its own; doing so; and elements of
+ * the result. */
+bool evaluator_is_apart(const struct evaluation *evaluation);
+ERR_MUST_CHECK enum err_code evaluator_compute_apart(struct evaluation *evaluation,
+                                                     struct err *err);
+ERR_MUST_CHECK enum err_code evaluator_read_apart(const struct evaluation *evaluation,
+                                                  uint64_t first, uint64_t count, void *out,
+                                                  struct err *err);
 
 #endif

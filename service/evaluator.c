@@ -196,6 +196,7 @@ evaluation_drop(struct evaluation *evaluation)
         lane_drop(evaluation->lanes[i]);
     for (uint32_t i = 0; evaluation->kept != NULL && i < evaluation->plan.tree->node_count; i++)
         mem_free(evaluation->kept[i]);
+    device_memory_drop(&evaluation->apart);
     mem_free(evaluation->kept);
     mem_free(evaluation->lanes);
     lock_drop(&evaluation->source_lock);
@@ -215,6 +216,8 @@ evaluation_prepare(struct evaluation *evaluation, const struct expr_tree *tree, 
     if (evaluation->lanes == NULL)
         return ERR_NO_MEMORY;
     TRY(lane_open(evaluation, 0, err));
+    if (evaluator_is_apart(evaluation))
+        return evaluator_compute_apart(evaluation, err);
     return keep_all(evaluation, err);
 }
 
@@ -257,6 +260,8 @@ evaluator_read(struct evaluator *e, uint64_t first, uint64_t count, void *out, s
         return err_set(err, ERR_OUT_OF_RANGE,
                        "elements %" PRIu64 " to %" PRIu64 " of a result of %" PRIu64, first,
                        first + count, total);
+    if (e->evaluation->apart.device != NULL)
+        return evaluator_read_apart(e->evaluation, first, count, out, err);
     if (plan_is_kept(&e->evaluation->plan, root))
         return read_kept_root(e->evaluation, root, first, count, out, err);
     return read_range(e->evaluation, root, first, count, out, err);

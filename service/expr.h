@@ -145,12 +145,14 @@ ERR_MUST_CHECK enum err_code expr_each_variable(const struct expr_tree *tree, ex
 /* Evaluation. Ops that go element by element work in tiles, whatever the size; what must be in
  * memory as a whole (arguments of a matrix product, a node that two ops read in different order) is
  * counted before anything is computed. */
+struct device;
 struct parallel;
 struct evaluator_options {
     uint64_t bytes_max; /* kept whole at once, with scratch memory: expression_max_bytes */
     uint64_t
         operations_max; /* of ops that are no loop over their elements: expression_operations_max */
-    struct parallel *parallel; /* borrowed; NULL: this thread alone */
+    struct parallel *parallel;   /* borrowed; NULL: this thread alone */
+    const struct device *device; /* that computes; borrowed; NULL: the host */
     /* Set from any thread: evaluation gives up (ERR_UNAVAILABLE) within the tile or the matrix it
      * is at. Borrowed; NULL: never. */
     const _Atomic bool *interrupted;

@@ -63,6 +63,8 @@ struct optimizer_element {
 };
 typedef void optimizer_formula(enum dtype dtype, const void *factors, struct optimizer_element *e);
 
+struct device; /* service/device/device.h */
+
 struct optimizer {
     const char *name;    /* "adam" */
     const char *tf_name; /* TensorFlow's default name, of which slots are called: "Adam" */
@@ -157,14 +159,16 @@ struct optimizer_rows {
     const void *gradient;  /* count * width elements */
 };
 
-/* measure and apply on a range of the variable that begins with its element `first`, listed rows
- * and others, of an optimizer with every_row. tile->gradient is not looked at. */
+/* measure, and apply on a device (NULL: the host), on a range of the variable that begins with its
+ * element `first`, listed rows and others, of an optimizer with every_row. tile->gradient is not
+ * looked at. */
 void optimizer_measure_rows(const struct optimizer *optimizer, const struct optimizer_step *step,
                             const struct optimizer_rows *rows, uint64_t first,
                             const struct optimizer_tile *tile,
                             double sums[static OPTIMIZER_SUMS_MAX]);
-void optimizer_apply_rows(const struct optimizer *optimizer, const struct optimizer_step *step,
-                          const struct optimizer_rows *rows, uint64_t first,
-                          const struct optimizer_tile *tile);
+ERR_MUST_CHECK enum err_code
+optimizer_apply_rows(const struct device *device, const struct optimizer *optimizer,
+                     const struct optimizer_step *step, const struct optimizer_rows *rows,
+                     uint64_t first, const struct optimizer_tile *tile, struct err *err);
 
 #endif

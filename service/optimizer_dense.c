@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "service/device/engine.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
@@ -158,13 +159,13 @@ read_piece(struct whole *w, struct err *err)
                                    &w->gradient, err);
 }
 
+/* `count` elements of the piece, from its `first` on. */
 static void
-tile_of_part(const struct whole *w, uint64_t part, struct optimizer_tile *tile)
+tile_of(const struct whole *w, uint64_t first, uint64_t count, struct optimizer_tile *tile)
 {
-    uint64_t first = part * PART_ELEMENTS, offset = first * w->element_size;
+    uint64_t offset = first * w->element_size;
 
-    *tile = (struct optimizer_tile){.count = w->count - first < PART_ELEMENTS ? w->count - first
-                                                                              : PART_ELEMENTS};
+    *tile = (struct optimizer_tile){.count = count};
     for (uint32_t i = 0; i < STREAMS_MAX; i++) {
         const struct stream *s = &w->streams[i];
         const void *in = s->variable == NULL ? NULL : (const uint8_t *)s->in + offset;
@@ -193,30 +194,53 @@ rows_of(const struct optimizer_target *target)
 }
 
 static enum err_code
+apply_tile(const struct whole *w, uint64_t first, const struct optimizer_tile *tile,
+           struct err *err)
+{
+    const struct optimizer *optimizer = w->apply->config.optimizer;
+    const struct optimizer_target *target = w->target;
+    const struct device *device = target->variable->assigned;
+    struct optimizer_rows rows = rows_of(target);
+
+    if (target->gradient->indices == NULL)
+        return device_step(device, optimizer, &target->step, tile, err);
+    return optimizer_apply_rows(device, optimizer, &target->step, &rows, w->first + first, tile,
+                                err);
+}
+
+static void
+measure_tile(const struct whole *w, uint64_t first, const struct optimizer_tile *tile,
+             double sums[static OPTIMIZER_SUMS_MAX])
+{
+    const struct optimizer *optimizer = w->apply->config.optimizer;
+    const struct optimizer_target *target = w->target;
+    struct optimizer_rows rows = rows_of(target);
+
+    if (target->gradient->indices == NULL)
+        optimizer->measure(&target->step, tile, sums);
+    else
+        optimizer_measure_rows(optimizer, &target->step, &rows, w->first + first, tile, sums);
+}
+
+/* What is measured the host measures, in parts of its own; another device applies the piece whole.
+ */
+static enum err_code
 run_part(void *context, uint32_t lane, uint64_t part, struct err *err)
 {
     struct whole *w = context;
-    const struct optimizer *optimizer = w->apply->config.optimizer;
-    const struct optimizer_step *step = &w->target->step;
-    bool sparse = w->target->gradient->indices != NULL;
-    struct optimizer_rows rows = rows_of(w->target);
-    uint64_t first = w->first + part * PART_ELEMENTS;
+    uint64_t first = part * PART_ELEMENTS, left = w->count - first;
     struct optimizer_tile tile;
 
     (void)lane;
-    (void)err;
-    tile_of_part(w, part, &tile);
-    if (w->writes && !sparse && !w->apply->scaled)
-        w->squares[part] = optimizer_sum_of_squares(step->dtype, tile.gradient, tile.count);
-    if (w->writes && sparse)
-        optimizer_apply_rows(optimizer, step, &rows, first, &tile);
-    else if (w->writes)
-        optimizer->apply(step, &tile);
-    else if (sparse)
-        optimizer_measure_rows(optimizer, step, &rows, first, &tile, w->sums[part]);
-    else
-        optimizer->measure(step, &tile, w->sums[part]);
-    return OK;
+    tile_of(w, first, left < PART_ELEMENTS ? left : PART_ELEMENTS, &tile);
+    if (!w->writes)
+        measure_tile(w, first, &tile, w->sums[part]);
+    else if (w->target->gradient->indices == NULL && !w->apply->scaled)
+        w->squares[part] =
+            optimizer_sum_of_squares(w->target->step.dtype, tile.gradient, tile.count);
+    if (!w->writes || device_is_apart(w->target->variable->assigned))
+        return OK;
+    return apply_tile(w, first, &tile, err);
 }
 
 /* In the order of the parts, whoever made them. */
@@ -230,6 +254,25 @@ add_sums(struct whole *w, uint64_t parts)
     }
 }
 
+static enum err_code
+run_piece(struct whole *w, struct err *err)
+{
+    const struct draft_variable *variable = w->target->variable;
+    const struct evaluator_options options =
+        draft_evaluator_options(w->apply->run->draft, variable);
+    uint64_t parts = (w->count + PART_ELEMENTS - 1) / PART_ELEMENTS;
+    struct optimizer_tile tile;
+
+    memset(w->sums, 0, sizeof w->sums);
+    memset(w->squares, 0, sizeof w->squares);
+    TRY(parallel_do(options.parallel, parts, run_part, w, err));
+    add_sums(w, parts);
+    if (!w->writes || !device_is_apart(variable->assigned))
+        return OK;
+    tile_of(w, 0, w->count, &tile);
+    return apply_tile(w, 0, &tile, err);
+}
+
 /* All of the variable, front to back. */
 static enum err_code
 go_through(struct whole *w, struct err *err)
@@ -238,16 +281,10 @@ go_through(struct whole *w, struct err *err)
     uint64_t total = shape_count(&w->target->variable->form.type.shape);
 
     for (w->first = 0; w->first < total; w->first += w->count) {
-        uint64_t parts;
-
         TRY(service_check_interrupt(service, err));
         TRY(reserve(w, total - w->first, err));
         TRY(read_piece(w, err));
-        parts = (w->count + PART_ELEMENTS - 1) / PART_ELEMENTS;
-        memset(w->sums, 0, sizeof w->sums);
-        memset(w->squares, 0, sizeof w->squares);
-        TRY(parallel_do(service->parallel, parts, run_part, w, err));
-        add_sums(w, parts);
+        TRY(run_piece(w, err));
         for (uint32_t i = 0; w->writes && i < STREAMS_MAX; i++)
             if (w->streams[i].variable != NULL)
                 TRY(draft_write_commit(w->streams[i].writer, w->count * w->element_size, err));

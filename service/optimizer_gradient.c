@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "service/compute.h"
+#include "service/device/engine.h"
 #include "service/tensor/convert.h"
 #include "service/tensor/kernels.h"
 #include "store/base/alloc.h"
@@ -64,7 +65,8 @@ prepare_dense(struct optimizer_apply *apply, struct optimizer_target *target, st
 static enum err_code
 open_dense(const struct optimizer_apply *apply, struct optimizer_target *target, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(apply->run->service);
+    const struct evaluator_options options =
+        draft_evaluator_options(apply->run->draft, target->variable);
     enum err_code code;
 
     if (target->evaluator != NULL)
@@ -83,16 +85,18 @@ optimizer_close_gradient(struct optimizer_target *target)
     target->evaluator = NULL;
 }
 
-/* gradient * scale, in the variable's dtype. */
+/* gradient * scale, in the variable's dtype and where it is. */
 static enum err_code
-multiply(enum dtype dtype, const void *elements, double scale, void *out, uint64_t count,
-         struct err *err)
+multiply(const struct draft_variable *variable, const void *elements, double scale, void *out,
+         uint64_t count, struct err *err)
 {
+    enum dtype dtype = variable->form.type.dtype;
     _Alignas(16) uint8_t factor[16];
 
     tensor_element_of_double(dtype, scale, factor);
-    return kernel_binary(KERNEL_MULTIPLY, dtype, (struct kernel_operand){elements, 1},
-                         (struct kernel_operand){factor, 0}, out, count, err);
+    return device_binary(variable->assigned, KERNEL_MULTIPLY, dtype,
+                         (struct kernel_operand){elements, 1}, (struct kernel_operand){factor, 0},
+                         out, count, err);
 }
 
 enum err_code
@@ -115,7 +119,7 @@ optimizer_read_gradient(const struct optimizer_apply *apply, struct optimizer_ta
     }
     if (!apply->scaled)
         return OK;
-    TRY(multiply(dtype, *out, target->scale, room, count, err));
+    TRY(multiply(target->variable, *out, target->scale, room, count, err));
     *out = room;
     return OK;
 }
@@ -123,9 +127,10 @@ optimizer_read_gradient(const struct optimizer_apply *apply, struct optimizer_ta
 /* --- sparse -------------------------------------------------------------------------------- */
 
 static enum err_code
-evaluate(struct optimizer_apply *apply, struct expr_tree *tree, struct tensor *out, struct err *err)
+evaluate(struct optimizer_apply *apply, const struct draft_variable *variable,
+         struct expr_tree *tree, struct tensor *out, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(apply->run->service);
+    const struct evaluator_options options = draft_evaluator_options(apply->run->draft, variable);
 
     TRY(draft_work(apply->run->draft, compute_work_bytes(tree), err));
     TRY(tensor_init(out, &tree->root->type, tensor_type_bytes(&tree->root->type), err));
@@ -160,8 +165,8 @@ prepare_sparse(struct optimizer_apply *apply, struct optimizer_target *target, s
     struct tensor_view view;
 
     TRY(check_sparse(apply, target, &about, err));
-    TRY(evaluate(apply, target->gradient->indices, &indices, err));
-    TRY(evaluate(apply, target->gradient->values, &values, err));
+    TRY(evaluate(apply, variable, target->gradient->indices, &indices, err));
+    TRY(evaluate(apply, variable, target->gradient->values, &values, err));
     view = tensor_view_of(&indices);
     TRY(sparse_read_gradient(&about, &view, &target->rows, err));
     target->squares = optimizer_sum_of_squares(variable->form.type.dtype, values.data,
@@ -372,9 +377,7 @@ scale_of(enum dtype dtype, double norm, double clip_norm)
 static enum err_code
 scale_sparse(struct optimizer_target *target, struct err *err)
 {
-    enum dtype dtype = target->variable->form.type.dtype;
-
-    return multiply(dtype, target->values, target->scale, target->values,
+    return multiply(target->variable, target->values, target->scale, target->values,
                     target->rows.count * target->rows.width, err);
 }
 

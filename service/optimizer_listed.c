@@ -2,6 +2,7 @@
  * that is long, one part after the other. No other row is read or changed. */
 #include "service/optimizer_parts.h"
 
+#include "service/device/engine.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
@@ -101,8 +102,8 @@ put_back(struct batch *b, uint64_t first, uint64_t count, struct err *err)
     return OK;
 }
 
-static void
-apply_batch(struct batch *b, uint64_t count)
+static enum err_code
+apply_batch(struct batch *b, uint64_t count, struct err *err)
 {
     uint32_t element_size = dtype_size(b->target->variable->form.type.dtype);
     struct optimizer_tile tile = {.count = count * b->part_bytes / element_size,
@@ -114,7 +115,8 @@ apply_batch(struct batch *b, uint64_t count)
         tile.slots[i] = b->in[1 + i];
         tile.slots_out[i] = b->out[1 + i];
     }
-    b->apply->config.optimizer->apply(&b->target->step, &tile);
+    return device_step(b->target->variable->assigned, b->apply->config.optimizer, &b->target->step,
+                       &tile, err);
 }
 
 bool
@@ -159,7 +161,7 @@ apply_rows(struct batch *b, uint64_t first, uint64_t count, uint64_t part_bytes_
         TRY(service_check_interrupt(b->apply->run->service, err));
         b->part_bytes = left < part_bytes_max ? left : part_bytes_max;
         TRY(gather(b, first, count, err));
-        apply_batch(b, count);
+        TRY(apply_batch(b, count, err));
         TRY(put_back(b, first, count, err));
     }
     return OK;

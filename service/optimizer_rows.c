@@ -1,17 +1,19 @@
 /* A sparse gradient over a range of a variable: runs of rows it lists and of rows it does not,
  * front to back. A range may begin and end within a row. */
-#include "service/optimizer.h"
+#include "service/device/engine.h"
 
 struct walk {
     const struct optimizer *optimizer;
     const struct optimizer_step *step;
     const struct optimizer_tile *tile;
     double *sums; /* NULL: apply */
+    const struct device *device;
 };
 
 /* The part of the tile from element `from` on; gradient: its own, NULL for rows not listed. */
-static void
-do_run(const struct walk *walk, uint64_t from, uint64_t count, const uint8_t *gradient)
+static enum err_code
+do_run(const struct walk *walk, uint64_t from, uint64_t count, const uint8_t *gradient,
+       struct err *err)
 {
     const struct optimizer_tile *tile = walk->tile;
     uint64_t skip = from * dtype_size(walk->step->dtype);
@@ -22,7 +24,7 @@ do_run(const struct walk *walk, uint64_t from, uint64_t count, const uint8_t *gr
     };
 
     if (count == 0)
-        return;
+        return OK;
     if (tile->variable_out != NULL)
         part.variable_out = (uint8_t *)tile->variable_out + skip;
     for (uint32_t i = 0; i < OPTIMIZER_SLOTS_MAX; i++) {
@@ -32,9 +34,9 @@ do_run(const struct walk *walk, uint64_t from, uint64_t count, const uint8_t *gr
             part.slots_out[i] = (uint8_t *)tile->slots_out[i] + skip;
     }
     if (walk->sums == NULL)
-        walk->optimizer->apply(walk->step, &part);
-    else
-        walk->optimizer->measure(walk->step, &part, walk->sums);
+        return device_step(walk->device, walk->optimizer, walk->step, &part, err);
+    walk->optimizer->measure(walk->step, &part, walk->sums);
+    return OK;
 }
 
 /* The first position in rows->order of a row that ends after element `first`. */
@@ -54,14 +56,15 @@ first_after(const struct optimizer_rows *rows, uint64_t first)
     return low;
 }
 
-static void
-walk_rows(const struct walk *walk, const struct optimizer_rows *rows, uint64_t first)
+static enum err_code
+walk_rows(const struct walk *walk, const struct optimizer_rows *rows, uint64_t first,
+          struct err *err)
 {
     uint64_t count = walk->tile->count, done = 0;
     uint32_t size = dtype_size(walk->step->dtype);
 
     if (count == 0 || rows->width == 0)
-        return;
+        return OK;
     for (uint64_t i = first_after(rows, first); i < rows->count && done < count; i++) {
         uint64_t at = rows->order[i], begin = rows->rows[at] * rows->width, skipped, end;
 
@@ -71,12 +74,12 @@ walk_rows(const struct walk *walk, const struct optimizer_rows *rows, uint64_t f
         end = begin + rows->width - first;
         end = end < count ? end : count;
         begin = begin + skipped - first;
-        do_run(walk, done, begin - done, NULL);
-        do_run(walk, begin, end - begin,
-               (const uint8_t *)rows->gradient + (at * rows->width + skipped) * size);
+        TRY(do_run(walk, done, begin - done, NULL, err));
+        TRY(do_run(walk, begin, end - begin,
+                   (const uint8_t *)rows->gradient + (at * rows->width + skipped) * size, err));
         done = end;
     }
-    do_run(walk, done, count - done, NULL);
+    return do_run(walk, done, count - done, NULL, err);
 }
 
 void
@@ -84,17 +87,17 @@ optimizer_measure_rows(const struct optimizer *optimizer, const struct optimizer
                        const struct optimizer_rows *rows, uint64_t first,
                        const struct optimizer_tile *tile, double sums[static OPTIMIZER_SUMS_MAX])
 {
-    const struct walk walk = {optimizer, step, tile, sums};
+    const struct walk walk = {.optimizer = optimizer, .step = step, .tile = tile, .sums = sums};
 
-    walk_rows(&walk, rows, first);
+    (void)walk_rows(&walk, rows, first, NULL); /* measuring fails nowhere */
 }
 
-void
-optimizer_apply_rows(const struct optimizer *optimizer, const struct optimizer_step *step,
-                     const struct optimizer_rows *rows, uint64_t first,
-                     const struct optimizer_tile *tile)
+enum err_code
+optimizer_apply_rows(const struct device *device, const struct optimizer *optimizer,
+                     const struct optimizer_step *step, const struct optimizer_rows *rows,
+                     uint64_t first, const struct optimizer_tile *tile, struct err *err)
 {
-    const struct walk walk = {optimizer, step, tile, NULL};
+    const struct walk walk = {.device = device, .optimizer = optimizer, .step = step, .tile = tile};
 
-    walk_rows(&walk, rows, first);
+    return walk_rows(&walk, rows, first, err);
 }

@@ -1,6 +1,7 @@
 /* Threads wait for a run; parts are given out one by one, in order, under the lock, and done
  * without it. The caller works too, so a run needs no thread to be free, and one that finds the
- * threads busy is the caller's alone: nobody waits for anybody else's run. */
+ * threads busy is the caller's alone: nobody waits for anybody else's run. For the same reason a
+ * thread that cannot be started fails nothing. */
 #include "service/parallel.h"
 
 #include <pthread.h>
@@ -72,23 +73,24 @@ help(void *argument)
     return NULL;
 }
 
-static enum err_code
-start(struct parallel *p, struct err *err)
+/* Those that are missing, as far as the system has them to give. The lock is held. */
+static void
+start(struct parallel *p)
 {
-    for (uint32_t i = 0; i + 1 < p->threads; i++) {
-        p->helpers[i] = (struct helper){.parallel = p, .lane = i + 1};
-        if (pthread_create(&p->helpers[i].thread, NULL, help, &p->helpers[i]) != 0)
-            return err_set(err, ERR_INTERNAL, "a thread for computations cannot be started");
+    while (p->started + 1 < p->threads) {
+        struct helper *helper = &p->helpers[p->started];
+
+        *helper = (struct helper){.parallel = p, .lane = p->started + 1};
+        if (pthread_create(&helper->thread, NULL, help, helper) != 0)
+            return;
         p->started++;
     }
-    return OK;
 }
 
 enum err_code
 parallel_open(uint32_t threads, struct parallel **out, struct err *err)
 {
     struct parallel *p = mem_zeroed(1, sizeof *p, err);
-    enum err_code code;
 
     CHECK(threads >= 1);
     if (p == NULL)
@@ -98,10 +100,9 @@ parallel_open(uint32_t threads, struct parallel **out, struct err *err)
     condition_init(&p->wake);
     condition_init(&p->done);
     p->helpers = mem_zeroed(threads, sizeof *p->helpers, err);
-    code = p->helpers == NULL ? ERR_NO_MEMORY : start(p, err);
-    if (code != OK) {
+    if (p->helpers == NULL) {
         parallel_close(p);
-        return code;
+        return ERR_NO_MEMORY;
     }
     *out = p;
     return OK;
@@ -152,6 +153,7 @@ parallel_do(struct parallel *p, uint64_t parts, parallel_run *run, void *context
         lock_release(&p->lock);
         return do_alone(parts, run, context, err);
     }
+    start(p);
     p->run = run;
     p->context = context;
     p->parts = parts;

@@ -9,8 +9,8 @@
 
 struct parallel;
 
-/* threads: those that work together, the caller's included (1: no others are made). Owned:
- * parallel_close. */
+/* threads: those that work together, the caller's included (1: no others are made). The others are
+ * started by the first run that has something for them to do. Owned: parallel_close. */
 ERR_MUST_CHECK enum err_code parallel_open(uint32_t threads, struct parallel **out,
                                            struct err *err);
 void parallel_close(struct parallel *parallel); /* NULL is fine; no run may be under way */

@@ -54,6 +54,8 @@ static enum err_code
 open_devices(struct service *service, struct err *err)
 {
     const struct service_limits *limits = &service->limits;
+    const uint32_t threads =
+        limits->cpu_device_threads != 0 ? limits->cpu_device_threads : limits->compute_threads;
 
     if (limits->cluster == NULL)
         TRY(cluster_local(&service->local, err));
@@ -63,6 +65,9 @@ open_devices(struct service *service, struct err *err)
         return ERR_NO_MEMORY;
     TRY(cluster_devices(service->cluster, limits->cpu_devices, service->devices, err));
     service->changes.tasks = &service->tasks;
+    for (size_t i = 0; i < service->devices->count; i++)
+        TRY(device_open(&service->devices->devices[i], threads, err));
+    service->parallel = service->devices->devices[0].threads;
     return task_table_open(&service->tasks, service->cluster, service->devices, err);
 }
 
@@ -89,8 +94,6 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     if (code == OK)
         code = statistics_cache_open(&service->statistics, err);
     if (code == OK)
-        code = parallel_open(limits->compute_threads, &service->parallel, err);
-    if (code == OK)
         code = history_thread_start(service, &service->history, err);
     if (code != OK) {
         service_close(service);
@@ -111,7 +114,6 @@ service_close(struct service *service)
     condition_drop(&service->gate.moved);
     lock_drop(&service->gate.lock);
     lock_drop(&service->uses_lock);
-    parallel_close(service->parallel);
     statistics_cache_drop(service->statistics);
     change_log_drop(&service->changes);
     task_table_drop(&service->tasks);

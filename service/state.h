@@ -33,8 +33,8 @@ struct update_gate {
 };
 
 struct service {
-    struct store *store;                 /* borrowed */
-    struct parallel *parallel;           /* owned */
+    struct store *store;       /* borrowed */
+    struct parallel *parallel; /* the first device's: for what is computed for no variable */
     struct statistics_cache *statistics; /* owned */
     struct history_thread *history;      /* owned; NULL: there is none */
     struct service_limits limits;

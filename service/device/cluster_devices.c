@@ -1,9 +1,33 @@
 #include "service/device/cluster_devices.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "service/device/engine.h"
 #include "store/base/scope.h"
+
+/* Of a kind, in each task. */
+static uint32_t
+count_of(const struct device_kind *kind, uint32_t cpus)
+{
+    return kind->engine == NULL ? 0 : kind->engine->count(cpus);
+}
+
+static enum err_code
+check_count(const struct cluster *cluster, uint32_t cpus, struct err *err)
+{
+    uint64_t each = 0;
+
+    for (size_t k = 0; device_kind_at(k) != NULL; k++)
+        each += count_of(device_kind_at(k), cpus);
+    if (cluster->task_count * each <= CLUSTER_DEVICES_MAX)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "%zu tasks with %" PRIu64 " devices each are %" PRIu64 " devices, at most %d "
+                   "may be there (settings cluster, cpu_devices)",
+                   cluster->task_count, each, cluster->task_count * each, CLUSTER_DEVICES_MAX);
+}
 
 static enum err_code
 add_task(struct device_set *set, const char *job, int32_t task, uint32_t cpus, struct err *err)
@@ -13,13 +37,16 @@ add_task(struct device_set *set, const char *job, int32_t task, uint32_t cpus, s
                                .has_task = true,
                                .task = task,
                                .has_type = true,
-                               .has_index = true,
-                               .type = "CPU"};
+                               .has_index = true};
+    const struct device_kind *kind;
 
     memcpy(spec.job, job, strlen(job) + 1);
-    for (uint32_t i = 0; i < cpus; i++) {
-        spec.index = (int32_t)i;
-        TRY(device_set_add(set, &spec, err));
+    for (size_t k = 0; (kind = device_kind_at(k)) != NULL; k++) {
+        snprintf(spec.type, sizeof spec.type, "%s", kind->type);
+        for (uint32_t i = 0; i < count_of(kind, cpus); i++) {
+            spec.index = (int32_t)i;
+            TRY(device_set_add(set, &spec, err));
+        }
     }
     return OK;
 }
@@ -30,11 +57,7 @@ cluster_devices(const struct cluster *cluster, uint32_t cpus, struct device_set 
 {
     AUTO(device_set) set = {0};
 
-    if (cluster->task_count * cpus > CLUSTER_DEVICES_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "%zu tasks with %" PRIu32 " CPU devices each are %zu devices, at most %d "
-                       "may be there (settings cluster, cpu_devices)",
-                       cluster->task_count, cpus, cluster->task_count * cpus, CLUSTER_DEVICES_MAX);
+    TRY(check_count(cluster, cpus, err));
     for (size_t j = 0; j < cluster->job_count; j++)
         for (size_t t = 0; t < cluster->jobs[j].task_count; t++)
             TRY(add_task(&set, cluster->jobs[j].name, cluster->jobs[j].tasks[t].number, cpus, err));

@@ -7,46 +7,36 @@
 #include "store/base/alloc.h"
 
 static bool
-cpu_has_kernel(enum dtype dtype)
-{
-    return dtype < DTYPE_COUNT;
-}
-
-/* Of TensorFlow's Variable. */
-static bool
-gpu_has_kernel(enum dtype dtype)
-{
-    return dtype == DTYPE_FLOAT16 || dtype == DTYPE_FLOAT32 || dtype == DTYPE_FLOAT64;
-}
-
-static bool
 no_kernel(enum dtype dtype)
 {
     (void)dtype;
     return false;
 }
 
-static const struct device_kind kinds[] = {
-    {.type = "GPU", .priority = 210, .has_kernel = gpu_has_kernel},
-    {.type = "CPU", .priority = 70, .has_kernel = cpu_has_kernel},
-    {.type = "", .priority = 50, .has_kernel = no_kernel},
-};
+static const struct device_kind unknown_kind = {
+    .type = "", .priority = 50, .has_kernel = no_kernel};
 
-enum { KINDS_KNOWN = sizeof kinds / sizeof kinds[0] - 1 };
+static const struct device_kind *const kinds[] = {
+#define DEVICE_KIND(name) &device_kind_##name,
+#include "service/device/kinds.def"
+#undef DEVICE_KIND
+};
 
 const struct device_kind *
 device_kind_at(size_t index)
 {
-    return index < KINDS_KNOWN ? &kinds[index] : NULL;
+    return index < sizeof kinds / sizeof kinds[0] ? kinds[index] : NULL;
 }
 
 const struct device_kind *
 device_kind_of(const char *type)
 {
-    for (size_t i = 0; i < KINDS_KNOWN; i++)
-        if (strcmp(kinds[i].type, type) == 0)
-            return &kinds[i];
-    return &kinds[KINDS_KNOWN];
+    const struct device_kind *kind;
+
+    for (size_t i = 0; (kind = device_kind_at(i)) != NULL; i++)
+        if (strcmp(kind->type, type) == 0)
+            return kind;
+    return &unknown_kind;
 }
 
 /* Of jobs and types. */
@@ -77,6 +67,8 @@ device_spec_to_runtime(const struct device_spec *spec, struct device_spec *out)
 void
 device_set_drop(struct device_set *set)
 {
+    for (size_t i = 0; i < set->count; i++)
+        device_close(&set->devices[i]);
     mem_free(set->devices);
     memset(set, 0, sizeof *set);
 }

@@ -5,23 +5,41 @@
 #include "service/device/spec.h"
 #include "service/tensor/dtype.h"
 
+struct device_engine; /* service/device/engine.h */
+struct parallel;      /* service/parallel.h */
+
 /* What devices of one type have in common. */
 struct device_kind {
     const char *type;                     /* "CPU"; "" of types that are not known here */
     int priority;                         /* the placer takes the highest that will do */
     bool (*has_kernel)(enum dtype dtype); /* whether variables of this dtype can be there */
+    const struct device_engine *engine;   /* NULL: none is built in, so no process has such devices
+                                           */
 };
 
+#define DEVICE_KIND(name) extern const struct device_kind device_kind_##name;
+#include "service/device/kinds.def"
+#undef DEVICE_KIND
+
+/* The i-th of the table, NULL past the end. */
+const struct device_kind *device_kind_at(size_t index);
 /* Of the type of a device; never NULL: unknown types have one kind together, and no kernels. */
 const struct device_kind *device_kind_of(const char *type);
-/* Those that are known, one after the other; NULL past the end. */
-const struct device_kind *device_kind_at(size_t index);
 
 struct device {
     struct device_spec spec; /* complete */
     char name[DEVICE_TEXT_BYTES_MAX + 1];
     const struct device_kind *kind;
+    /* Of one that was opened (device_open). */
+    bool opened;
+    struct parallel *threads; /* of the host, that compute for it; owned; NULL: those who ask alone
+                               */
+    void *state;              /* its engine's own */
 };
+
+/* Makes the device ready to compute, as its kind's engine does it. Owned: device_close. */
+ERR_MUST_CHECK enum err_code device_open(struct device *device, uint32_t threads, struct err *err);
+void device_close(struct device *device); /* one that was not opened is fine */
 
 /* Owns its devices. After device_set_order they are sorted by name, as bytes. */
 struct device_set {

@@ -1,5 +1,6 @@
 /* assign, assign_add, assign_sub: a new whole value, or a slice of it. */
 #include "service/compute.h"
+#include "service/device/engine.h"
 #include "service/draft.h"
 #include "service/tensor/kernels.h"
 #include "service/verb.h"
@@ -96,7 +97,7 @@ static enum err_code
 write_combined(struct run *run, const struct run_op *op, struct draft_variable *variable,
                struct draft_writer *w, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(run->service);
+    const struct evaluator_options options = draft_evaluator_options(run->draft, variable);
     enum dtype dtype = variable->form.type.dtype;
     uint64_t left = shape_count(&variable->form.type.shape), first = 0;
     uint32_t element_size = dtype_size(dtype);
@@ -120,7 +121,7 @@ write_combined(struct run *run, const struct run_op *op, struct draft_variable *
         TRY(evaluator_read(evaluator, first, count, room, err));
         TRY(draft_view_bytes(run->draft, variable, first * element_size, count * element_size, copy,
                              &old, err));
-        TRY(kernel_binary((enum kernel_binary)op->verb->kernel, dtype,
+        TRY(device_binary(variable->assigned, (enum kernel_binary)op->verb->kernel, dtype,
                           (struct kernel_operand){old, 1}, (struct kernel_operand){room, 1}, room,
                           count, err));
         TRY(draft_write_commit(w, count * element_size, err));

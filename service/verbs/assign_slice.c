@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/compute.h"
+#include "service/device/engine.h"
 #include "service/draft.h"
 #include "service/tensor/slice.h"
 #include "store/base/scope.h"
@@ -42,7 +43,8 @@ edit_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t c
         size_t size = 0;
 
         TRY(draft_edit(s->draft, s->variable, offset, left, &room, &size, err));
-        kernel_scatter_row(s->kernel, dtype, room, update, size / element_size);
+        TRY(device_scatter_row(s->variable->assigned, s->kernel, dtype, room, update,
+                               size / element_size, err));
         update.data = (const uint8_t *)update.data + size;
         offset += size;
         left -= size;
@@ -87,8 +89,8 @@ enum err_code
 verb_assign_slice(struct run *run, const struct run_op *op, const char *text,
                   enum kernel_scatter kernel, struct run_result *out, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(run->service);
     AUTO(slicing) s = {.draft = run->draft, .kernel = kernel};
+    struct evaluator_options options;
     struct slice slice;
 
     TRY(draft_find(run->draft, op->variable, &s.variable, err));
@@ -107,6 +109,7 @@ verb_assign_slice(struct run *run, const struct run_op *op, const char *text,
     TRY(check_value(&s, op, text, &slice, err));
     TRY(draft_draw(run->draft, s.variable->name, op->value, err));
     TRY(draft_work(run->draft, compute_work_bytes(op->value), err));
+    options = draft_evaluator_options(run->draft, s.variable);
     TRY(compute_tensor(op->value, "values for a slice", &run->source, &options, &s.value, err));
     TRY(slice_each_run(&slice, edit_run, &s, err));
     draft_edited(s.variable);

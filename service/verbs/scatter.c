@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "service/compute.h"
+#include "service/device/engine.h"
 #include "service/draft.h"
 #include "service/sparse.h"
 #include "service/verb.h"
@@ -99,7 +100,7 @@ count_work(struct run *run, const struct scatter *s, struct err *err)
 static enum err_code
 compute(struct run *run, const struct run_op *op, struct scatter *s, struct err *err)
 {
-    const struct evaluator_options options = service_evaluator_options(run->service);
+    const struct evaluator_options options = draft_evaluator_options(run->draft, s->variable);
     AUTO(tensor) indices = {0};
     struct tensor_view view;
 
@@ -130,7 +131,8 @@ change_row(struct run *run, const struct scatter *s, enum kernel_scatter kernel,
         size_t size = 0;
 
         TRY(draft_edit(run->draft, s->variable, offset, left, &room, &size, err));
-        kernel_scatter_row(kernel, dtype, room, update, size / element_size);
+        TRY(device_scatter_row(s->variable->assigned, kernel, dtype, room, update,
+                               size / element_size, err));
         update.data = (const uint8_t *)update.data + update.step * size;
         offset += size;
         left -= size;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A plug-in that no list names would be left out of the program without a word. Every exported object in a
-# plug-in folder has its row in the folder's list.def, and every row has its object. Reads the objects of
+# plug-in folder has its row in the folder's list, and every row has its object. Reads the objects of
 # a built tree (B, build/release by default), so descriptors made by macros count too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,8 +8,8 @@ B=${B:-build/release}
 
 found=0
 
-check_folder() { # folder, prefix of its descriptors
-    local folder=$1 prefix=$2 source
+check_folder() { # folder, prefix of its descriptors, list in the folder
+    local folder=$1 prefix=$2 list=$1/$3 source
     local objects=()
     for source in "$folder"/*.c; do
         [ -e "$source" ] || return 0
@@ -20,7 +20,7 @@ check_folder() { # folder, prefix of its descriptors
         fi
     done
     # The rows of the list, then what the objects define: "build/release/service/ops/add.o:0000 R op_add".
-    nm -A -g --defined-only "${objects[@]}" | awk -v prefix="$prefix" -v root="$B/" -v list="$folder/list.def" '
+    nm -A -g --defined-only "${objects[@]}" | awk -v prefix="$prefix" -v root="$B/" -v list="$list" '
         FILENAME == list {
             if (match($0, /^[A-Z_]+\([a-z0-9_]+/)) {
                 name = substr($0, 1, RLENGTH)
@@ -45,10 +45,11 @@ check_folder() { # folder, prefix of its descriptors
                     found = 1
                 }
             exit found
-        }' "$folder/list.def" - || found=1
+        }' "$list" - || found=1
 }
 
-check_folder service/ops op_
-check_folder service/optimizers optimizer_
-check_folder api/wire api_wire_
+check_folder service/ops op_ list.def
+check_folder service/optimizers optimizer_ list.def
+check_folder service/device device_kind_ kinds.def
+check_folder api/wire api_wire_ list.def
 exit $found

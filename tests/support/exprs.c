@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "store/base/scope.h"
+#include "tests/support/twin_device.h"
 
 static _Noreturn void
 give_up(const char *what, const char *detail)
@@ -213,30 +214,8 @@ exprs_set_tensor(struct expr *node, const char *name, const struct expr *literal
     return node;
 }
 
-/* --- evaluation ---------------------------------------------------------------------------- */
-
-static void
-drop_evaluator(struct evaluator **e)
-{
-    evaluator_drop(*e);
-}
-
-enum err_code
-exprs_evaluate(struct expr_tree *tree, const struct expr_source *source, struct tensor *out,
-               struct err *err)
-{
-    struct expr_draw draw = {.variable_name = "w"};
-    AUTO_CALL(drop_evaluator) struct evaluator *e = NULL;
-    AUTO(tensor) result = {0};
-
-    TRY(expr_infer(tree, source, DTYPE_UNSET, err));
-    TRY(expr_draw(tree, &draw, err));
-    TRY(evaluator_open(tree, source, &exprs_options, &e, err));
-    TRY(tensor_init(&result, &tree->root->type, tensor_type_bytes(&tree->root->type), err));
-    TRY(evaluator_read(e, 0, shape_count(&tree->root->type.shape), result.data, err));
-    *out = TAKE(result);
-    return OK;
-}
+/* --- named values -------------------------------------------------------------------------------
+ */
 
 static const struct exprs_value *
 find_value(const struct exprs_values *values, const char *name)
@@ -315,4 +294,86 @@ exprs_source(struct exprs_values *values)
                                 .read = source_read,
                                 .lend = source_lend,
                                 .size = source_size};
+}
+
+/* --- evaluation ---------------------------------------------------------------------------- */
+
+static void
+drop_evaluator(struct evaluator **e)
+{
+    evaluator_drop(*e);
+}
+
+static enum err_code
+evaluate(const struct expr_tree *tree, const struct expr_source *source,
+         const struct evaluator_options *options, struct tensor *out, struct err *err)
+{
+    AUTO_CALL(drop_evaluator) struct evaluator *e = NULL;
+    AUTO(tensor) result = {0};
+
+    TRY(evaluator_open(tree, source, options, &e, err));
+    TRY(tensor_init(&result, &tree->root->type, tensor_type_bytes(&tree->root->type), err));
+    TRY(evaluator_read(e, 0, shape_count(&tree->root->type.shape), result.data, err));
+    *out = TAKE(result);
+    return OK;
+}
+
+/* The same, in one piece and in two, bits and errors alike, of a device whose memory is its own. */
+static void
+check_twin(const struct expr_tree *tree, const struct expr_source *source,
+           const struct tensor *wanted, enum err_code wanted_code, const char *wanted_text)
+{
+    struct evaluator_options options = exprs_options;
+    struct device twin;
+    AUTO(tensor) got = {0};
+    struct err err = ERR_INIT;
+    enum err_code code;
+
+    twin_device_open(&twin);
+    options.device = &twin;
+    code = evaluate(tree, source, &options, &got, &err);
+    device_close(&twin);
+    if (code == ERR_NO_MEMORY) /* a test has it fail */
+        return;
+    if (code != wanted_code || (code != OK && strcmp(err.text, wanted_text) != 0))
+        give_up("a twin device fails otherwise:", err.text);
+    if (code == OK && got.size > 0 && memcmp(got.data, wanted->data, got.size) != 0)
+        give_up("a twin device has another result of",
+                tree->root->kind == EXPR_OP ? tree->root->op->name : "a leaf");
+}
+
+/* What a source counts is what the first evaluation read. */
+static void
+check_twin_quietly(const struct expr_tree *tree, const struct expr_source *source,
+                   const struct tensor *wanted, enum err_code code, const char *text)
+{
+    struct exprs_values *values, before;
+
+    if (code == ERR_NO_MEMORY || code == ERR_PAYLOAD_TOO_LARGE ||
+        tree->root->type.dtype == DTYPE_STRING)
+        return;
+    if (source == NULL) {
+        check_twin(tree, source, wanted, code, text);
+    } else if (source->read == source_read) {
+        values = source->context;
+        before = *values;
+        check_twin(tree, source, wanted, code, text);
+        *values = before;
+    }
+}
+
+enum err_code
+exprs_evaluate(struct expr_tree *tree, const struct expr_source *source, struct tensor *out,
+               struct err *err)
+{
+    struct expr_draw draw = {.variable_name = "w"};
+    struct err own = ERR_INIT;
+    enum err_code code;
+
+    err = err == NULL ? &own : err;
+    TRY(expr_infer(tree, source, DTYPE_UNSET, err));
+    TRY(expr_draw(tree, &draw, err));
+    code = evaluate(tree, source, &exprs_options, out, err);
+    check_twin_quietly(tree, source, out, code, err->text);
+    return code;
 }

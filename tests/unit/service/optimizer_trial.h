@@ -120,7 +120,7 @@ trial_apply(struct trial *trial, const double *gradient, const struct optimizer_
     memset(step->sums, 0, sizeof step->sums);
     assert_int_equal(optimizer_check_step(o, step, NULL), OK);
     if (rows != NULL) {
-        optimizer_apply_rows(o, step, rows, 0, &tile);
+        assert_int_equal(optimizer_apply_rows(NULL, o, step, rows, 0, &tile, NULL), OK);
     } else {
         if (o->measure != NULL)
             o->measure(step, &tile, step->sums);

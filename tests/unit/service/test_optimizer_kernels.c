@@ -12,6 +12,7 @@
 
 #include "service/optimizer_element.h"
 #include "service/optimizer_sums.h"
+#include "tests/support/twin_device.h"
 #include "tests/unit/service/kernel_inputs.h"
 
 enum { OUTS = 1 + OPTIMIZER_SLOTS_MAX }; /* the variable, then slots */
@@ -110,13 +111,31 @@ compare_one(const struct optimizer *o, const struct optimizer_step *step, bool l
             same_numbers(step->dtype, bench.fast[k].bytes, bench.plain[k].bytes, count);
 }
 
+/* A device whose memory is its own takes the same step, to the bit. */
+static void
+compare_twin(const struct device *twin, const struct optimizer *o,
+             const struct optimizer_step *step, bool listed, uint64_t count)
+{
+    struct optimizer_tile here, there;
+
+    memset(bench.fast, 0x5A, sizeof bench.fast);
+    memset(bench.plain, 0x5A, sizeof bench.plain);
+    here = make_tile(o, step, listed, bench.in, bench.fast, count);
+    there = make_tile(o, step, listed, bench.in, bench.plain, count);
+    o->apply(step, &here);
+    assert_int_equal(device_step(twin, o, step, &there, NULL), OK);
+    assert_memory_equal(bench.plain, bench.fast, sizeof bench.fast);
+}
+
 static void
 fast_equals_plain_for_every_optimizer_dtype_and_length(void **state)
 {
     uint32_t seed = 1;
     enum { TURNS = 4 };
+    struct device twin;
 
     (void)state;
+    twin_device_open(&twin);
     for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
         for (uint32_t k = 0; k < OUTS; k++)
             fill(dtypes[d], &seed, false, &bench.in[k], COUNT_MAX);
@@ -134,9 +153,13 @@ fast_equals_plain_for_every_optimizer_dtype_and_length(void **state)
                     if (step.sparse && o->every_row != NULL)
                         compare_one(o, &step, false, counts[c]);
                 }
+                compare_twin(&twin, o, &step, true, counts[turn * 5 % 14 + 1]);
+                if (step.sparse && o->every_row != NULL)
+                    compare_twin(&twin, o, &step, false, counts[turn * 5 % 14 + 1]);
             }
         }
     }
+    device_close(&twin);
 }
 
 /* --- rounding -------------------------------------------------------------------------------- */
@@ -223,7 +246,7 @@ apply_range(const struct optimizer *o, const struct optimizer_step *step, uint64
         tile.slots[k] = bench.in[1 + k].bytes + skip;
         tile.slots_out[k] = bench.fast[1 + k].bytes + skip;
     }
-    optimizer_apply_rows(o, step, &rows, first, &tile);
+    assert_int_equal(optimizer_apply_rows(NULL, o, step, &rows, first, &tile, NULL), OK);
 }
 
 static void
@@ -274,14 +297,14 @@ rows_of_nothing_are_nothing(void **state)
     tile = make_tile(o, &step, false, bench.in, bench.fast, ROW_ELEMENTS);
     for (uint32_t k = 0; k < OUTS; k++)
         fill(DTYPE_FLOAT64, &seed, false, &bench.in[k], ROW_ELEMENTS);
-    optimizer_apply_rows(o, &step, &no_rows, 0, &tile);
+    assert_int_equal(optimizer_apply_rows(NULL, o, &step, &no_rows, 0, &tile, NULL), OK);
     tile = make_tile(o, &step, false, bench.in, bench.plain, ROW_ELEMENTS);
     optimizer_apply_plain(o, &step, &tile);
     same_numbers(DTYPE_FLOAT64, bench.fast[0].bytes, bench.plain[0].bytes, ROW_ELEMENTS);
     memset(bench.fast, 0x5A, sizeof bench.fast);
     memset(bench.plain, 0x5A, sizeof bench.plain);
     tile = make_tile(o, &step, false, bench.in, bench.fast, 0);
-    optimizer_apply_rows(o, &step, &no_width, 0, &tile);
+    assert_int_equal(optimizer_apply_rows(NULL, o, &step, &no_width, 0, &tile, NULL), OK);
     assert_memory_equal(bench.fast, bench.plain, sizeof bench.fast);
 }
 
