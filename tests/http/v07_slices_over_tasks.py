@@ -163,6 +163,26 @@ def test_a_v1_file_has_the_same_slices(s):
     assert s.get("checkpoints/c:export?format=tf_v1").expect(200).body == want
 
 
+def test_slices_of_many_chunks(s):
+    """Parts begin and end inside the store's chunks; those of rows are lent, those of columns put together, or lent where a
+    row of one is long."""
+    array = np.random.default_rng(2).integers(0, 1 << 30, (700, 1500)).astype("<i4")
+    wide = array.reshape(3, 350000)
+    for name, value, slicing in (("cols", array, [1, 7]), ("rows", array, [9, 1]), ("wide", wide, [1, 4])):
+        s.create(name, dtype="int32", shape=list(value.shape), slicing=slicing)
+        s.put_npy(name, value)
+    s.save("c")
+    got = exported(s, "c", "tf_v2")
+    want = saved_bundle("c", 1, [("cols", array, 1, 7, [0] * 7), ("rows", array, 0, 9, [0] * 9), ("wide", wide, 1, 4, [0] * 4)])
+    for file, data in want.items():
+        assert got[file] == data, file
+    v1 = s.get("checkpoints/c:export?format=tf_v1").expect(200).body
+    for body in (bundles.tar(got), v1):
+        s.put("checkpoints/d?overwrite=true", body)
+        s.restore("d")
+        assert np.array_equal(s.array("cols"), array) and np.array_equal(s.array("wide"), wide)
+
+
 def test_strings_are_cut_where_a_part_lies_together(s):
     texts = ["", "one", "zwei \u00fc", "x" * 300] * 5
     for name, shape, slicing in (("rows", [10, 2], [3, 1]), ("cols", [10, 2], [1, 2]), ("deep", [1, 20], [1, 7])):
