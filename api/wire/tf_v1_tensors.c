@@ -32,11 +32,24 @@ by_first(const void *a, const void *b)
     return (x->piece > y->piece) - (x->piece < y->piece);
 }
 
-/* Pieces of one tensor side by side, tensors in the order in which they were told of first. */
+/* Of tensors that several files tell of, the first place does not say in which order the others
+ * have them. Savers have them by name in each. */
+static bool
+told_by_name(const struct api_tf_v1_catalog *found, bool apart)
+{
+    for (size_t i = 1; i < found->piece_count && apart; i++)
+        if (found->pieces[i].file == found->pieces[i - 1].file)
+            apart = bytes_compare(found->pieces[i - 1].name, found->pieces[i].name) <= 0;
+    return apart;
+}
+
+/* Pieces of one tensor side by side, tensors in the order in which they were told of: by name, or
+ * as they came first. */
 static enum err_code
 group(const struct api_tf_v1_catalog *found, struct place **out, struct err *err)
 {
     struct place *places = arena_array(found->arena, found->piece_count, sizeof *places, err);
+    bool apart = false;
 
     if (places == NULL)
         return ERR_NO_MEMORY;
@@ -48,8 +61,10 @@ group(const struct api_tf_v1_catalog *found, struct place **out, struct err *err
         places[i].first = places[i].piece;
         if (i > 0 && bytes_equal(places[i - 1].piece->name, places[i].piece->name))
             places[i].first = places[i - 1].first;
+        apart |= places[i].first->file != places[i].piece->file;
     }
-    qsort(places, found->piece_count, sizeof *places, by_first);
+    if (!told_by_name(found, apart))
+        qsort(places, found->piece_count, sizeof *places, by_first);
     return OK;
 }
 

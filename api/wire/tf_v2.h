@@ -12,6 +12,7 @@
 
 #include "api/file/tf_message.h"
 #include "api/file/tf_parts.h"
+#include "api/wire/tf_slices.h"
 #include "api/wire/format.h"
 
 enum { API_TF_V2_SHARDS_MAX = 99999 }; /* five digits */
@@ -151,7 +152,8 @@ struct api_tf_v2_tensor {
     uint64_t stored; /* bytes there */
     struct api_tf_v2_piece *pieces;
     size_t count;
-    struct api_tf_parts *parts; /* NULL: one piece that is all of it */
+    struct api_tf_parts *parts;              /* NULL: one piece that is all of it */
+    const struct api_tf_slice_found *slices; /* of each piece; likewise */
 };
 
 /* All tensors in the order of their data, and those that cannot be kept; in the arena. */

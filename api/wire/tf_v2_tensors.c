@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "api/text.h"
-#include "api/wire/tf_slices.h"
 #include "api/wire/tf_v2.h"
 #include "service/name.h"
 #include "store/base/scope.h"
@@ -176,6 +175,7 @@ add_partitioned(struct finding *finding, const struct api_tf_v2_record *record,
                        "its %zu slices overlap: it has %" PRIu64 " elements, and the index %zu "
                        "records",
                        entry->slices, elements, finding->index->count);
+    tensor->slices = found;
     tensor->pieces = take_memory(finding, entry->slices, sizeof *tensor->pieces, err);
     tensor->parts = take_memory(finding, 1, sizeof *tensor->parts, err);
     if (found == NULL || tensor->pieces == NULL || tensor->parts == NULL)
@@ -255,12 +255,70 @@ by_place(const void *a, const void *b)
     return bytes_compare(x->listed.name, y->listed.name);
 }
 
+struct placed {
+    uint32_t shard;
+    const struct api_tf_v2_piece *piece;
+    const struct api_tf_v2_tensor *tensor;
+};
+
+static int
+by_piece(const void *a, const void *b)
+{
+    const struct placed *x = a, *y = b;
+
+    if (x->shard != y->shard)
+        return x->shard < y->shard ? -1 : 1;
+    if (x->piece->file.begin != y->piece->file.begin)
+        return x->piece->file.begin < y->piece->file.begin ? -1 : 1;
+    if (x->piece->file.size != y->piece->file.size)
+        return x->piece->file.size < y->piece->file.size ? -1 : 1;
+    return (x->tensor > y->tensor) - (x->tensor < y->tensor);
+}
+
+/* Of tensors whose slices lie in several files no first place tells the order. Savers have them by
+ * name in each: *out, when that is so here. They were found by name. */
+static enum err_code
+lie_by_name(struct finding *finding, bool *out, struct err *err)
+{
+    size_t count = 0, next = 0;
+    bool apart = false;
+    struct placed *placed;
+
+    for (size_t i = 0; i < finding->catalog->count; i++) {
+        count += finding->tensors[i].count;
+        apart |= finding->tensors[i].listed.part_shards.size > 0;
+    }
+    *out = apart;
+    if (!apart)
+        return OK;
+    placed = take_memory(finding, count, sizeof *placed, err);
+    if (placed == NULL)
+        return NO_MEMORY(err);
+    for (size_t i = 0; i < finding->catalog->count; i++) {
+        const struct api_tf_v2_tensor *tensor = &finding->tensors[i];
+
+        for (size_t j = 0; j < tensor->count; j++)
+            placed[next++] = (struct placed){
+                .shard = tensor->slices != NULL ? tensor->slices[j].shard : tensor->listed.shard,
+                .piece = &tensor->pieces[j],
+                .tensor = tensor,
+            };
+    }
+    qsort(placed, count, sizeof *placed, by_piece);
+    for (size_t i = 1; i < count; i++)
+        if (placed[i].shard == placed[i - 1].shard && placed[i].tensor < placed[i - 1].tensor)
+            *out = false;
+    return OK;
+}
+
 static enum err_code
 list_tensors(struct finding *finding, struct err *err)
 {
     struct api_wire_catalog *catalog = finding->catalog;
+    bool by_name = false;
 
-    if (catalog->count > 0)
+    TRY(lie_by_name(finding, &by_name, err));
+    if (catalog->count > 0 && !by_name)
         qsort(finding->tensors, catalog->count, sizeof *finding->tensors, by_place);
     catalog->tensors = take_memory(finding, catalog->count, sizeof *catalog->tensors, err);
     if (catalog->tensors == NULL)
