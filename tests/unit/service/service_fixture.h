@@ -412,6 +412,18 @@ usage_of_model(struct domain *d)
     return info;
 }
 
+/* What is counted of it: texts have bytes past their ends that nobody has set. */
+static inline void
+usage_is(const struct model_info *now, const struct model_info *then)
+{
+    assert_int_equal(now->revision, then->revision);
+    assert_int_equal(now->variables, then->variables);
+    assert_int_equal(now->initialized, then->initialized);
+    assert_int_equal(now->bytes, then->bytes);
+    assert_int_equal(now->checkpoints, then->checkpoints);
+    assert_int_equal(now->checkpoint_bytes, then->checkpoint_bytes);
+}
+
 /* Chunks there are once everything freed is deleted. */
 static inline uint64_t
 chunks(struct domain *d)

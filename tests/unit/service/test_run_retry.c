@@ -313,7 +313,7 @@ fill_with_runs(struct domain *d, int count)
     assert_in_range(done, 2, 5000);
     after = usage_of_model(d);
     FAILS(code, ERR_FULL, &d->f->err);
-    assert_memory_equal(&after, &before, sizeof after);
+    usage_is(&after, &before);
     assert_true(float_of(d, "a") == 1.0f + 3.0f * (float)(done - 1));
     assert_int_equal(findings(d), 0);
     delete_model(d);

@@ -35,7 +35,7 @@ fill_up(struct domain *d, full_write *write)
     }
     after = usage_of_model(d);
     FAILS(code, ERR_FULL, &d->f->err);
-    assert_memory_equal(&after, &before, sizeof after);
+    usage_is(&after, &before);
     assert_int_equal(findings(d), 0);
     assert_in_range(done, 3, ROUNDS_MAX);
     return done;
