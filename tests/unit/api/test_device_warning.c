@@ -66,7 +66,7 @@ the_longest_are_told_and_the_rest_is_counted(void **state)
     conflicts.told[0].name[NAME_BYTES_MAX] = '\0';
     buf_init(&out, 8192);
     assert_int_equal(api_device_warning_text(&conflicts, &out, NULL), OK);
-    assert_in_range(out.size, 1500, 2048);
+    assert_in_range(out.size, 1400, 2048);
     assert_int_equal(buf_append_byte(&out, 0, NULL), OK);
     assert_non_null(strstr((const char *)out.data, "Tried to colocate"));
     assert_non_null(strstr((const char *)out.data, ", 199 tensorkeep \"99 more were asked"));
