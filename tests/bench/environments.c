@@ -66,8 +66,7 @@ struct group {
 struct client {
     struct group *group;
     int number;
-    struct condition answered;
-    bool done; /* under the group's lock */
+    struct latch answered;
     uint64_t units;
     pthread_t thread;
 };
@@ -197,12 +196,8 @@ commit_for_group(void *context)
             commit_over(g, numbers, count, decided, decided_count);
         memcpy(decided, numbers, sizeof decided);
         decided_count = count;
-        lock_acquire(&g->lock);
-        for (int i = 0; i < count; i++) {
-            clients[numbers[i]].done = true;
-            condition_signal(&clients[numbers[i]].answered);
-        }
-        lock_release(&g->lock);
+        for (int i = 0; i < count; i++)
+            latch_open(&clients[numbers[i]].answered);
     }
     return NULL;
 }
@@ -214,13 +209,17 @@ ask(void *context)
     struct group *g = c->group;
 
     while (!atomic_load(&stops)) {
+        bool is_first;
+
+        latch_init(&c->answered);
         lock_acquire(&g->lock);
-        c->done = false;
+        is_first = g->waiting_count == 0;
         g->waiting[g->waiting_count++] = c->number;
-        condition_signal(&g->work);
-        while (!c->done)
-            condition_wait(&c->answered, &g->lock);
         lock_release(&g->lock);
+        if (is_first)
+            condition_signal(&g->work);
+        latch_wait(&c->answered);
+        latch_drop(&c->answered);
         c->units++;
     }
     return NULL;
@@ -292,7 +291,6 @@ run_clients(const struct setup *s, struct group *groups, int group_count, double
         check(pthread_create(&groups[i].committer, NULL, commit_for_group, &groups[i]), "start");
     for (int i = 0; i < s->clients; i++) {
         clients[i] = (struct client){.group = &groups[i % group_count], .number = i};
-        condition_init(&clients[i].answered);
         check(
             pthread_create(&clients[i].thread, NULL, s->kind == STAGING ? stage : ask, &clients[i]),
             "start");
@@ -301,7 +299,6 @@ run_clients(const struct setup *s, struct group *groups, int group_count, double
     atomic_store(&stops, true);
     for (int i = 0; i < s->clients; i++) {
         check(pthread_join(clients[i].thread, NULL), "join");
-        condition_drop(&clients[i].answered);
         units += clients[i].units;
     }
     took = seconds_of(CLOCK_MONOTONIC) - began;
