@@ -197,6 +197,17 @@ describe_ops(const struct variable_info *info, json_t **out, struct err *err)
 }
 
 enum err_code
+api_describe_places(const struct variable_info *info, const char *device, json_t *object,
+                    struct err *err)
+{
+    const struct device *assigned = variable_info_assigned(info, device);
+
+    TRY(api_json_set(object, "device", json_string(device), err));
+    return api_json_set(object, "assigned_device",
+                        assigned == NULL ? json_null() : json_string(assigned->name), err);
+}
+
+enum err_code
 api_describe_variable(const struct variable_info *info, json_t **out, struct err *err)
 {
     const struct variable_record *r = &info->record;
@@ -224,7 +235,10 @@ api_describe_variable(const struct variable_info *info, json_t **out, struct err
         TRY(api_json_set(variable, "virtual", json_true(), err));
     TRY(describe_texts(&r->collections, &part, err));
     TRY(api_json_set(variable, "collections", part, err));
-    TRY(api_json_set(variable, "device", json_string(r->device), err));
+    TRY(api_describe_places(info, r->device, variable, err));
+    TRY(api_json_set(variable, "caching_device",
+                     r->caching_device[0] == '\0' ? json_null() : json_string(r->caching_device),
+                     err));
     TRY(api_partition_encode(r, &part, err));
     TRY(api_json_set(variable, "partitions", part, err));
     part = json_null();

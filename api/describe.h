@@ -11,6 +11,10 @@
 /* Each: *out is a new reference. ERR_NO_MEMORY. */
 ERR_MUST_CHECK enum err_code api_describe_model(const struct model_info *info, json_t **out,
                                                 struct err *err);
+/* Adds "device", as it is recorded of the variable or of a part of it, and "assigned_device". */
+ERR_MUST_CHECK enum err_code api_describe_places(const struct variable_info *info,
+                                                 const char *device, json_t *object,
+                                                 struct err *err);
 ERR_MUST_CHECK enum err_code api_describe_variable(const struct variable_info *info, json_t **out,
                                                    struct err *err);
 /* What a write did to one variable: name, dtype, shape, version, revision. */

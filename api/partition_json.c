@@ -122,6 +122,8 @@ encode_part(const struct variable_info *info, uint32_t index, json_t **out, stru
     TRY(api_describe_shape(&offset, &list, err));
     TRY(api_json_set(json, "offset", list, err));
     TRY(api_json_set(json, "slice", json_string(partition_part_slice(&part, text)), err));
+    TRY(api_describe_places(info, partition_devices_at(&info->part_devices, &info->record, index),
+                            json, err));
     TRY(api_json_set(json, "save_spec", json_string(partition_part_save_spec(&part, shape, text)),
                      err));
     *out = TAKE(json);

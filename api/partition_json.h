@@ -24,7 +24,7 @@ ERR_MUST_CHECK enum err_code api_partition_decode(struct api_object *body, struc
 ERR_MUST_CHECK enum err_code api_partition_encode(const struct variable_record *record,
                                                   json_t **out, struct err *err);
 /* Adds "parts" to the "partitions" of a described variable, if it has any: name, shape, offset,
- * slice and save_spec of each. */
+ * slice, save_spec and devices of each. */
 ERR_MUST_CHECK enum err_code api_partition_add_parts(const struct variable_info *info,
                                                      json_t *variable, struct err *err);
 

@@ -12,6 +12,7 @@
 #define VARIABLE_BYTES_MAX ((size_t)256 << 20)
 
 struct listing {
+    const struct service *service;
     const struct store_view *view;
     const struct model_record *model;
     graph_visit *visit;
@@ -31,7 +32,8 @@ show(struct listing *l, const struct place_record *place, struct err *err)
     arena_init(&arena, VARIABLE_BYTES_MAX);
     snprintf(name, sizeof name, "%.*s", (int)place->name.size, (const char *)place->name.data);
     TRY(service_find_variable(l->view, l->model->id, name, &variable, err));
-    TRY(graph_nodes_of(l->view, l->model, name, &variable, place->numbers, &arena, &shown, err));
+    TRY(graph_nodes_of(l->service, l->view, l->model, name, &variable, place->numbers, &arena,
+                       &shown, err));
     l->nodes += shown.node_count;
     return l->visit(l->context, &shown, err);
 }
@@ -54,7 +56,7 @@ graph_list(struct service *service, const char *model, const char *prefix, const
     struct record_key places, start;
     struct model_record record;
     struct usage_record usage;
-    struct listing l = {.model = &record, .visit = visit, .context = context};
+    struct listing l = {.service = service, .model = &record, .visit = visit, .context = context};
     bool found = true;
 
     TRY(name_check_start(prefix, err));

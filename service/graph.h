@@ -14,7 +14,8 @@ struct graph_node {
     const char *name, *op;     /* op: TensorFlow's type of it */
     const char *const *inputs; /* names of nodes; "^name": by a control edge */
     uint32_t input_count;
-    const char *device; /* NULL: none */
+    const char *device;         /* NULL: none */
+    const char *colocated_with; /* the op of a variable whose device it is on; NULL: none */
     bool has_dtype, has_shape;
     struct tensor_type type;
     bool has_seeds; /* of a node that draws, when they are known ahead */

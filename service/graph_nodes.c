@@ -7,6 +7,7 @@
 #include "service/compute.h"
 #include "service/graph_place.h"
 #include "service/graph_walk.h"
+#include "service/model_setter.h"
 #include "service/variable_info.h"
 #include "store/base/scope.h"
 
@@ -23,6 +24,10 @@ struct assembly {
     struct graph_node *nodes;
     size_t count;
     struct graph_numbers numbers;
+    /* where the ops of the initial value are */
+    struct model_setter setter;
+    struct device_spec own; /* what the variable's request said */
+    bool hides, placeable;
     /* of the op whose nodes are coming */
     const struct expr *expr;
     const char *scope;
@@ -273,6 +278,34 @@ set_type(const struct assembly *a, const struct graph_item *item, struct graph_n
         node->has_dtype = node->has_shape = false;
 }
 
+static enum err_code
+set_device(struct assembly *a, const char *device, struct graph_node *node, struct err *err)
+{
+    if (device[0] == '\0')
+        return OK;
+    node->device = arena_text(a->arena, bytes_of_text(device), err);
+    return node->device == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* As TensorFlow: what an initializer makes is kept with the variable; any other op was made around
+ * it, in the same scopes. */
+static enum err_code
+place_item(struct assembly *a, struct graph_node *node, struct err *err)
+{
+    struct model_setter_op op = {node->op, &a->own, a->hides, &node->type, node->has_shape};
+    char text[DEVICE_TEXT_BYTES_MAX + 1];
+    struct device_spec device;
+    uint8_t placed;
+
+    if (graph_is_initializer(a->tree)) {
+        node->colocated_with = a->graph_name;
+        return OK;
+    }
+    if (!a->placeable || model_setter_choose(&a->setter, &op, &device, &placed, NULL) != OK)
+        return OK;
+    return set_device(a, device_spec_print(&device, text), node, err);
+}
+
 /* A node that names no op seed in a model without one draws anew each time. */
 static void
 set_seeds(const struct assembly *a, const struct graph_item *item, struct graph_node *node)
@@ -298,6 +331,7 @@ add_item(void *context, const struct graph_item *item, struct err *err)
     TRY(set_inputs(a, item, node, err));
     set_type(a, item, node);
     set_seeds(a, item, node);
+    TRY(place_item(a, node, err));
     return item->last ? set_output(a, item->expr, node->name) : OK;
 }
 
@@ -380,12 +414,35 @@ add_own(struct assembly *a, const struct variable_record *variable, const char *
         .type = variable->type,
     };
     node->name = text(a, a->graph_name, suffix, "", err);
-    if (node->name == NULL)
-        return ERR_NO_MEMORY;
-    if (variable->device[0] == '\0')
-        return OK;
-    node->device = arena_text(a->arena, bytes_of_text(variable->device), err);
-    return node->device == NULL ? ERR_NO_MEMORY : OK;
+    return node->name == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* The node just added is on the variable's device. */
+static enum err_code
+keep_with_variable(struct assembly *a, const struct variable_record *variable, struct err *err)
+{
+    a->nodes[a->count - 1].colocated_with = a->graph_name;
+    return set_device(a, variable->device, &a->nodes[a->count - 1], err);
+}
+
+/* A read that is kept elsewhere is on that device, and on no other's account. */
+static enum err_code
+add_read(struct assembly *a, const struct variable_record *variable, struct err *err)
+{
+    TRY(add_own(a, variable, "/read", "Identity", a->graph_name, NULL, err));
+    if (variable->caching_device[0] == '\0')
+        return keep_with_variable(a, variable, err);
+    return set_device(a, variable->caching_device, &a->nodes[a->count - 1], err);
+}
+
+/* The request's own device, for the ops that stood beside the variable in it. */
+static enum err_code
+open_setter(struct assembly *a, const struct service *service,
+            const struct variable_record *variable, struct err *err)
+{
+    a->placeable = model_setter_own(variable->device, variable->placed, &a->own, NULL) == OK;
+    a->hides = variable->placed & RECORD_PLACED_NEVER;
+    return model_setter_open(&a->setter, service, a->view, a->model, err);
 }
 
 /* *initial_value: the node it comes from. */
@@ -400,6 +457,7 @@ add_initial_value(struct assembly *a, const struct variable_record *variable,
     if (a->tree->root->kind != EXPR_LITERAL)
         return output_of(a, a->tree->root, initial_value, err);
     TRY(add_own(a, variable, "/initial_value", "Const", NULL, NULL, err));
+    TRY(place_item(a, &a->nodes[a->count - 1], err));
     *initial_value = a->nodes[a->count - 1].name;
     return OK;
 }
@@ -411,7 +469,8 @@ drop_tree(struct expr_tree *tree)
 }
 
 enum err_code
-graph_nodes_of(const struct store_view *view, const struct model_record *model, const char *name,
+graph_nodes_of(const struct service *service, const struct store_view *view,
+               const struct model_record *model, const char *name,
                const struct variable_record *variable, struct bytes numbers, struct arena *arena,
                struct graph_variable *out, struct err *err)
 {
@@ -424,6 +483,7 @@ graph_nodes_of(const struct store_view *view, const struct model_record *model, 
     *out = (struct graph_variable){.position = variable->graph_position};
     a.numbers.recorded = reader_of(numbers);
     TRY(variable_op(&a, name, &a.graph_name, err));
+    TRY(open_setter(&a, service, variable, err));
     if (has_initial_value) {
         TRY(variable_initial_value(view, variable, &tree, err));
         a.tree = &tree;
@@ -439,9 +499,12 @@ graph_nodes_of(const struct store_view *view, const struct model_record *model, 
         TRY(add_initial_value(&a, variable, &initial_value, err));
     }
     TRY(add_own(&a, variable, "", "VariableV2", NULL, NULL, err));
-    if (has_initial_value)
+    TRY(set_device(&a, variable->device, &a.nodes[a.count - 1], err));
+    if (has_initial_value) {
         TRY(add_own(&a, variable, "/Assign", "Assign", a.graph_name, initial_value, err));
-    TRY(add_own(&a, variable, "/read", "Identity", a.graph_name, NULL, err));
+        TRY(keep_with_variable(&a, variable, err));
+    }
+    TRY(add_read(&a, variable, err));
     out->nodes = a.nodes;
     out->node_count = a.count;
     return OK;

@@ -6,9 +6,11 @@
 #include "service/record.h"
 #include "store/base/arena.h"
 
-/* `numbers` as place_record has them. *out borrows from the arena, which also holds copies of all
+/* `numbers` as place_record has them. Ops of the initial value are where the model's device and
+ * placement would have them now. *out borrows from the arena, which also holds copies of all
  * texts. */
-ERR_MUST_CHECK enum err_code graph_nodes_of(const struct store_view *view,
+ERR_MUST_CHECK enum err_code graph_nodes_of(const struct service *service,
+                                            const struct store_view *view,
                                             const struct model_record *model, const char *name,
                                             const struct variable_record *variable,
                                             struct bytes numbers, struct arena *arena,

@@ -13,6 +13,7 @@
 #include "service/recipe.h"
 #include "service/state.h"
 #include "service/variable_info.h"
+#include "service/variable_move.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -180,7 +181,6 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
         .revision = store_txn_revision(txn),
     };
     struct usage_change change = {.variables = 1};
-    struct device_spec own;
     char name[NAME_BYTES_MAX + 1];
 
     TRY(choose_name(txn, model_id, spec, u->options, name, err));
@@ -189,8 +189,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
     TRY(set_collections(spec, &record, err));
     record.serial = record.id;
     record.updated_ms = record.created_ms;
-    TRY(device_spec_parse(spec->device ? spec->device : "", &own, err));
-    TRY(model_setter_place_record(&u->setter, txn, &own, false, &record, err));
+    TRY(variable_place_new(&u->setter, txn, &spec->scopes, &record, err));
     if (u->initial[i] != NULL)
         TRY(value_builder_publish(u->initial[i], txn, &record.initial_value, err));
     /* TensorFlow: a variable with zero elements counts as initialized from the start. */
@@ -201,6 +200,7 @@ create_one(struct store_txn *txn, struct create_unit *u, uint64_t model_id, size
     TRY(graph_place(txn, model_id, name, spec->initial_value, &record, &change, err));
     TRY(record_put_variable(txn, model_id, name, &record, err));
     TRY(service_change_usage(txn, model_id, &change, err));
+    variable_info_begin(u->service, u->setter.devices, &u->out[i]);
     return variable_info_fill(store_txn_view(txn), name, strlen(name), &record, &u->out[i], err);
 }
 

@@ -3,7 +3,9 @@
 #ifndef SERVICE_VARIABLE_H
 #define SERVICE_VARIABLE_H
 
+#include "service/device/device.h"
 #include "service/expr.h"
+#include "service/partition_devices.h"
 #include "service/record.h"
 #include "service/service.h"
 #include "service/tensor_set.h"
@@ -12,6 +14,14 @@
 #define VARIABLE_COLLECTION_TRAINABLE "trainable_variables"
 #define VARIABLE_NAME_DEFAULT         "Variable"
 #define VARIABLE_NAME_PARTITIONED     "PartitionedVariable"
+
+/* Devices that a request says of a new variable, outer to inner. */
+struct variable_scopes {
+    const struct device_scope *around; /* the variable */
+    size_t count;
+    const struct device_scope *caching; /* further inside: around its read alone */
+    size_t caching_count;               /* 0: reads are kept nowhere */
+};
 
 /* What to create; everything borrowed from the caller. */
 struct variable_spec {
@@ -25,7 +35,7 @@ struct variable_spec {
     bool is_virtual;                /* needs an initial value that can be a recipe (recipe.h) */
     const char *const *collections; /* NULL: the default ones */
     size_t collection_count;
-    const char *device;              /* NULL: none */
+    struct variable_scopes scopes;   /* zeroed: nothing is said of devices */
     struct partition_spec partition; /* zeroed: not partitioned */
 };
 
@@ -52,9 +62,15 @@ struct variable_info {
     struct expr_tree initial_value;
     struct variable_draw draws[VARIABLE_DRAWS_MAX];
     size_t draw_count;
+    struct partition_devices part_devices; /* owned */
+    const struct device_set *devices;      /* of the process; borrowed from the service */
+    bool allow_soft_placement;             /* the model's */
 };
 
 void variable_info_drop(struct variable_info *info);
+/* The device of the process that the variable, or a part of it, is on by its recorded device; NULL:
+ * there is none now. */
+const struct device *variable_info_assigned(const struct variable_info *info, const char *device);
 
 /* All or none. `out` has room for `count`; each is dropped by the caller when the call succeeded.
  */
@@ -74,10 +90,23 @@ ERR_MUST_CHECK enum err_code variable_delete(struct service *service, const char
                                              const char *name, const struct write_options *options,
                                              uint64_t *revision, struct err *err);
 
+/* What is to be another. */
+struct variable_patch_spec {
+    bool has_device, has_caching;
+    struct variable_scopes scopes; /* with nothing around them, and apart from each other */
+};
+/* Slots and shadows that are kept for it go where it goes. Its parts are all on its device then.
+ * *out: as it is afterwards; dropped by the caller when the call succeeded. */
+ERR_MUST_CHECK enum err_code
+variable_patch(struct service *service, const char *model, const char *name,
+               const struct variable_patch_spec *spec, const struct write_options *options,
+               struct variable_info *out, uint64_t *revision, struct err *err);
+
 /* Each NULL/unset field lets everything pass. */
 struct variable_filter {
-    const char *prefix, *collection, *device;
-    enum dtype dtype; /* DTYPE_UNSET: any */
+    const char *prefix, *collection;
+    const struct device_spec *device; /* what it specifies, of the variable or of a part of it */
+    enum dtype dtype;                 /* DTYPE_UNSET: any */
     bool has_trainable, trainable, has_initialized, initialized;
 };
 typedef enum err_code variable_visit(void *context, const struct variable_info *info,

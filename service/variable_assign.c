@@ -9,6 +9,7 @@
 #include "service/model_setter.h"
 #include "service/variable.h"
 #include "service/variable_device.h"
+#include "service/variable_move.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
@@ -104,7 +105,7 @@ static enum err_code
 new_variable(struct store_txn *txn, struct assign *a, const struct variable_import *import,
              struct variable_record *out, struct err *err)
 {
-    const struct device_spec none = {.has_job = false};
+    const struct variable_scopes scopes = {.around = a->how->scopes, .count = a->how->scope_count};
 
     *out = (struct variable_record){
         .id = store_new_id(a->service->store),
@@ -116,7 +117,7 @@ new_variable(struct store_txn *txn, struct assign *a, const struct variable_impo
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
-    TRY(model_setter_place_record(&a->setter, txn, &none, false, out, err));
+    TRY(variable_place_new(&a->setter, txn, &scopes, out, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (out->trainable)

@@ -4,6 +4,9 @@
 
 #include "service/variable.h"
 
+/* Before it is filled: what its devices are looked up in. */
+void variable_info_begin(const struct service *service, const struct model_devices *model,
+                         struct variable_info *out);
 /* Copies the record and decodes what it names in `view`. On success drop with variable_info_drop.
  */
 ERR_MUST_CHECK enum err_code variable_info_fill(const struct store_view *view, const char *name,

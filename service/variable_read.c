@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "service/compute.h"
+#include "service/device/placer.h"
 #include "service/look.h"
 #include "service/op.h"
 #include "service/state.h"
@@ -111,10 +112,46 @@ decode_draws(const struct store_view *view, const struct value_ref *ref, struct 
     return OK;
 }
 
+void
+variable_info_begin(const struct service *service, const struct model_devices *model,
+                    struct variable_info *out)
+{
+    out->devices = service->devices;
+    out->allow_soft_placement = model->allow_soft_placement;
+}
+
+const struct device *
+variable_info_assigned(const struct variable_info *info, const char *device)
+{
+    const struct device_place_request request = {.node = info->name,
+                                                 .device = device,
+                                                 .dtype = info->record.type.dtype,
+                                                 .allow_soft_placement =
+                                                     info->allow_soft_placement};
+    const struct device *found = NULL;
+
+    return device_place(info->devices, &request, &found, NULL) == OK ? found : NULL;
+}
+
+static enum err_code
+fill_expressions(const struct store_view *view, const struct variable_record *record,
+                 struct variable_info *out, struct err *err)
+{
+    if (record->initialized_with.kind != VALUE_NONE)
+        TRY(decode_draws(view, &record->initialized_with, out, err));
+    if (record->initial_value.kind == VALUE_NONE)
+        return OK;
+    TRY(variable_initial_value(view, record, &out->initial_value, err));
+    out->has_initial_value = true;
+    return OK;
+}
+
 enum err_code
 variable_info_fill(const struct store_view *view, const char *name, size_t name_size,
                    const struct variable_record *record, struct variable_info *out, struct err *err)
 {
+    enum err_code code;
+
     out->record = *record;
     out->draw_count = 0;
     out->has_initial_value = false;
@@ -124,13 +161,11 @@ variable_info_fill(const struct store_view *view, const char *name, size_t name_
     out->bytes = out->initialized      ? record->value.size
                  : record->shape_known ? tensor_type_bytes(&record->type)
                                        : 0;
-    if (record->initialized_with.kind != VALUE_NONE)
-        TRY(decode_draws(view, &record->initialized_with, out, err));
-    if (record->initial_value.kind != VALUE_NONE) {
-        TRY(variable_initial_value(view, record, &out->initial_value, err));
-        out->has_initial_value = true;
-    }
-    return OK;
+    TRY(partition_devices_read(view, record, &out->part_devices, err));
+    code = fill_expressions(view, record, out, err);
+    if (code != OK)
+        variable_info_drop(out);
+    return code;
 }
 
 void
@@ -139,6 +174,7 @@ variable_info_drop(struct variable_info *info)
     if (info->has_initial_value)
         expr_tree_drop(&info->initial_value);
     info->has_initial_value = false;
+    partition_devices_drop(&info->part_devices);
 }
 
 enum err_code
@@ -155,6 +191,7 @@ variable_get(struct service *service, const char *model, const char *name,
     view = store_snapshot_view(snapshot);
     TRY(service_find_model(view, model, &model_record, err));
     TRY(service_find_variable(view, model_record.id, name, &record, err));
+    variable_info_begin(service, &model_record.devices, out);
     return variable_info_fill(view, name, strlen(name), &record, out, err);
 }
 
@@ -198,13 +235,35 @@ passes(const struct variable_filter *filter, const struct variable_record *recor
     if (filter->collection != NULL &&
         !record_texts_hold(&record->collections, bytes_of_text(filter->collection)))
         return false;
-    if (filter->device != NULL && strcmp(filter->device, record->device) != 0)
-        return false;
     if (filter->dtype != DTYPE_UNSET && filter->dtype != record->type.dtype)
         return false;
     if (filter->has_trainable && filter->trainable != record->trainable)
         return false;
     return !filter->has_initialized || filter->initialized == initialized;
+}
+
+static bool
+covers(const struct device_spec *filter, const char *device)
+{
+    struct device_spec spec;
+
+    return device_spec_parse(device, &spec, NULL) == OK && device_spec_covers(filter, &spec);
+}
+
+/* Whether the variable, or a part of it, is on a device that the filter names. */
+static enum err_code
+is_there(const struct store_view *view, const struct device_spec *filter,
+         const struct variable_record *record, bool *out, struct err *err)
+{
+    AUTO(partition_devices) parts = {.count = 0};
+
+    *out = filter == NULL || covers(filter, record->device);
+    if (*out)
+        return OK;
+    TRY(partition_devices_read(view, record, &parts, err));
+    for (uint32_t i = 0; i < parts.count && !*out; i++)
+        *out = covers(filter, parts.each[i]);
+    return OK;
 }
 
 /* A record that passed the filter, shown to the visitor. The info is large: it lives on the heap.
@@ -239,7 +298,6 @@ variable_list(struct service *service, const char *model, const struct variable_
         return ERR_NO_MEMORY;
     TRY(name_check_start(filter->prefix, err));
     TRY(name_check_length("collection", filter->collection, RECORD_COLLECTIONS_BYTES_MAX, err));
-    TRY(name_check_length("device", filter->device, RECORD_DEVICE_BYTES_MAX, err));
     TRY(name_check_start(after, err));
     TRY(store_snapshot_open(service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);
@@ -247,6 +305,7 @@ variable_list(struct service *service, const char *model, const struct variable_
     TRY(record_get_usage(view, record.id, &usage, err));
     *revision = usage.revision;
     *more = false;
+    variable_info_begin(service, &record.devices, info);
     prefix = record_key_variable(record.id, filter->prefix ? filter->prefix : "");
     start = record_key_variable(record.id, after ? after : "");
     TRY(store_cursor_open(view, record_key_bytes(&prefix),
@@ -254,13 +313,16 @@ variable_list(struct service *service, const char *model, const struct variable_
     for (;;) {
         struct variable_record variable;
         struct bytes key, value;
-        bool found = false;
+        bool found = false, there = false;
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
             return OK;
         TRY(record_decode_variable(value, &variable, err));
         if (!passes(filter, &variable))
+            continue;
+        TRY(is_there(view, filter->device, &variable, &there, err));
+        if (!there)
             continue;
         if (count++ == count_max) {
             *more = true;

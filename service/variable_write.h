@@ -2,6 +2,7 @@
 #ifndef SERVICE_VARIABLE_WRITE_H
 #define SERVICE_VARIABLE_WRITE_H
 
+#include "service/device/spec.h"
 #include "service/expr.h"
 #include "service/name.h"
 #include "service/service.h"
@@ -26,6 +27,9 @@ struct variable_assign_options {
     bool trainable;     /* of a variable that is made */
     bool keep_shape;    /* validate_shape: the variable's shape must be the value's */
     struct bytes slice; /* data NULL: the whole; else the value has the slice's shape */
+    /* Around variables that are made, outer to inner. */
+    const struct device_scope *scopes;
+    size_t scope_count;
 };
 
 /* Assign from a stream of `type` and `size` bytes. Checks what it can before it reads a byte;

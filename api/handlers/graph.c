@@ -77,6 +77,8 @@ describe_node(const struct graph_node *node, const char *variable, json_t **out,
     TRY(describe_value(node, json, err));
     if (node->device != NULL)
         TRY(api_json_set(json, "device", json_string(node->device), err));
+    if (node->colocated_with != NULL)
+        TRY(api_json_set(json, "colocated_with", json_string(node->colocated_with), err));
     if (node->has_seeds) {
         TRY(api_json_set(json, "seed", json_integer((json_int_t)node->seeds.key), err));
         TRY(api_json_set(json, "op_seed", json_integer((json_int_t)node->seeds.counter_high), err));

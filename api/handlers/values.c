@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "api/device_around.h"
 #include "api/export.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
@@ -181,6 +182,21 @@ api_value_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     return assign_body(rq, rp, &hint, &how, err);
 }
 
+/* Around what is made; of what is there already it says nothing. */
+static enum err_code
+take_scope(struct api_request *rq, struct variable_assign_options *how, struct err *err)
+{
+    struct device_scope *scope = arena_alloc(api_request_arena(rq), sizeof *scope, err);
+    bool given = false;
+
+    if (scope == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_device_query(rq, &scope->spec, &given, err));
+    how->scopes = scope;
+    how->scope_count = given ? 1 : 0;
+    return OK;
+}
+
 /* The dtype a JSON body takes when the variable exists; a new one takes what the body says. */
 enum err_code
 api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
@@ -191,6 +207,7 @@ api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     enum err_code code;
 
     TRY(api_request_query_bool(rq, "trainable", true, &how.trainable, err));
+    TRY(take_scope(rq, &how, err));
     code = variable_type(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                          &hint, &revision, err);
     if (code == ERR_NOT_FOUND)
@@ -238,6 +255,7 @@ api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     uint64_t revision = 0;
 
     TRY(api_request_query_bool(rq, "create", false, &how.create, err));
+    TRY(take_scope(rq, &how, err));
     TRY(api_import_options_of(rq, NULL, &as, err));
     TRY(api_json_made(json_array(), &names, err));
     assigned.names = names;

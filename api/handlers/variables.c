@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "api/device_around.h"
 #include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
@@ -15,6 +16,11 @@
 
 /* Parts of a variable that an HTTP thread describes by itself. */
 enum { INLINE_PARTS_MAX = 64 };
+
+enum { API_VARIABLE_TAG_BYTES_MAX = 32 };
+
+/* What all is on in a process without a cluster. */
+#define DEVICE_NAME_USUAL "/job:localhost/replica:0/task:0/cpu:0"
 
 /* What a request creates; owns the expressions and the infos. */
 struct creation {
@@ -60,7 +66,7 @@ take_spec(struct api_request *rq, const struct api_value *value, struct creation
     TRY(api_object_bool(&body, "validate_shape", &spec->validate_shape, &given, err));
     TRY(api_object_bool(&body, "row_updates", &spec->row_updates, &given, err));
     TRY(api_object_bool(&body, "virtual", &spec->is_virtual, &given, err));
-    TRY(api_object_text(&body, "device", arena, &spec->device, &given, err));
+    TRY(api_device_take_around(&body, arena, &spec->scopes, err));
     TRY(api_partition_decode(&body, arena, &spec->partition, err));
     {
         const char **collections = NULL;
@@ -116,6 +122,29 @@ take_specs(struct api_request *rq, const struct api_value *root, struct creation
         TRY(code);
     }
     return OK;
+}
+
+/* "variable", with more in it where the variable is on another device than it is on in a process of
+ * which nothing is said: which one that is does not depend on the variable's revision alone. */
+static const char *
+name_representation(const struct variable_info *info, char out[static API_VARIABLE_TAG_BYTES_MAX])
+{
+    uint64_t hash = BYTES_HASH_BEGIN;
+    bool usual = true;
+
+    for (uint32_t i = 0; i <= info->part_devices.count; i++) {
+        const char *device = i == 0 ? info->record.device : info->part_devices.each[i - 1];
+        const struct device *assigned = variable_info_assigned(info, device);
+        const char *name = assigned == NULL ? "" : assigned->name;
+
+        usual = usual && strcmp(name, DEVICE_NAME_USUAL) == 0;
+        hash = bytes_hash(hash, bytes_of(name, strlen(name) + 1));
+    }
+    if (usual)
+        snprintf(out, API_VARIABLE_TAG_BYTES_MAX, "variable");
+    else
+        snprintf(out, API_VARIABLE_TAG_BYTES_MAX, "variable-%016" PRIx64, hash);
+    return out;
 }
 
 /* With its parts; lists show only how many there are. */
@@ -186,6 +215,7 @@ enum err_code
 api_variable_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO_CALL(info_free) struct variable_info *info = mem_zeroed(1, sizeof *info, err);
+    char representation[API_VARIABLE_TAG_BYTES_MAX];
     json_t *json = NULL;
     bool done = false;
 
@@ -195,11 +225,77 @@ api_variable_get(struct api_request *rq, struct api_reply *rp, struct err *err)
                      err));
     if (info->record.partition.count > INLINE_PARTS_MAX && !api_request_on_worker(rq))
         return ERR_DEFER;
-    TRY(api_reply_etag(rq, rp, info->record.revision, "variable", &done, err));
+    TRY(api_reply_etag(rq, rp, info->record.revision, name_representation(info, representation),
+                       &done, err));
     if (done)
         return OK;
     TRY(describe_whole(info, &json, err));
     return api_reply_json(rp, 200, json, err);
+}
+
+/* --- moving --- */
+
+struct patched {
+    struct variable_info *info; /* on the heap; owned */
+    bool filled;
+};
+
+static void
+patched_drop(struct patched *patched)
+{
+    if (patched->filled)
+        variable_info_drop(patched->info);
+    mem_free(patched->info);
+}
+
+static enum err_code
+render_patched(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
+               struct err *err)
+{
+    const struct patched *patched = result;
+    char representation[API_VARIABLE_TAG_BYTES_MAX];
+    json_t *json = NULL;
+
+    (void)rq;
+    TRY(api_reply_revision(rp, revision, err));
+    TRY(api_reply_header(rp, "ETag", err, "\"r%" PRIu64 "-%s\"", patched->info->record.revision,
+                         name_representation(patched->info, representation)));
+    TRY(describe_whole(patched->info, &json, err));
+    return api_reply_json(rp, 200, json, err);
+}
+
+static enum err_code
+take_patch(struct api_request *rq, struct variable_patch_spec *spec, struct err *err)
+{
+    struct api_json *doc = NULL;
+    struct api_value root, value;
+    struct api_object body;
+
+    TRY(api_request_json(rq, &doc, err));
+    root = api_json_root(doc);
+    TRY(api_object_of(&root, &body, err));
+    spec->has_device = api_object_has(&body, "device", &value);
+    spec->has_caching = api_object_has(&body, "caching_device", &value);
+    TRY(api_device_take_around(&body, api_request_arena(rq), &spec->scopes, err));
+    return api_object_end(&body, err);
+}
+
+enum err_code
+api_variable_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
+{
+    AUTO(patched) patched = {.info = mem_zeroed(1, sizeof *patched.info, err)};
+    struct variable_patch_spec spec = {.has_device = false};
+    struct write_options options;
+    uint64_t revision = 0;
+
+    if (patched.info == NULL)
+        return ERR_NO_MEMORY;
+    TRY(api_outcome_begin(rq, render_patched, &patched, &options, err));
+    TRY(take_patch(rq, &spec, err));
+    TRY(variable_patch(api_request_service(rq), api_request_model(rq), api_request_name(rq), &spec,
+                       &options, patched.info, &revision, err));
+    patched.filled = true;
+    return api_outcome_reply(rq, rp, revision, err);
 }
 
 enum err_code
@@ -215,9 +311,11 @@ api_variable_delete(struct api_request *rq, struct api_reply *rp, struct err *er
 }
 
 static enum err_code
-take_filter(struct api_request *rq, struct variable_filter *filter, struct err *err)
+take_filter(struct api_request *rq, struct variable_filter *filter, struct device_spec *device,
+            struct err *err)
 {
     struct bytes dtype = api_request_query(rq, "dtype");
+    bool has_device = false;
 
     *filter = (struct variable_filter){
         .dtype = DTYPE_UNSET,
@@ -226,7 +324,9 @@ take_filter(struct api_request *rq, struct variable_filter *filter, struct err *
     };
     TRY(api_request_query_copy(rq, "prefix", &filter->prefix, err));
     TRY(api_request_query_copy(rq, "collection", &filter->collection, err));
-    TRY(api_request_query_copy(rq, "device", &filter->device, err));
+    TRY(api_device_query(rq, device, &has_device, err));
+    if (has_device)
+        filter->device = device;
     if (dtype.data != NULL && !dtype_of_name(dtype, &filter->dtype))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "query argument 'dtype': there is no dtype '%.*s'", (int)dtype.size,
@@ -249,9 +349,10 @@ api_variable_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(api_page) page = {0};
     struct variable_filter filter;
+    struct device_spec device;
     uint64_t revision = 0;
 
-    TRY(take_filter(rq, &filter, err));
+    TRY(take_filter(rq, &filter, &device, err));
     TRY(api_page_begin(rq, &page, err));
     TRY(variable_list(api_request_service(rq), api_request_model(rq), &filter, page.after,
                       page.size, push_variable, &page, &page.more, &revision, err));

@@ -134,10 +134,18 @@ def test_initializers_lie_below_their_variable(s):
     assert inputs(s)["o/Assign"] == ["o", "o/Initializer/mul"]
 
 
-def test_devices_are_told_of_the_variables_own_nodes(s):
-    s.create("w", 1.0, device="/job:ps/task:0")
-    told = {n["name"]: n.get("device") for n in nodes(s)}
-    assert told["w"] == told["w/Assign"] == told["w/read"] == "/job:ps/task:0"
+def test_nodes_are_on_the_device_that_was_around_them(s):
+    s.create("w", {"op": "random_normal", "shape": [2]}, device="/job:ps/task:0")
+    s.create("c", 1.0, device="/job:ps", caching_device="/job:worker/cpu:0")
+    s.create("i", {"op": "zeros_initializer"}, shape=[2], dtype="float32", device="/job:ps")
+    s.create("n", 1.0)
+    told = {n["name"]: (n.get("device"), n.get("colocated_with")) for n in nodes(s)}
+    assert {told[n] for n in told if n.startswith("random_normal")} == {("/job:ps/task:0", None)}
+    assert told["w"] == ("/job:ps/task:0", None) and told["w/Assign"] == told["w/read"] == ("/job:ps/task:0", "w")
+    assert told["c/initial_value"] == ("/job:ps", None) and told["c/Assign"] == ("/job:ps", "c")
+    assert told["c/read"] == ("/job:worker/device:CPU:0", None)
+    assert told["i/Initializer/zeros"] == (None, "i") and told["i"] == ("/job:ps", None)
+    assert told["n"] == (None, None) and told["n/read"] == (None, "n")
 
 
 def test_a_variable_whose_source_is_gone_is_still_shown(s):

@@ -31,6 +31,7 @@ WRITES = {
     "restoreModel": ("POST", ":restore", {"checkpoint": {"name": "c"}}, {}),
     "createVariables": ("POST", "variables", [{"name": "a", "initial_value": 1}, {"name": "b", "initial_value": 2}], {}),
     "putVariable": ("PUT", "variables/new", formats.npy_write(ARRAY), NPY),
+    "patchVariable": ("PATCH", "variables/v", {"device": "/cpu:0", "caching_device": "/cpu:0"}, {}),
     "deleteVariable": ("DELETE", "variables/v", None, {}),
     "putValue": ("PUT", "variables/v:value?slice=0:2", [7, 8], {}),
     "initializeVariable": ("POST", "variables/u:initialize", {}, {}),

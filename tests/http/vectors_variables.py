@@ -15,6 +15,8 @@ def initial_value(case, tell):
     initial = tell.get("initial")
     if initial is None:
         return said(tell.get("value"))
+    if initial.get("as_function"):
+        return {"op": initial["fn"] + "_initializer", "value": said(initial["value"])}
     if "expr" in initial:
         return vectors_expr.to_json(initial["expr"], case.initials)
     args = {key: part for key, part in initial.items() if key not in ("fn", "as_function")}
@@ -44,11 +46,11 @@ def create(case, tell, fields, default="Variable"):
     name = scoped(case, tell.get("name"), default)
     if name is not None:
         fields["name"] = name
-    if "inner_device" in tell:
-        fields["device"] = tell["inner_device"]
-    for key in ("dtype", "shape", "trainable", "collections", "validate_shape", "device"):
+    for key in ("dtype", "shape", "trainable", "collections", "validate_shape", "device", "caching_device"):
         if tell.get(key) is not None:
             fields[key] = tell[key]
+    if "inner_device" in tell:
+        fields["device"] = tell["inner_device"]
     reply = case.s.post("variables", {key: part for key, part in fields.items() if part is not None})
     if reply.status == 201:
         initial = fields.get("initial_value")
@@ -56,34 +58,62 @@ def create(case, tell, fields, default="Variable"):
     return reply
 
 
+def node(case, name):
+    """A node of the graph."""
+    nodes = case.s.get("graph?page_size=1000").expect(200).json["nodes"]
+    return next(each for each in nodes if each["name"] == name)
+
+
+def colocation(case, name):
+    """TensorFlow's colocation_groups(): what an op is kept with, by default itself."""
+    return ["loc:@" + node(case, name).get("colocated_with", name)]
+
+
+def initializer_inputs(case, info):
+    """What is assigned first, and what that is made of."""
+    assign = node(case, info["ops"]["initializer"])
+    return [colocation(case, name) for name in assign["inputs"] if name != info["ops"]["variable"]]
+
+
 CHECKS = {
-    "name": lambda info: info["name"] + ":0",
-    "shape": lambda info: info["shape"],
-    "dtype": lambda info: info["dtype"],
-    "trainable": lambda info: info["trainable"],
-    "collections": lambda info: info["collections"],
-    "device": lambda info: info["device"],
+    "name": lambda case, info: info["name"] + ":0",
+    "shape": lambda case, info: info["shape"],
+    "dtype": lambda case, info: info["dtype"],
+    "trainable": lambda case, info: info["trainable"],
+    "collections": lambda case, info: info["collections"],
+    "device": lambda case, info: info["device"],
+    "read_device": lambda case, info: node(case, info["ops"]["read"]).get("device", ""),
+    "initializer_device": lambda case, info: node(case, info["ops"]["initializer"]).get("device", ""),
+    "colocation": lambda case, info: colocation(case, info["ops"]["variable"]),
 }
-
-
-def device_of_initializer(case, info):
-    """The graph has it; "" where it names none."""
-    nodes = case.s.get(f"graph?prefix={info['name']}").expect(200).json["nodes"]
-    return {node["name"]: node.get("device", "") for node in nodes}[info["ops"]["initializer"]]
 
 
 def as_expected(case, info, expected):
     for key, want in expected.items():
-        assert key == "initializer_device" or key in CHECKS, f"no check of '{key}'"
-        got = device_of_initializer(case, info) if key == "initializer_device" else CHECKS[key](info)
+        if key == "initializer_inputs_colocation":
+            assert all(got == want for got in initializer_inputs(case, info)), f"{key}: {initializer_inputs(case, info)}"
+            continue
+        assert key in CHECKS, f"no check of '{key}'"
+        got = CHECKS[key](case, info)
         assert got == want, f"{key}: expected {want}, got {got}"
 
 
 @step("create_variable")
 def create_variable(case, tell):
-    reply = create(case, tell, {"initial_value": initial_value(case, tell)})
+    fields = {"initial_value": initial_value(case, tell)}
+    if tell.get("initial", {}).get("as_function"):
+        fields["shape"] = []
+    reply = create(case, tell, fields)
     if case.outcome(reply, tell):
         as_expected(case, case.s.info(reply.json["name"]), tell.get("expect", {}))
+
+
+@step("build_assign")
+def build_assign(case, tell):
+    """Assigning is an op of the variable's: whatever is around it, it is where the variable is."""
+    found = node(case, case.s.info(tell["name"])["ops"]["initializer"])
+    assert found["device"] == tell["expect"]["device"], found
+    assert ["loc:@" + found["colocated_with"]] == tell["expect"]["colocation"], found
 
 
 @step("get_variable")

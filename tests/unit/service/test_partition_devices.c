@@ -53,10 +53,14 @@ try_read(struct domain *d, const char *name, struct variable_record *record,
          struct partition_devices *out)
 {
     AUTO_SNAPSHOT snapshot = NULL;
+    const struct store_view *view;
+    struct model_record model;
 
-    *record = info_of_variable(d, name).record;
     TRY(store_snapshot_open(d->f->store, &snapshot, &d->f->err));
-    return partition_devices_read(store_snapshot_view(snapshot), record, out, &d->f->err);
+    view = store_snapshot_view(snapshot);
+    TRY(service_find_model(view, MODEL, &model, &d->f->err));
+    TRY(service_find_variable(view, model.id, name, record, &d->f->err));
+    return partition_devices_read(view, record, out, &d->f->err);
 }
 
 static void
@@ -165,7 +169,9 @@ damage_of_them_is_told_and_hurts_nothing(void **state)
         {.texts = bytes_of("abc", 3)},     {.texts = bytes_of(longer, sizeof longer)},
     };
     struct damage mended = {.none = true};
+    struct variable_info *info = calloc(1, sizeof *info);
 
+    assert_non_null(info);
     memset(longer, 'd', RECORD_DEVICE_BYTES_MAX + 1);
     create_in_parts(d, "w", 3);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -175,10 +181,12 @@ damage_of_them_is_told_and_hurts_nothing(void **state)
         WORKS(service_commit(d->service, damage_unit, &bad[i], NULL, NULL, NULL, &d->f->err),
               &d->f->err);
         FAILS(try_read(d, "w", &record, &devices), ERR_DATA_LOSS, &d->f->err);
+        FAILS(variable_get(d->service, MODEL, "w", info, &d->f->err), ERR_DATA_LOSS, &d->f->err);
         assert_int_equal(findings(d), 1);
     }
     WORKS(service_commit(d->service, damage_unit, &mended, NULL, NULL, NULL, &d->f->err),
           &d->f->err);
+    free(info);
 }
 
 /* --- state of partitioned variables ------------------------------------------------------------

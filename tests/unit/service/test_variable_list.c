@@ -54,6 +54,7 @@ make_some(struct domain *d)
     struct shape shape = scalar();
     struct variable_spec spec = spec_named("layer2/b");
     const char *const local[] = {"local_variables"};
+    struct device_scope scope = {.resets = false};
 
     declare(d, "layer2/w", DTYPE_FLOAT64, exprs_shape(1, 3));
     create_literal(d, "layer1/w", DTYPE_INT32, exprs_shape(1, 1), one);
@@ -63,7 +64,8 @@ make_some(struct domain *d)
     spec.collections = local;
     spec.collection_count = 1;
     spec.trainable = false;
-    spec.device = "/gpu:1";
+    WORKS(device_spec_parse("/job:ps/gpu:1", &scope.spec, &d->f->err), &d->f->err);
+    spec.scopes = (struct variable_scopes){.around = &scope, .count = 1};
     WORKS(try_create(d, spec, NULL), &d->f->err);
     WORKS(try_initialize(d, (struct initialize_spec){.prefix = "layer1/"}, NULL), &d->f->err);
 }
@@ -73,6 +75,7 @@ a_list_is_in_name_order_and_filtered(void **state)
 {
     struct domain *d = *state;
     struct variable_filter f = everything;
+    struct device_spec device;
 
     must_list(d, f, "");
     make_some(d);
@@ -85,8 +88,11 @@ a_list_is_in_name_order_and_filtered(void **state)
     f.dtype = DTYPE_INT32;
     must_list(d, f, "layer1.w layer1/w");
     f = everything;
-    f.device = "/gpu:1";
+    WORKS(device_spec_parse("/gpu:1", &device, &d->f->err), &d->f->err);
+    f.device = &device;
     must_list(d, f, "layer2/b");
+    device.index = 0;
+    must_list(d, f, "");
     f = everything;
     f.has_trainable = true;
     must_list(d, f, "layer2/b");
