@@ -25,6 +25,7 @@ static void
 cpu_close(struct device *device)
 {
     parallel_close(device->threads);
+    device->threads = NULL;
 }
 
 static const struct device_engine engine = {.count = count, .open = cpu_open, .close = cpu_close};
