@@ -5,8 +5,10 @@
 #include "api/device_json.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
+#include "service/parallel.h"
 #include "service/placing.h"
 #include "service/task_usage.h"
+#include "service/tensor/blas.h"
 #include "store/base/scope.h"
 
 enum { STATUS_OK = 200 };
@@ -15,18 +17,14 @@ enum { STATUS_OK = 200 };
 enum { AVAILABLE_MAX = 1024, COLOCATED_MAX = 64 };
 
 static enum err_code
-describe_device(const struct service *service, const struct device *device, json_t **out,
-                struct err *err)
+describe_device(const struct device *device, json_t **out, struct err *err)
 {
-    const struct service_limits *limits = service_limits_of(service);
-    uint32_t threads =
-        limits->cpu_device_threads != 0 ? limits->cpu_device_threads : limits->compute_threads;
-
-    return api_json_made(json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:I}", "name", device->name, "type",
-                                   device->spec.type, "job", device->spec.job, "replica",
+    return api_json_made(json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I}", "name", device->name,
+                                   "type", device->spec.type, "job", device->spec.job, "replica",
                                    (int)device->spec.replica, "task", (int)device->spec.task,
                                    "index", (int)device->spec.index, "threads",
-                                   (json_int_t)threads),
+                                   (json_int_t)parallel_threads(device->threads), "blas_threads",
+                                   (json_int_t)blas_threads()),
                          out, err);
 }
 
@@ -59,7 +57,7 @@ api_devices_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 
     TRY(api_json_made(json_array(), &devices, err));
     for (size_t i = 0; i < set->count; i++) {
-        TRY(describe_device(service, &set->devices[i], &part, err));
+        TRY(describe_device(&set->devices[i], &part, err));
         TRY(api_json_push(devices, part, err));
     }
     TRY(api_json_made(json_array(), &kinds, err));

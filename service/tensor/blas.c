@@ -23,6 +23,12 @@ blas_set_threads(uint32_t threads)
     openblas_set_num_threads(threads < 1 || threads > INT_MAX ? 1 : (int)threads);
 }
 
+uint32_t
+blas_threads(void)
+{
+    return (uint32_t)openblas_get_num_threads();
+}
+
 bool
 blas_has(enum dtype dtype)
 {

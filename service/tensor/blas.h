@@ -16,6 +16,7 @@
 
 /* How many threads one call may use, the caller's included; of the whole process. */
 void blas_set_threads(uint32_t threads);
+uint32_t blas_threads(void);
 /* float32 float64 complex64 complex128. */
 bool blas_has(enum dtype dtype);
 

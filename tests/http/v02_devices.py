@@ -41,6 +41,7 @@ def test_there_is_a_cpu_unless_it_is_told_otherwise(s):
     told = s.get("/v1/devices").expect(200).json
     (device,) = told["devices"]
     assert device.pop("threads") >= 1
+    assert device.pop("blas_threads") >= 1
     assert device == {"name": CPU, "type": "CPU", "job": "localhost", "replica": 0, "task": 0, "index": 0}
     kinds = {kind["type"]: kind for kind in told["kinds"]}
     assert kinds["CPU"]["devices"] == 1 and "string" in kinds["CPU"]["dtypes"] and "qint8" in kinds["CPU"]["dtypes"]
