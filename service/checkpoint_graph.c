@@ -362,7 +362,7 @@ add_merge(struct making *m, const char *filename, const char *const *files, cons
     node->type.dtype = DTYPE_STRING;
     TRY(add_node(m, op, "MergeV2Checkpoints", (const char *[]){prefixes, filename}, 2, &node, err));
     inputs[0] = filename;
-    memcpy(inputs + 1, inputs + count, count * sizeof *inputs);
+    memmove(inputs + 1, inputs + count, count * sizeof *inputs);
     inputs[count + 1] = control(m, op, err);
     *out = next_name(m, "Identity", err);
     return add_of_string(m, *out, "Identity", inputs, count + 2, err);
