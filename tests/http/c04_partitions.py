@@ -12,10 +12,11 @@ def sliced(s, name, shape, slicing, **fields):
 def test_the_parts_are_described(s):
     partitions = sliced(s, "w", [20, 43], [1, 4])["partitions"]
     assert partitions["slicing"] == [1, 4] and len(partitions["parts"]) == 4
+    where = {"device": "", "assigned_device": s.info("w")["assigned_device"]}
     assert partitions["parts"][0] == {"name": "w/part_0", "shape": [20, 11], "offset": [0, 0], "slice": "0:20,0:11",
-                                      "save_spec": "20 43 0,20:0,11"}
+                                      "save_spec": "20 43 0,20:0,11", **where}
     assert partitions["parts"][3] == {"name": "w/part_3", "shape": [20, 10], "offset": [0, 33], "slice": "0:20,33:43",
-                                      "save_spec": "20 43 0,20:33,10"}
+                                      "save_spec": "20 43 0,20:33,10", **where}
     assert s.info("w")["partitions"] == partitions
     s.create("whole", dtype="float32", shape=[4])
     assert s.info("whole")["partitions"] is None

@@ -333,6 +333,10 @@ def test_a_sharded_save_has_each_slice_in_the_shard_of_its_task(s):
         s.post("savers/all:save", {"name": "c"}).expect(201)
         places, loads = chosen(strategy, 4)
         assert exported(s, "c", "tf_v2") == files_of("c", arrays, places), strategy
+        for name, *_, parts in VARIABLES:
+            told = s.info(name)["partitions"]["parts"] if parts else [s.info(name)]
+            assert [part["device"] for part in told] == [f"/job:ps/task:{task}" for task in places[name]]
+            assert [part["assigned_device"] for part in told] == [f"/job:ps/replica:0/task:{task}/cpu:0" for task in places[name]]
         assert [now - then for now, then in zip(bytes_of_tasks(s), before)] == loads
         node = {n["name"]: n for n in graph(s, "c")["nodes"]}
         assert graph(s, "c")["saver_def"]["sharded"] and graph(s, "c")["saver_def"]["save_tensor_name"] == "save/Identity:0"
@@ -352,6 +356,8 @@ def test_slots_are_divided_as_their_variable_is(s):
     s.post("savers/all:save", {"name": "c"}).expect(201)
     found = bundles.read(exported(s, "c", "tf_v2"), "c")
     slot = next(name for name in found if name != "w")
+    devices = [[part["device"] for part in s.info(name)["partitions"]["parts"]] for name in ("w", slot)]
+    assert devices == [[f"/job:ps/task:{i}" for i in range(3)]] * 2
     v1 = exported(s, "c", "tf_v1")
     for i in range(3):
         read = v1_files.read(v1[f"c-0000{i}-of-00003"])
