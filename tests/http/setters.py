@@ -77,9 +77,11 @@ class Setter:
         return merged(device, own)
 
     def place(self, own="", dtype="float32", shape=(), op="VariableV2"):
-        """`own`: a device, or None, which hides all that is around it."""
-        if own is None:
-            return ""
+        """`own`: a device, None, which hides all that is around it, or a list of these, outer to inner."""
+        scopes = own if isinstance(own, list) else [own]
+        if None in scopes:
+            inner = scopes[len(scopes) - scopes[::-1].index(None):]
+            return printed({field: part for each in inner for field, part in parse(each).items()})
         return printed(merged(self.outer, self.inner(op, parse(own), dtype, shape)))
 
     def state(self):

@@ -258,6 +258,8 @@ def test_parts_of_a_partitioned_variable_draw_one_task_each(s):
     info = s.post("variables", zeros("p", (7, 3), slicing=[6, 1])).expect(201).json
     s.initialize()
     assert grown(before, bytes_by_task(s)) == [36, 24, 12, 12]
+    parts = [part["device"] for part in s.info("p")["partitions"]["parts"]]
+    assert parts == [f"/job:ps/task:{i % 4}" for i in range(6)], parts
     assert info["device"] == "/job:ps", "what they have in common"
     assert state(s)["next_task"] == 2
     info = s.post("variables", zeros("q", (4,), slicing=[2], device="/job:ps/task:3/cpu:0")).expect(201).json
@@ -354,7 +356,8 @@ def test_where_an_op_of_a_model_would_go_can_be_asked_and_draws_nothing(s):
 
 def test_place_moves_everything_as_if_it_were_made_now(s):
     place(s, {"ps_tasks": 4})
-    make(s, zeros("z"), zeros("a"), zeros("pinned", device="/job:ps/task:3"), zeros("m", device="/cpu:0"))
+    make(s, zeros("z"), zeros("a"), zeros("pinned", device="/job:ps/task:3"), zeros("m", device="/cpu:0"),
+         zeros("free", device=None))
     s.post("variables", zeros("p", (4,), slicing=[2])).expect(201)
     s.initialize()
     train(s, {"m": [1, 1], "p": [1, 1, 1, 1]})
@@ -365,7 +368,7 @@ def test_place_moves_everything_as_if_it_were_made_now(s):
     got = devices(s)
     assert got["z"] == "/job:ps/task:0" and got["a"] == "/job:ps/task:1"
     assert got["pinned"] == "/job:ps/task:3", "its own request named the task"
-    assert got["m"] == "/job:ps/task:1/device:CPU:0"
+    assert got["free"] == "" and got["m"] == "/job:ps/task:1/device:CPU:0"
     assert got["m/Adam"] == got["m/Adam_1"] == got["m"]
     assert got["p"] == got["p/Adam"] == got["p/Adam_1"] == "/job:ps"
     assert got["beta1_power"] == got["m"], "the first made that has slots"
@@ -443,7 +446,7 @@ def some_spec(r, name):
     shape = [r.randrange(5) for _ in range(r.randrange(3))]
     fields = {}
     if r.random() < 0.5:
-        fields["device"] = r.choice(["", "/cpu:0", "/job:ps", "/job:moon", "/task:7", "/job:ps/task:2", "/gpu:1",
+        fields["device"] = r.choice([None, ["/job:x", None, "/task:1"], "", "/cpu:0", "/job:ps", "/job:moon", "/task:7", "/job:ps/task:2", "/gpu:1",
                                      "/job:worker/replica:1", "/device:TPU:*"])
     return zeros(name, shape, dtype, **fields)
 
