@@ -3,6 +3,8 @@
  * A kind of device is one line in kinds.def and one file, as cpu.c is, that has a `const struct
  * device_kind`; with an engine in it, the kind is there. Another one gives:
  *
+ *   count, open, close
+ *              how many there are, and what each of them needs from its first to its last call
  *   allocate, release, upload, download
  *              its memory, when that is not the host's: pointers into it are the engine's own
  *              business and nothing else follows them. Values live in the store, on the host: what
@@ -20,6 +22,10 @@
  * thread, several at a time. The host itself computes where the bytes lie: it allocates nothing,
  * copies nothing, and cuts expressions into tiles (service/evaluation.h).
  *
+ * The host computes whatever is not said of a variable: what reads ask for, learning rates and
+ * other scalars, norms and statistics, and sums of contributions, which TensorFlow has on CPUs
+ * only.
+ *
  * tests/support/twin_device.c is an engine whose memory nobody else can reach. */
 #ifndef SERVICE_DEVICE_ENGINE_H
 #define SERVICE_DEVICE_ENGINE_H
@@ -30,7 +36,7 @@
 #include "service/tensor/scatter.h"
 
 enum device_kernel {
-    DEVICE_BINARY,  /* kernel_binary: assign_add, averages, sums of gradients */
+    DEVICE_BINARY,  /* kernel_binary: assign_add, averages, scaled gradients */
     DEVICE_SCATTER, /* kernel_scatter_row: rows and slices */
     DEVICE_STEP,    /* optimizer->apply: steps of optimizers */
 };
