@@ -57,7 +57,9 @@ void task_table_drop(struct task_table *table);
 uint32_t task_place(const struct task_table *table, struct task_memo *memo, const char *device);
 
 /* Calls `visit` for the device of the variable, or of each of its parts, with how much of `bytes`
- * that are spread evenly over its elements lies there. The record is as the view has it. */
+ * that are spread evenly over its elements lies there. The record is as the view has it. Where the
+ * parts are is damaged: as if they all were where the variable is, for what is counted must not
+ * keep anybody from deleting it. */
 typedef void task_visit(void *context, const char *device, uint64_t bytes);
 ERR_MUST_CHECK enum err_code task_each_device(const struct store_view *view,
                                               const struct variable_record *variable,

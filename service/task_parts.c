@@ -8,14 +8,16 @@ task_each_device(const struct store_view *view, const struct variable_record *va
 {
     const struct shape *shape = &variable->type.shape;
     AUTO(partition_devices) devices = {.count = 0};
-    uint64_t all;
+    struct err damage = ERR_INIT;
+    enum err_code code = partition_devices_read(view, variable, &devices, &damage);
+    uint64_t all = shape_count(shape);
 
-    if (variable->part_devices.kind == VALUE_NONE) {
+    if (code != OK && code != ERR_DATA_LOSS)
+        return err_set(err, code, "%s", damage.text);
+    if (devices.count == 0) {
         visit(context, variable->device, bytes);
         return OK;
     }
-    TRY(partition_devices_read(view, variable, &devices, err));
-    all = shape_count(shape);
     for (uint32_t i = 0; i < devices.count; i++) {
         struct partition_part part = partition_part_of(&variable->partition, shape, i);
         double share = all == 0 ? 0 : (double)shape_count(&part.shape) / (double)all;

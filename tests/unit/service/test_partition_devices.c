@@ -1,6 +1,7 @@
 /* Devices of a partitioned variable's parts: kept beside its record, and what goes with it. */
 #include "service/partition_devices.h"
 #include "service/state.h"
+#include "service/task_usage.h"
 #include "tests/unit/service/draft_fixture.h"
 
 static const char *const spread[] = {"/job:ps/task:0", "/job:ps/task:1", ""};
@@ -189,6 +190,23 @@ damage_of_them_is_told_and_hurts_nothing(void **state)
     free(info);
 }
 
+static void
+what_has_damaged_ones_is_counted_and_can_be_deleted(void **state)
+{
+    struct domain *d = *state;
+    struct damage bad = {.texts = bytes_of("abc", 3)};
+    AUTO(task_usages) usages = {.count = 0};
+    uint64_t before = records(d);
+
+    create_in_parts(d, "w", 3);
+    WORKS(service_commit(d->service, damage_unit, &bad, NULL, NULL, NULL, &d->f->err), &d->f->err);
+    WORKS(task_usages_read(d->service, UINT64_MAX, &usages, &d->f->err), &d->f->err);
+    assert_int_equal(usages.tasks[0].variables, 1);
+    delete_variable(d, "w");
+    delete_model(d);
+    assert_in_range(records(d), 0, before);
+}
+
 /* --- state of partitioned variables ------------------------------------------------------------
  */
 
@@ -260,6 +278,7 @@ main(void)
         DOMAIN_TEST(the_most_parts_have_the_longest_devices),
         DOMAIN_TEST(devices_of_parts_go_with_the_variable_and_with_the_model),
         DOMAIN_TEST(damage_of_them_is_told_and_hurts_nothing),
+        DOMAIN_TEST(what_has_damaged_ones_is_counted_and_can_be_deleted),
         DOMAIN_TEST(what_is_kept_for_a_variable_has_its_parts_where_its_parts_are),
         DOMAIN_TEST(one_that_moves_meanwhile_is_not_what_it_was),
     };
