@@ -313,8 +313,9 @@ least_loaded(const struct device_setter_args *args, struct device_setter_state *
     for (uint32_t i = 1; i < tasks; i++)
         if (state->loads[i] < state->loads[least])
             least = i;
-    if (__builtin_add_overflow(state->loads[least], load, &state->loads[least]))
-        state->loads[least] = UINT64_MAX;
+    if (__builtin_add_overflow(state->loads[least], load, &state->loads[least]) ||
+        state->loads[least] > INT64_MAX)
+        state->loads[least] = INT64_MAX;
     *out = least;
     return OK;
 }

@@ -87,9 +87,9 @@ ERR_MUST_CHECK enum err_code device_setter_tasks(const struct device_setter_args
 
 /* What was drawn so far. Zeroed: nothing. */
 struct device_setter_state {
-    uint32_t next;       /* task, of the round */
-    uint32_t load_count; /* tasks that ever had one */
-    uint64_t loads[DEVICE_SETTER_TASKS_MAX];
+    uint32_t next;                           /* task, of the round */
+    uint32_t load_count;                     /* tasks that ever had one */
+    uint64_t loads[DEVICE_SETTER_TASKS_MAX]; /* INT64_MAX at most, which replies can tell */
 };
 
 struct device_setter_op {

@@ -317,10 +317,14 @@ fewer_tasks_are_chosen_from_and_more_again(void **state)
     assert_int_equal(drawn.load_count, 4);
     WORKS(choose(&args, &drawn, "Variable", "", scalar, text, &err), &err);
     assert_string_equal(text, "/job:ps/task:2");
-    drawn.loads[2] = drawn.loads[3] = UINT64_MAX;
-    drawn.loads[0] = drawn.loads[1] = UINT64_MAX;
+    for (uint32_t i = 0; i < 4; i++)
+        drawn.loads[i] = INT64_MAX;
     WORKS(choose(&args, &drawn, "Variable", "", scalar, text, &err), &err);
-    assert_true(drawn.loads[0] == UINT64_MAX);
+    assert_true(drawn.loads[0] == INT64_MAX);
+    drawn.loads[2] = UINT64_MAX - 1;
+    drawn.loads[0] = drawn.loads[1] = drawn.loads[3] = UINT64_MAX;
+    WORKS(choose(&args, &drawn, "Variable", "", scalar, text, &err), &err);
+    assert_true(drawn.loads[2] == INT64_MAX);
 }
 
 /* --- arguments ----------------------------------------------------------------------------- */
