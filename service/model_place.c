@@ -13,9 +13,12 @@
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 
+enum { TEXT_SLOTS = 4096 };
+
 /* A variable, and where it goes. Texts are in the arena. */
 struct item {
     const char *name;
+    size_t size;       /* of the name */
     uint64_t position; /* in the order they were made in */
     struct item *primary;
     bool beside;        /* ... and is only near it */
@@ -37,6 +40,7 @@ struct place {
     struct model_follow follow;
     struct item *items; /* by name */
     struct item **made; /* as they were made */
+    const char **texts; /* devices kept last, by their hash: few of them stand in many parts */
     size_t count, capacity;
     size_t shown_bytes;
 };
@@ -51,7 +55,12 @@ model_place_report_drop(struct model_place_report *report)
 static const char *
 keep_text(struct place *p, const char *text, struct err *err)
 {
-    return arena_text(&p->report->arena, bytes_of_text(text), err);
+    uint64_t hash = bytes_hash(BYTES_HASH_BEGIN, bytes_of_text(text));
+    const char **slot = &p->texts[(hash ^ hash >> 32) % TEXT_SLOTS];
+
+    if (*slot == NULL || strcmp(*slot, text) != 0)
+        *slot = arena_text(&p->report->arena, bytes_of_text(text), err);
+    return *slot;
 }
 
 /* --- who is there -------------------------------------------------------------------------- */
@@ -66,7 +75,7 @@ add_item(struct place *p, struct bytes name, const struct variable_record *recor
         return ERR_NO_MEMORY;
     p->items = grown;
     grown += p->count++;
-    *grown = (struct item){.position = record->graph_position};
+    *grown = (struct item){.size = name.size, .position = record->graph_position};
     grown->name = arena_text(&p->report->arena, name, err);
     return grown->name == NULL ? ERR_NO_MEMORY : OK;
 }
@@ -134,22 +143,30 @@ find_item(const struct place *p, struct bytes name)
 
 /* --- who follows whom ---------------------------------------------------------------------- */
 
-/* The first one that the optimizer has a slot of: as it was made, or by name in 1.15. */
+/* The first one that the optimizer has a slot of: as it was made, or by name in 1.15. There may be
+ * a thousand optimizers, and writers wait for this: the slots are looked for, since the end of a
+ * name tells most of them apart. */
 static struct item *
 first_with_slot(const struct place *p, const char *slot)
 {
     const struct model_devices *devices = &p->record.devices;
     bool by_name = devices->has_placement && devices->placement.version == DEVICE_SETTER_1_15;
-    char name[2 * NAME_BYTES_MAX + 2];
+    size_t tail = strlen(slot);
+    struct item *first = NULL;
 
     for (size_t i = 0; i < p->count; i++) {
-        struct item *item = by_name ? &p->items[i] : p->made[i];
-        int size = snprintf(name, sizeof name, "%s/%s", item->name, slot);
+        const struct item *each = &p->items[i];
+        struct item *item;
 
-        if (size <= NAME_BYTES_MAX && find_item(p, bytes_of_text(name)) != NULL)
-            return item;
+        if (each->size < tail + 2 || each->name[each->size - tail - 1] != '/' ||
+            memcmp(each->name + each->size - tail, slot, tail) != 0)
+            continue;
+        item = find_item(p, bytes_of(each->name, each->size - tail - 1));
+        if (item != NULL &&
+            (first == NULL || (by_name ? item < first : item->position < first->position)))
+            first = item;
     }
-    return NULL;
+    return first;
 }
 
 static void
@@ -157,7 +174,7 @@ find_primaries(struct place *p)
 {
     for (size_t i = 0; i < p->count; i++) {
         struct item *item = &p->items[i];
-        size_t size = strlen(item->name);
+        size_t size = item->size;
         const char *slot = NULL;
 
         while (item->primary == NULL && model_follow_primary(&p->follow, item->name, &size))
@@ -355,6 +372,9 @@ place_all(struct place *p, const struct store_view *view, struct store_txn *txn,
     p->view = view;
     p->txn = txn;
     p->items = NULL;
+    p->texts = arena_array(&report->arena, TEXT_SLOTS, sizeof *p->texts, err);
+    if (p->texts == NULL)
+        return ERR_NO_MEMORY;
     p->count = p->capacity = p->shown_bytes = 0;
     TRY(service_find_model(view, p->model, &p->record, err));
     TRY(record_get_usage(view, p->record.id, &usage, err));
