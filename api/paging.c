@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/describe.h"
+#include "service/task_usage.h"
 #include "store/base/crc32c.h"
 
 void
@@ -48,9 +49,10 @@ api_page_etag(struct api_request *rq, struct api_reply *rp, uint64_t revision, b
     struct bytes query = api_request_query_text(rq);
     char representation[32];
 
-    /* Another query is another list: its checksum is part of the tag. */
+    /* Another query is another list, and so is one where other devices are: what is listed may tell
+     * on which of them it is. Both are part of the tag. */
     snprintf(representation, sizeof representation, "list-%08" PRIx32,
-             crc32c(0, query.data, query.size));
+             crc32c(service_devices(api_request_service(rq))->checksum, query.data, query.size));
     return api_reply_etag(rq, rp, revision, representation, done, err);
 }
 

@@ -1,4 +1,7 @@
 /* Models: create, list, look, change, delete. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "api/caller.h"
 #include "api/choice.h"
 #include "api/describe.h"
@@ -9,6 +12,7 @@
 #include "api/placement_json.h"
 #include "api/reply.h"
 #include "service/model.h"
+#include "service/task_usage.h"
 #include "store/base/scope.h"
 
 /* "profile" and "seed_mode". */
@@ -148,13 +152,17 @@ enum err_code
 api_model_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     const char *model = api_request_model(rq);
+    char representation[32];
     struct model_info info;
     uint64_t unique_bytes = 0;
     json_t *json = NULL;
     bool done = false;
 
     TRY(model_get(api_request_service(rq), model, &info, err));
-    TRY(api_reply_etag(rq, rp, info.revision, "model", &done, err));
+    /* A placement tells how many tasks of its job there are here. */
+    snprintf(representation, sizeof representation, "model-%08" PRIx32,
+             service_devices(api_request_service(rq))->checksum);
+    TRY(api_reply_etag(rq, rp, info.revision, representation, &done, err));
     if (done)
         return OK;
     TRY(model_unique_bytes(api_request_service(rq), model, &unique_bytes, err));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/alloc.h"
+#include "store/base/crc32c.h"
 
 static bool
 no_kernel(enum dtype dtype)
@@ -139,10 +140,14 @@ device_set_order(struct device_set *set, struct err *err)
 {
     if (set->count > 1)
         qsort(set->devices, set->count, sizeof *set->devices, compare_names);
-    for (size_t i = 1; i < set->count; i++)
-        if (strcmp(set->devices[i - 1].name, set->devices[i].name) == 0)
-            return err_set(err, ERR_INVALID_ARGUMENT, "there are two devices '%s'",
-                           set->devices[i].name);
+    set->checksum = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const char *name = set->devices[i].name;
+
+        if (i > 0 && strcmp(set->devices[i - 1].name, name) == 0)
+            return err_set(err, ERR_INVALID_ARGUMENT, "there are two devices '%s'", name);
+        set->checksum = crc32c(set->checksum, name, strlen(name) + 1);
+    }
     return OK;
 }
 

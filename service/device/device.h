@@ -45,6 +45,7 @@ void device_close(struct device *device); /* one that was not opened is fine */
 struct device_set {
     struct device *devices;
     size_t count, capacity;
+    uint32_t checksum; /* of all names, once they are in order: another set has another */
 };
 
 void device_set_drop(struct device_set *set);

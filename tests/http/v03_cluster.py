@@ -220,6 +220,28 @@ def test_a_server_says_which_tasks_it_has_and_which_it_lacks(s):
         assert "/job:ps/task:0 (3), /job:ps/task:1 (3), /job:ps/task:2 (3), /job:ps/task:3 (3)." in t.server.complaints()
 
 
+def test_what_tells_of_devices_has_another_tag_where_they_are_others(s):
+    """A tag is strong: what a client keeps from before a restart is not what it would get now."""
+    paths = ("", "variables", "variables?page_size=1", "variables?device=/job:ps/task:3", "variables/w3", "graph", "/v1/models")
+    with s.other_server("--cluster", "ps=4") as t:
+        t.model = "tagged"
+        t.put("", {"placement": {}}).expect(201)
+        for i in range(4):
+            t.create(f"w{i}", 1.0)
+        seen = {path: [] for path in paths}
+        for flags in ("ps=4", "ps=2", "", "ps=4"):
+            t.restart("--cluster", flags)
+            for path in paths:
+                seen[path].append(t.get(path).expect(200))
+                assert t.get(path, {"If-None-Match": seen[path][-1].headers["etag"]}).status == 304, path
+        for path, (first, *others, last) in seen.items():
+            for other in others:
+                same = first.headers["etag"] == other.headers["etag"]
+                assert not same or first.body == other.body, f"{path}: {first}\n{other}"
+            assert (first.headers["etag"], first.body) == (last.headers["etag"], last.body), path
+        t.patch("", {"labels": {"a": "b"}}, {"If-Match": seen[""][1].headers["etag"]}).expect(200)
+
+
 def test_wrong_clusters_are_refused_before_anything_is_made(s):
     cases = [("ps", "'ps' is not job=tasks"), ("ps=0", "1 to 1024 tasks, not '0'"), ("ps=2000", "not '2000'"),
              ("ps=1,ps=2", "job 'ps' is named twice"), ("p/s=1", "a job's name is a letter"),
