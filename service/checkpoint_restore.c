@@ -1,8 +1,13 @@
 /* Restoring: first the whole plan, into the report; then, when nothing forbids it, all of it. */
 #include "service/checkpoint.h"
+
+#include <stdio.h>
+
 #include "service/commit.h"
 #include "service/graph_place.h"
+#include "service/model_follow.h"
 #include "service/model_setter.h"
+#include "service/partition_devices.h"
 #include "service/restore_plan.h"
 #include "service/restore_report.h"
 #include "service/saver_keep.h"
@@ -23,6 +28,7 @@ struct restore {
     struct usage_change change;
     struct model_record target; /* set by each run of the unit, with the setter */
     struct model_setter setter;
+    struct model_follow follow;
 };
 
 static void
@@ -119,12 +125,60 @@ make_plan(struct restore *r, const struct store_view *view, struct err *err)
 
 /* --- doing it ------------------------------------------------------------------------------ */
 
+/* What a slot or a shadow is kept for, if that is there by now: names come before what begins with
+ * them. */
+static enum err_code
+find_primary(const struct restore *r, const struct store_view *view, const char *name, bool *found,
+             struct variable_record *out, struct err *err)
+{
+    char primary[NAME_BYTES_MAX + 1];
+    size_t size = strlen(name);
+
+    *found = false;
+    while (!*found && model_follow_primary(&r->follow, name, &size)) {
+        snprintf(primary, sizeof primary, "%.*s", (int)size, name);
+        TRY(record_get_variable(view, r->target.id, primary, found, out, err));
+    }
+    return OK;
+}
+
+/* On that one's device, and in the same parts where it has its shape, as when it is made by what
+ * keeps it. */
+static enum err_code
+place_like(struct store_txn *txn, const struct variable_record *primary,
+           struct variable_record *out, struct err *err)
+{
+    AUTO(partition_devices) devices = {.count = 0};
+
+    memcpy(out->device, primary->device, sizeof out->device);
+    out->placed = primary->placed;
+    if (!primary->shape_known || !shape_equal(&out->type.shape, &primary->type.shape))
+        return OK;
+    out->partition = primary->partition;
+    TRY(partition_devices_read(store_txn_view(txn), primary, &devices, err));
+    if (devices.count == 0)
+        return OK;
+    return partition_devices_write(txn, devices.each, devices.count, out->device,
+                                   &out->part_devices, err);
+}
+
+static enum err_code
+place_variable(struct restore *r, struct store_txn *txn, const char *name,
+               struct variable_record *out, struct err *err)
+{
+    const struct device_spec none = {.has_job = false};
+    struct variable_record primary;
+    bool found = false;
+
+    TRY(find_primary(r, store_txn_view(txn), name, &found, &primary, err));
+    return found ? place_like(txn, &primary, out, err)
+                 : model_setter_place_record(&r->setter, txn, &none, false, out, err);
+}
+
 static enum err_code
 new_variable(struct restore *r, struct store_txn *txn, const char *name,
              const struct tensor_record *tensor, struct variable_record *out, struct err *err)
 {
-    const struct device_spec none = {.has_job = false};
-
     *out = (struct variable_record){
         .id = store_new_id(r->service->store),
         .type = tensor->type,
@@ -135,7 +189,7 @@ new_variable(struct restore *r, struct store_txn *txn, const char *name,
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
-    TRY(model_setter_place_record(&r->setter, txn, &none, false, out, err));
+    TRY(place_variable(r, txn, name, out, err));
     r->change.variables += 1;
     TRY(graph_place(txn, r->target.id, name, NULL, out, &r->change, err));
     TRY(record_texts_add(&out->collections, "collections",
@@ -180,6 +234,9 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
     TRY(make_plan(r, store_txn_view(txn), err));
     TRY(restore_plan_judge(&r->plan, err));
     TRY(model_setter_open(&r->setter, r->service, store_txn_view(txn), &r->target, err));
+    if (r->spec.create)
+        TRY(model_follow_open(&r->follow, store_txn_view(txn), r->target.id, &r->report->arena,
+                              err));
     for (size_t i = 0; i < restored->count; i++)
         TRY(apply(r, txn, &restored->names[i], err));
     if (restored->count == 0)

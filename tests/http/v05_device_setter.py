@@ -252,6 +252,38 @@ def test_a_restore_that_makes_variables_places_them(s):
     assert sorted(devices(s).values()) == ["/job:worker/task:0", "/job:worker/task:1"]
 
 
+def test_slots_that_a_restore_makes_are_where_their_variables_are(s):
+    """As when a step makes them: of those that are there, and of those that come with them; divided likewise."""
+    def keep():
+        s.put("optimizers/adam", {"type": "adam"}).expect(201)
+        s.put("moving_averages/ema", {"decay": 0.5}).expect(201)
+
+    place(s, {})
+    make(s, zeros("b"), zeros("a"), zeros("p", [6, 2], slicing=[3, 1]))
+    keep()
+    s.initialize()
+    ones = {"op": "ones", "shape": [6, 2]}
+    s.post("optimizers/adam:apply_gradients", {"gradients": {"a": [1, 1], "b": [1, 1], "p": ones}}).expect(200)
+    s.post("moving_averages/ema:apply", {"variables": ["b", "p"]}).expect(200)
+    s.save("c")
+    source = s.model
+    place(s, {})
+    make(s, zeros("p", [6, 2], slicing=[3, 1]), zeros("b"))
+    keep()
+    s.post(":restore", {"checkpoint": {"model": source, "name": "c"}, "create": True}).expect(200)
+    at = devices(s)
+    drawn = [at[name] for name in ("b", "a", "beta1_power", "beta2_power")]
+    assert sorted(drawn) == sorted(f"/job:ps/task:{(3 + i) % 4}" for i in range(4)), "slots draw nothing"
+    for slot in ("Adam", "Adam_1"):
+        assert (at[f"a/{slot}"], at[f"b/{slot}"]) == (at["a"], at["b"])
+        assert s.info(f"p/{slot}")["partitions"]["slicing"] == [3, 1]
+        assert [part["device"] for part in s.info(f"p/{slot}")["partitions"]["parts"]] == [f"/job:ps/task:{i}" for i in range(3)]
+    assert at["b/ExponentialMovingAverage"] == at["b"] and s.info("p/ExponentialMovingAverage")["partitions"]["slicing"] == [3, 1]
+    assert state(s)["next_task"] == 3
+    s.post("optimizers/adam:apply_gradients", {"gradients": {"a": [1, 1], "b": [1, 1], "p": ones}}).expect(200)
+    s.post("/v1:verify").expect(200)
+
+
 def test_parts_of_a_partitioned_variable_draw_one_task_each(s):
     place(s, {"ps_tasks": 4})
     before = bytes_by_task(s)
