@@ -137,7 +137,7 @@ def test_bad_requests(s):
             ("'ops[0].variable' is required", {"ops": [{"op": "assign", "value": 1}]}),
             ("unknown field 'opps'", {"opps": []}),
             ("unknown field 'ops[0].name'; known here: op, variable, value, validate_shape, slice", {"ops": [op("assign", "a", 1, name="a")]}),
-            ("unknown field 'actions'; known here: require, guards, dry_run, ops, fetches", {"actions": []}),
+            ("unknown field 'actions'; known here: require, guards, dry_run, device, ops, fetches", {"actions": []}),
             ("'ops'", {"ops": {"op": "assign"}}),
             ("'ops[0]'", {"ops": [1]}),
             ("'fetches'", {"fetches": [1]}),
@@ -164,7 +164,7 @@ def test_the_catalogue_names_every_operation(s):
     verbs = {verb["name"]: verb for verb in s.get("/v1/verbs").expect(200).json["verbs"]}
     assert {"assign", "scatter_nd_add", "count_up_to", "initialize", "save", "apply_gradients",
             "apply_moving_averages"} <= set(verbs)
-    assert verbs["assign"]["fields"] == ["variable", "value", "validate_shape", "slice"]
+    assert verbs["assign"]["fields"] == ["variable", "value", "validate_shape", "slice", "device"]
     assert verbs["apply_gradients"]["fields"] == ["optimizer", "gradients", "global_step", "clip_by_global_norm",
-                                                  "base_revision", "max_staleness", "accumulate"]
+                                                  "base_revision", "max_staleness", "accumulate", "device"]
     assert all(verb["summary"].endswith(".") for verb in verbs.values())

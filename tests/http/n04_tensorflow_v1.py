@@ -115,8 +115,10 @@ def one_round(s, chance, name):
     # A file that tells of no tensor first has none to tell of any more.
     assert len(parts) <= count
     found = {}
-    for part in parts:
-        found.update(v1.read(part))
+    for part in parts:  # the slices of one tensor may be in several files
+        for tensor, (dtype, shape, slices) in v1.read(part).items():
+            assert found.setdefault(tensor, (dtype, shape, {}))[:2] == (dtype, shape)
+            found[tensor][2].update(slices)
     assert set(found) == {t[0] for t in tensors}
     for tensor, dtype, shape, data, slices in tensors:
         assert found[tensor][:2] == (dtype, shape)

@@ -62,6 +62,7 @@ class Chance:
             "variables": lambda: [self.name() for _ in range(self.random.randrange(4))],
             "tensors": lambda: {str(self.name()): self.expression()}, "prefix": lambda: self.one(["", "a", "zz"]),
             "name": lambda: self.one(["c", "d", "c/d", "", "c:1"]), "global_step": lambda: self.one(["step", {"variable": "step"}, 5, "a"]),
+            "device": lambda: self.one(["", None, "/cpu:0", "/job:ps/task:1", "/gpu:0", ["/job:worker", "/cpu:0"], {"task": 0}, "/banana"]),
             "slice": lambda: self.one(["0", "1:3", ":,0", "::-1", "9", "..."]), "decay": lambda: self.one([0.9, 2, self.expression()]),
             "accumulate": lambda: {"replicas": self.one([1, 2, 3, 0]), "key": self.one(["k", "l", "m", ""])},
             "limit": self.number, "num_required": self.number, "local_step": self.number, "step": self.number,
@@ -71,7 +72,7 @@ class Chance:
 
     def operation(self):
         verb = self.one(self.verbs)
-        optional = {"slice", "validate_shape", "zero_debias", "accumulate", "base_revision", "max_staleness", "clip_by_global_norm",
+        optional = {"slice", "device", "validate_shape", "zero_debias", "accumulate", "base_revision", "max_staleness", "clip_by_global_norm",
                     "global_step", "prefix", "collection", "only_uninitialized", "overwrite", "allow_empty", "tensors", "variables"}
         fields = [f for f in verb["fields"] if f not in optional or self.often(0.25)]
         return {"op": verb["name"], **{f: self.field(f) for f in fields if self.often(0.995)}}
