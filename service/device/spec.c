@@ -11,6 +11,8 @@ enum {
     REPR_BYTES_MAX = 4 * DEVICE_TEXT_BYTES_MAX + 3,
     /* Two texts, three numbers and what stands between them. */
     PRINT_BYTES_MAX = 2 * DEVICE_TEXT_BYTES_MAX + 128,
+    /* All of a text but its job and its type: the longest numbers, and what stands before them. */
+    NUMBERS_BYTES_MAX = sizeof "/job:/replica:/task:/device::" + 3 * sizeof "-2147483647",
 };
 
 /* A run of the text; borrows from it. */
@@ -252,8 +254,14 @@ enum err_code
 device_spec_check(const struct device_spec *spec, struct err *err)
 {
     char text[PRINT_BYTES_MAX];
-    size_t size = print(spec, text);
+    size_t size;
 
+    /* Most need no printing, and every part of every variable that is placed comes by here. */
+    if ((spec->has_job ? strlen(spec->job) : 0) + (spec->has_type ? strlen(spec->type) : 0) +
+            NUMBERS_BYTES_MAX <=
+        DEVICE_TEXT_BYTES_MAX)
+        return OK;
+    size = print(spec, text);
     if (size > DEVICE_TEXT_BYTES_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "a device string has at most %d bytes, '%.40s…' has %zu",
