@@ -10,7 +10,8 @@ static const struct {
 } kinds[] = {
     {"fixed_size", PARTITION_FIXED_SIZE},
     {"variable_axis_size", PARTITION_VARIABLE_AXIS_SIZE},
-    {"min_max", PARTITION_MIN_MAX},
+    {"min_max_variable", PARTITION_MIN_MAX},
+    {"min_max", PARTITION_MIN_MAX}, /* its name here at first, which clients may have kept */
 };
 
 static enum err_code
@@ -27,7 +28,7 @@ decode_kind(struct api_object *o, struct arena *arena, struct partition_spec *ou
     }
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "field 'partitioner.type': there is no partitioner '%.100s'; fixed_size, "
-                   "variable_axis_size and min_max are known",
+                   "variable_axis_size and min_max_variable are known",
                    type);
 }
 

@@ -4,7 +4,7 @@
  *   "partitioner": {"type": "fixed_size", "num_shards", "axis"}
  *                  {"type": "variable_axis_size", "max_shard_bytes", "axis", "max_shards",
  *                   "bytes_per_string_element"}
- *                  {"type": "min_max", "max_partitions", "axis", "min_slice_size",
+ *                  {"type": "min_max_variable", "max_partitions", "axis", "min_slice_size",
  *                   "bytes_per_string_element"}
  *
  * Names and defaults are TensorFlow's. A variable without parts has "partitions": null. */

@@ -4,7 +4,7 @@ from vectors_case import step
 from vectors_variables import create, initial_value
 
 PARTITIONERS = {"fixed_size_partitioner": "fixed_size", "variable_axis_size_partitioner": "variable_axis_size",
-                "min_max_variable_partitioner": "min_max"}
+                "min_max_variable_partitioner": "min_max_variable"}
 
 
 def zeros(case, tell):
