@@ -263,8 +263,10 @@ static enum err_code
 settle_place(struct place *p, struct item *item, struct err *err)
 {
     bool follows = item->primary != NULL && item->primary->device != NULL;
-    enum err_code code = follows ? follow_item(p, item, err) : place_item(p, item, err);
+    enum err_code code;
 
+    TRY(service_check_interrupt(p->service, err));
+    code = follows ? follow_item(p, item, err) : place_item(p, item, err);
     if (code != OK)
         err_about(err, "variable", item->name);
     return code;
@@ -346,6 +348,7 @@ settle_item(struct place *p, const struct item *item, struct err *err)
     struct variable_record record;
     uint32_t parts_moved = 0;
 
+    TRY(service_check_interrupt(p->service, err));
     TRY(service_find_variable(p->view, p->record.id, item->name, &record, err));
     TRY(partition_devices_read(p->view, &record, &old, err));
     for (uint32_t i = 0; i < record.partition.count; i++)

@@ -181,6 +181,24 @@ without_memory_nothing_is_drawn_or_moved(void **state)
     }
 }
 
+static void
+a_service_that_stops_gives_it_up(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct model_place_report report;
+
+    declare_scalar(d, "a");
+    patch(d, &two, "");
+    service_interrupt(d->service);
+    FAILS(place(d, true, &report), ERR_UNAVAILABLE, &d->f->err);
+    model_place_report_drop(&report);
+    FAILS(place(d, false, &report), ERR_UNAVAILABLE, &d->f->err);
+    model_place_report_drop(&report);
+    is_on(d, "a", "", 0);
+    domain_reopen(d);
+}
+
 /* tf.device(None) among the scopes of a request. */
 static void
 what_hides_the_model_is_not_placed(void **state)
@@ -245,6 +263,7 @@ main(void)
         DOMAIN_TEST(a_model_without_variables_is_placed_too),
         DOMAIN_TEST(what_hides_the_model_is_not_placed),
         DOMAIN_TEST(without_memory_nothing_is_drawn_or_moved),
+        DOMAIN_TEST(a_service_that_stops_gives_it_up),
         cmocka_unit_test(what_is_its_own_is_known_from_what_was_given),
     };
 
