@@ -42,7 +42,8 @@ enum err_code
 draft_make_filled(struct draft *draft, const struct draft_fill *fill, struct draft_variable **out,
                   struct err *err)
 {
-    struct draft_variable_spec spec = {.name = fill->name, .type = fill->type, .like = fill->like, .beside = fill->beside};
+    struct draft_variable_spec spec = {
+        .name = fill->name, .type = fill->type, .like = fill->like, .beside = fill->beside};
     AUTO(expr_tree) tree = {0};
     AUTO_WRITER w = NULL;
     _Alignas(16) uint8_t element[16];

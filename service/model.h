@@ -18,7 +18,8 @@ struct model_spec {
     bool has_quota_bytes, has_quota_variables; /* false: the service's limits on creation, unchanged
                                                   otherwise */
     struct model_quota quota;
-    /* Where its variables go; false: nothing on creation, any on confirmation, unchanged otherwise. */
+    /* Where its variables go; false: nothing on creation, any on confirmation, unchanged otherwise.
+     */
     bool has_device, has_soft_placement, has_placement;
     const char *device; /* canonical; "": none */
     bool allow_soft_placement;
@@ -31,8 +32,8 @@ struct model_drawn {
     struct device_setter_state state;
 };
 
-/* Plain data; copied by value. Large: keep off deep stacks. Label texts lie in `labels_text`, name and value NUL-terminated
- * each. */
+/* Plain data; copied by value. Large: keep off deep stacks. Label texts lie in `labels_text`, name
+ * and value NUL-terminated each. */
 struct model_info {
     char name[NAME_MODEL_BYTES_MAX + 1];
     bool has_seed;

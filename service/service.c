@@ -67,7 +67,7 @@ open_devices(struct service *service, struct err *err)
     service->changes.tasks = &service->tasks;
     for (size_t i = 0; i < service->devices->count; i++)
         TRY(device_open(&service->devices->devices[i], threads, err));
-    service->parallel = service->devices->devices[0].threads;
+    service->parallel = service->devices->devices[0].threads; /* a CPU's: by name they come first */
     return task_table_open(&service->tasks, service->cluster, service->devices, err);
 }
 

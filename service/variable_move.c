@@ -14,30 +14,24 @@
 /* The op that a variable's value is read by. */
 #define READ_OP "Identity"
 
-static bool
-hides(const struct device_scope *scopes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (scopes[i].resets)
-            return true;
-    return false;
-}
-
 /* Inside of what is around the variable; hidden from it, from the model too. */
 static enum err_code
 place_read(struct model_setter *setter, const struct variable_scopes *scopes,
            const struct device_spec *around, bool hidden, struct variable_record *record,
            struct err *err)
 {
-    bool resets = hides(scopes->caching, scopes->caching_count);
-    struct device_spec own = resets ? (struct device_spec){.has_job = false} : *around, inner;
-    struct model_setter_op op = {READ_OP, &own, hidden || resets, &record->type,
-                                 record->shape_known};
+    struct device_spec own = *around, inner;
+    struct model_setter_op op = {READ_OP, &own, hidden, &record->type, record->shape_known};
+    bool resets = false;
     uint8_t placed;
 
     if (scopes->caching_count == 0)
         return OK;
-    TRY(device_scopes_merge(scopes->caching, scopes->caching_count, &inner, err));
+    TRY(model_setter_scopes(scopes->caching, scopes->caching_count, &inner, &resets, err));
+    if (resets) {
+        own = (struct device_spec){.has_job = false};
+        op.hides = true;
+    }
     TRY(device_spec_merge(&own, &inner, err));
     TRY(model_setter_choose(setter, &op, &inner, &placed, err));
     (void)device_spec_print(&inner, record->caching_device);
@@ -251,12 +245,13 @@ variable_patch(struct service *service, const char *model, const char *name,
                            .options = options,
                            .out = out};
     struct device_spec device;
+    bool hides = false;
     enum err_code code;
 
     TRY(name_check("variable", name, err));
-    TRY(device_scopes_merge(spec->scopes.around, spec->scopes.count, &device, err));
+    TRY(model_setter_scopes(spec->scopes.around, spec->scopes.count, &device, &hides, err));
     (void)device_spec_print(&device, u.device);
-    u.placed = hides(spec->scopes.around, spec->scopes.count) ? RECORD_PLACED_NEVER : 0;
+    u.placed = hides ? RECORD_PLACED_NEVER : 0;
     code = service_commit(service, patch_unit, &u, options, NULL, revision, err);
     if (code != OK && u.done)
         variable_info_drop(out);

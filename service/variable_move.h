@@ -1,4 +1,5 @@
-/* Private to service/: where a variable goes, when it is made and when it is moved. */
+/* Private to service/: where a variable goes when it is made. Moving one is variable_patch of
+ * service/variable.h. */
 #ifndef SERVICE_VARIABLE_MOVE_H
 #define SERVICE_VARIABLE_MOVE_H
 

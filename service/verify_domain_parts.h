@@ -7,9 +7,9 @@
 
 /* How many of each kind were met by way of the models. */
 struct domain_totals {
-    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, setters, optimizers,
-        applies, averages, members, accumulations, sums, workers, steps, accumulators, savers,
-        saved, lasts, listed, histories, snapshots;
+    uint64_t variables, checkpoints, orders, tensors, usages, counters, places, scopes, setters,
+        optimizers, applies, averages, members, accumulations, sums, workers, steps, accumulators,
+        savers, saved, lasts, listed, histories, snapshots;
 };
 
 struct domain_check {

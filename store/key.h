@@ -23,7 +23,7 @@ enum {
     STORE_KEY_ORDER = 'r',  /* model, inverted checkpoint id: newest first */
     STORE_KEY_NAME = 'n',   /* model, base name: next number of a uniquified name */
     STORE_KEY_USAGE = 'u',  /* model: its counts and bytes */
-    STORE_KEY_SETTER = 'P',  /* model: what its device setter has drawn */
+    STORE_KEY_SETTER = 'P', /* model: what its device setter has drawn */
     STORE_KEY_PLACE = 'g',  /* model, position: the variable whose nodes begin there in its graph */
     STORE_KEY_APPLIES = 'p', /* model, optimizer: revisions of its last applies */
     STORE_KEY_SCOPE = 's',   /* model, name: next number of that name in its graph */

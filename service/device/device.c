@@ -150,22 +150,3 @@ device_set_order(struct device_set *set, struct err *err)
     }
     return OK;
 }
-
-const struct device *
-device_set_find(const struct device_set *set, const char *name)
-{
-    size_t low = 0, high = set->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(set->devices[middle].name, name);
-
-        if (order == 0)
-            return &set->devices[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}

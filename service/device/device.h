@@ -13,8 +13,8 @@ struct device_kind {
     const char *type;                     /* "CPU"; "" of types that are not known here */
     int priority;                         /* the placer takes the highest that will do */
     bool (*has_kernel)(enum dtype dtype); /* whether variables of this dtype can be there */
-    const struct device_engine *engine;   /* NULL: none is built in, so no process has such devices
-                                           */
+    /* NULL: none is built in, so no process has such devices. */
+    const struct device_engine *engine;
 };
 
 #define DEVICE_KIND(name) extern const struct device_kind device_kind_##name;
@@ -32,8 +32,7 @@ struct device {
     const struct device_kind *kind;
     /* Of one that was opened (device_open). */
     bool opened;
-    struct parallel *threads; /* of the host, that compute for it; owned; NULL: those who ask alone
-                               */
+    struct parallel *threads; /* of the host, that compute for it; owned; NULL: whoever asks */
     void *state;              /* its engine's own */
 };
 
@@ -58,8 +57,6 @@ ERR_MUST_CHECK enum err_code device_set_add_name(struct device_set *set, const c
                                                  struct err *err);
 /* To be called when all are in. ERR_INVALID_ARGUMENT: one is there twice. */
 ERR_MUST_CHECK enum err_code device_set_order(struct device_set *set, struct err *err);
-/* By name, of an ordered set; NULL: none. */
-const struct device *device_set_find(const struct device_set *set, const char *name);
 
 /* What the runtime makes of a spec: a '*' for a job or type is as if it were not given. False: it
  * is none to the runtime, for a job or type is not [A-Za-z][A-Za-z0-9_]*, or a number is negative.

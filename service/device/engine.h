@@ -1,7 +1,7 @@
 /* Engines: how devices compute.
  *
  * A kind of device is one line in kinds.def and one file, as cpu.c is, that has a `const struct
- * device_kind`; with an engine in it, the kind is there. Another one gives:
+ * device_kind`; with an engine in it, each task has such devices. Another one than the CPU's gives:
  *
  *   count, open, close
  *              how many there are, and what each of them needs from its first to its last call
