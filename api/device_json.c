@@ -46,9 +46,10 @@ take_parts(const struct api_value *value, struct arena *arena, struct device_spe
     return device_spec_of_parts(&parts, out, err);
 }
 
+/* `inside`: of an array. */
 static enum err_code
-take_scope(const struct api_value *value, struct arena *arena, struct device_scope *out,
-           struct err *err)
+take_scope(const struct api_value *value, bool inside, struct arena *arena,
+           struct device_scope *out, struct err *err)
 {
     char where[API_WHERE_BYTES_MAX];
     const char *text = NULL;
@@ -68,8 +69,8 @@ take_scope(const struct api_value *value, struct arena *arena, struct device_sco
         break;
     }
     return err_set(err, ERR_INVALID_ARGUMENT,
-                   "%s must be a device: a string, an object of its parts, or null",
-                   api_value_where(value, where));
+                   "%s must be a device: a string, an object of its parts, or null%s",
+                   api_value_where(value, where), inside ? "" : "; or an array of these");
 }
 
 /* Words of the spec's, which do not say where it stands. */
@@ -104,7 +105,7 @@ api_device_scopes(const struct api_value *value, struct arena *arena,
     for (size_t i = 0; i < *count; i++) {
         const struct api_value *each = values != NULL ? &values[i] : value;
 
-        TRY(place_error(each, take_scope(each, arena, &scopes[i], err), err));
+        TRY(place_error(each, take_scope(each, values != NULL, arena, &scopes[i], err), err));
     }
     *out = scopes;
     return OK;

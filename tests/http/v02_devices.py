@@ -116,7 +116,8 @@ def test_numbers_texts_and_forms_have_their_limits(s):
     s.refuses(400, "INVALID_ARGUMENT", ("at most 255 bytes", "262"), "POST", "/v1/devices:place",
               {"device": ["/job:" + "j" * 250, "/task:1"]})
     s.refuses(400, "INVALID_ARGUMENT", "at most 255 bytes", "POST", "/v1/devices:place", {"device": "/" * 100000})
-    for body, words in (({"device": 5}, "field 'device'"), ({"device": True}, "field 'device'"), ({"device": [["/cpu:0"]]}, "field 'device[0]'"),
+    for body, words in (({"device": 5}, "or null; or an array of these"), ({"device": True}, "field 'device'"),
+                        ({"device": [["/cpu:0"]]}, "field 'device[0]' must be a device: a string, an object of its parts, or null"),
                         ({"device": [1]}, "field 'device"), ({"device": {"job": 1}}, "field 'device.job'"), ({"device": {"jub": "x"}}, "job"),
                         ({"device": {"task": "1"}}, "field 'device.task'"), ({"device": {"task": 2 ** 31}}, "2147483648"),
                         ({"device": {"task": 2 ** 70}}, "field 'device.task'"), ({"device": {"job": "a/b"}}, "'a/b'"),
