@@ -15,6 +15,10 @@ export const refusals = [
   {
     says: /(more than the rank|at least 1-D|at least \d+ dimensional|must have rank at least|Must have updates\.shape|dimensions of [\w.]+=\[.*\] must match|currently supported|out of bounds|is not in \[|more entries than|stands twice|changes no shape|only assign may change)/,
   },
+  // Device specifications are texts of a language of their own; which devices there are, the server alone knows.
+  {
+    says: /Unknown attribute: '|Cannot specify multiple device types|invalid literal for int\(\)|Malformed device specification|is not the name of a (device|job)|a device string has at most|of a device is a|there are two devices|is not the type of an op|in the cluster twice|fully defined|Cannot (assign a device to node|merge devices with incompatible)/,
+  },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What an op says of what its arguments come to; and of args, which it alone can tell apart.
