@@ -19,6 +19,8 @@ export const refusals = [
   {
     says: /Unknown attribute: '|Cannot specify multiple device types|invalid literal for int\(\)|Malformed device specification|is not the name of a (device|job)|a device string has at most|of a device is a|there are two devices|is not the type of an op|in the cluster twice|fully defined|Cannot (assign a device to node|merge devices with incompatible)/,
   },
+  // A NUL in a query, which no schema of a text forbids.
+  { says: /the query string holds a NUL/ },
   // The text of a slice is read by the tensor's rank.
   { says: /^(query argument|field) 'slice'|^slice:/ },
   // What an op says of what its arguments come to; and of args, which it alone can tell apart.
