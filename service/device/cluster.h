@@ -30,7 +30,7 @@ enum {
 
 struct cluster_task {
     int32_t number;
-    char address[CLUSTER_ADDRESS_BYTES_MAX + 1]; /* "host:port"; "": none was given */
+    char address[CLUSTER_ADDRESS_BYTES_MAX + 1]; /* as it was given; "": none was */
 };
 
 struct cluster_job {
