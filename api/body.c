@@ -5,9 +5,9 @@
 
 #include <inttypes.h>
 
-#include "api/chars.h"
-#include "api/memory.h"
-#include "api/text.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
+#include "api/observe/memory.h"
 #include "store/base/alloc.h"
 
 enum {

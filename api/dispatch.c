@@ -8,11 +8,11 @@
  * no reply can be queued while a body is coming in. */
 #include "api/dispatch.h"
 
-#include "api/access_log.h"
-#include "api/admit.h"
 #include "api/body.h"
-#include "api/chars.h"
-#include "api/memory.h"
+#include "api/guard/admit.h"
+#include "api/json/chars.h"
+#include "api/observe/access_log.h"
+#include "api/observe/memory.h"
 #include "api/pack.h"
 #include "api/state.h"
 #include "api/waiting.h"

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 
 static void
 skip_blanks_and_commas(struct bytes *list)

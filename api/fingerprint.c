@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 #include "api/state.h"
 
 static void

@@ -1,11 +1,11 @@
 /* Reading the fields of a request's head. Always true: a head that passes here means the same to
  * every reader, because each byte of it was looked at and nothing was guessed. Which fields are
- * allowed together is left to api/gate.c. */
+ * allowed together is left to api/guard/gate.c. */
 #include "api/head.h"
 
 #include <string.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 
 enum { NAME_SHOWN_MAX = 64 };
 

@@ -1,6 +1,6 @@
 #include "api/labels.h"
 
-#include "api/describe.h"
+#include "api/resource/describe.h"
 #include "store/base/scope.h"
 
 enum err_code

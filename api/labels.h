@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "api/request.h"
-#include "service/record.h"
+#include "service/record/record.h"
 
 /* *given false, and the rest untouched, when there are none. Borrows from the request's arena. */
 ERR_MUST_CHECK enum err_code api_labels_take(struct api_request *rq, struct api_object *body,

@@ -12,7 +12,7 @@
 #ifndef API_MULTIPART_H
 #define API_MULTIPART_H
 
-#include "api/byte_source.h"
+#include "api/tensors/byte_source.h"
 #include "store/base/bytes.h"
 
 #include <stdbool.h>

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "api/chars.h"
-#include "api/text.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
 
 enum { VALUE_BYTES_MAX = 1024, WHERE_BYTES_MAX = 64, SHOWN_BYTES_MAX = 64 };
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
 #include "api/state.h"
-#include "api/text.h"
 
 static const struct api_choice formats_known[API_FORMAT_COUNT] = {
     [API_FORMAT_JSON] = {"json", "application/json", NULL},

@@ -9,7 +9,7 @@
 #include "api/fingerprint.h"
 #include "api/reply_record.h"
 #include "api/state.h"
-#include "service/outcome.h"
+#include "service/run/outcome.h"
 #include "store/base/scope.h"
 
 enum { SHOWN_BYTES_MAX = 240 }; /* of a request, for messages */

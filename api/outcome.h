@@ -1,7 +1,7 @@
 /* How a write is answered, so that it is told once and can be told again. A handler fills a result
  * and gives a function that puts it into words. Without an Idempotency-Key that runs when the write
  * is done; with one it runs inside the write's own commit, which keeps the reply under the key
- * (service/outcome.h). A repetition of the request never gets to the handler. */
+ * (service/run/outcome.h). A repetition of the request never gets to the handler. */
 #ifndef API_OUTCOME_H
 #define API_OUTCOME_H
 

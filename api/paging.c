@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
-#include "service/task_usage.h"
+#include "api/resource/describe.h"
+#include "service/placement/task_usage.h"
 #include "store/base/crc32c.h"
 
 void

@@ -4,8 +4,8 @@
 
 #include <inttypes.h>
 
+#include "api/json/text.h"
 #include "api/status.h"
-#include "api/text.h"
 #include "store/base/scope.h"
 
 enum { CLEAN_BYTES_MAX = 3 * ERR_TEXT_BYTES_MAX };

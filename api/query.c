@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
 #include "api/state.h"
 #include "api/target.h"
-#include "api/text.h"
 
 enum { ARGUMENTS_MAX = 32, WORDS_BYTES_MAX = 128 };
 

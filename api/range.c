@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 
 /* A position; one past 2^64 is past the end of anything. */
 static bool

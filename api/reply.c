@@ -7,11 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "api/caller.h"
-#include "api/chars.h"
-#include "api/describe.h"
+#include "api/guard/caller.h"
+#include "api/json/chars.h"
+#include "api/resource/describe.h"
 #include "api/etag.h"
-#include "api/json_write.h"
+#include "api/json/json_write.h"
 #include "api/pack.h"
 #include "api/problem.h"
 #include "api/state.h"

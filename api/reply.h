@@ -5,9 +5,9 @@
 
 #include <jansson.h>
 
-#include "api/digest.h"
 #include "api/range.h"
 #include "api/request.h"
+#include "api/tensors/digest.h"
 #include "store/base/buf.h"
 
 /* Name and value must be literals, numbers or already checked text: CR, LF and NUL are refused. */

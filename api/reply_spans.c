@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "api/chars.h"
+#include "api/guard/sha256.h"
+#include "api/json/chars.h"
 #include "api/range.h"
 #include "api/reply.h"
-#include "api/sha256.h"
 #include "api/state.h"
 #include "store/base/crc32c.h"
 

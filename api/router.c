@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "api/handlers/handlers.h"
+#include "api/json/text.h"
 #include "api/target.h"
-#include "api/text.h"
-#include "service/accumulation.h"
+#include "service/training/accumulation.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 

@@ -4,7 +4,7 @@
 
 #include "api/request.h"
 #include "service/name.h"
-#include "service/record_accumulation.h"
+#include "service/record/record_accumulation.h"
 
 enum api_method {
     METHOD_GET,

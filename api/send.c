@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "api/caller.h"
+#include "api/feed/stream.h"
+#include "api/guard/caller.h"
 #include "api/state.h"
-#include "api/stream.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"

@@ -15,13 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/admit.h"
-#include "api/digest_cache.h"
 #include "api/dispatch.h"
-#include "api/feed.h"
-#include "api/guard.h"
+#include "api/feed/feed.h"
+#include "api/feed/stream.h"
+#include "api/guard/admit.h"
+#include "api/guard/guard.h"
 #include "api/state.h"
-#include "api/stream.h"
+#include "api/tensors/digest_cache.h"
 #include "api/waiting.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"

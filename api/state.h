@@ -14,23 +14,23 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "api/access.h"
-#include "api/access_log.h"
+#include "api/guard/access.h"
+#include "api/observe/access_log.h"
 #include "api/head.h"
-#include "api/host.h"
-#include "api/metrics.h"
+#include "api/guard/host.h"
+#include "api/observe/metrics.h"
 #include "api/outcome.h"
 #include "api/pool.h"
-#include "api/rate.h"
+#include "api/guard/rate.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "api/router.h"
 #include "api/server.h"
-#include "api/tickets.h"
-#include "api/timing.h"
-#include "api/tls.h"
-#include "api/trace.h"
-#include "api/tokens_file.h"
+#include "api/guard/tickets.h"
+#include "api/observe/timing.h"
+#include "api/guard/tls.h"
+#include "api/observe/trace.h"
+#include "api/guard/tokens_file.h"
 #include "store/base/lock.h"
 
 enum {
@@ -120,8 +120,8 @@ struct api_argument {
 };
 
 struct api_pipe;   /* api/body.h */
-struct api_stream; /* api/stream.h */
-struct api_feed;   /* api/feed.h */
+struct api_stream; /* api/feed/stream.h */
+struct api_feed;   /* api/feed/feed.h */
 
 /* A request that waits for something: api/waiting.h. */
 struct api_wait {
@@ -177,7 +177,7 @@ struct api_request {
     uint64_t body_limit;
     const char *body_limit_setting;
     uint64_t received, swallowed; /* HTTP thread */
-    uint64_t memory_bytes;        /* what it has by api/memory.h */
+    uint64_t memory_bytes;        /* what it has by api/observe/memory.h */
     struct buf gathered;
     size_t gathered_read;
     struct api_json *json;
@@ -297,7 +297,7 @@ struct api_server {
     _Atomic uint64_t id_counter;
     _Atomic unsigned uploads;                       /* streaming now */
     _Atomic uint64_t requests;                      /* under way */
-    _Atomic uint64_t memory_bytes, memory_refusals; /* api/memory.h */
+    _Atomic uint64_t memory_bytes, memory_refusals; /* api/observe/memory.h */
     _Atomic bool draining, stopping;
 
     struct lock waiting;                        /* guards the next three; taken before the pool's */

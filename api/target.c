@@ -3,8 +3,8 @@
  * the domain. */
 #include "api/target.h"
 
-#include "api/chars.h"
-#include "api/text.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
 
 enum { ESCAPE_BYTES = 3 };
 

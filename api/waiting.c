@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 #include "api/state.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"

@@ -9,8 +9,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "api/feed/stream.h"
 #include "api/state.h"
-#include "api/stream.h"
 #include "api/waiting.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"

@@ -1,9 +1,9 @@
 #include "service/commit.h"
 
-#include "service/change.h"
-#include "service/change_log.h"
-#include "service/outcome_keep.h"
+#include "service/run/outcome_keep.h"
 #include "service/state.h"
+#include "service/watch/change.h"
+#include "service/watch/change_log.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 

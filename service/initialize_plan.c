@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "service/compute.h"
-#include "service/graph_walk.h"
+#include "service/expr/compute.h"
+#include "service/expr/recipe.h"
+#include "service/graph/graph_walk.h"
 #include "service/name.h"
-#include "service/recipe.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

@@ -2,8 +2,8 @@
 #ifndef SERVICE_INITIALIZE_PLAN_H
 #define SERVICE_INITIALIZE_PLAN_H
 
-#include "service/draft.h"
 #include "service/initialize.h"
+#include "service/run/draft.h"
 
 enum initialize_state { INITIALIZE_UNSEEN, INITIALIZE_OPEN, INITIALIZE_DONE };
 

@@ -5,7 +5,7 @@
 #ifndef SERVICE_KEY_WALK_H
 #define SERVICE_KEY_WALK_H
 
-#include "service/record.h"
+#include "service/record/record.h"
 #include "store/base/buf.h"
 
 /* Owned: key_walk_drop. */

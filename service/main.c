@@ -13,15 +13,15 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "api/cluster_json.h"
+#include "api/guard/token_command.h"
+#include "api/resource/cluster_json.h"
 #include "api/server.h"
-#include "api/token_command.h"
-#include "service/command.h"
-#include "service/notify.h"
-#include "service/recipe.h"
+#include "service/command/command.h"
+#include "service/command/notify.h"
+#include "service/expr/recipe.h"
+#include "service/placement/task_usage.h"
 #include "service/service.h"
 #include "service/settings.h"
-#include "service/task_usage.h"
 #include "service/version.h"
 #include "store/base/log.h"
 #include "store/base/scope.h"

@@ -3,16 +3,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "service/accumulation.h"
-#include "service/accumulator.h"
-#include "service/average.h"
-#include "service/checkpoint.h"
 #include "service/commit.h"
 #include "service/key_walk.h"
-#include "service/model_devices.h"
-#include "service/record_history.h"
-#include "service/saver.h"
+#include "service/placement/model_devices.h"
+#include "service/record/record_history.h"
+#include "service/saving/checkpoint.h"
+#include "service/saving/saver.h"
 #include "service/state.h"
+#include "service/training/accumulation.h"
+#include "service/training/accumulator.h"
+#include "service/training/average.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 #include "store/key.h"

@@ -2,7 +2,7 @@
 #ifndef SERVICE_MODEL_H
 #define SERVICE_MODEL_H
 
-#include "service/record.h"
+#include "service/record/record.h"
 #include "service/service.h"
 
 /* Labels borrow from the caller. */

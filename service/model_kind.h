@@ -3,7 +3,7 @@
 #ifndef SERVICE_MODEL_KIND_H
 #define SERVICE_MODEL_KIND_H
 
-#include "service/record.h"
+#include "service/record/record.h"
 #include "service/service.h"
 
 struct model_kind {

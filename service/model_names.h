@@ -3,7 +3,7 @@
 #ifndef SERVICE_MODEL_NAMES_H
 #define SERVICE_MODEL_NAMES_H
 
-#include "service/record.h"
+#include "service/record/record.h"
 
 struct model_name {
     uint64_t id; /* 0: this place is free; no id is */

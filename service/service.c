@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 
 #include "service/device/cluster_devices.h"
-#include "service/history.h"
+#include "service/watch/history.h"
 #include "service/state.h"
-#include "service/statistics_cache.h"
+#include "service/watch/statistics_cache.h"
 #include "service/tensor/blas.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

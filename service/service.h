@@ -14,7 +14,7 @@
 struct cluster; /* service/device/cluster.h */
 struct service;
 struct store;
-struct write_outcome; /* service/outcome.h */
+struct write_outcome; /* service/run/outcome.h */
 
 /* Limits; 0 is never "unlimited". Filled from service/settings.def. */
 struct service_limits {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/command.h"
+#include "service/command/command.h"
 #include "service/name.h"
 #include "store/base/check.h"
 

@@ -2,13 +2,13 @@
 #ifndef SERVICE_STATE_H
 #define SERVICE_STATE_H
 
-#include "service/change_log.h"
-#include "service/expr.h"
-#include "service/optimizer.h"
+#include "service/expr/expr.h"
 #include "service/parallel.h"
-#include "service/record.h"
+#include "service/placement/task.h"
+#include "service/record/record.h"
 #include "service/service.h"
-#include "service/task.h"
+#include "service/training/optimizer.h"
+#include "service/watch/change_log.h"
 #include "store/base/lock.h"
 #include "store/store.h"
 
@@ -20,9 +20,9 @@ enum { SERVICE_COMMIT_BYTES_MAX = 1 << 20, SERVICE_COMMIT_WORK_BYTES_MAX = 8 << 
 /* Lost races after which small updates of the same variables have to wait for a big one. */
 enum { SERVICE_UPDATE_TRIES_OPEN = 3 };
 
-struct history_thread;   /* service/history.h */
-struct outcome_use;      /* service/outcome.h */
-struct statistics_cache; /* service/statistics_cache.h */
+struct history_thread;   /* service/watch/history.h */
+struct outcome_use;      /* service/run/outcome.h */
+struct statistics_cache; /* service/watch/statistics_cache.h */
 
 /* What small updates pass, by the bits of service_update_lock_bit. */
 struct update_gate {

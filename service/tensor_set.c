@@ -2,9 +2,9 @@
 
 #include <inttypes.h>
 
-#include "service/sparse.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
+#include "service/training/sparse.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

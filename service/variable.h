@@ -4,9 +4,9 @@
 #define SERVICE_VARIABLE_H
 
 #include "service/device/device.h"
-#include "service/expr.h"
-#include "service/partition_devices.h"
-#include "service/record.h"
+#include "service/expr/expr.h"
+#include "service/placement/partition_devices.h"
+#include "service/record/record.h"
 #include "service/service.h"
 #include "service/tensor_set.h"
 

@@ -4,12 +4,12 @@
 #include <stdio.h>
 
 #include "service/commit.h"
-#include "service/graph_place.h"
+#include "service/graph/graph_place.h"
 #include "service/incoming.h"
-#include "service/model_setter.h"
+#include "service/placement/model_setter.h"
+#include "service/placement/variable_device.h"
+#include "service/placement/variable_move.h"
 #include "service/variable.h"
-#include "service/variable_device.h"
-#include "service/variable_move.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"

@@ -1,7 +1,7 @@
 /* gather: rows of one variable by number, all of one revision. */
-#include "service/compute.h"
-#include "service/graph_walk.h"
-#include "service/sparse.h"
+#include "service/expr/compute.h"
+#include "service/graph/graph_walk.h"
+#include "service/training/sparse.h"
 #include "service/variable.h"
 #include "store/base/scope.h"
 

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "service/compute.h"
 #include "service/device/placer.h"
-#include "service/look.h"
-#include "service/op.h"
+#include "service/expr/compute.h"
+#include "service/expr/op.h"
 #include "service/state.h"
 #include "service/tensor/convert.h"
 #include "service/variable.h"
 #include "service/variable_info.h"
+#include "service/watch/look.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 
 #include "service/commit.h"
-#include "service/compute.h"
+#include "service/expr/compute.h"
 #include "service/incoming.h"
+#include "service/placement/variable_device.h"
 #include "service/tensor/slice.h"
-#include "service/variable_device.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"

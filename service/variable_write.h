@@ -3,7 +3,7 @@
 #define SERVICE_VARIABLE_WRITE_H
 
 #include "service/device/spec.h"
-#include "service/expr.h"
+#include "service/expr/expr.h"
 #include "service/name.h"
 #include "service/service.h"
 

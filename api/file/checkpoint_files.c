@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "api/file/state_file.h"
-#include "api/text.h"
+#include "api/json/text.h"
 #include "store/base/scope.h"
 
 static const char index_suffix[] = ".index";

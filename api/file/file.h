@@ -3,7 +3,7 @@
 #ifndef API_FILE_FILE_H
 #define API_FILE_FILE_H
 
-#include "api/byte_source.h"
+#include "api/tensors/byte_source.h"
 #include "store/base/arena.h"
 #include "store/base/bytes.h"
 #include "store/base/err.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 
 enum { NAME_SHOWN_BYTES = 120 };
 

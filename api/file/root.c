@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 #include "store/base/scope.h"
 
 enum { FOLDER_MODES = S_ISGID | S_IRWXU | S_IRWXG | S_IRWXO };

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 
 enum { TEXT_BYTES_MAX = 40 /* of a token, in messages */ };
 

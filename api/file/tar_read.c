@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -3,8 +3,8 @@
 #ifndef API_FILE_TAR_READ_H
 #define API_FILE_TAR_READ_H
 
-#include "api/byte_source.h"
 #include "api/file/unpack.h"
+#include "api/tensors/byte_source.h"
 
 /* How much of a file api_tar_sniff wants to see, and how much is enough for gzip. */
 enum { API_TAR_SNIFF_BYTES = 512, API_GZIP_SNIFF_BYTES = 3 };

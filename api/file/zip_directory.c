@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "api/file/zip.h"
-#include "api/text.h"
+#include "api/json/text.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -9,7 +9,7 @@
 #include "api/file/zip_crc.h"
 #include "api/file/zip_directory.h"
 #include "api/file/zip_memory.h"
-#include "api/text.h"
+#include "api/json/text.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

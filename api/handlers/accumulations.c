@@ -1,12 +1,12 @@
 /* Gradients that are applied, at once or with those of others; and accumulations, where gradients
  * wait for the others: look, list, delete. */
-#include "api/accumulation_json.h"
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
-#include "api/run_one.h"
+#include "api/resource/accumulation_json.h"
+#include "api/resource/describe.h"
+#include "api/resource/run_one.h"
 #include "api/waiting.h"
-#include "service/optimizer_apply.h"
+#include "service/training/optimizer_apply.h"
 #include "store/base/scope.h"
 
 enum { STATUS_OK = 200 };

@@ -1,11 +1,11 @@
 /* Accumulators: make, look, list, delete, and take. Adding and setting steps are verbs of runs. */
-#include "api/accumulator_json.h"
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
-#include "api/run_one.h"
+#include "api/resource/accumulator_json.h"
+#include "api/resource/describe.h"
+#include "api/resource/run_one.h"
 #include "api/waiting.h"
 #include "store/base/scope.h"
 

@@ -2,9 +2,9 @@
  */
 #include <inttypes.h>
 
+#include "api/feed/stream.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
-#include "api/stream.h"
 #include "service/backup.h"
 
 static ssize_t

@@ -1,9 +1,9 @@
 /* What this server can compute. */
 #include "api/handlers/handlers.h"
-#include "api/ops_json.h"
-#include "api/optimizer_json.h"
 #include "api/reply.h"
-#include "api/run_json.h"
+#include "api/resource/ops_json.h"
+#include "api/resource/optimizer_json.h"
+#include "api/resource/run_json.h"
 
 enum { STATUS_OK = 200 };
 

@@ -1,13 +1,13 @@
 /* GET …/changes: what happened, as a list, as a list that is waited for, or as events. */
 #include <inttypes.h>
 
-#include "api/chars.h"
-#include "api/describe.h"
-#include "api/feed_statistics.h"
-#include "api/feed_stream.h"
+#include "api/feed/feed_statistics.h"
+#include "api/feed/feed_stream.h"
 #include "api/handlers/handlers.h"
+#include "api/json/chars.h"
+#include "api/json/text.h"
 #include "api/reply.h"
-#include "api/text.h"
+#include "api/resource/describe.h"
 #include "api/waiting.h"
 #include "service/model.h"
 #include "store/base/scope.h"

@@ -2,16 +2,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
-#include "api/inspect_text.h"
 #include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
-#include "api/picks.h"
-#include "api/tensor_digests.h"
-#include "api/tensor_io.h"
-#include "service/checkpoint.h"
+#include "api/resource/describe.h"
+#include "api/tensors/inspect_text.h"
+#include "api/tensors/picks.h"
+#include "api/tensors/tensor_digests.h"
+#include "api/tensors/tensor_io.h"
+#include "service/saving/checkpoint.h"
 #include "store/base/scope.h"
 
 /* Adds what it takes, if that was found out. */

@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
+#include "api/resource/describe.h"
 #include "service/device/cluster.h"
-#include "service/task_usage.h"
+#include "service/placement/task_usage.h"
 #include "store/base/scope.h"
 
 static json_t *

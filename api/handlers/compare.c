@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/caller.h"
-#include "api/describe.h"
+#include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
-#include "service/checkpoint_diff.h"
-#include "service/checkpoint_verify.h"
+#include "api/resource/describe.h"
+#include "service/saving/checkpoint_diff.h"
+#include "service/saving/checkpoint_verify.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"

@@ -1,13 +1,13 @@
 /* What there is to compute on, and where a variable would be: GET /v1/devices, POST
  * /v1/devices:place. */
-#include "api/caller.h"
-#include "api/describe.h"
-#include "api/device_json.h"
+#include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
+#include "api/resource/describe.h"
+#include "api/resource/device_json.h"
 #include "service/parallel.h"
-#include "service/placing.h"
-#include "service/task_usage.h"
+#include "service/placement/placing.h"
+#include "service/placement/task_usage.h"
 #include "service/tensor/blas.h"
 #include "store/base/scope.h"
 

@@ -2,14 +2,14 @@
  * checkpoint_root names. */
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/file/checkpoint_files.h"
 #include "api/file/folder_write.h"
 #include "api/file/state_file.h"
 #include "api/handlers/handlers.h"
 #include "api/handlers/transfer.h"
 #include "api/outcome.h"
-#include "service/outcome.h"
+#include "api/resource/describe.h"
+#include "service/run/outcome.h"
 #include "store/base/scope.h"
 
 static enum err_code

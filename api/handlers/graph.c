@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
-#include "service/checkpoint_graph.h"
+#include "api/resource/describe.h"
+#include "service/saving/checkpoint_graph.h"
 #include "store/base/scope.h"
 
 struct graph_reply {

@@ -8,7 +8,7 @@
 #include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/wire/format.h"
-#include "service/task_usage.h"
+#include "service/placement/task_usage.h"
 #include "service/tensor/dtype.h"
 #include "service/version.h"
 

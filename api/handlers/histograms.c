@@ -3,16 +3,16 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
+#include "api/json/number.h"
+#include "api/json/text.h"
 #include "api/negotiate.h"
-#include "api/number.h"
 #include "api/reply.h"
-#include "api/statistics_json.h"
-#include "api/tensor_io.h"
-#include "api/text.h"
-#include "service/history.h"
-#include "service/history_bins.h"
+#include "api/resource/describe.h"
+#include "api/resource/statistics_json.h"
+#include "api/tensors/tensor_io.h"
+#include "service/watch/history.h"
+#include "service/watch/history_bins.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -2,17 +2,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/caller.h"
-#include "api/choice.h"
-#include "api/describe.h"
+#include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/labels.h"
 #include "api/outcome.h"
 #include "api/paging.h"
-#include "api/placement_json.h"
 #include "api/reply.h"
+#include "api/resource/describe.h"
+#include "api/resource/placement_json.h"
+#include "api/tensors/choice.h"
 #include "service/model.h"
-#include "service/task_usage.h"
+#include "service/placement/task_usage.h"
 #include "store/base/scope.h"
 
 /* "profile" and "seed_mode". */

@@ -2,15 +2,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/average_json.h"
-#include "api/describe.h"
-#include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
-#include "api/run_one.h"
-#include "api/variable_names.h"
+#include "api/resource/average_json.h"
+#include "api/resource/describe.h"
+#include "api/resource/expr_json.h"
+#include "api/resource/run_one.h"
+#include "api/resource/variable_names.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 

@@ -1,10 +1,10 @@
 /* For operators: the scrub, and metrics. */
-#include "api/describe.h"
+#include "api/resource/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/negotiate.h"
 #include "api/reply.h"
-#include "api/metrics.h"
-#include "service/verify.h"
+#include "api/observe/metrics.h"
+#include "service/verify/verify.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -1,10 +1,10 @@
 /* A model's optimizers: make, change, look, list, delete. */
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
-#include "api/optimizer_json.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
+#include "api/resource/describe.h"
+#include "api/resource/optimizer_json.h"
 #include "store/base/scope.h"
 
 enum { STATUS_OK = 200 };

@@ -1,10 +1,10 @@
 /* Placing a model's variables anew. */
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
-#include "api/placement_json.h"
 #include "api/reply.h"
-#include "service/model_place.h"
+#include "api/resource/describe.h"
+#include "api/resource/placement_json.h"
+#include "service/placement/model_place.h"
 #include "store/base/scope.h"
 
 struct placed {

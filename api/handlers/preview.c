@@ -3,11 +3,11 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
+#include "api/json/text.h"
 #include "api/negotiate.h"
 #include "api/reply.h"
-#include "api/tensor_io.h"
-#include "api/text.h"
-#include "service/preview.h"
+#include "api/tensors/tensor_io.h"
+#include "service/watch/preview.h"
 #include "store/base/scope.h"
 
 #define AGAINST_VARIABLE "current"

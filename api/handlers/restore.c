@@ -1,7 +1,7 @@
 /* Restoring a checkpoint into this model, from this or another one. */
-#include "api/caller.h"
+#include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
-#include "api/restore_json.h"
+#include "api/resource/restore_json.h"
 
 enum err_code
 api_checkpoint_restore(struct api_request *rq, struct api_reply *rp, struct err *err)

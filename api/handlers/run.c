@@ -1,11 +1,11 @@
 /* POST …:run: operations on a model's variables, in order, in one commit. */
-#include "api/device_warning.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
-#include "api/parts.h"
 #include "api/reply.h"
-#include "api/run_json.h"
-#include "service/verb.h"
+#include "api/resource/device_warning.h"
+#include "api/resource/run_json.h"
+#include "api/tensors/parts.h"
+#include "service/run/verb.h"
 #include "store/base/scope.h"
 
 enum { RUN_REPLY_BYTES_MAX = 1 << 30 };

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/paging.h"
 #include "api/reply.h"
-#include "api/saver_json.h"
+#include "api/resource/describe.h"
+#include "api/resource/saver_json.h"
 #include "store/base/scope.h"
 
 enum { STATUS_OK = 200 };

@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
-#include "api/statistics_json.h"
+#include "api/resource/describe.h"
+#include "api/resource/statistics_json.h"
 #include "store/base/scope.h"
 
 /* The step is told, too, and goes on when the value does not. */

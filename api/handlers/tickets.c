@@ -1,5 +1,5 @@
 /* POST /v1/tickets: for an EventSource, which sends no header of ours. */
-#include "api/caller.h"
+#include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
 

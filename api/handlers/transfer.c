@@ -1,15 +1,15 @@
 /* Checkpoints from and to the formats of others. */
 #include <stdio.h>
 
-#include "api/describe.h"
+#include "api/guard/origin.h"
 #include "api/handlers/handlers.h"
 #include "api/handlers/transfer.h"
-#include "api/origin.h"
+#include "api/json/text.h"
 #include "api/outcome.h"
-#include "api/picks.h"
-#include "api/tensor_io.h"
-#include "api/text.h"
-#include "service/checkpoint.h"
+#include "api/resource/describe.h"
+#include "api/tensors/picks.h"
+#include "api/tensors/tensor_io.h"
+#include "service/saving/checkpoint.h"
 #include "store/base/scope.h"
 
 /* --- out --- */

@@ -2,9 +2,9 @@
 #ifndef API_HANDLERS_TRANSFER_H
 #define API_HANDLERS_TRANSFER_H
 
-#include "api/export.h"
-#include "api/import.h"
-#include "service/checkpoint.h"
+#include "api/tensors/export.h"
+#include "api/tensors/import.h"
+#include "service/saving/checkpoint.h"
 
 /* What an import is answered from. */
 struct api_imported {

@@ -1,7 +1,7 @@
 /* Requests that are one operation of a run. */
-#include "api/device_json.h"
 #include "api/handlers/handlers.h"
-#include "api/run_one.h"
+#include "api/resource/device_json.h"
+#include "api/resource/run_one.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
 

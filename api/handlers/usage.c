@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/paging.h"
-#include "service/usage.h"
+#include "api/resource/describe.h"
+#include "service/usage/usage.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 

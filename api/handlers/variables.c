@@ -2,14 +2,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/describe.h"
-#include "api/device_around.h"
-#include "api/expr_json.h"
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/paging.h"
-#include "api/partition_json.h"
 #include "api/reply.h"
+#include "api/resource/describe.h"
+#include "api/resource/device_around.h"
+#include "api/resource/expr_json.h"
+#include "api/resource/partition_json.h"
 #include "service/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

@@ -1,7 +1,7 @@
 /* The table of formats. */
 #include "api/wire/format.h"
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 
 static const struct api_wire_format *const formats[] = {
 #define FORMAT(name) &api_wire_##name,

@@ -7,8 +7,8 @@
 #ifndef API_WIRE_FORMAT_H
 #define API_WIRE_FORMAT_H
 
-#include "api/byte_source.h"
 #include "api/file/file_set.h"
+#include "api/tensors/byte_source.h"
 #include "api/wire/layout.h"
 #include "api/wire/npy.h"
 #include "service/scratch.h"

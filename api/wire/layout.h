@@ -3,7 +3,7 @@
 #ifndef API_WIRE_LAYOUT_H
 #define API_WIRE_LAYOUT_H
 
-#include "api/digest.h"
+#include "api/tensors/digest.h"
 #include "service/tensor_set.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"

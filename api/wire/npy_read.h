@@ -2,7 +2,7 @@
 #ifndef API_WIRE_NPY_READ_H
 #define API_WIRE_NPY_READ_H
 
-#include "api/byte_source.h"
+#include "api/tensors/byte_source.h"
 #include "api/wire/npy.h"
 
 /* Owned: api_npy_reader_drop. */

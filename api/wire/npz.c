@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 #include "api/wire/format.h"
 #include "api/wire/npy_read.h"
 #include "api/wire/npz_write.h"

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/json_reader.h"
-#include "api/number.h"
-#include "api/text.h"
+#include "api/json/json_reader.h"
+#include "api/json/number.h"
+#include "api/json/text.h"
 
 enum err_code
 api_safetensors_header_size(struct bytes prefix, uint64_t file_size, size_t *out, struct err *err)

@@ -4,7 +4,7 @@
 #ifndef API_WIRE_SAFETENSORS_H
 #define API_WIRE_SAFETENSORS_H
 
-#include "api/byte_source.h"
+#include "api/tensors/byte_source.h"
 #include "service/tensor/tensor.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/jsonio.h"
-#include "api/text.h"
+#include "api/json/jsonio.h"
+#include "api/json/text.h"
 #include "api/wire/format.h"
 #include "api/wire/safetensors.h"
 #include "store/base/scope.h"

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 
 enum { HEADER_ALIGNMENT = 8 };
 

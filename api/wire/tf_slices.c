@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 
 /* --- writing ------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "api/file/proto.h"
-#include "api/text.h"
+#include "api/json/text.h"
 #include "api/wire/tf_v1.h"
 #include "api/wire/tf_v1_values.h"
 #include "store/base/scope.h"

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "api/wire/tf_v1.h"
-#include "service/checkpoint.h"
+#include "service/saving/checkpoint.h"
 #include "store/base/scope.h"
 
 enum { SLICES_TEXT_BYTES_MAX = CHECKPOINT_METADATA_BYTES_MAX / 2 };

@@ -2,9 +2,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/json_reader.h"
-#include "api/number.h"
-#include "api/text.h"
+#include "api/json/json_reader.h"
+#include "api/json/number.h"
+#include "api/json/text.h"
 #include "api/wire/tf_v1.h"
 
 bool

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/file/sstable_read.h"
-#include "api/text.h"
+#include "api/json/text.h"
 #include "api/wire/tf_names.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v2.h"

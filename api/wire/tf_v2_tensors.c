@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 #include "api/wire/tf_v2.h"
 #include "service/name.h"
 #include "store/base/scope.h"

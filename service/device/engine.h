@@ -17,10 +17,10 @@
  *              node that it has not is computed by the host.
  *
  * Bits are to be the same as the host's: service/tensor/kernels.h, scatter.h and
- * service/optimizer.h say what each kernel computes and how it is rounded. Errors are those that
- * they name, and ERR_NO_MEMORY when the device's memory is used up. All functions are called by any
- * thread, several at a time. The host itself computes where the bytes lie: it allocates nothing,
- * copies nothing, and cuts expressions into tiles (service/evaluation.h).
+ * service/training/optimizer.h say what each kernel computes and how it is rounded. Errors are
+ * those that they name, and ERR_NO_MEMORY when the device's memory is used up. All functions are
+ * called by any thread, several at a time. The host itself computes where the bytes lie: it
+ * allocates nothing, copies nothing, and cuts expressions into tiles (service/expr/evaluation.h).
  *
  * The host computes whatever is not said of a variable: what reads ask for, learning rates and
  * other scalars, norms and statistics, and sums of contributions, which TensorFlow has on CPUs
@@ -31,9 +31,9 @@
 #define SERVICE_DEVICE_ENGINE_H
 
 #include "service/device/device.h"
-#include "service/op.h"
-#include "service/optimizer.h"
+#include "service/expr/op.h"
 #include "service/tensor/scatter.h"
+#include "service/training/optimizer.h"
 
 enum device_kernel {
     DEVICE_BINARY,  /* kernel_binary: assign_add, averages, scaled gradients */

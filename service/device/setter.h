@@ -1,7 +1,7 @@
 /* TensorFlow's replica_device_setter: on which device a new op goes that was told no task.
  *
  * Pure: arguments, what was drawn so far, one op; out comes a device. Whoever keeps the state
- * writes it down with what was made (service/model_setter.h). The rules are those of r1.0
+ * writes it down with what was made (service/placement/model_setter.h). The rules are those of r1.0
  * (python/training/device_setter.py, contrib/training/python/training/device_setter.py); of 1.15
  * with DEVICE_SETTER_1_15, where no task is drawn for an op that has a job of its own. */
 #ifndef SERVICE_DEVICE_SETTER_H

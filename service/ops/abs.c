@@ -1,6 +1,6 @@
 /* abs(x): without the sign; of complex numbers the length, in the type of their parts. Integers
  * wrap. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x"};

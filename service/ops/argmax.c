@@ -1,5 +1,5 @@
 /* argmax(input, axis): place of the greatest element along one dimension. */
-#include "service/op_argminmax.h"
+#include "service/expr/op_argminmax.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "dimension", .type = "Const"},

@@ -1,5 +1,5 @@
 /* argmin(input, axis): place of the least element along one dimension. */
-#include "service/op_argminmax.h"
+#include "service/expr/op_argminmax.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "dimension", .type = "Const"},

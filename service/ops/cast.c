@@ -1,5 +1,5 @@
 /* cast(x, dtype): conversion as TensorFlow's CPU kernel does it (tensor/convert.h). */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct cast_params {

@@ -1,6 +1,6 @@
 /* cholesky(input): the lower triangular l of a = l l^H; what stands above the diagonal is not read.
  */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"input"};

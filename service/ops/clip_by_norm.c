@@ -3,8 +3,8 @@
 #include <float.h>
 #include <math.h>
 
-#include "service/op_layout.h"
-#include "service/op_reduce.h"
+#include "service/expr/op_layout.h"
+#include "service/expr/op_reduce.h"
 #include "service/tensor/convert.h"
 #include "store/base/scope.h"
 

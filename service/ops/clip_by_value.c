@@ -1,7 +1,7 @@
 /* clip_by_value(t, clip_value_min, clip_value_max): max(min(t, clip_value_max), clip_value_min),
  * all three broadcast. As in TensorFlow r1.0 the lower bound has the last word, should it be the
  * greater. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 enum { CLIP_T, CLIP_MIN, CLIP_MAX };
 

@@ -1,7 +1,7 @@
 /* concat(values, axis): tensors one after the other along a dimension. */
-#include "service/op_axes.h"
-#include "service/op_helpers.h"
-#include "service/op_join.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_join.h"
 
 struct concat_params {
     int64_t axis;

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "service/op_constant.h"
+#include "service/expr/op_constant.h"
 
 static const struct attr_spec attrs[] = {
     ATTR_TENSOR(struct op_constant_params, value, .required = true, .help = "the values"),

@@ -1,6 +1,6 @@
 /* constant_initializer(value, dtype): constant in a variable's shape, by constant's own rule:
  * values in row-major order whatever their shape, the last one repeated. */
-#include "service/op_constant.h"
+#include "service/expr/op_constant.h"
 
 static const struct attr_spec attrs[] = {
     ATTR_SHAPE(struct op_constant_params, shape, .required = true, .help = "shape of the result"),

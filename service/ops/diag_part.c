@@ -2,7 +2,7 @@
  * equal, as [d1,…,dk]. */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"input"};

@@ -1,6 +1,6 @@
 /* divide(x, y): x / y as in Python 3, with broadcasting. Integers of up to 16 bits divide in
  * float32, longer ones in float64, as TensorFlow's true division. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 #include "service/tensor/convert.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};

@@ -1,6 +1,6 @@
 /* dot(a, b): the sum of the products of two vectors' elements, complex ones not conjugated. */
-#include "service/op_linear.h"
-#include "service/op_reduce.h"
+#include "service/expr/op_linear.h"
+#include "service/expr/op_reduce.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"a", "b"};

@@ -1,5 +1,5 @@
 /* expand_dims(input, axis): one dimension more, of size 1. */
-#include "service/op_axes.h"
+#include "service/expr/op_axes.h"
 
 struct expand_dims_params {
     int64_t axis;

@@ -1,6 +1,6 @@
 /* exponential_decay(learning_rate, global_step, decay_steps, decay_rate, staircase):
  * learning_rate * decay_rate ^ (global_step / decay_steps). */
-#include "service/op_schedule.h"
+#include "service/expr/op_schedule.h"
 
 static enum err_code
 exponential_decay_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,

@@ -2,7 +2,7 @@
  * batch shape. */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct eye_params {

@@ -1,5 +1,5 @@
 /* fill(dims, value): one element repeated. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 struct fill_params {
     struct attr_shape dims;

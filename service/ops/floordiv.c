@@ -1,6 +1,6 @@
 /* floordiv(x, y): the quotient rounded towards minus infinity, with broadcasting; integers wrap,
  * and refuse a zero divisor. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};

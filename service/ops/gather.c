@@ -1,8 +1,8 @@
 /* gather(params, indices): for every index, that part of the first dimension. */
 #include <inttypes.h>
 
-#include "service/op_axes.h"
-#include "service/op_helpers.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct gather_params {

@@ -1,6 +1,6 @@
 /* glorot_uniform_initializer(seed, dtype): variance_scaling_initializer of scale 1, the mean of
  * both fans, uniform. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 const struct op op_glorot_uniform_initializer = {
     .name = "glorot_uniform_initializer",

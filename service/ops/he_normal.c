@@ -1,6 +1,6 @@
 /* he_normal(seed, dtype): variance_scaling_initializer of scale 2, fan_in, truncated_normal. Newer
  * than r1.0. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 const struct op op_he_normal = {
     .name = "he_normal",

@@ -1,6 +1,6 @@
 /* he_uniform(seed, dtype): variance_scaling_initializer of scale 2, fan_in, uniform. Newer than
  * r1.0. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 const struct op op_he_uniform = {
     .name = "he_uniform",

@@ -1,5 +1,5 @@
 /* identity(input): the argument itself, of any dtype. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"input"};

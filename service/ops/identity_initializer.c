@@ -1,7 +1,7 @@
 /* identity_initializer(gain, dtype): gain on the diagonal of a matrix, which need not be square.
  * Newer than r1.0. It is gain * eye(rows, columns), so a negative gain leaves -0 beside the
  * diagonal. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 #include "service/tensor/convert.h"
 
 struct identity_initializer_params {

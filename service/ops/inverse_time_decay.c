@@ -1,6 +1,6 @@
 /* inverse_time_decay(learning_rate, global_step, decay_steps, decay_rate, staircase):
  * learning_rate / (1 + decay_rate * (global_step / decay_steps)). */
-#include "service/op_schedule.h"
+#include "service/expr/op_schedule.h"
 
 static enum err_code
 inverse_time_decay_eval(struct evaluator *e, const struct expr *node, uint64_t first,

@@ -1,5 +1,5 @@
 /* l2_loss(t): sum(t ** 2) / 2, in float64, rounded once. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 #include "store/base/scope.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};

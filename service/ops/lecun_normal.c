@@ -1,6 +1,6 @@
 /* lecun_normal(seed, dtype): variance_scaling_initializer of scale 1, fan_in, truncated_normal.
  * Newer than r1.0. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 const struct op op_lecun_normal = {
     .name = "lecun_normal",

@@ -1,5 +1,5 @@
 /* less(x, y): bools, with broadcasting; false where one is NaN. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct linspace_params {

@@ -1,7 +1,7 @@
 /* matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b): a product of matrices, or of each
  * two in batches of them. float16 and bfloat16 are multiplied as float32 and rounded once; int32
  * wraps. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 #include "service/tensor/convert.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

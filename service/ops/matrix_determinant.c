@@ -1,5 +1,5 @@
 /* matrix_determinant(input): by LU decomposition; 1 of a matrix without elements. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 #include "service/tensor/convert.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};

@@ -1,5 +1,5 @@
 /* matrix_inverse(input, adjoint): by LU decomposition. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 
 struct matrix_inverse_params {
     bool adjoint;

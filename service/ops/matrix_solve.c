@@ -1,5 +1,5 @@
 /* matrix_solve(matrix, rhs, adjoint): x with matrix x = rhs, by LU decomposition. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 
 struct matrix_solve_params {
     bool adjoint;

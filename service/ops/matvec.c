@@ -1,8 +1,8 @@
 /* matvec(a, b, transpose_a, adjoint_a): a matrix by a vector. */
 #include <inttypes.h>
 
-#include "service/op_linear.h"
-#include "service/op_reduce.h"
+#include "service/expr/op_linear.h"
+#include "service/expr/op_reduce.h"
 
 struct matvec_params {
     bool transpose_a, adjoint_a;

@@ -1,6 +1,6 @@
 /* mod(x, y): what floordiv leaves, with the sign of the divisor, with broadcasting; integers refuse
  * a zero divisor. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};

@@ -3,7 +3,7 @@
  * depend on how many): a float32 running sum of exp over the finite logits; a sample is the first
  * class whose sum is greater than u * total. Where a total is 0 or infinite there may be none, and
  * the sample is the number of classes, as in TensorFlow. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 #include <inttypes.h>
 #include <math.h>

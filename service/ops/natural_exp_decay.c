@@ -1,7 +1,7 @@
 /* natural_exp_decay(learning_rate, global_step, decay_steps, decay_rate, staircase):
  * learning_rate * exp(-decay_rate * (global_step / decay_steps)). Later TensorFlow has it as
  * exponential_decay with exp(-decay_rate): the same but for the last bits. */
-#include "service/op_schedule.h"
+#include "service/expr/op_schedule.h"
 
 static enum err_code
 natural_exp_decay_eval(struct evaluator *e, const struct expr *node, uint64_t first, uint64_t count,

@@ -3,7 +3,7 @@
  * as in r1.0. Computed in float64, rounded once. */
 #include <math.h>
 
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 #include "store/base/scope.h"
 
 /* Infinity is inf as the wire writes numbers that are not finite. */

@@ -2,8 +2,8 @@
  * elements, on_value at the index, off_value elsewhere; everywhere for an index out of range. */
 #include <inttypes.h>
 
-#include "service/op_axes.h"
-#include "service/op_helpers.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct one_hot_params {

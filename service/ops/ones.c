@@ -1,5 +1,5 @@
 /* ones(shape, dtype): every element one; true for bool. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 struct ones_params {
     struct attr_shape shape;

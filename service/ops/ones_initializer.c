@@ -1,6 +1,6 @@
 /* ones_initializer(dtype): ones in a variable's shape; true for bool, where r1.0 fails and later
  * TensorFlow does not. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 #include "service/tensor/convert.h"
 
 static enum err_code

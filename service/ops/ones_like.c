@@ -1,5 +1,5 @@
 /* ones_like(tensor, dtype): ones in the shape of another tensor, whose elements are not read. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 struct ones_like_params {

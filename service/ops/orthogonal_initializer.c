@@ -3,8 +3,8 @@
  * columns, else v transposed; rows are all dimensions but the last. The draw is TensorFlow's own,
  * bit for bit; signs of rows or columns are up to the decomposition. Decomposed in float64, so that
  * a float32 result is orthogonal up to its own rounding. */
-#include "service/op_linear.h"
-#include "service/op_random.h"
+#include "service/expr/op_linear.h"
+#include "service/expr/op_random.h"
 #include "service/tensor/convert.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

@@ -1,6 +1,6 @@
 /* outer(a, b): every element of one vector by every element of the other, of any length, tile by
  * tile. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"a", "b"};

@@ -2,7 +2,7 @@
  * nearest ones mirrored (REFLECT: without the one at the edge, SYMMETRIC: with it). */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_SYMMETRIC };

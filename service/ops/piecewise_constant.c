@@ -5,7 +5,7 @@
  * x's dtype where that might change them: fractions beside an integer x are refused. Whole numbers
  * written without a dtype are of x's dtype, and int32 boundaries beside an int64 x are fine, as in
  * TensorFlow from 1.2 on. A list of numbers has one dtype here, so that [1, 0.1] is float32. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 
 enum { PIECEWISE_X, PIECEWISE_BOUNDARIES, PIECEWISE_VALUES, PIECEWISE_ARGS };

@@ -3,7 +3,7 @@
  * end_learning_rate. Past decay_steps it stays at the end; with `cycle` decay_steps becomes its
  * first multiple that the step has not passed. At step 0 that multiple is 1, as in TensorFlow from
  * 1.2 on: r1.0 takes 0, and its rate there is NaN. */
-#include "service/op_schedule.h"
+#include "service/expr/op_schedule.h"
 #include "service/tensor/convert.h"
 
 struct polynomial_decay_params {

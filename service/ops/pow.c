@@ -1,5 +1,5 @@
 /* pow(x, y): with broadcasting; integers wrap, and refuse negative exponents. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x", "y"};

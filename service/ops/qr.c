@@ -1,6 +1,6 @@
 /* qr(input, full_matrices, output): by Householder reflections; `output` says which of the two
  * results is meant. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 
 struct qr_params {
     bool full_matrices;

@@ -1,7 +1,7 @@
 /* random_crop(value, size, seed): a box of that size somewhere in the argument. The corner is
  * random_uniform([rank], maxval=int32.max, dtype=int32) % (shape - size + 1), as TensorFlow's
  * Python writes it. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 struct random_crop_params {
     struct attr_shape size;

@@ -1,7 +1,7 @@
 /* random_gamma(shape, alpha, beta, dtype, seed): `shape` samples for each of the parameters alpha
  * and beta, which are broadcast to each other; the result's shape is the one after the other.
  * Output (parameter, sample) has its own blocks of the stream. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 #include <inttypes.h>
 

@@ -1,5 +1,5 @@
 /* random_normal(shape, mean, stddev, dtype, seed): normal numbers. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 static enum err_code
 random_normal_infer(struct expr_tree *tree, struct expr *node, struct err *err)

@@ -1,7 +1,7 @@
 /* random_shuffle(value, seed): the rows along the first dimension in random order. Fisher-Yates
  * from the front: row i changes places with row i + word % (N - i), one word of the stream each, so
  * a run of N rows takes N - 1 words, in whole blocks of four. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 struct random_shuffle_params {
     struct attr_seed seed;

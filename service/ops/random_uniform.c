@@ -1,5 +1,5 @@
 /* random_uniform(shape, minval, maxval, dtype, seed): numbers of [minval, maxval). */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 const struct op op_random_uniform = {
     .name = "random_uniform",

@@ -1,5 +1,5 @@
 /* random_uniform_initializer(minval, maxval, seed, dtype): random_uniform in a variable's shape. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 const struct op op_random_uniform_initializer = {
     .name = "random_uniform_initializer",

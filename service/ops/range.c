@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "service/op_helpers.h"
-#include "service/op_progression.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_progression.h"
 #include "service/tensor/convert.h"
 
 struct range_params {

@@ -1,5 +1,5 @@
 /* reduce_all(input_tensor, axis, keep_dims): logical and; true of no elements. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "reduction_indices", .type = "Const"},

@@ -1,6 +1,6 @@
 /* reduce_max(input_tensor, axis, keep_dims): maxima; NaN where an element is, the type's lowest
  * value where there are none. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "reduction_indices", .type = "Const"},

@@ -1,6 +1,6 @@
 /* reduce_mean(input_tensor, axis, keep_dims): the sum through the count. Floats are added in
  * float64 and rounded once; integers wrap in their own type, then divide towards zero. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 #include "service/tensor/convert.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

@@ -1,6 +1,6 @@
 /* reduce_prod(input_tensor, axis, keep_dims): products: floats are multiplied in float64 and
  * rounded once, integers wrap. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "reduction_indices", .type = "Const"},

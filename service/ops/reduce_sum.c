@@ -1,6 +1,6 @@
 /* reduce_sum(input_tensor, axis, keep_dims): sums: floats are added in float64 and rounded once,
  * integers wrap. */
-#include "service/op_reduce.h"
+#include "service/expr/op_reduce.h"
 
 static const struct op_graph_node graph_nodes[] = {
     {.name = "reduction_indices", .type = "Const"},

@@ -2,7 +2,7 @@
  * left". */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 struct reshape_params {
     struct attr_dims shape;

@@ -1,5 +1,5 @@
 /* sign(x): -1, 0 or 1; 0 for NaN; of complex numbers z / |z|. */
-#include "service/op_elementwise.h"
+#include "service/expr/op_elementwise.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"x"};

@@ -1,8 +1,8 @@
 /* slice(input_, begin, size): a part of the argument; a size of -1 takes all that is left. */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
-#include "service/op_layout.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_layout.h"
 
 struct slice_params {
     struct attr_ints begin, size;

@@ -1,8 +1,8 @@
 /* squeeze(input, axis): without dimensions of size 1, all of them or those named. */
 #include <inttypes.h>
 
-#include "service/op_axes.h"
-#include "service/op_helpers.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_helpers.h"
 
 struct squeeze_params {
     struct attr_ints axis;

@@ -1,6 +1,6 @@
 /* stack(values, axis): tensors of one shape beside each other along a new dimension. */
-#include "service/op_axes.h"
-#include "service/op_join.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_join.h"
 
 struct stack_params {
     int64_t axis;

@@ -1,6 +1,6 @@
 /* svd(tensor, full_matrices, compute_uv, output): a = u diag(s) v^H, s falling; `output` says which
  * of the three results is meant. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

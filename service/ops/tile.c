@@ -1,8 +1,8 @@
 /* tile(input, multiples): the argument repeated along each dimension. */
 #include <inttypes.h>
 
-#include "service/op_helpers.h"
-#include "service/op_layout.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_layout.h"
 
 struct tile_params {
     struct attr_ints multiples;

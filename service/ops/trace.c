@@ -1,6 +1,6 @@
 /* trace(x): the sum of the diagonal, of each matrix of a batch; floats are added in float64 and
  * rounded once, integers wrap. */
-#include "service/op_linear.h"
+#include "service/expr/op_linear.h"
 #include "service/tensor/reduce.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

@@ -2,9 +2,9 @@
  * dimensions in reverse. */
 #include <inttypes.h>
 
-#include "service/op_axes.h"
-#include "service/op_helpers.h"
-#include "service/op_layout.h"
+#include "service/expr/op_axes.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_layout.h"
 
 struct transpose_params {
     struct attr_ints perm;

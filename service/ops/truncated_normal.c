@@ -1,6 +1,6 @@
 /* truncated_normal(shape, mean, stddev, dtype, seed): normal numbers, redrawn beyond two
  * deviations. */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 static enum err_code
 truncated_normal_infer(struct expr_tree *tree, struct expr *node, struct err *err)

@@ -1,6 +1,6 @@
 /* truncated_normal_initializer(mean, stddev, seed, dtype): truncated_normal in a variable's shape.
  */
-#include "service/op_random.h"
+#include "service/expr/op_random.h"
 
 static enum err_code
 truncated_normal_initializer_infer(struct expr_tree *tree, struct expr *node, struct err *err)

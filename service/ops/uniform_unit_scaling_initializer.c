@@ -1,6 +1,6 @@
 /* uniform_unit_scaling_initializer(factor, seed, dtype): uniform numbers that keep the size of what
  * a layer is given. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 struct unit_scaling_params {
     struct attr_shape shape;

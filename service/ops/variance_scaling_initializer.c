@@ -4,7 +4,7 @@
  * does. */
 #include <float.h>
 
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 struct variance_scaling_params {
     struct attr_shape shape;

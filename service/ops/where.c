@@ -1,7 +1,7 @@
 /* where(condition, x, y): x's elements where the condition is true, y's elsewhere. The condition
  * has x's shape, or stands for whole rows, one bool for each of x's first dimension; or is a
  * scalar. Nothing else broadcasts. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 enum { WHERE_CONDITION, WHERE_X, WHERE_Y };
 

@@ -1,5 +1,5 @@
 /* zeros(shape, dtype): every element zero; false, or an empty string. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 struct zeros_params {
     struct attr_shape shape;

@@ -1,5 +1,5 @@
 /* zeros_initializer(dtype): zeros in a variable's shape; false, or empty strings. */
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 
 static bool
 zeros_initializer_constant(const struct expr *node, void *element)

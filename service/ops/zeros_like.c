@@ -1,5 +1,5 @@
 /* zeros_like(tensor, dtype): zeros in the shape of another tensor, whose elements are not read. */
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 
 struct zeros_like_params {
     enum dtype dtype;

@@ -1,7 +1,7 @@
 /* AdadeltaOptimizer: a = rho * a + (1 - rho) * g^2; d = sqrt(u + epsilon) / sqrt(a + epsilon) * g;
  * w -= lr * d; u = rho * u + (1 - rho) * d^2. As from TensorFlow 1.5 on: before, d was taken with
  * the u of after. */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 struct adadelta_params {
     double rho, epsilon;

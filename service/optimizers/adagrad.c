@@ -1,8 +1,8 @@
 /* AdagradOptimizer: a += g^2; w -= lr * g / sqrt(a). */
 #include <float.h>
 
-#include "service/optimizer_check.h"
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_check.h"
+#include "service/training/optimizer_element.h"
 
 struct adagrad_params {
     double initial_accumulator_value;

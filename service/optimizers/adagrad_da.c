@@ -2,8 +2,8 @@
  * (l2 * t * lr + sqrt(Q)), where t counts this apply too. What w was before does not matter. */
 #include <float.h>
 
-#include "service/optimizer_check.h"
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_check.h"
+#include "service/training/optimizer_element.h"
 
 struct adagrad_da_params {
     double initial_gradient_squared_accumulator_value;

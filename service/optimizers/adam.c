@@ -1,7 +1,7 @@
 /* AdamOptimizer: lr_t = lr * sqrt(1 - beta2^t) / (1 - beta1^t); m and v are moving averages of g
  * and g^2; w -= lr_t * m / (sqrt(v) + epsilon). A sparse gradient is one that is zero in all other
  * rows, so their m, v and w move too; lazy, as contrib's LazyAdamOptimizer, leaves them alone. */
-#include "service/optimizer_adam.h"
+#include "service/training/optimizer_adam.h"
 
 struct adam_params {
     double beta1, beta2, epsilon;

@@ -1,7 +1,7 @@
 /* AdaMaxOptimizer (TensorFlow 1.15's contrib.opt, kernel ApplyAdaMax): m += (g - m) * (1 - beta1);
  * v = max(beta2 * v, |g|); w -= lr / (1 - beta1^t) * m / (v + epsilon). Sparse gradients change the
  * rows they list only. */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 struct adamax_params {
     double beta1, beta2, epsilon;

@@ -1,7 +1,7 @@
 /* AdamWOptimizer (TensorFlow 1.15's contrib.opt): w -= weight_decay * w, then Adam. The decay is
  * not multiplied by the learning rate. Of a sparse gradient, rows it lists decay; Adam moves all.
  */
-#include "service/optimizer_adam.h"
+#include "service/training/optimizer_adam.h"
 
 struct adamw_params {
     double weight_decay, beta1, beta2, epsilon;

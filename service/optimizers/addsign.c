@@ -1,6 +1,6 @@
 /* AddSignOptimizer (TensorFlow 1.15's contrib.opt, kernel ApplyAddSign): m = beta * m + (1 - beta)
  * * g; w -= lr * (alpha + sign(g) * sign(m)) * g. Of a sparse gradient, m decays in all rows. */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 struct addsign_params {
     double alpha, beta;

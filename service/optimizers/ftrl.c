@@ -4,8 +4,8 @@
  * for g. */
 #include <float.h>
 
-#include "service/optimizer_check.h"
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_check.h"
+#include "service/training/optimizer_element.h"
 
 struct ftrl_params {
     double learning_rate_power, initial_accumulator_value;

@@ -1,5 +1,5 @@
 /* GradientDescentOptimizer: w -= lr * g. */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 

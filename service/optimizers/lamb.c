@@ -1,7 +1,7 @@
 /* LAMB (TensorFlow Addons; You and others 2019): Adam's m and v, freed of their bias; u = m /
  * (sqrt(v) + epsilon) + weight_decay * w; w -= |w| / |u| * lr * u, norms over the whole variable,
  * the ratio 1 where one of them is 0. A sparse gradient is one that is zero in all other rows. */
-#include "service/optimizer_sums.h"
+#include "service/training/optimizer_sums.h"
 
 struct lamb_params {
     double beta1, beta2, epsilon, weight_decay;

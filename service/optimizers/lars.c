@@ -4,8 +4,8 @@
  * are plain momentum. */
 #include <float.h>
 
-#include "service/optimizer_check.h"
-#include "service/optimizer_sums.h"
+#include "service/training/optimizer_check.h"
+#include "service/training/optimizer_sums.h"
 
 struct lars_params {
     double momentum, weight_decay, eeta, epsilon;

@@ -1,6 +1,6 @@
 /* MomentumOptimizer: a = momentum * a + g; w -= lr * a, or as Nesterov has it w -= lr * g + lr *
  * momentum * a. */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 struct momentum_params {
     double momentum;

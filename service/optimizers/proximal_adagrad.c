@@ -1,8 +1,8 @@
 /* ProximalAdagradOptimizer: a += g^2; then a proximal step at the rate lr / sqrt(a). */
 #include <float.h>
 
-#include "service/optimizer_check.h"
-#include "service/optimizer_proximal.h"
+#include "service/training/optimizer_check.h"
+#include "service/training/optimizer_proximal.h"
 
 struct proximal_adagrad_params {
     double initial_accumulator_value;

@@ -1,7 +1,7 @@
 /* ProximalGradientDescentOptimizer (FOBOS): p = w - lr * g; w = sign(p) * max(|p| - lr * l1, 0) /
  * (1 + l2
  * * lr). As from TensorFlow 1.1 on: before, the sign was lost. */
-#include "service/optimizer_proximal.h"
+#include "service/training/optimizer_proximal.h"
 
 struct proximal_gradient_descent_params {
     double l1_regularization_strength, l2_regularization_strength;

@@ -2,7 +2,7 @@
  * -= p. Centered, mg += (g - mg) * (1 - decay) and the root is that of r - mg^2 + epsilon. r starts
  * at 1.
  */
-#include "service/optimizer_element.h"
+#include "service/training/optimizer_element.h"
 
 struct rmsprop_params {
     double decay, momentum, epsilon;

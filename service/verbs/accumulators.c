@@ -2,11 +2,11 @@
  * checks and the words are those of TensorFlow's conditional accumulators. */
 #include <inttypes.h>
 
-#include "service/accumulation_sum.h"
-#include "service/accumulator.h"
-#include "service/compute.h"
-#include "service/draft.h"
-#include "service/verb.h"
+#include "service/expr/compute.h"
+#include "service/run/draft.h"
+#include "service/run/verb.h"
+#include "service/training/accumulation_sum.h"
+#include "service/training/accumulator.h"
 #include "store/base/alloc.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"

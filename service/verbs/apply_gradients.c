@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "service/compute.h"
-#include "service/optimizer_parts.h"
+#include "service/expr/compute.h"
+#include "service/run/verb.h"
 #include "service/tensor/convert.h"
-#include "service/verb.h"
+#include "service/training/optimizer_parts.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

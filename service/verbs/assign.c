@@ -1,9 +1,9 @@
 /* assign, assign_add, assign_sub: a new whole value, or a slice of it. */
-#include "service/compute.h"
 #include "service/device/engine.h"
-#include "service/draft.h"
+#include "service/expr/compute.h"
+#include "service/run/draft.h"
+#include "service/run/verb.h"
 #include "service/tensor/kernels.h"
-#include "service/verb.h"
 #include "service/verbs/assign_slice.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

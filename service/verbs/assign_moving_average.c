@@ -1,9 +1,9 @@
 /* assign_moving_average: a variable moves towards a value, by 1 - decay of what is between them. */
-#include "service/average_update.h"
-#include "service/compute.h"
+#include "service/expr/compute.h"
+#include "service/run/verb.h"
 #include "service/tensor/convert.h"
 #include "service/tensor/kernels.h"
-#include "service/verb.h"
+#include "service/training/average_update.h"
 #include "store/base/scope.h"
 
 /* 1 - decay in the variable's dtype. A number that a client wrote is subtracted as Python does and

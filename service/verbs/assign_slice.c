@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "service/compute.h"
 #include "service/device/engine.h"
-#include "service/draft.h"
+#include "service/expr/compute.h"
+#include "service/run/draft.h"
 #include "service/tensor/slice.h"
 #include "store/base/scope.h"
 

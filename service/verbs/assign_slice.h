@@ -2,8 +2,8 @@
 #ifndef SERVICE_VERBS_ASSIGN_SLICE_H
 #define SERVICE_VERBS_ASSIGN_SLICE_H
 
+#include "service/run/verb.h"
 #include "service/tensor/scatter.h"
-#include "service/verb.h"
 
 /* op->slice of the variable by op->value, which has its shape. `text`: "assign to". */
 ERR_MUST_CHECK enum err_code verb_assign_slice(struct run *run, const struct run_op *op,

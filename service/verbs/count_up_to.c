@@ -2,8 +2,8 @@
  * clients counting together each get a number of their own and none past the limit. */
 #include <inttypes.h>
 
-#include "service/draft.h"
-#include "service/verb.h"
+#include "service/run/draft.h"
+#include "service/run/verb.h"
 #include "store/base/scope.h"
 
 /* What no value would change: TensorFlow refuses it when the op is built. */

@@ -2,11 +2,11 @@
  *
  * Every initial value is computed from the state before the operation, so what is written takes
  * effect when all of it is there. */
-#include "service/compute.h"
+#include "service/expr/compute.h"
+#include "service/expr/recipe.h"
 #include "service/initialize_plan.h"
-#include "service/recipe.h"
+#include "service/run/verb.h"
 #include "service/variable_info.h"
-#include "service/verb.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

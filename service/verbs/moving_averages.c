@@ -1,11 +1,11 @@
 /* apply_moving_averages: the shadows of variables and tensors follow them. create_average_slots:
  * shadows are made, and what they are of enters the set, without an update. */
-#include "service/average_set.h"
-#include "service/average_update.h"
-#include "service/compute.h"
+#include "service/expr/compute.h"
+#include "service/run/verb.h"
 #include "service/tensor/convert.h"
+#include "service/training/average_set.h"
+#include "service/training/average_update.h"
 #include "service/variable.h"
-#include "service/verb.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "service/draft.h"
 #include "service/key_walk.h"
-#include "service/saver.h"
+#include "service/run/draft.h"
+#include "service/run/verb.h"
+#include "service/saving/saver.h"
 #include "service/tensor/convert.h"
-#include "service/verb.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

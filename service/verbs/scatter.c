@@ -2,11 +2,11 @@
  * Nothing is changed before every index is known to be good. */
 #include <stdio.h>
 
-#include "service/compute.h"
 #include "service/device/engine.h"
-#include "service/draft.h"
-#include "service/sparse.h"
-#include "service/verb.h"
+#include "service/expr/compute.h"
+#include "service/run/draft.h"
+#include "service/run/verb.h"
+#include "service/training/sparse.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

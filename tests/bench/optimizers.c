@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "service/optimizer.h"
 #include "service/parallel.h"
+#include "service/training/optimizer.h"
 #include "store/base/alloc.h"
 #include "tests/bench/bench.h"
 

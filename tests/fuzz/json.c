@@ -1,8 +1,8 @@
-/* Covers api/json*.c and api/text.c: any body, through every typed reading, as a tensor of any
+/* Covers api/json/: any body, through every typed reading, as a tensor of any
  * dtype, and that tensor printed and read again. The first byte picks the dtype. Oracle: what
  * jansson accepts must be accepted (unless nested too deep or with a NUL, which jansson skips after
  * numbers); printing what was read back from print gives the same text. */
-#include "api/jsonio.h"
+#include "api/json/jsonio.h"
 
 #include <stdio.h>
 

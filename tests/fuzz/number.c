@@ -1,7 +1,7 @@
-/* Covers api/number*.c: reading any text as every type, printing any bits as every type.
+/* Covers api/json/number*.c: reading any text as every type, printing any bits as every type.
  * Oracle: the C library for float32, float64 and 64-bit integers; for 16-bit floats that no
  * neighbour is nearer. Whatever is printed must read back to the same bits. */
-#include "api/number.h"
+#include "api/json/number.h"
 
 #include <errno.h>
 #include <math.h>

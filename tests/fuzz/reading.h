@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "api/text.h"
+#include "api/json/text.h"
 #include "api/wire/format.h"
-#include "service/recipe.h"
+#include "service/expr/recipe.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/store.h"

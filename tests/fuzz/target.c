@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/digest.h"
 #include "api/etag.h"
-#include "api/gate.h"
-#include "api/host.h"
+#include "api/guard/gate.h"
+#include "api/guard/host.h"
 #include "api/negotiate.h"
 #include "api/range.h"
 #include "api/router.h"
 #include "api/target.h"
+#include "api/tensors/digest.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"
 

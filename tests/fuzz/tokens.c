@@ -1,7 +1,7 @@
 /* Any bytes as a tokens file: parsed or refused, and what is parsed holds together. */
 #include <stdio.h>
 
-#include "api/tokens.h"
+#include "api/guard/tokens.h"
 #include "store/base/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

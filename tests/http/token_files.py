@@ -74,7 +74,7 @@ def routes():
     """Every operation: (id, method, path, kind of body, scope, whether it is about all models)."""
     with open(os.path.join(API, "routes.def"), encoding="utf-8") as file:
         rows = ROUTE.findall(file.read())
-    with open(os.path.join(API, "access.def"), encoding="utf-8") as file:
+    with open(os.path.join(API, "guard", "access.def"), encoding="utf-8") as file:
         exceptions = {row[0]: row[1:] for row in ACCESS.findall(file.read())}
     for method, path, operation, body, _ in rows:
         implied = ("READ" if method == "GET" else "WRITE", "OWN" if "{model}" in path else "ALL")

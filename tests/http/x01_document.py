@@ -83,7 +83,7 @@ def test_it_knows_the_routes_of_the_server(s):
 
 
 def test_it_names_the_scope_that_the_server_wants(s):
-    rows = re.findall(r"^ACCESS\((\w+), (\w+), \w+\)", source("api/access.def").decode(), re.M)
+    rows = re.findall(r"^ACCESS\((\w+), (\w+), \w+\)", source("api/guard/access.def").decode(), re.M)
     special = dict(rows)
     document = s.get("/openapi.json").json
     for item in document["paths"].values():

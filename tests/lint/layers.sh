@@ -31,8 +31,8 @@ function find_fault(file, header, quoted) {
         return ""
     if (header ~ /^(microhttpd|jansson)/ && file !~ /^api\//)
         return "belongs in api/"
-    if (header ~ /^gnutls/ && file !~ /^api\/tls\.c$/)
-        return "belongs in api/tls.c"
+    if (header ~ /^gnutls/ && file !~ /^api\/guard\/tls\.c$/)
+        return "belongs in api/guard/tls.c"
     if (header ~ /^(archive|zlib)/ && file !~ /^api\/file\//)
         return "belongs in api/file/"
     if (header ~ /^lmdb/ && (file !~ /^store\// || file ~ /^store\/base\//))

@@ -3,8 +3,8 @@
 #ifndef TESTS_SUPPORT_EXPRS_H
 #define TESTS_SUPPORT_EXPRS_H
 
-#include "service/expr.h"
-#include "service/op.h"
+#include "service/expr/expr.h"
+#include "service/expr/op.h"
 
 enum { EXPRS_NODES_MAX = 4096 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "service/evaluation.h"
+#include "service/expr/evaluation.h"
 #include "store/base/check.h"
 #include "store/base/lock.h"
 #include "store/base/scope.h"

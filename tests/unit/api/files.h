@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "api/file/file.h"
-#include "service/recipe.h"
+#include "service/expr/recipe.h"
 #include "service/scratch.h"
 #include "store/base/log.h"
 #include "store/store.h"

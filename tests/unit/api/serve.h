@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/server.h"
-#include "service/recipe.h"
+#include "service/expr/recipe.h"
 #include "service/service.h"
 #include "service/settings.h"
 #include "store/base/log.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/cluster_json.h"
+#include "api/resource/cluster_json.h"
 #include "store/base/alloc.h"
 
 static void

@@ -1,5 +1,5 @@
 /* The Warning field: quoted, counted, and short enough. */
-#include "api/device_warning.h"
+#include "api/resource/device_warning.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

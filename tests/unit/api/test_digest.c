@@ -1,5 +1,5 @@
 /* Digests as fields, what clients want of them, sums of parts of a body, and those remembered. */
-#include "api/digest.h"
+#include "api/tensors/digest.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "api/digest_cache.h"
+#include "api/tensors/digest_cache.h"
 #include "store/base/crc32c.h"
 
 static void

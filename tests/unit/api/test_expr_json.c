@@ -1,5 +1,5 @@
 /* Expressions as JSON: what is read, what is refused and how it is named, and printing it back. */
-#include "api/expr_json.h"
+#include "api/resource/expr_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"

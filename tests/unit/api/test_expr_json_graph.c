@@ -1,5 +1,5 @@
 /* Expressions as JSON: nodes that are used again, and the ways to write a call. */
-#include "api/expr_json.h"
+#include "api/resource/expr_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "api/attr_json.h"
-#include "service/op_helpers.h"
+#include "api/resource/attr_json.h"
+#include "service/expr/op_helpers.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"
 

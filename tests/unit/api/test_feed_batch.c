@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "api/feed_batch.h"
+#include "api/feed/feed_batch.h"
 
 static const struct api_feed_filter everything = {.kinds = ~0U};
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "api/file/file_set.h"
-#include "api/origin.h"
+#include "api/guard/origin.h"
 #include "api/wire/layout.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"

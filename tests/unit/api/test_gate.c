@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api/gate.h"
+#include "api/guard/gate.h"
 
 #define BLOCK(text) bytes_of(text, sizeof(text) - 1)
 #define BLOCK_CONST(text)                                                                          \

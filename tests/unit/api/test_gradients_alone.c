@@ -1,5 +1,5 @@
 /* Tensors alone, said as the JSON that names them. */
-#include "api/gradients_alone.h"
+#include "api/resource/gradients_alone.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api/host.h"
+#include "api/guard/host.h"
 
 static struct api_hosts *
 opened(const char *bind, const char *allowed, const char *origins)

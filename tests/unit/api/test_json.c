@@ -1,6 +1,6 @@
 /* Documents: grammar and limits, spans in place of numbers and lists, typed readings, and what
  * errors say. */
-#include "api/jsonio.h"
+#include "api/json/jsonio.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Tensors in JSON, both ways: inference, conversion, shapes, refusals with their position,
  * printing. */
-#include "api/jsonio.h"
+#include "api/json/jsonio.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Typed readings of a document's fields and lists, and what complaints say. */
-#include "api/jsonio.h"
+#include "api/json/jsonio.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Both text formats of metrics, line by line. */
-#include "api/metrics_text.h"
+#include "api/observe/metrics_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

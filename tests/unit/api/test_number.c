@@ -1,5 +1,5 @@
 /* Reading numbers, against the C library: every text must be what strtod and strtof make of it. */
-#include "api/number.h"
+#include "api/json/number.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "api/number_pow10.h"
+#include "api/json/number_pow10.h"
 
 static uint64_t
 next_random(uint64_t *state)

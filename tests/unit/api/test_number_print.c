@@ -1,6 +1,6 @@
 /* Printing numbers, against the C library: every text must read back to the same bits, and be as
  * short as the shortest "%.*e" that does. */
-#include "api/number.h"
+#include "api/json/number.h"
 
 #include <math.h>
 #include <setjmp.h>

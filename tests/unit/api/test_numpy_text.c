@@ -1,5 +1,5 @@
 /* Arrays as text, against what NumPy printed. */
-#include "api/numpy_text.h"
+#include "api/json/numpy_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

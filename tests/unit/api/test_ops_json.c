@@ -1,5 +1,5 @@
 /* The catalogue of ops: complete, and true to the tables. */
-#include "api/ops_json.h"
+#include "api/resource/ops_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "service/op.h"
+#include "service/expr/op.h"
 
 static json_t *
 catalogue(void)

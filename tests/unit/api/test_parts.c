@@ -1,5 +1,5 @@
 /* Bodies of two parts: JSON and the tensors it names, in either order. */
-#include "api/parts.h"
+#include "api/tensors/parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

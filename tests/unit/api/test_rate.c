@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api/rate.h"
+#include "api/guard/rate.h"
 
 static struct api_rate *
 made(uint64_t requests, uint64_t window_ms, uint64_t at_once)

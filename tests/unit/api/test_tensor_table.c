@@ -1,5 +1,5 @@
 /* Tensors that come beside JSON: read from safetensors, found by key, lent to expressions. */
-#include "api/tensor_table.h"
+#include "api/tensors/tensor_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "api/expr_json.h"
+#include "api/resource/expr_json.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"

@@ -1,5 +1,5 @@
 /* Text helpers: UTF-8, JSON strings, base64, nearest names. */
-#include "api/text.h"
+#include "api/json/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "api/chars.h"
+#include "api/json/chars.h"
 #include "store/base/scope.h"
 
 static void

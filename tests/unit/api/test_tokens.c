@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/tokens.h"
+#include "api/guard/tokens.h"
 #include "store/base/alloc.h"
 
 /* The SHA-256 of "abc". */

@@ -1,5 +1,5 @@
 /* W3C traceparent: what is one, what is not, and where its parts go. */
-#include "api/trace.h"
+#include "api/observe/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "api/timing.h"
+#include "api/observe/timing.h"
 
 #define TRACE  "0af7651916cd43dd8448eb211c80319c"
 #define PARENT "b7ad6b7169203331"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/variable_names.h"
+#include "api/resource/variable_names.h"
 #include "store/base/scope.h"
 
 static void

@@ -3,9 +3,9 @@
 #ifndef TESTS_UNIT_SERVICE_ACCUMULATION_INPUTS_H
 #define TESTS_UNIT_SERVICE_ACCUMULATION_INPUTS_H
 
-#include "service/accumulation.h"
-#include "service/optimizer_apply.h"
-#include "service/verb.h"
+#include "service/run/verb.h"
+#include "service/training/accumulation.h"
+#include "service/training/optimizer_apply.h"
 #include "tests/unit/service/optimizer_inputs.h"
 
 /* What is asked for and what came of it. */

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SERVICE_DAMAGE_H
 #define TESTS_UNIT_SERVICE_DAMAGE_H
 
-#include "service/record.h"
+#include "service/record/record.h"
 #include "tests/unit/service/service_fixture.h"
 
 struct damage {

@@ -4,7 +4,7 @@
 #define TESTS_UNIT_SERVICE_DRAFT_FIXTURE_H
 
 #include "service/commit.h"
-#include "service/draft.h"
+#include "service/run/draft.h"
 #include "tests/unit/service/service_fixture.h"
 
 /* What a test does with a draft: may be called again on another one. */

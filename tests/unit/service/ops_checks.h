@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "service/tensor/convert.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SERVICE_OPTIMIZER_INPUTS_H
 #define TESTS_UNIT_SERVICE_OPTIMIZER_INPUTS_H
 
-#include "service/optimizer_config.h"
+#include "service/training/optimizer_config.h"
 #include "tests/unit/service/service_fixture.h"
 
 /* Room for any optimizer's hyper-parameters, stated by name. */

@@ -3,8 +3,8 @@
 #ifndef TESTS_UNIT_SERVICE_OPTIMIZER_TRIAL_H
 #define TESTS_UNIT_SERVICE_OPTIMIZER_TRIAL_H
 
-#include "service/optimizer.h"
 #include "service/tensor/convert.h"
+#include "service/training/optimizer.h"
 
 enum { TRIAL_ELEMENTS_MAX = 8, TRIAL_BYTES_MAX = 8 * TRIAL_ELEMENTS_MAX };
 

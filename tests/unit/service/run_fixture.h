@@ -3,8 +3,8 @@
 #ifndef TESTS_UNIT_SERVICE_RUN_FIXTURE_H
 #define TESTS_UNIT_SERVICE_RUN_FIXTURE_H
 
-#include "service/run.h"
-#include "service/verb.h"
+#include "service/run/run.h"
+#include "service/run/verb.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { SCRIPT_OPS_MAX = 1200, SCRIPT_FETCHES_MAX = 8 };

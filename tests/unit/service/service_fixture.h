@@ -4,16 +4,16 @@
 #ifndef TESTS_UNIT_SERVICE_SERVICE_FIXTURE_H
 #define TESTS_UNIT_SERVICE_SERVICE_FIXTURE_H
 
-#include "service/change.h"
-#include "service/checkpoint.h"
+#include "service/expr/recipe.h"
 #include "service/initialize.h"
 #include "service/model.h"
-#include "service/recipe.h"
-#include "service/run.h"
+#include "service/run/run.h"
+#include "service/saving/checkpoint.h"
 #include "service/service.h"
 #include "service/variable.h"
 #include "service/variable_write.h"
-#include "service/verify.h"
+#include "service/verify/verify.h"
+#include "service/watch/change.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"

@@ -3,8 +3,8 @@
 #ifndef TESTS_UNIT_SERVICE_SERVICE_RUNS_H
 #define TESTS_UNIT_SERVICE_SERVICE_RUNS_H
 
-#include "service/run.h"
-#include "service/verb.h"
+#include "service/run/run.h"
+#include "service/run/verb.h"
 
 enum variable_update { VARIABLE_ASSIGN, VARIABLE_ASSIGN_ADD, VARIABLE_ASSIGN_SUB };
 

@@ -1,6 +1,6 @@
 /* Accumulators as operations of a run: over restarts, in short memory, and what is kept of them. */
-#include "service/accumulator.h"
-#include "service/verb.h"
+#include "service/run/verb.h"
+#include "service/training/accumulator.h"
 #include "tests/unit/service/damage.h"
 
 enum { BIG = 400001 }; /* float32: about 1.6 MB, staged */

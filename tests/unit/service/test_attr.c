@@ -10,8 +10,8 @@
 #include <float.h>
 #include <math.h>
 
-#include "service/attr.h"
-#include "service/op.h"
+#include "service/expr/attr.h"
+#include "service/expr/op.h"
 
 struct sample {
     double rate, any;

@@ -1,13 +1,13 @@
 /* Moving averages: the arithmetic in every dtype, small and large, what runs do to sets and
  * shadows, and what happens when records are damaged or memory runs out. */
-#include "service/average.h"
+#include "service/training/average.h"
 
 #include <math.h>
 
-#include "service/average_apply.h"
-#include "service/record.h"
+#include "service/record/record.h"
+#include "service/run/verb.h"
 #include "service/tensor/convert.h"
-#include "service/verb.h"
+#include "service/training/average_apply.h"
 #include "tests/unit/service/service_fixture.h"
 
 static enum err_code

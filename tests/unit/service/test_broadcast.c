@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
-#include "service/op_layout.h"
+#include "service/expr/op_helpers.h"
+#include "service/expr/op_layout.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"
 

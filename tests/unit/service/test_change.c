@@ -1,7 +1,7 @@
 /* What commits say they changed: all of it, once, in order, and again after a restart. */
 #include <stdio.h>
 
-#include "service/record_change.h"
+#include "service/record/record_change.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { TEXT_BYTES = 64 * 1024 };

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "service/checkpoint_diff.h"
+#include "service/saving/checkpoint_diff.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { BIG = 900001 };

@@ -1,6 +1,6 @@
 /* Verifying a checkpoint: whatever is damaged is told, tensor by tensor, and the rest is still
  * looked at. Flipped payloads are a matter of files: tests/http/h08. */
-#include "service/checkpoint_verify.h"
+#include "service/saving/checkpoint_verify.h"
 #include "store/key.h"
 #include "tests/unit/service/damage.h"
 

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "service/device/device.h"
-#include "service/optimizer_apply.h"
+#include "service/run/verb.h"
 #include "service/state.h"
-#include "service/verb.h"
+#include "service/training/optimizer_apply.h"
 #include "tests/support/random.h"
 #include "tests/support/twin_device.h"
 #include "tests/unit/service/optimizer_inputs.h"

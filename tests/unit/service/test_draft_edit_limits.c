@@ -1,6 +1,6 @@
 /* How much a draft's edits take: of a commit, of memory, of the stack; what is too much is staged
  * ahead of the commit, chunk by chunk. */
-#include "service/draft_parts.h"
+#include "service/run/draft_parts.h"
 #include "tests/unit/service/draft_fixture.h"
 
 /* One byte of every `step` of the value. */

@@ -2,7 +2,7 @@
  * and what does not fit is refused before it starts. */
 #include <stdio.h>
 
-#include "service/evaluation.h"
+#include "service/expr/evaluation.h"
 #include "service/parallel.h"
 #include "store/base/alloc.h"
 #include "tests/unit/service/ops_checks.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "service/op_helpers.h"
+#include "service/expr/op_helpers.h"
 #include "store/base/alloc.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"

@@ -1,10 +1,10 @@
 /* The graph of a model: every op's rows, nodes in order, unique names, places that stay. */
-#include "service/graph.h"
+#include "service/graph/graph.h"
 
 #include <stdio.h>
 
-#include "service/graph_place.h"
-#include "service/graph_walk.h"
+#include "service/graph/graph_place.h"
+#include "service/graph/graph_walk.h"
 #include "service/state.h"
 #include "tests/unit/service/service_fixture.h"
 

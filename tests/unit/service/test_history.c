@@ -3,9 +3,9 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "service/history.h"
-#include "service/history_bins.h"
-#include "service/history_keep.h"
+#include "service/watch/history.h"
+#include "service/watch/history_bins.h"
+#include "service/watch/history_keep.h"
 #include "store/base/clock.h"
 #include "tests/unit/service/service_fixture.h"
 

@@ -1,6 +1,6 @@
 /* Where variables of a model go, and go anew: what is drawn, by what, and when nothing is. */
-#include "service/model_place.h"
-#include "service/model_setter.h"
+#include "service/placement/model_place.h"
+#include "service/placement/model_setter.h"
 #include "tests/unit/service/service_fixture.h"
 
 static void

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "service/op_initializer.h"
+#include "service/expr/op_initializer.h"
 #include "service/tensor/convert.h"
 #include "tests/unit/service/random_ops.h"
 

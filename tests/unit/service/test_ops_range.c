@@ -5,7 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "service/op_progression.h"
+#include "service/expr/op_progression.h"
 
 static struct expr *
 typed(struct expr_tree *tree, enum dtype dtype, double value)

@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-#include "service/optimizer_element.h"
-#include "service/optimizer_sums.h"
+#include "service/training/optimizer_element.h"
+#include "service/training/optimizer_sums.h"
 #include "tests/support/twin_device.h"
 #include "tests/unit/service/kernel_inputs.h"
 

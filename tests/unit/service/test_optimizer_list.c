@@ -1,6 +1,6 @@
 /* Many optimizers of a model, and what they have in common with everything that is kept: lists,
  * conditions, deletion with the model, memory that runs out. */
-#include "service/record.h"
+#include "service/record/record.h"
 #include "tests/unit/service/optimizer_inputs.h"
 
 struct seen {

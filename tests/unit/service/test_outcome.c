@@ -2,7 +2,7 @@
  * they expire, counted and bounded; and keys in use. */
 #include <time.h>
 
-#include "service/outcome.h"
+#include "service/run/outcome.h"
 #include "tests/unit/service/service_fixture.h"
 
 /* A request: patches the model, and is told `size` bytes, the revision in front. */

@@ -1,7 +1,7 @@
 /* Devices of a partitioned variable's parts: kept beside its record, and what goes with it. */
-#include "service/partition_devices.h"
+#include "service/placement/partition_devices.h"
+#include "service/placement/task_usage.h"
 #include "service/state.h"
-#include "service/task_usage.h"
 #include "tests/unit/service/draft_fixture.h"
 
 static const char *const spread[] = {"/job:ps/task:0", "/job:ps/task:1", ""};

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "service/recipe.h"
+#include "service/expr/recipe.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 #include "tests/support/exprs.h"

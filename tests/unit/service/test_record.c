@@ -1,6 +1,6 @@
 /* Records of the domain: there and back at their extremes, damage noticed, keys that fit and sort.
  */
-#include "service/record.h"
+#include "service/record/record.h"
 #include "tests/unit/store/store_fixture.h"
 
 /* A call of one of the put functions inside a unit, and what then lies under its key. */

@@ -1,7 +1,7 @@
 /* Records of where things go: there and back, nothing written where nothing is said, damage
  * noticed.
  */
-#include "service/record_parts.h"
+#include "service/record/record_parts.h"
 #include "tests/unit/store/store_fixture.h"
 
 /* A call of one of the put functions inside a unit. */

@@ -1,6 +1,6 @@
 /* Runs beside others, under short memory, on a full store, of a server that stops: made again when
  * what they read has changed, given up as a whole otherwise. */
-#include "service/outcome.h"
+#include "service/run/outcome.h"
 #include "tests/unit/service/run_fixture.h"
 
 enum { LARGE = 500001 };

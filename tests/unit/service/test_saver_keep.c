@@ -1,6 +1,6 @@
 /* Which checkpoints of a saver stay, at times that a test says: after TensorFlow's rules, after a
  * second and plainer writing of them, and as verification has it. */
-#include "service/saver_keep.h"
+#include "service/saving/saver_keep.h"
 #include "tests/unit/service/damage.h"
 
 enum { MINUTE = 60 * 1000, NAMES = 9, LISTED_MAX = 16, SAVERS = 3 };

@@ -2,9 +2,9 @@
  * laid out for rows, once; many threads at a time. */
 #include <pthread.h>
 
-#include "service/run.h"
+#include "service/run/run.h"
+#include "service/run/verb.h"
 #include "service/variable_rows.h"
-#include "service/verb.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { NAMED = 40, THREADS = 4 };

@@ -1,11 +1,11 @@
 /* Verification of the domain: a whole store passes, and every kind of damage to what records say of
  * each other is found. Each damage is undone again, so that it stands for itself. */
-#include "service/average.h"
-#include "service/average_apply.h"
-#include "service/optimizer_config.h"
-#include "service/outcome.h"
-#include "service/record.h"
-#include "service/record_change.h"
+#include "service/record/record.h"
+#include "service/record/record_change.h"
+#include "service/run/outcome.h"
+#include "service/training/average.h"
+#include "service/training/average_apply.h"
+#include "service/training/optimizer_config.h"
 #include "store/key.h"
 #include "tests/unit/service/damage.h"
 

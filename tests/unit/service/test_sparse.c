@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "service/sparse.h"
+#include "service/training/sparse.h"
 #include "store/base/alloc.h"
 #include "tests/unit/service/kernel_inputs.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "service/sparse.h"
+#include "service/training/sparse.h"
 
 #define TYPE(of, ...)                                                                              \
     (struct tensor_type)                                                                           \

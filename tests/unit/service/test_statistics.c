@@ -3,8 +3,8 @@
  * (tests/http/q01, q02). */
 #include <math.h>
 
-#include "service/preview.h"
-#include "service/statistics.h"
+#include "service/watch/preview.h"
+#include "service/watch/statistics.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { BIG = 900001 };

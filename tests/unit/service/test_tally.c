@@ -3,7 +3,7 @@
  * what is gone after it. */
 #include <inttypes.h>
 
-#include "service/usage.h"
+#include "service/usage/usage.h"
 #include "tests/unit/service/tally_plain.h"
 
 enum { VARIABLES = 5, FILL = 4, CHECKPOINTS = 6, ROUNDS = 60, PART_MAX = 60000 };

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "service/device/cluster_devices.h"
-#include "service/task.h"
+#include "service/placement/task.h"
 #include "store/base/alloc.h"
 
 struct world {

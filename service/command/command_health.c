@@ -1,0 +1,89 @@
+#include "service/command/command_health.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "store/base/scope.h"
+
+enum { PATIENCE_S = 3, ANSWER_BYTES = 64 };
+
+static void
+socket_close(const int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+}
+
+static void
+addresses_drop(struct addrinfo **addresses)
+{
+    if (*addresses != NULL)
+        freeaddrinfo(*addresses);
+}
+
+/* The address to ask a server at that listens on this one. */
+static const char *
+address_to_ask(const char *bind)
+{
+    if (strcmp(bind, "0.0.0.0") == 0)
+        return "127.0.0.1";
+    return strcmp(bind, "::") == 0 ? "::1" : bind;
+}
+
+static enum err_code
+connect_to(const struct settings *settings, int *descriptor, struct err *err)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    AUTO_CALL(addresses_drop) struct addrinfo *addresses = NULL;
+    const char *address = address_to_ask(settings->bind);
+    char port[8];
+
+    snprintf(port, sizeof port, "%u", (unsigned)(settings->port & 0xffff));
+    if (getaddrinfo(address, port, &hints, &addresses) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "'%s' is no address", address);
+    *descriptor = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*descriptor < 0 ||
+        setsockopt(*descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
+        setsockopt(*descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+        connect(*descriptor, addresses->ai_addr, addresses->ai_addrlen) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "nobody answers at %s port %s: %s", address, port,
+                       strerror(errno));
+    return OK;
+}
+
+enum err_code
+command_health(const struct command_input *input, struct err *err)
+{
+    static const char ask[] =
+        "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    static const char well[] = "HTTP/1.1 200 ";
+    AUTO_CALL(socket_close) int descriptor = -1;
+    char answer[ANSWER_BYTES] = "";
+    size_t size = 0;
+    ssize_t got;
+
+    TRY(connect_to(input->settings, &descriptor, err));
+    if (input->settings->tls_cert[0] != '\0') {
+        fprintf(input->out, "listening; over TLS it is not asked whether it is ready\n");
+        return OK;
+    }
+    if (send(descriptor, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof ask - 1))
+        return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
+    while (size < sizeof well - 1) {
+        got = recv(descriptor, answer + size, sizeof answer - 1 - size, 0);
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+    }
+    if (strncmp(answer, well, sizeof well - 1) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "the server says it is not ready: %.*s",
+                       (int)strcspn(answer, "\r\n"), answer);
+    fprintf(input->out, "ready\n");
+    return OK;
+}
