@@ -10,7 +10,7 @@
 #include "service/expr/recipe.h"
 #include "service/graph/graph_place.h"
 #include "service/placement/model_setter.h"
-#include "service/placement/variable_move.h"
+#include "service/placement/variable_place.h"
 #include "service/state.h"
 #include "service/variable_info.h"
 #include "service/watch/history.h"

@@ -8,7 +8,7 @@
 #include "service/incoming.h"
 #include "service/placement/model_setter.h"
 #include "service/placement/variable_device.h"
-#include "service/placement/variable_move.h"
+#include "service/placement/variable_place.h"
 #include "service/variable.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"

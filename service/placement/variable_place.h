@@ -1,7 +1,7 @@
-/* Private to service/: where a variable goes when it is made. Moving one is variable_patch of
- * service/variable.h. */
-#ifndef SERVICE_PLACEMENT_VARIABLE_MOVE_H
-#define SERVICE_PLACEMENT_VARIABLE_MOVE_H
+/* Private to service/: where a variable goes when it is made. Moving one is variable_patch
+ * of service/variable.h. */
+#ifndef SERVICE_PLACEMENT_VARIABLE_PLACE_H
+#define SERVICE_PLACEMENT_VARIABLE_PLACE_H
 
 #include "service/placement/model_setter.h"
 #include "service/variable.h"
