@@ -213,25 +213,48 @@ api_negotiate_reply(struct api_request *rq, struct api_reply *rp, unsigned forma
     return OK;
 }
 
+/* What Accept-Encoding says of a coding: its own weight, or that of any other. */
+struct coding_weight {
+    unsigned weight;
+    bool named;
+};
+
+static void
+take_coding(struct coding_weight *coding, bool is_it, unsigned weight)
+{
+    if (is_it)
+        *coding = (struct coding_weight){.weight = weight, .named = true};
+}
+
+bool
+api_negotiate_prefers_gzip(const struct api_head *head)
+{
+    struct coding_weight gzip = {0}, plain = {0}, any = {0};
+
+    for (size_t i = 0; i < head->count; i++) {
+        struct bytes list = head->fields[i].value, item;
+
+        while (api_chars_equal(head->fields[i].name, "Accept-Encoding") &&
+               api_chars_next(&list, ',', &item)) {
+            unsigned weight;
+            struct bytes name = read_media_range(item, &weight);
+
+            take_coding(&gzip, api_chars_equal(name, "gzip") || api_chars_equal(name, "x-gzip"),
+                        weight);
+            take_coding(&plain, api_chars_equal(name, "identity"), weight);
+            take_coding(&any, api_chars_equal(name, "*"), weight);
+        }
+    }
+    gzip = gzip.named ? gzip : any;
+    plain = plain.named ? plain : any;
+    return gzip.weight > 0 && gzip.weight >= plain.weight;
+}
+
 bool
 api_negotiate_gzip(struct api_request *rq, struct api_reply *rp)
 {
-    struct bytes accept = api_request_header(rq, "Accept-Encoding"), item;
-    unsigned named = 0, any = 0, weight;
-    bool is_named = false;
-
     api_reply_vary(rp, "Accept-Encoding");
-    while (accept.data != NULL && api_chars_next(&accept, ',', &item)) {
-        struct bytes coding = read_media_range(item, &weight);
-
-        if (api_chars_equal(coding, "gzip") || api_chars_equal(coding, "x-gzip")) {
-            is_named = true;
-            named = weight;
-        } else if (api_chars_equal(coding, "*")) {
-            any = weight;
-        }
-    }
-    return (is_named ? named : any) > 0;
+    return api_negotiate_prefers_gzip(&rq->head);
 }
 
 enum err_code

@@ -2,6 +2,7 @@
 #ifndef API_NEGOTIATE_H
 #define API_NEGOTIATE_H
 
+#include "api/head.h"
 #include "api/request.h"
 #include "api/wire/npy.h"
 
@@ -27,7 +28,7 @@ bool api_format_of_name(struct bytes name, enum api_format *out);
 ERR_MUST_CHECK enum err_code api_negotiate_reply(struct api_request *rq, struct api_reply *rp,
                                                  unsigned formats, enum api_format *out,
                                                  struct err *err);
-/* Whether the reply may come packed by gzip; sets Vary. */
+/* Whether the reply is rather to come packed by gzip; sets Vary. */
 bool api_negotiate_gzip(struct api_request *rq, struct api_reply *rp);
 /* The same among any choices: *out is an index. `also`: another media type that means it when no
  * choice before it has that; NULL: none. */
@@ -62,7 +63,10 @@ ERR_MUST_CHECK enum err_code api_negotiate_npy_v2(struct api_request *rq, struct
 ERR_MUST_CHECK enum err_code api_negotiate_conversion(struct api_request *rq, enum dtype *out,
                                                       struct err *err);
 
-/* The pure part, for Accept. */
+/* The pure parts: of Accept-Encoding (RFC 9110, 12.5.3; all fields of that name are one list)
+ * whether gzip is taken, and no less gladly than the plain form, which weighs nothing where neither
+ * it nor `*` is named; and of Accept. */
+bool api_negotiate_prefers_gzip(const struct api_head *head);
 ERR_MUST_CHECK enum err_code api_negotiate_accept(struct bytes accept, unsigned formats,
                                                   enum api_format *out, struct err *err);
 

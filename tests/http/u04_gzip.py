@@ -93,8 +93,28 @@ def test_a_write_takes_the_tag_of_either(s):
 def test_what_is_asked_for_is_what_comes(s):
     filled(s)
     for accept, wanted in (("gzip", "gzip"), ("x-gzip", "gzip"), ("*", "gzip"), ("br, gzip;q=0.1", "gzip"), ("identity", None),
-                           ("gzip;q=0", None), ("", None), ("br", None), ("*;q=0", None)):
+                           ("gzip;q=0", None), ("", None), ("br", None), ("*;q=0", None), ("gzip;q=0, *", None),
+                           ("gzip;q=0.5, identity", None), ("gzip;q=0.5, identity;q=1", None), ("identity;q=0.4, gzip;q=0.5", "gzip"),
+                           ("gzip;q=0.5, identity;q=0.5", "gzip"), ("gzip;q=0.5, *;q=1", None), ("gzip, *;q=0", "gzip"),
+                           ("identity;q=0", None), ("identity;q=0, *;q=0.001", "gzip"), ("*;q=0, identity;q=0", None)):
         assert coding(s.get("variables", {"Accept-Encoding": accept}).expect(200)) == wanted, accept
+
+
+def test_what_is_never_packed_goes_plain_even_where_that_is_refused(s):
+    s.create("big", {"op": "zeros", "shape": [20000]})
+    s.initialize()
+    for accept in ("gzip, identity;q=0", "gzip, *;q=0", "identity;q=0", "*;q=0"):
+        for path in ("/healthz", "variables/big:value"):
+            assert coding(s.get(path, {"Accept-Encoding": accept}).expect(200)) is None, (accept, path)
+
+
+def test_many_fields_are_one_list(s):
+    filled(s)
+    for accepts, wanted in ((("br", "gzip"), "gzip"), (("gzip;q=0.5", "identity"), None), (("gzip", "*;q=0"), "gzip"), (("*", "gzip;q=0"), None)):
+        fields = "".join(f"Accept-Encoding: {accept}\r\n" for accept in accepts)
+        with s.socket() as raw:
+            raw.send(f"GET {s.path('variables')} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+            assert coding(raw.reply("GET variables").expect(200)) == wanted, accepts
 
 
 def test_refusals_go_as_they_are(s):

@@ -134,6 +134,53 @@ accept_chooses_the_form(void **state)
     }
 }
 
+static void
+accept_encoding_chooses_the_coding(void **state)
+{
+    static const struct {
+        const char *first, *second; /* NULL: there is no such field */
+        bool gzip;
+    } cases[] = {
+        {NULL, NULL, false},
+        {"", NULL, false},
+        {"gzip", NULL, true},
+        {"X-GZip", NULL, true},
+        {"*", NULL, true},
+        {"br, deflate", NULL, false},
+        {"gzip;q=0", NULL, false},
+        {"gzip; q=0.000", NULL, false},
+        {"gzip;q=0.001", NULL, true},
+        {"gzip;q=0, *", NULL, false},
+        {"*;q=0", NULL, false},
+        {"gzip, *;q=0", NULL, true},
+        {"gzip;q=0.5, identity", NULL, false},
+        {"gzip;q=0.5, identity;q=0.501", NULL, false},
+        {"gzip;q=0.5, identity;q=0.5", NULL, true},
+        {"gzip;q=0.5, *", NULL, false},
+        {"identity;q=0.5, *", NULL, true},
+        {"identity;q=0", NULL, false},
+        {"identity;q=0, *;q=0.1", NULL, true},
+        {"br", "gzip", true},
+        {"gzip;q=0.5", "identity", false},
+        {"*", "gzip;q=0", false},
+        {";;q=,,=", NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *values[] = {cases[i].first, cases[i].second};
+        struct api_header fields[] = {{bytes_of_text("Accept"), bytes_of_text("gzip")},
+                                      {bytes_of_text("accept-encoding"), {NULL, 0}},
+                                      {bytes_of_text("Accept-Encoding"), {NULL, 0}}};
+        struct api_head head = {.fields = fields, .count = 1};
+
+        for (; head.count < 3 && values[head.count - 1] != NULL; head.count++)
+            fields[head.count].value = bytes_of_text(values[head.count - 1]);
+        if (api_negotiate_prefers_gzip(&head) != cases[i].gzip)
+            fail_msg("'%s', '%s'", cases[i].first, cases[i].second);
+    }
+}
+
 int
 main(void)
 {
@@ -143,6 +190,7 @@ main(void)
         cmocka_unit_test(if_match_compares_strongly),
         cmocka_unit_test(revisions_are_read_from_our_tags_only),
         cmocka_unit_test(accept_chooses_the_form),
+        cmocka_unit_test(accept_encoding_chooses_the_coding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
