@@ -19,6 +19,8 @@ void blas_set_threads(uint32_t threads);
 uint32_t blas_threads(void);
 /* float32 float64 complex64 complex128. */
 bool blas_has(enum dtype dtype);
+/* ERR_PAYLOAD_TOO_LARGE: one of them is more than the libraries count to. */
+ERR_MUST_CHECK enum err_code blas_check_sizes(uint64_t a, uint64_t b, uint64_t c, struct err *err);
 
 enum blas_form { BLAS_AS_IS, BLAS_TRANSPOSED, BLAS_ADJOINT };
 

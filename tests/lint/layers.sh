@@ -37,8 +37,10 @@ function find_fault(file, header, quoted) {
         return "belongs in api/file/"
     if (header ~ /^lmdb/ && (file !~ /^store\// || file ~ /^store\/base\//))
         return "belongs in store/"
-    if (header ~ /^(cblas|lapack|openblas)/ && file != "service/tensor/blas.c")
+    if (header ~ /^(cblas|openblas)/ && file != "service/tensor/blas.c")
         return "belongs in service/tensor/blas.c"
+    if (header ~ /^lapack/ && file != "service/tensor/blas_factor.c")
+        return "belongs in service/tensor/blas_factor.c"
     if (header ~ /^snappy/ && file !~ /^api\/file\//)
         return "belongs in api/file/"
     return ""
