@@ -3,38 +3,17 @@
  * A value with one reference keeps its id and its list is rewritten in place. One with more is
  * forked: the new list joins the family and names the untouched chunks too. Nothing but chunks is
  * written before value_patch_close, and the chunks of a patch that is dropped instead are freed. */
+#include "store/value_patch.h"
+
 #include <inttypes.h>
+#include <string.h>
 
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/scope.h"
-#include "store/key.h"
-#include "store/value.h"
-#include "store/value_family.h"
-#include "store/value_list.h"
 
 enum { FIRST_CHUNKS = 4 };
-
-/* A segment with touched chunks. */
-struct patch_segment {
-    struct value_segment list;            /* as it was; renewed by close */
-    uint16_t slot[VALUE_SEGMENT_ENTRIES]; /* 1 + place in chunks; 0: untouched */
-    struct store_chunk *chunks;           /* the new ones; owned */
-    uint16_t chunk_count, chunk_capacity;
-};
-
-struct value_patch {
-    struct store_txn *txn;
-    struct value_ref ref;   /* the caller's reference, given up by close */
-    struct value_head head; /* of the value as it was when opened */
-    uint64_t fork_id;       /* id of the fork; 0: in place */
-    uint8_t *small;         /* VALUE_INLINE, VALUE_RECORD: all bytes; owned */
-    bool touched, closed;
-    bool failed; /* a chunk has not got its old contents: cannot be closed */
-    uint32_t segment_count;
-    struct patch_segment **segments; /* by number, NULL when untouched; owned */
-};
 
 static void
 patch_drop(struct value_patch **patch)
@@ -42,27 +21,14 @@ patch_drop(struct value_patch **patch)
     value_patch_drop(*patch);
 }
 
-static void
-segment_drop(struct value_segment **segment)
-{
-    mem_free(*segment);
-}
-
-/* Staged ahead of the unit: sealed already, and dropped with its stage. */
-static bool
-is_staged(const struct store_chunk *chunk)
-{
-    return chunk->bytes == NULL;
-}
-
 /* Gives the chunks of a patch back that will never be named. */
 static void
-forget_chunks(struct value_patch *p, struct patch_segment *segment)
+forget_chunks(struct value_patch *p, struct value_patch_segment *segment)
 {
     struct err err = ERR_INIT;
 
     for (uint16_t i = 0; i < segment->chunk_count; i++) {
-        if (is_staged(&segment->chunks[i]))
+        if (value_patch_is_staged(&segment->chunks[i]))
             continue;
         store_chunk_seal(&segment->chunks[i]);
         if (store_chunk_free(p->txn, p->head.family, segment->chunks[i].id, &err) != OK)
@@ -147,9 +113,10 @@ value_patch_open(struct store_txn *txn, const struct value_ref *ref, struct valu
 /* --- touching ------------------------------------------------------------------------------ */
 
 static enum err_code
-touch_segment(struct value_patch *p, uint32_t number, struct patch_segment **out, struct err *err)
+touch_segment(struct value_patch *p, uint32_t number, struct value_patch_segment **out,
+              struct err *err)
 {
-    struct patch_segment *segment = p->segments[number];
+    struct value_patch_segment *segment = p->segments[number];
     enum err_code code;
 
     *out = segment;
@@ -171,7 +138,7 @@ touch_segment(struct value_patch *p, uint32_t number, struct patch_segment **out
 }
 
 static enum err_code
-reserve_chunk(struct patch_segment *segment, struct err *err)
+reserve_chunk(struct value_patch_segment *segment, struct err *err)
 {
     uint32_t capacity = segment->chunk_capacity == 0 ? FIRST_CHUNKS : segment->chunk_capacity * 2u;
     struct store_chunk *grown;
@@ -205,7 +172,7 @@ copy_old(struct value_patch *p, const struct value_entry *entry, uint32_t index,
 }
 
 static enum err_code
-touch_chunk(struct value_patch *p, struct patch_segment *segment, uint32_t index, bool keep,
+touch_chunk(struct value_patch *p, struct value_patch_segment *segment, uint32_t index, bool keep,
             struct err *err)
 {
     struct store_chunk_place place = {.family = p->head.family, .index = index};
@@ -230,7 +197,7 @@ enum err_code
 value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, bool whole,
                   uint8_t **out, size_t *size, struct err *err)
 {
-    struct patch_segment *segment;
+    struct value_patch_segment *segment;
     const struct store_chunk *chunk;
     struct value_span span;
     uint64_t at, run;
@@ -255,7 +222,7 @@ value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, boo
     if (segment->slot[index % VALUE_SEGMENT_ENTRIES] == 0)
         TRY(touch_chunk(p, segment, index, !whole || run < span.length, err));
     chunk = &segment->chunks[segment->slot[index % VALUE_SEGMENT_ENTRIES] - 1];
-    CHECK(!is_staged(chunk));
+    CHECK(!value_patch_is_staged(chunk));
     *out = chunk->bytes + at;
     *size = (size_t)run;
     return OK;
@@ -264,7 +231,7 @@ value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, boo
 enum err_code
 value_patch_staged(struct value_patch *p, const struct value_staged *staged, struct err *err)
 {
-    struct patch_segment *segment;
+    struct value_patch_segment *segment;
     struct value_span span;
 
     if (p->ref.kind != VALUE_CHUNKS || staged->family != p->head.family ||
@@ -279,175 +246,5 @@ value_patch_staged(struct value_patch *p, const struct value_staged *staged, str
     segment->chunks[segment->chunk_count++].bytes = NULL;
     segment->slot[staged->index % VALUE_SEGMENT_ENTRIES] = segment->chunk_count;
     p->touched = true;
-    return OK;
-}
-
-/* --- closing ------------------------------------------------------------------------------- */
-
-/* Of a segment whose replaced chunks this list alone names, as it does until it is forked. *all
- * false, and nothing freed: it may share some. */
-static enum err_code
-free_exclusive(struct value_patch *p, const struct value_head *head,
-               const struct patch_segment *segment, bool *all, struct err *err)
-{
-    const struct value_entry *entries = segment->list.entries;
-
-    *all = false;
-    for (uint32_t i = 0; i < segment->list.count; i++)
-        if (segment->slot[i] != 0 && !value_family_is_exclusive(head, &entries[i]))
-            return OK;
-    *all = true;
-    for (uint32_t i = 0; i < segment->list.count; i++)
-        if (segment->slot[i] != 0 && entries[i].id != 0)
-            TRY(store_chunk_free(p->txn, head->family, entries[i].id, err));
-    return OK;
-}
-
-/* Frees the chunks that the patch replaces and that no other list of the family names. */
-static enum err_code
-free_replaced(struct value_patch *p, const struct value_head *head, struct err *err)
-{
-    AUTO_CALL(segment_drop) struct value_segment *old = mem_alloc(sizeof *old, err);
-    AUTO(value_family) family = {0};
-    bool shared[VALUE_SEGMENT_ENTRIES], all;
-
-    if (old == NULL)
-        return ERR_NO_MEMORY;
-    for (uint32_t number = 0; number < p->segment_count; number++) {
-        if (p->segments[number] == NULL)
-            continue;
-        TRY(free_exclusive(p, head, p->segments[number], &all, err));
-        if (all)
-            continue;
-        *old = p->segments[number]->list;
-        for (uint32_t i = 0; i < old->count; i++)
-            if (p->segments[number]->slot[i] == 0)
-                old->entries[i].id = 0;
-        TRY(value_family_mark(&family, store_txn_view(p->txn), head, old, shared, err));
-        for (uint32_t i = 0; i < old->count; i++)
-            if (old->entries[i].id != 0 && !shared[i])
-                TRY(store_chunk_free(p->txn, head->family, old->entries[i].id, err));
-    }
-    return OK;
-}
-
-static void
-renew_entries(struct patch_segment *segment)
-{
-    struct store_chunk *chunk;
-
-    for (uint32_t i = 0; i < segment->list.count; i++) {
-        if (segment->slot[i] == 0)
-            continue;
-        chunk = &segment->chunks[segment->slot[i] - 1];
-        segment->list.entries[i] = (struct value_entry){
-            .id = chunk->id,
-            .crc = chunk->crc,
-            .length = chunk->length,
-        };
-    }
-}
-
-/* Completes the new chunks and writes the touched segments under `id`. */
-static enum err_code
-write_touched(struct value_patch *p, uint64_t id, struct err *err)
-{
-    struct patch_segment *segment;
-
-    for (uint32_t number = 0; number < p->segment_count; number++) {
-        segment = p->segments[number];
-        if (segment == NULL || segment->chunk_count == 0)
-            continue;
-        for (uint16_t i = 0; i < segment->chunk_count; i++)
-            if (!is_staged(&segment->chunks[i]))
-                store_chunk_seal(&segment->chunks[i]);
-        renew_entries(segment);
-        TRY(value_segment_write(p->txn, id, &segment->list, err));
-    }
-    return OK;
-}
-
-/* The segments that the fork has in common with what it was forked from. */
-static enum err_code
-write_untouched(struct value_patch *p, uint64_t id, struct err *err)
-{
-    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
-    bool found;
-
-    if (segment == NULL)
-        return ERR_NO_MEMORY;
-    for (uint32_t from = 0;; from = segment->number + 1) {
-        TRY(value_segment_next(store_txn_view(p->txn), &p->head, from, &found, segment, err));
-        if (!found)
-            return OK;
-        if (p->segments[segment->number] == NULL || p->segments[segment->number]->chunk_count == 0)
-            TRY(value_segment_write(p->txn, id, segment, err));
-    }
-}
-
-/* A new list in the same family; the caller's reference to the old one goes. */
-static enum err_code
-close_fork(struct value_patch *p, struct value_head *head, struct value_ref *out, struct err *err)
-{
-    struct value_head fork = *head;
-
-    fork.id = p->fork_id != 0 ? p->fork_id : store_new_id(store_of_txn(p->txn));
-    fork.refs = 1;
-    fork.forked = head->forked = fork.id;
-    TRY(write_untouched(p, fork.id, err));
-    TRY(write_touched(p, fork.id, err));
-    TRY(value_family_join(p->txn, &fork, err));
-    TRY(value_head_write(p->txn, &fork, err));
-    TRY(value_head_write(p->txn, head, err));
-    *out = value_head_ref(&fork);
-    return value_release(p->txn, &p->ref, err);
-}
-
-static enum err_code
-close_chunks(struct value_patch *p, struct value_ref *out, struct err *err)
-{
-    struct value_head head;
-
-    TRY(value_head_of(store_txn_view(p->txn), &p->ref, &head, err));
-    if (p->fork_id != 0 || head.refs > 1)
-        return close_fork(p, &head, out, err);
-    TRY(free_replaced(p, &head, err));
-    *out = p->ref;
-    return write_touched(p, head.id, err);
-}
-
-static enum err_code
-close_record(struct value_patch *p, struct value_ref *out, struct err *err)
-{
-    struct value_head head;
-
-    TRY(value_head_of(store_txn_view(p->txn), &p->ref, &head, err));
-    if (head.refs > 1) {
-        TRY(value_release(p->txn, &p->ref, err));
-        head.id = p->fork_id != 0 ? p->fork_id : store_new_id(store_of_txn(p->txn));
-        head.refs = 1;
-        TRY(value_head_write(p->txn, &head, err));
-    }
-    *out = value_head_ref(&head);
-    return value_data_write(p->txn, &head, p->small, err);
-}
-
-enum err_code
-value_patch_close(struct value_patch *p, struct value_ref *out, struct err *err)
-{
-    CHECK(!p->closed);
-    if (p->failed)
-        return err_set(err, ERR_INTERNAL, "a change that failed half-way cannot be kept");
-    if (!p->touched) {
-        *out = p->ref;
-        return OK;
-    }
-    p->closed = true;
-    if (p->ref.kind == VALUE_CHUNKS)
-        return close_chunks(p, out, err);
-    if (p->ref.kind == VALUE_RECORD)
-        return close_record(p, out, err);
-    *out = p->ref;
-    memcpy(out->bytes, p->small, (size_t)p->ref.size);
     return OK;
 }
