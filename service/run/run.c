@@ -1,22 +1,21 @@
-/* From a request to a commit: where the run is made, its order, its guards, its report. */
+/* From a request to a commit: where the run is made, its order, its guards. */
 #include "service/run/run.h"
 
 #include <inttypes.h>
 #include <math.h>
 
 #include "service/commit.h"
-#include "service/device/conflict.h"
 #include "service/run/draft.h"
 #include "service/run/run_fetch.h"
 #include "service/run/run_guard.h"
 #include "service/run/run_locks.h"
+#include "service/run/run_report.h"
 #include "service/run/run_rows.h"
 #include "service/run/verb.h"
 #include "service/training/accumulation.h"
 #include "service/training/accumulator.h"
 #include "service/training/average_apply.h"
 #include "service/training/optimizer_apply.h"
-#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 /* An operation takes a commit about the time of so many bytes of work, however small it is. */
@@ -26,118 +25,6 @@ struct run_spec
 run_spec_default(void)
 {
     return (struct run_spec){.update_norm_max = INFINITY, .fetch_elements_max = UINT64_MAX};
-}
-
-/* --- the report ---------------------------------------------------------------------------- */
-
-void
-run_report_drop(struct run_report *report)
-{
-    for (size_t i = 0; i < report->result_count; i++) {
-        initialize_report_drop(&report->results[i].initialized);
-        optimizer_applied_drop(report->results[i].applied);
-        average_applied_drop(report->results[i].averaged);
-        accumulator_result_drop(report->results[i].accumulator);
-    }
-    for (size_t i = 0; i < report->fetch_count; i++)
-        tensor_drop(&report->fetches[i]);
-    mem_free(report->results);
-    mem_free(report->fetches);
-    mem_free(report->conflicts);
-    *report = (struct run_report){0};
-}
-
-static enum err_code
-report_begin(const struct run_spec *spec, struct run_report *out, struct err *err)
-{
-    run_report_drop(out);
-    out->dry_run = spec->dry_run;
-    out->results = mem_zeroed(spec->op_count, sizeof *out->results, err);
-    out->fetches = mem_zeroed(spec->fetch_count, sizeof *out->fetches, err);
-    return out->results == NULL || out->fetches == NULL ? ERR_NO_MEMORY : OK;
-}
-
-void
-run_changed(struct run_result *result, const struct draft_variable *variable)
-{
-    result->has_change = true;
-    result->variable = variable;
-    result->change_number = variable->changes;
-    memcpy(result->change.name, variable->name, strlen(variable->name) + 1);
-    result->change.type = variable->form.type;
-    result->change.created = false;
-}
-
-static uint64_t
-version_by(const struct draft_variable *variable, uint64_t change_number, bool dry_run)
-{
-    uint64_t before = dry_run ? variable->version : variable->published_version - variable->changes;
-
-    return before + change_number;
-}
-
-void
-run_version_note(struct run_version *out, const struct draft_variable *variable)
-{
-    memcpy(out->name, variable->name, strlen(variable->name) + 1);
-    out->variable = variable;
-    out->change_number = variable->changes;
-}
-
-void
-run_versions_settle(struct run_version *versions, size_t count, bool dry_run)
-{
-    for (size_t i = 0; i < count; i++)
-        versions[i].version = version_by(versions[i].variable, versions[i].change_number, dry_run);
-}
-
-/* What only the commit tells: versions, the revision, the checkpoint's record. */
-static void
-report_end(struct run_report *report, uint64_t revision)
-{
-    report->revision = revision;
-    for (size_t i = 0; i < report->result_count; i++) {
-        struct run_result *result = &report->results[i];
-
-        if (result->variable != NULL) {
-            result->change.version =
-                version_by(result->variable, result->change_number, report->dry_run);
-            result->change.revision = revision;
-        }
-        if (result->save != NULL && !report->dry_run) {
-            result->saved.record = *draft_saved(result->save, &result->saved.replaced);
-            result->dropped = *draft_save_dropped(result->save);
-        }
-        result->initialized.revision = revision;
-        if (result->applied != NULL)
-            run_versions_settle(result->applied->variables, result->applied->variable_count,
-                                report->dry_run);
-        if (result->averaged != NULL)
-            run_versions_settle(result->averaged->shadows, result->averaged->shadow_count,
-                                report->dry_run);
-    }
-}
-
-static enum err_code
-report_conflicts(const struct draft *draft, struct run_report *report, struct err *err)
-{
-    if (draft->conflicts == NULL)
-        return OK;
-    report->conflicts = mem_alloc(sizeof *report->conflicts, err);
-    if (report->conflicts == NULL)
-        return ERR_NO_MEMORY;
-    *report->conflicts = *draft->conflicts;
-    return OK;
-}
-
-/* The draft's memory goes; nothing of the report may point into it. */
-static void
-report_forget_draft(struct run_report *report)
-{
-    for (size_t i = 0; i < report->result_count; i++) {
-        report->results[i].variable = NULL;
-        report->results[i].save = NULL;
-    }
 }
 
 /* --- one run on a draft -------------------------------------------------------------------- */
@@ -269,10 +156,10 @@ make(struct run_unit *u, struct draft *draft, struct err *err)
                       .rows = &u->rows};
     struct run_report *report = u->report;
 
-    TRY(report_begin(u->spec, report, err));
+    TRY(run_report_begin(u->spec, report, err));
     TRY(check_conditions(&run, err));
     TRY(apply_operations(&run, report, err));
-    TRY(report_conflicts(draft, report, err));
+    TRY(run_report_conflicts(draft, report, err));
     TRY(run_guard(&run, report, err));
     return run_fetch_all(&run, report, err);
 }
@@ -285,8 +172,8 @@ publish(struct run_unit *u, struct draft *draft, struct store_txn *txn, struct e
     bool changed = false, keeps = u->options != NULL && u->options->outcome != NULL;
 
     TRY(draft_publish(draft, txn, &changed, err));
-    report_end(u->report, changed || keeps ? store_txn_revision(txn)
-                                           : store_view_revision(store_txn_view(txn)));
+    run_report_end(u->report, changed || keeps ? store_txn_revision(txn)
+                                               : store_view_revision(store_txn_view(txn)));
     return OK;
 }
 
@@ -301,7 +188,7 @@ small_unit(struct store_txn *txn, void *context, struct err *err)
     code = make(u, &draft, err);
     if (code == OK)
         code = publish(u, &draft, txn, err);
-    report_forget_draft(u->report);
+    run_report_forget_draft(u->report);
     return code;
 }
 
@@ -327,7 +214,7 @@ try_ahead(struct run_unit *u, struct err *err)
     TRY(draft_open(&draft, u->service, u->model, store_snapshot_view(snapshot), true, err));
     code = make(u, &draft, err);
     if (code == OK && u->spec->dry_run) {
-        report_end(u->report, store_view_revision(draft.view));
+        run_report_end(u->report, store_view_revision(draft.view));
     } else if (code == OK) {
         code = draft_settle(&draft, err);
         store_snapshot_drop(snapshot); /* not held over the wait: it would keep garbage */
@@ -339,7 +226,7 @@ try_ahead(struct run_unit *u, struct err *err)
         if (code == OK)
             draft.stage = NULL; /* taken */
     }
-    report_forget_draft(u->report);
+    run_report_forget_draft(u->report);
     return code;
 }
 
