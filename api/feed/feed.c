@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "api/feed/feed_kept.h"
 #include "api/state.h"
 #include "api/waiting.h"
 #include "store/base/alloc.h"
@@ -18,8 +19,6 @@ enum {
     WOKEN_MS = 2, /* between those who are woken together */
     WOKEN_AT_ONCE_MIN = 16,
     WOKEN_PARTS = 64,
-    BATCHES_MAX = 64,
-    BATCH_BYTES_MAX = 8 << 20, /* of all of them together, their last one aside */
 };
 
 struct api_feed {
@@ -31,59 +30,11 @@ struct api_feed {
     bool wakes_again;  /* all of them, after next_woken has come to the end */
     unsigned reserved;
     struct api_feed_listener *listeners, *next_woken; /* of those that what is new may concern */
-    struct api_feed_batch *first, *last;
-    size_t batch_count, batch_bytes;
-    uint64_t covered, position;
+    struct api_feed_kept kept;
+    uint64_t position; /* what was read, to be told or not */
     pthread_t thread;
     bool runs;
 };
-
-/* --- batches ------------------------------------------------------------------------------- */
-
-static void
-forget_first(struct api_feed *feed)
-{
-    struct api_feed_batch *batch = feed->first;
-
-    feed->first = batch->next;
-    if (feed->first == NULL)
-        feed->last = NULL;
-    feed->batch_count--;
-    feed->batch_bytes -= batch->text.size;
-    api_feed_batch_drop(batch);
-}
-
-static void
-keep(struct api_feed *feed, struct api_feed_batch *batch)
-{
-    if (feed->last == NULL)
-        feed->first = batch;
-    else
-        feed->last->next = batch;
-    feed->last = batch;
-    feed->batch_count++;
-    feed->batch_bytes += batch->text.size;
-    feed->covered = batch->to;
-    while (feed->first != batch &&
-           (feed->batch_count > BATCHES_MAX || feed->batch_bytes > BATCH_BYTES_MAX))
-        forget_first(feed);
-}
-
-static void
-begin_at(struct api_feed *feed, uint64_t revision)
-{
-    while (feed->first != NULL)
-        forget_first(feed);
-    feed->covered = feed->position = revision;
-}
-
-static bool
-has_from(const struct api_feed *feed, uint64_t revision)
-{
-    uint64_t first = feed->first == NULL ? feed->covered : feed->first->from;
-
-    return revision >= first;
-}
 
 /* What is new as a batch; *out NULL: nothing that was to be told. */
 static enum err_code
@@ -111,33 +62,6 @@ read_batch(struct api_feed *feed, uint64_t since, bool statistics, struct api_fe
 
 /* --- the thread ---------------------------------------------------------------------------- */
 
-static bool
-concerns(const struct api_feed_listener *listener, const struct api_feed_batch *batch)
-{
-    struct api_feed_choice choice;
-
-    if (batch->lost > listener->position)
-        return true;
-    for (size_t i = 0; i < batch->count; i++)
-        if (api_feed_choose(listener->filter, batch->events[i], listener->position, &choice))
-            return true;
-    return false;
-}
-
-/* The first batch that concerns it; those before it are behind it. */
-static struct api_feed_batch *
-find_next(struct api_feed *feed, struct api_feed_listener *listener)
-{
-    for (struct api_feed_batch *batch = feed->first; batch != NULL; batch = batch->next) {
-        if (batch->to <= listener->position)
-            continue;
-        if (concerns(listener, batch))
-            return batch;
-        listener->position = batch->to;
-    }
-    return NULL;
-}
-
 /* A few at a time, so that others on the same threads do not wait for all of them: those whom what
  * is new concerns. True: there are more. */
 static bool
@@ -148,7 +72,8 @@ wake_some(struct api_feed *feed)
     for (; feed->next_woken != NULL && left > 0; feed->next_woken = feed->next_woken->next) {
         struct api_feed_listener *l = feed->next_woken;
 
-        if (has_from(feed, l->position) && find_next(feed, l) == NULL)
+        if (api_feed_kept_has(&feed->kept, l->position) &&
+            api_feed_kept_next(&feed->kept, l->filter, &l->position) == NULL)
             continue;
         api_stream_wake(l->stream);
         left--;
@@ -192,8 +117,8 @@ read_new(struct api_feed *feed)
     feed->position = to;
     if (batch == NULL)
         return;
-    batch->from = feed->covered;
-    keep(feed, batch);
+    batch->from = feed->kept.covered;
+    api_feed_kept_add(&feed->kept, batch);
     feed->wakes_again = feed->next_woken != NULL; /* the last ones have their turn first */
     if (!feed->wakes_again)
         feed->next_woken = feed->listeners;
@@ -307,8 +232,7 @@ api_feed_stop(struct api_feed *feed)
     lock_release(&feed->lock);
     if (feed->runs)
         (void)pthread_join(feed->thread, NULL);
-    while (feed->first != NULL)
-        forget_first(feed);
+    api_feed_kept_begin(&feed->kept, 0);
     condition_drop(&feed->wake);
     lock_drop(&feed->lock);
     mem_free(feed);
@@ -345,9 +269,11 @@ api_feed_enter(struct api_feed *feed, struct api_feed_listener *listener)
     bool enters;
 
     lock_acquire(&feed->lock);
-    if (feed->listeners == NULL && !feed->reads)
-        begin_at(feed, listener->position);
-    enters = has_from(feed, listener->position);
+    if (feed->listeners == NULL && !feed->reads) {
+        api_feed_kept_begin(&feed->kept, listener->position);
+        feed->position = listener->position;
+    }
+    enters = api_feed_kept_has(&feed->kept, listener->position);
     if (enters) {
         listener->next = feed->listeners;
         if (listener->next != NULL)
@@ -394,11 +320,11 @@ go_on(struct api_feed *feed, struct api_feed_listener *listener, struct api_feed
 {
     struct api_feed_batch *found;
 
-    if (!has_from(feed, listener->position)) {
-        listener->position = feed->covered;
+    if (!api_feed_kept_has(&feed->kept, listener->position)) {
+        listener->position = feed->kept.covered;
         return FEED_GAP;
     }
-    found = find_next(feed, listener);
+    found = api_feed_kept_next(&feed->kept, listener->filter, &listener->position);
     if (found == NULL)
         return FEED_NOTHING;
     *from = listener->position;
@@ -427,7 +353,7 @@ api_feed_next(struct api_feed *feed, struct api_feed_listener *listener,
         next = go_on(feed, listener, batch, from);
     if (next == FEED_NOTHING && now_ms >= listener->silent_ms) {
         next = FEED_HEARTBEAT;
-        if (listener->position >= feed->covered && feed->position > listener->position)
+        if (listener->position >= feed->kept.covered && feed->position > listener->position)
             listener->position = feed->position;
         listener->silent_ms = now_ms + listener->heartbeat_ms;
     }
