@@ -7,14 +7,13 @@
 #include "api/file/proto.h"
 #include "api/file/varint.h"
 #include "api/wire/tf_names.h"
-#include "api/wire/tf_slices.h"
 #include "api/wire/tf_state.h"
 #include "api/wire/tf_v1.h"
+#include "api/wire/tf_v1_cut.h"
 #include "api/wire/tf_v1_encode.h"
 #include "store/base/scope.h"
 
 enum {
-    KEPT_SLICES_MAX = 256, /* of one tensor, that are written as they came */
     HEAD_BYTES_MAX = 1 << 20,
     MESSAGE_BYTES_MAX = 8 << 20, /* that of a tensor in many slices */
     FILE_NAME_BYTES_MAX = 512,
@@ -27,21 +26,12 @@ struct record {
     struct bytes key;
 };
 
-/* What a tensor is written in. */
-struct cut {
-    struct api_tf_v1_slices_of slices;
-    uint32_t *shards; /* of each slice */
-};
-
 struct writing {
     const struct api_wire_export *what;
     struct arena *arena;
     uint32_t shards;
-    struct api_tf_v1_slices_of *kept; /* as metadata tells, by name */
-    size_t kept_count;
-    bool without_versions;
-    struct cut *cuts;       /* by place in the order */
-    struct record *records; /* of the file that is made */
+    struct api_tf_v1_cut *cuts; /* by place in the order */
+    struct record *records;     /* of the file that is made */
     size_t record_count, record_capacity;
     struct buf metadata;
 };
@@ -50,163 +40,6 @@ static void
 writing_drop(struct writing *w)
 {
     buf_drop(&w->metadata);
-}
-
-/* --- slices -------------------------------------------------------------------------------- */
-
-/* One part: the slice. */
-static enum err_code
-part_of(const struct tensor_set_entry *entry, const struct api_extent *extents, struct arena *arena,
-        struct api_tf_parts *out, struct err *err)
-{
-    struct api_tf_slice slice = {.rank = entry->type.shape.rank};
-    uint64_t first[SHAPE_RANK_MAX];
-    struct shape part;
-
-    memcpy(slice.extents, extents, slice.rank * sizeof *extents);
-    TRY(api_tf_slice_check(&slice, &entry->type.shape, first, &part, err));
-    TRY(api_tf_parts_begin(out, arena, &entry->type.shape, 1, err));
-    return api_tf_parts_add(out, arena, first, &part, err);
-}
-
-static bool
-overlap(const struct api_tf_parts *a, const struct api_tf_parts *b)
-{
-    for (uint32_t i = 0; i < a->whole.rank; i++)
-        if (a->parts->first[i] + a->parts->dims[i] <= b->parts->first[i] ||
-            b->parts->first[i] + b->parts->dims[i] <= a->parts->first[i])
-            return false;
-    return true;
-}
-
-/* Whether slices of long ago are still the parts of this tensor. */
-static bool
-fits(const struct api_tf_v1_slices_of *kept, const struct tensor_set_entry *entry)
-{
-    struct api_tf_parts *parts;
-    AUTO(arena) arena = {0};
-    uint64_t covered = 0;
-
-    if (kept->rank != entry->type.shape.rank || kept->count == 0 || kept->count > KEPT_SLICES_MAX ||
-        (kept->count > 1 && entry->type.dtype == DTYPE_STRING))
-        return false;
-    arena_init(&arena, (size_t)1 << 20);
-    parts = arena_array(&arena, kept->count, sizeof *parts, NULL);
-    for (size_t i = 0; i < kept->count; i++) {
-        if (parts == NULL ||
-            part_of(entry, kept->extents + i * kept->rank, &arena, &parts[i], NULL) != OK)
-            return false;
-        covered += parts[i].covered;
-        for (size_t j = 0; j < i; j++)
-            if (overlap(&parts[i], &parts[j]))
-                return false;
-    }
-    return covered == shape_count(&entry->type.shape);
-}
-
-static int
-compare_name(const void *name, const void *kept)
-{
-    return bytes_compare(*(const struct bytes *)name,
-                         ((const struct api_tf_v1_slices_of *)kept)->name);
-}
-
-/* As a saver of a partitioned variable has them; else one slice that is all of the tensor. */
-static enum err_code
-make_slices(const struct writing *w, const struct tensor_set_entry *entry,
-            struct api_tf_v1_slices_of *out, struct err *err)
-{
-    uint32_t count = api_tf_slice_count(entry), rank = entry->type.shape.rank;
-    struct api_extent whole[SHAPE_RANK_MAX], *extents;
-
-    *out = (struct api_tf_v1_slices_of){
-        .name = bytes_of_text(entry->name), .rank = rank, .count = count > 0 ? count : 1};
-    extents = arena_array(w->arena, out->count * rank, sizeof *extents, err);
-    if (extents == NULL)
-        return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < rank; i++)
-        whole[i] = (struct api_extent){0, API_EXTENT_WHOLE};
-    for (uint32_t i = 0; i < out->count; i++) {
-        if (count > 0)
-            api_tf_slice_extents(entry, i, whole);
-        memcpy(extents + (size_t)i * rank, whole, rank * sizeof *extents);
-    }
-    out->extents = extents;
-    return OK;
-}
-
-/* The shard that a slice is in: that of the part which it is. */
-static uint32_t
-shard_of(const struct writing *w, const struct tensor_set_entry *entry,
-         const struct api_extent *extents)
-{
-    struct api_tf_slice slice = {.rank = entry->type.shape.rank};
-    uint64_t first[SHAPE_RANK_MAX];
-    struct shape shape;
-    uint32_t part;
-
-    if (entry->partition.count == 0)
-        return api_tf_slice_shard(entry, 0, w->shards);
-    memcpy(slice.extents, extents, slice.rank * sizeof *extents);
-    if (api_tf_slice_check(&slice, &entry->type.shape, first, &shape, NULL) != OK)
-        return 0;
-    part = partition_part_at(&entry->partition, &entry->type.shape, first, &shape);
-    return api_tf_slice_shard(entry, part < entry->partition.count ? part : 0, w->shards);
-}
-
-/* The slices that a tensor is written in: as it came, or as it was saved. */
-static enum err_code
-cut(const struct writing *w, const struct tensor_set_entry *entry, struct cut *out, struct err *err)
-{
-    struct bytes name = bytes_of_text(entry->name);
-    const struct api_tf_v1_slices_of *kept =
-        w->kept_count == 0 ? NULL
-                           : bsearch(&name, w->kept, w->kept_count, sizeof *w->kept, compare_name);
-
-    if (kept != NULL && fits(kept, entry))
-        out->slices = *kept;
-    else
-        TRY(make_slices(w, entry, &out->slices, err));
-    out->shards = arena_array(w->arena, out->slices.count, sizeof *out->shards, err);
-    if (out->shards == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < out->slices.count; i++)
-        out->shards[i] = shard_of(w, entry, out->slices.extents + i * out->slices.rank);
-    return OK;
-}
-
-static enum err_code
-cut_all(struct writing *w, struct err *err)
-{
-    const struct tensor_set *set = w->what->set;
-
-    w->cuts = arena_array(w->arena, set->entry_count, sizeof *w->cuts, err);
-    if (w->cuts == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < set->entry_count; i++)
-        TRY(cut(w, &set->entries[w->what->order[i]], &w->cuts[i], err));
-    return OK;
-}
-
-static enum err_code
-read_pairs(struct writing *w, struct err *err)
-{
-    for (size_t i = 0; i < w->what->metadata_count; i++) {
-        struct bytes name = w->what->metadata[2 * i], value = w->what->metadata[2 * i + 1];
-        struct err problem = ERR_INIT;
-
-        if (bytes_equal(name, bytes_of_text(API_TF_V1_PAIR_VERSIONS)))
-            w->without_versions = bytes_equal(value, bytes_of_text("none"));
-        if (!bytes_equal(name, bytes_of_text(API_TF_V1_PAIR_SLICES)))
-            continue;
-        /* Anybody may have written it: what is no list of slices is none. */
-        if (api_tf_v1_slices_read(value, w->arena, &w->kept, &w->kept_count, &problem) == OK)
-            continue;
-        w->kept_count = 0;
-        if (problem.code != ERR_INVALID_ARGUMENT)
-            return err_set(err, problem.code, "%s", problem.text);
-    }
-    return OK;
 }
 
 /* --- metadata and keys --------------------------------------------------------------------- */
@@ -234,7 +67,7 @@ add_record(struct writing *w, const struct tensor_set_entry *entry,
 
 /* What the metadata of a shard says of a tensor; its slices there become records. */
 static enum err_code
-add_tensor(struct writing *w, const struct tensor_set_entry *entry, const struct cut *cut,
+add_tensor(struct writing *w, const struct tensor_set_entry *entry, const struct api_tf_v1_cut *cut,
            uint32_t shard, struct err *err)
 {
     const struct api_tf_v1_slices_of *slices = &cut->slices;
@@ -263,6 +96,18 @@ add_tensor(struct writing *w, const struct tensor_set_entry *entry, const struct
     return api_proto_put_bytes(&w->metadata, API_TF_V1_META_TENSOR, buf_bytes(&message), err);
 }
 
+/* As it came, where the checkpoint tells that. */
+static bool
+is_without_versions(const struct api_wire_export *what)
+{
+    bool without = false;
+
+    for (size_t i = 0; i < what->metadata_count; i++)
+        if (bytes_equal(what->metadata[2 * i], bytes_of_text(API_TF_V1_PAIR_VERSIONS)))
+            without = bytes_equal(what->metadata[2 * i + 1], bytes_of_text("none"));
+    return without;
+}
+
 static enum err_code
 gather(struct writing *w, uint32_t shard, struct err *err)
 {
@@ -272,8 +117,9 @@ gather(struct writing *w, uint32_t shard, struct err *err)
     w->metadata.size = 0;
     for (size_t i = 0; i < set->entry_count; i++)
         TRY(add_tensor(w, &set->entries[w->what->order[i]], &w->cuts[i], shard, err));
-    return w->without_versions ? OK
-                               : api_tf_version_put(&w->metadata, API_TF_V1_META_VERSIONS, err);
+    return is_without_versions(w->what)
+               ? OK
+               : api_tf_version_put(&w->metadata, API_TF_V1_META_VERSIONS, err);
 }
 
 /* --- the table ----------------------------------------------------------------------------- */
@@ -372,7 +218,7 @@ write_record(const struct writing *w, const struct record *record,
     buf_init(&head, HEAD_BYTES_MAX);
     buf_init(&slice, HEAD_BYTES_MAX);
     buf_init(&whole, HEAD_BYTES_MAX);
-    TRY(part_of(record->entry, record->extents, &arena, &part, err));
+    TRY(api_tf_v1_part(record->entry, record->extents, &arena, &part, err));
     TRY(api_tf_v1_message_measure(w->what->set, record->entry, &part, place, &message, err));
     TRY(api_tf_slice_append(&slice, record->extents, record->entry->type.shape.rank, err));
     TRY(api_proto_put_bytes(&head, API_TF_V1_SLICE_NAME, bytes_of_text(record->entry->name), err));
@@ -430,8 +276,7 @@ api_tf_v1_write(const struct api_wire_export *what, struct api_layout *out, stru
     if (runs == NULL)
         return ERR_NO_MEMORY;
     buf_init(&w.metadata, API_TF_V1_METADATA_BYTES_MAX);
-    TRY(read_pairs(&w, err));
-    TRY(cut_all(&w, err));
+    TRY(api_tf_v1_cut(what, w.arena, &w.cuts, err));
     for (uint32_t shard = 0; shard < w.shards; shard++) {
         runs[shard] = (struct runs){.arena = out->arena, .scratch = what->scratch};
         TRY(gather(&w, shard, err));
