@@ -1,4 +1,4 @@
-/* Tables that are broken, each in its way, and tables that are compressed. */
+/* Tables that are broken, each in its way. */
 #include "api/file/sstable_read.h"
 
 #include <setjmp.h>
@@ -6,15 +6,13 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <snappy-c.h>
-
 #include "api/file/crc_mask.h"
 #include "api/file/sstable_write.h"
-#include "api/file/varint.h"
 #include "store/base/crc32c.h"
 #include "store/base/scope.h"
 #include "tests/support/fixture.h"
 #include "tests/unit/api/sstable_entries.h"
+#include "tests/unit/api/sstable_making.h"
 
 static struct files files;
 
@@ -29,101 +27,6 @@ expect_refusal(struct bytes table, const char *what, const char *words)
     if (strstr(err.text, words) == NULL)
         fail_msg("%s: '%s' lacks '%s'", what, err.text, words);
     sstable_entries_free(entries);
-}
-
-/* --- tables made block by block --- */
-
-enum { PLAIN, SNAPPY, OTHER };
-
-struct making {
-    struct buf table, index;
-    uint32_t restarts[32], restart_count;
-};
-
-static void
-making_init(struct making *making)
-{
-    *making = (struct making){.restart_count = 0};
-    buf_init(&making->table, 64 << 20);
-    buf_init(&making->index, 1 << 20);
-}
-
-static void
-making_drop(struct making *making)
-{
-    buf_drop(&making->table);
-    buf_drop(&making->index);
-}
-
-#define WORKS(call) assert_int_equal((call), OK)
-
-static void
-append_entry(struct buf *block, uint32_t shared, struct bytes rest, struct bytes value)
-{
-    WORKS(api_varint_append(block, shared, NULL));
-    WORKS(api_varint_append(block, rest.size, NULL));
-    WORKS(api_varint_append(block, value.size, NULL));
-    WORKS(buf_append(block, rest.data, rest.size, NULL));
-    WORKS(buf_append(block, value.data, value.size, NULL));
-}
-
-static void
-append_restarts(struct buf *block, const uint32_t *restarts, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        WORKS(buf_append_u32(block, restarts[i], NULL));
-    WORKS(buf_append_u32(block, count, NULL));
-}
-
-/* Contents as they are stored, their type and checksum. Returns where they begin. */
-static uint64_t
-put_block(struct making *making, struct bytes contents, uint8_t type)
-{
-    uint64_t begin = making->table.size;
-    uint32_t crc = crc32c(crc32c(0, contents.data, contents.size), &type, 1);
-
-    WORKS(buf_append(&making->table, contents.data, contents.size, NULL));
-    WORKS(buf_append_byte(&making->table, type, NULL));
-    WORKS(buf_append_u32(&making->table, api_crc_mask(crc), NULL));
-    return begin;
-}
-
-static void
-index_block(struct making *making, const char *key, uint64_t offset, uint64_t size)
-{
-    AUTO(buf) handle = {0};
-
-    buf_init(&handle, 100);
-    WORKS(api_varint_append(&handle, offset, NULL));
-    WORKS(api_varint_append(&handle, size, NULL));
-    making->restarts[making->restart_count++] = (uint32_t)making->index.size;
-    append_entry(&making->index, 0, bytes_of_text(key), buf_bytes(&handle));
-}
-
-static void
-add_block(struct making *making, const char *key, struct bytes contents, uint8_t type)
-{
-    index_block(making, key, put_block(making, contents, type), contents.size);
-}
-
-static struct bytes
-end_table(struct making *making)
-{
-    static const uint8_t magic[] = {0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb};
-    uint64_t metaindex = put_block(making, bytes_of("\0\0\0\0\1\0\0\0", 8), PLAIN), index;
-    size_t footer;
-
-    append_restarts(&making->index, making->restarts, making->restart_count);
-    index = put_block(making, buf_bytes(&making->index), PLAIN);
-    footer = making->table.size;
-    WORKS(api_varint_append(&making->table, metaindex, NULL));
-    WORKS(api_varint_append(&making->table, 8, NULL));
-    WORKS(api_varint_append(&making->table, index, NULL));
-    WORKS(api_varint_append(&making->table, making->index.size, NULL));
-    while (making->table.size < footer + 40)
-        WORKS(buf_append_byte(&making->table, 0, NULL));
-    WORKS(buf_append(&making->table, magic, sizeof magic, NULL));
-    return buf_bytes(&making->table);
 }
 
 /* --- one block that is wrong --- */
@@ -168,26 +71,26 @@ blocks_that_readers_could_disagree_on_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
-        AUTO(making) making;
+        AUTO(sstable_making) making;
         AUTO(buf) block = {0};
         struct sstable_entries *entries;
         struct err err = ERR_INIT;
         char what[32];
 
-        making_init(&making);
+        sstable_making_init(&making);
         buf_init(&block, 1000);
         for (size_t e = 0; e < blocks[i].count; e++)
-            append_entry(&block, blocks[i].entries[e].shared,
-                         bytes_of_text(blocks[i].entries[e].rest),
-                         bytes_of_text(blocks[i].entries[e].value));
-        append_restarts(&block, blocks[i].restarts, blocks[i].restart_count);
-        add_block(&making, "~", buf_bytes(&block), PLAIN);
+            sstable_append_entry(&block, blocks[i].entries[e].shared,
+                                 bytes_of_text(blocks[i].entries[e].rest),
+                                 bytes_of_text(blocks[i].entries[e].value));
+        sstable_append_restarts(&block, blocks[i].restarts, blocks[i].restart_count);
+        sstable_add_block(&making, "~", buf_bytes(&block), SSTABLE_PLAIN);
         snprintf(what, sizeof what, "block %zu", i);
         if (blocks[i].words != NULL) {
-            expect_refusal(end_table(&making), what, blocks[i].words);
+            expect_refusal(sstable_end(&making), what, blocks[i].words);
             continue;
         }
-        if (sstable_entries_read(&files, end_table(&making), &entries, &err) != OK)
+        if (sstable_entries_read(&files, sstable_end(&making), &entries, &err) != OK)
             fail_msg("%s: %s", what, err.text);
         assert_int_equal(entries->count, blocks[i].count);
         sstable_entries_free(entries);
@@ -207,58 +110,47 @@ blocks_of_odd_bytes_are_refused(void **state)
         uint8_t type;
         const char *words;
     } blocks[] = {
-        {CONTENTS(""), PLAIN, "too short for its number of restarts"},
-        {CONTENTS("\1\0\0"), PLAIN, "too short for its number of restarts"},
-        {CONTENTS("\1\0\0\0"), PLAIN, "has 4 bytes and 1 restarts"},
-        {CONTENTS("\0\0\0\0\xff\xff\xff\x3f"), PLAIN, "1073741823 restarts"},
-        {CONTENTS("\0\0\0\0\1\0\0\0"), OTHER, "neither plain nor snappy"},
-        {CONTENTS("\0"), SNAPPY, "too short for its number"},
-        {CONTENTS("\x7f\0"), SNAPPY, "and is not"},
-        {CONTENTS("\xff\xff\xff\xff\xff\0"), SNAPPY, "and is not"},
-        {CONTENTS(""), SNAPPY, "and is not"},
-        {CONTENTS("\xff\xff\xff\xff\x0f\0\0\0\0\0"), SNAPPY, "unpack to 4294967295"},
+        {CONTENTS(""), SSTABLE_PLAIN, "too short for its number of restarts"},
+        {CONTENTS("\1\0\0"), SSTABLE_PLAIN, "too short for its number of restarts"},
+        {CONTENTS("\1\0\0\0"), SSTABLE_PLAIN, "has 4 bytes and 1 restarts"},
+        {CONTENTS("\0\0\0\0\xff\xff\xff\x3f"), SSTABLE_PLAIN, "1073741823 restarts"},
+        {CONTENTS("\0\0\0\0\1\0\0\0"), SSTABLE_OTHER, "neither plain nor snappy"},
+        {CONTENTS("\0"), SSTABLE_SNAPPY, "too short for its number"},
+        {CONTENTS("\x7f\0"), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS("\xff\xff\xff\xff\xff\0"), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS(""), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS("\xff\xff\xff\xff\x0f\0\0\0\0\0"), SSTABLE_SNAPPY, "unpack to 4294967295"},
         /* One literal byte, then a copy of 4 from offset 0, and from before the beginning. */
-        {CONTENTS("\x05\0a\1\0"), SNAPPY, "and is not"},
-        {CONTENTS("\x05\0a\1\2"), SNAPPY, "and is not"},
-        {CONTENTS("\x06\0a\1\1"), SNAPPY, "and is not"},
-        {CONTENTS("\x04\0a\1\1"), SNAPPY, "and is not"},
+        {CONTENTS("\x05\0a\1\0"), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS("\x05\0a\1\2"), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS("\x06\0a\1\1"), SSTABLE_SNAPPY, "and is not"},
+        {CONTENTS("\x04\0a\1\1"), SSTABLE_SNAPPY, "and is not"},
         /* Sizes of entries. */
-        {CONTENTS("\0\0\0\0\0\0\1\0\0\0"), PLAIN, "32 bits, or none"},
-        {CONTENTS("\x80\x80\x80\x80\x80\0\0\0\0\0\0\1\0\0\0"), PLAIN, "32 bits, or none"},
-        {CONTENTS("\0\x80\x80\x80\x80\x10\0\0\0\0\0\1\0\0\0"), PLAIN, "32 bits, or none"},
-        {CONTENTS("\0\2\0a\0\0\0\0\1\0\0\0"), PLAIN, "runs past the end"},
-        {CONTENTS("\0\1\1a\0\0\0\0\1\0\0\0"), PLAIN, "runs past the end"},
+        {CONTENTS("\0\0\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "32 bits, or none"},
+        {CONTENTS("\x80\x80\x80\x80\x80\0\0\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "32 bits, or none"},
+        {CONTENTS("\0\x80\x80\x80\x80\x10\0\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "32 bits, or none"},
+        {CONTENTS("\0\2\0a\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "runs past the end"},
+        {CONTENTS("\0\1\1a\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "runs past the end"},
         /* Together they wrap in 32 bits. */
         {CONTENTS("\0\1\xff\xff\xff\xff\x0f"
                   "a\0\0\0\0\1\0\0\0"),
-         PLAIN, "runs past the end"},
-        {CONTENTS("\0\xff\xff\xff\xff\x0f\2a\0\0\0\0\1\0\0\0"), PLAIN, "runs past the end"},
+         SSTABLE_PLAIN, "runs past the end"},
+        {CONTENTS("\0\xff\xff\xff\xff\x0f\2a\0\0\0\0\1\0\0\0"), SSTABLE_PLAIN, "runs past the end"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
-        AUTO(making) making;
+        AUTO(sstable_making) making;
         char what[32];
 
-        making_init(&making);
-        add_block(&making, "~", blocks[i].contents, blocks[i].type);
+        sstable_making_init(&making);
+        sstable_add_block(&making, "~", blocks[i].contents, blocks[i].type);
         snprintf(what, sizeof what, "contents %zu", i);
-        expect_refusal(end_table(&making), what, blocks[i].words);
+        expect_refusal(sstable_end(&making), what, blocks[i].words);
     }
 }
 
 /* --- blocks among one another --- */
-
-static void
-append_block(struct buf *block, const char *first, const char *second)
-{
-    static const uint32_t front = 0;
-
-    buf_init(block, 1000);
-    append_entry(block, 0, bytes_of_text(first), bytes_of_text("value"));
-    append_entry(block, 0, bytes_of_text(second), bytes_of_text("value"));
-    append_restarts(block, &front, 1);
-}
 
 static void
 the_index_says_where_keys_are(void **state)
@@ -274,21 +166,21 @@ the_index_says_where_keys_are(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        AUTO(making) making;
+        AUTO(sstable_making) making;
         AUTO(buf) first = {0};
         AUTO(buf) second = {0};
         struct sstable_entries *entries;
 
-        making_init(&making);
-        append_block(&first, "b", "d");
-        append_block(&second, "f", "h");
-        add_block(&making, cases[i].first_key, buf_bytes(&first), PLAIN);
-        add_block(&making, cases[i].second_key, buf_bytes(&second), PLAIN);
+        sstable_making_init(&making);
+        sstable_append_two(&first, "b", "d");
+        sstable_append_two(&second, "f", "h");
+        sstable_add_block(&making, cases[i].first_key, buf_bytes(&first), SSTABLE_PLAIN);
+        sstable_add_block(&making, cases[i].second_key, buf_bytes(&second), SSTABLE_PLAIN);
         if (cases[i].words != NULL) {
-            expect_refusal(end_table(&making), cases[i].second_key, cases[i].words);
+            expect_refusal(sstable_end(&making), cases[i].second_key, cases[i].words);
             continue;
         }
-        assert_int_equal(sstable_entries_read(&files, end_table(&making), &entries, NULL), OK);
+        assert_int_equal(sstable_entries_read(&files, sstable_end(&making), &entries, NULL), OK);
         assert_int_equal(entries->count, 4);
         sstable_entries_free(entries);
     }
@@ -310,14 +202,14 @@ handles_are_inside_the_file_and_in_order(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
-        AUTO(making) making;
+        AUTO(sstable_making) making;
         AUTO(buf) block = {0};
 
-        making_init(&making);
-        append_block(&block, "b", "d");
-        add_block(&making, "e", buf_bytes(&block), PLAIN);
-        index_block(&making, "f", handles[i].offset, handles[i].size);
-        expect_refusal(end_table(&making), "handle", handles[i].words);
+        sstable_making_init(&making);
+        sstable_append_two(&block, "b", "d");
+        sstable_add_block(&making, "e", buf_bytes(&block), SSTABLE_PLAIN);
+        sstable_index_block(&making, "f", handles[i].offset, handles[i].size);
+        expect_refusal(sstable_end(&making), "handle", handles[i].words);
     }
 }
 
@@ -333,8 +225,8 @@ large_blocks_are_summed_to_their_end(void **state)
     (void)state;
     buf_init(&table, 64 << 20);
     api_sstable_writer_init(&writer, api_sstable_to_buf(&table));
-    WORKS(api_sstable_add(&writer, bytes_of_text("a"), bytes_of(value, VALUE_BYTES), NULL));
-    WORKS(api_sstable_finish(&writer, NULL));
+    SSTABLE_WORKS(api_sstable_add(&writer, bytes_of_text("a"), bytes_of(value, VALUE_BYTES), NULL));
+    SSTABLE_WORKS(api_sstable_finish(&writer, NULL));
     for (size_t at = 100; at < VALUE_BYTES; at += VALUE_BYTES / 7) {
         table.data[at] ^= 1;
         expect_refusal(buf_bytes(&table), "a large block", "has checksum");
@@ -356,10 +248,10 @@ no_byte_that_matters_can_be_another(void **state)
     (void)state;
     buf_init(&table, 1000);
     api_sstable_writer_init(&writer, api_sstable_to_buf(&table));
-    WORKS(api_sstable_add(&writer, bytes_of_text(""), bytes_of_text("header"), NULL));
-    WORKS(api_sstable_add(&writer, bytes_of_text("a"), bytes_of_text("value"), NULL));
-    WORKS(api_sstable_add(&writer, bytes_of_text("ab"), bytes_of_text("other"), NULL));
-    WORKS(api_sstable_finish(&writer, NULL));
+    SSTABLE_WORKS(api_sstable_add(&writer, bytes_of_text(""), bytes_of_text("header"), NULL));
+    SSTABLE_WORKS(api_sstable_add(&writer, bytes_of_text("a"), bytes_of_text("value"), NULL));
+    SSTABLE_WORKS(api_sstable_add(&writer, bytes_of_text("ab"), bytes_of_text("other"), NULL));
+    SSTABLE_WORKS(api_sstable_finish(&writer, NULL));
     footer = table.size - 48;
     for (size_t size = 0; size < table.size; size++)
         expect_refusal(bytes_of(table.data, size), "a cut table", "");
@@ -378,94 +270,6 @@ no_byte_that_matters_can_be_another(void **state)
             sstable_entries_free(entries);
             table.data[at] ^= change;
         }
-}
-
-/* --- compressed blocks --- */
-
-static void
-compress(struct bytes contents, struct buf *out)
-{
-    size_t size = snappy_max_compressed_length(contents.size);
-    uint8_t *room;
-
-    buf_init(out, 64 << 20);
-    WORKS(buf_reserve(out, size, &room, NULL));
-    assert_int_equal(
-        snappy_compress((const char *)contents.data, contents.size, (char *)room, &size),
-        SNAPPY_OK);
-    buf_commit(out, size);
-}
-
-static void
-compressed_blocks_are_unpacked(void **state)
-{
-    enum { VALUE_BYTES = 2 << 20 };
-    static uint8_t large[VALUE_BYTES];
-    static const uint32_t front = 0;
-    AUTO(making) making;
-    AUTO(buf) first = {0};
-    AUTO(buf) second = {0};
-    AUTO(buf) packed = {0};
-    AUTO(buf) packed_too = {0};
-    struct sstable_entries *entries;
-
-    (void)state;
-    for (size_t i = 0; i < VALUE_BYTES; i++)
-        large[i] = (uint8_t)(i * i >> 7);
-    append_block(&first, "b", "d");
-    buf_init(&second, 64 << 20);
-    append_entry(&second, 0, bytes_of_text("k"), bytes_of(large, VALUE_BYTES));
-    append_restarts(&second, &front, 1);
-    compress(buf_bytes(&first), &packed);
-    compress(buf_bytes(&second), &packed_too);
-    making_init(&making);
-    add_block(&making, "d", buf_bytes(&packed), SNAPPY);
-    add_block(&making, "k", buf_bytes(&packed_too), SNAPPY);
-    assert_int_equal(sstable_entries_read(&files, end_table(&making), &entries, NULL), OK);
-    assert_int_equal(entries->count, 3);
-    assert_true(bytes_equal(entries->keys[1], bytes_of_text("d")));
-    assert_true(bytes_equal(entries->values[1], bytes_of_text("value")));
-    assert_true(bytes_equal(entries->values[2], bytes_of(large, VALUE_BYTES)));
-    sstable_entries_free(entries);
-}
-
-static enum err_code
-ignore(void *context, const struct api_sstable_entry *entry, struct err *err)
-{
-    (void)context;
-    (void)entry;
-    (void)err;
-    return OK;
-}
-
-static void
-what_may_be_unpacked_has_limits(void **state)
-{
-    AUTO(making) making;
-    AUTO(buf) first = {0};
-    AUTO(buf) second = {0};
-    AUTO(buf) packed = {0};
-    AUTO(buf) packed_too = {0};
-    struct api_sstable table = {.scratch = files.scratch};
-
-    (void)state;
-    append_block(&first, "b", "d");
-    append_block(&second, "f", "h");
-    compress(buf_bytes(&first), &packed);
-    compress(buf_bytes(&second), &packed_too);
-    making_init(&making);
-    add_block(&making, "d", buf_bytes(&packed), SNAPPY);
-    add_block(&making, "h", buf_bytes(&packed_too), SNAPPY);
-    table.file = files_of(end_table(&making));
-    table.block_bytes_max = first.size;
-    table.unpacked_bytes_max = first.size + second.size;
-    assert_int_equal(api_sstable_read(&table, ignore, NULL, NULL), OK);
-    table.unpacked_bytes_max--;
-    assert_int_equal(api_sstable_read(&table, ignore, NULL, NULL), ERR_PAYLOAD_TOO_LARGE);
-    table.unpacked_bytes_max++;
-    table.block_bytes_max--;
-    assert_int_equal(api_sstable_read(&table, ignore, NULL, NULL), ERR_PAYLOAD_TOO_LARGE);
-    close(table.file.descriptor);
 }
 
 /* --- files that are broken on purpose --- */
@@ -511,8 +315,6 @@ main(void)
         cmocka_unit_test(handles_are_inside_the_file_and_in_order),
         cmocka_unit_test(large_blocks_are_summed_to_their_end),
         cmocka_unit_test(no_byte_that_matters_can_be_another),
-        cmocka_unit_test(compressed_blocks_are_unpacked),
-        cmocka_unit_test(what_may_be_unpacked_has_limits),
         cmocka_unit_test(broken_files_are_refused),
     };
     int failed;
