@@ -13,10 +13,12 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "api/guard/health_command.h"
 #include "api/guard/token_command.h"
 #include "api/resource/cluster_json.h"
 #include "api/server.h"
 #include "service/command/command.h"
+#include "service/command/command_store.h"
 #include "service/command/notify.h"
 #include "service/expr/recipe.h"
 #include "service/placement/task_usage.h"
@@ -34,6 +36,14 @@ enum {
     READERS_SPARE = 64,
     COMPUTE_THREADS_MAX = 256, /* beside threads */
 };
+
+static const struct command command_rows[] = {
+#define COMMAND(function, name, operand, follows, help) {name, operand, help, function, follows},
+#include "service/command/commands.def"
+#undef COMMAND
+};
+
+static const struct commands commands = {command_rows, sizeof command_rows / sizeof *command_rows};
 
 /* The committer makes and frees chunks by the thousand. One heap that keeps its pages is 2 to 3
  * times as fast with them as glibc's usual per-thread heaps, which give pages back. */
@@ -305,10 +315,18 @@ run_all(int argc, char **argv, struct err *err)
     bool help, version;
     int words = 0;
 
-    TRY(command_find(argc, argv, &command, &operand, &words, err));
+    TRY(command_find(&commands, argc, argv, &command, &operand, &words, err));
+    if (command != NULL && command->follows == COMMAND_WORDS)
+        return command->run(
+            &(struct command_input){.argc = argc - 2, .argv = argv + 2, .out = stdout}, err);
     TRY(settings_read(argc - words, argv + words, &settings, &help, &version, err));
-    if (help || version) {
-        help ? settings_print_help(stdout) : (void)printf("tensorkeep %s\n", service_version);
+    if (help) {
+        command_print_help(&commands, stdout);
+        settings_print_help(stdout);
+        return OK;
+    }
+    if (version) {
+        printf("tensorkeep %s\n", service_version);
         return OK;
     }
     return command == NULL ? run(&settings, err) : run_command(command, operand, &settings, err);
@@ -319,12 +337,6 @@ main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
 
-    if (argc > 1 && strcmp(argv[1], "token") == 0) {
-        if (api_token_command(argc - 2, argv + 2, stdout, &err) == OK)
-            return EXIT_SUCCESS;
-        fprintf(stderr, "%s\n", err.text);
-        return EXIT_FAILURE;
-    }
     set_up_heap();
     if (run_all(argc, argv, &err) == OK)
         return EXIT_SUCCESS;

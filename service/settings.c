@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/command/command.h"
 #include "service/name.h"
 #include "store/base/check.h"
 
@@ -410,16 +409,7 @@ settings_print_help(FILE *out)
     struct settings defaults;
 
     set_defaults(&defaults);
-    fputs("tensorkeep: model state behind plain HTTP\n\n"
-          "usage: tensorkeep [COMMAND] [--name VALUE | --name=VALUE] ...\n\n"
-          "Without a command it serves. Commands, of which those on a data folder want no server "
-          "there:\n\n",
-          out);
-    command_print_help(out);
-    fprintf(out, "  %-36s %s\n", "token NAME ...",
-            "a new random token, and its line for the file of --tokens; alone: how");
     fputs(
-        "\n"
         "Each setting is also the environment variable TENSORKEEP_NAME and a line `name = value`\n"
         "of the --config file; a flag beats the environment, the environment beats the file.\n\n",
         out);

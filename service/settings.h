@@ -29,7 +29,7 @@ struct settings {
  * where it came from, with the nearest known name. *help, *version: asked for. */
 ERR_MUST_CHECK enum err_code settings_read(int argc, char **argv, struct settings *out, bool *help,
                                            bool *version, struct err *err);
-void settings_print_help(FILE *out);
+void settings_print_help(FILE *out); /* of settings; of commands: command_print_help */
 
 /* For listing them: calls visit with the name, kind and the value as text. */
 typedef void settings_visitor(void *context, const char *name, const char *kind, const char *value,

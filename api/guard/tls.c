@@ -12,6 +12,7 @@
 #include "api/json/chars.h"
 #include "api/state.h"
 #include "store/base/alloc.h"
+#include "store/base/clock.h"
 #include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/base/scope.h"
@@ -307,4 +308,73 @@ api_tls_send_last(struct MHD_Connection *mhd, struct bytes bytes)
         bytes = bytes_of(bytes.data + sent, bytes.size - (size_t)sent);
     }
     return session != NULL && gnutls_bye(session, GNUTLS_SHUT_WR) == GNUTLS_E_SUCCESS;
+}
+
+/* --- a client ------------------------------------------------------------------------------ */
+
+struct asking {
+    gnutls_session_t session;
+    gnutls_certificate_credentials_t nobody; /* no certificate of ours, and none that we trust */
+    uint64_t end_ms;
+};
+
+static void
+asking_drop(struct asking *asking)
+{
+    if (asking->session != NULL)
+        gnutls_deinit(asking->session);
+    if (asking->nobody != NULL)
+        gnutls_certificate_free_credentials(asking->nobody);
+}
+
+/* The same once more: a message of TLS itself came, or nothing, and there is time. */
+static bool
+is_to_be_repeated(const struct asking *asking, ssize_t result)
+{
+    return result < 0 && !gnutls_error_is_fatal((int)result) &&
+           clock_monotonic_ms() < asking->end_ms;
+}
+
+static int
+asking_open(struct asking *asking, int descriptor)
+{
+    int result = gnutls_init(&asking->session, GNUTLS_CLIENT);
+
+    if (result >= 0)
+        result = gnutls_certificate_allocate_credentials(&asking->nobody);
+    if (result >= 0)
+        result = gnutls_credentials_set(asking->session, GNUTLS_CRD_CERTIFICATE, asking->nobody);
+    if (result >= 0)
+        result = gnutls_priority_set_direct(asking->session, priorities, NULL);
+    if (result < 0)
+        return result;
+    gnutls_transport_set_int(asking->session, descriptor);
+    do
+        result = gnutls_handshake(asking->session);
+    while (is_to_be_repeated(asking, result));
+    return result;
+}
+
+enum err_code
+api_tls_ask(int descriptor, struct bytes ask, uint64_t patience_ms, char *answer, size_t size,
+            struct err *err)
+{
+    AUTO(asking) asking = {.end_ms = clock_monotonic_ms() + patience_ms};
+    ssize_t result = asking_open(&asking, descriptor);
+
+    if (result >= 0)
+        do
+            result = gnutls_record_send(asking.session, ask.data, ask.size);
+        while (is_to_be_repeated(&asking, result));
+    if (result != (ssize_t)ask.size)
+        return err_set(err, ERR_UNAVAILABLE, "the server does not speak TLS: %s",
+                       gnutls_strerror(result < 0 ? (int)result : GNUTLS_E_PUSH_ERROR));
+    for (size_t had = 0; had < size && result != 0;) {
+        result = gnutls_record_recv(asking.session, answer + had, size - had);
+        if (result > 0)
+            had += (size_t)result;
+        else if (!is_to_be_repeated(&asking, result))
+            break;
+    }
+    return OK;
 }

@@ -97,18 +97,18 @@ make_line(const struct wanted *wanted, const char *token, char out[static LINE_B
 }
 
 enum err_code
-api_token_command(int argc, char **argv, FILE *out, struct err *err)
+api_token_command(const struct command_input *input, struct err *err)
 {
     struct wanted wanted = {.scopes = "read"};
     char token[TOKEN_BYTES], line[LINE_BYTES_MAX];
 
-    TRY(read_arguments(argc, argv, &wanted, err));
+    TRY(read_arguments(input->argc, input->argv, &wanted, err));
     TRY(make_token(token, err));
     TRY(make_line(&wanted, token, line, err));
     if (wanted.tokens != NULL)
         TRY(api_tokens_file_add(wanted.tokens, line, err));
-    fprintf(out, "%s\n", token);
+    fprintf(input->out, "%s\n", token);
     if (wanted.tokens == NULL)
-        fprintf(out, "%s\n", line);
+        fprintf(input->out, "%s\n", line);
     return OK;
 }

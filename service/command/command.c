@@ -2,29 +2,22 @@
 
 #include <string.h>
 
-#include "service/command/command_health.h"
-#include "service/command/command_store.h"
 #include "service/name.h"
 
-static const struct command commands[] = {
-#define COMMAND(function, name, operand, help) {name, operand, help, function},
-#include "service/command/commands.def"
-#undef COMMAND
-};
-
-enum { COMMAND_COUNT = sizeof commands / sizeof *commands, NAME_SHOWN_MAX = 100 };
+enum { NAME_SHOWN_MAX = 100 };
 
 static const char *
 name_at(const void *context, size_t index)
 {
-    (void)context;
-    return index < COMMAND_COUNT ? commands[index].name : NULL;
+    const struct commands *commands = context;
+
+    return index < commands->count ? commands->rows[index].name : NULL;
 }
 
 static enum err_code
-unknown(const char *name, struct err *err)
+unknown(const struct commands *commands, const char *name, struct err *err)
 {
-    const char *near = name_nearest(bytes_of_text(name), name_at, NULL);
+    const char *near = name_nearest(bytes_of_text(name), name_at, commands);
 
     if (near == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT,
@@ -34,22 +27,22 @@ unknown(const char *name, struct err *err)
 }
 
 enum err_code
-command_find(int argc, char **argv, const struct command **out, const char **operand, int *words,
-             struct err *err)
+command_find(const struct commands *commands, int argc, char **argv, const struct command **out,
+             const char **operand, int *words, struct err *err)
 {
     *out = NULL;
     *operand = NULL;
     *words = 0;
     if (argc < 2 || argv[1][0] == '-')
         return OK;
-    for (size_t i = 0; i < COMMAND_COUNT && *out == NULL; i++) {
-        if (strcmp(argv[1], commands[i].name) == 0)
-            *out = &commands[i];
+    for (size_t i = 0; i < commands->count && *out == NULL; i++) {
+        if (strcmp(argv[1], commands->rows[i].name) == 0)
+            *out = &commands->rows[i];
     }
     if (*out == NULL)
-        return unknown(argv[1], err);
+        return unknown(commands, argv[1], err);
     *words = 1;
-    if ((*out)->operand == NULL)
+    if ((*out)->operand == NULL || (*out)->follows == COMMAND_WORDS)
         return OK;
     if (argc < 3 || strncmp(argv[2], "--", 2) == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "usage: tensorkeep %s %s [--name VALUE] ...",
@@ -60,12 +53,18 @@ command_find(int argc, char **argv, const struct command **out, const char **ope
 }
 
 void
-command_print_help(FILE *out)
+command_print_help(const struct commands *commands, FILE *out)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const char *operand = commands[i].operand == NULL ? "" : commands[i].operand;
+    fputs("tensorkeep: model state behind plain HTTP\n\n"
+          "usage: tensorkeep [COMMAND] [--name VALUE | --name=VALUE] ...\n\n"
+          "Without a command it serves. Commands, of which those on a data folder want no server "
+          "there:\n\n",
+          out);
+    for (size_t i = 0; i < commands->count; i++) {
+        const struct command *row = &commands->rows[i];
 
-        fprintf(out, "  %s %-*s %s\n", commands[i].name, (int)(35 - strlen(commands[i].name)),
-                operand, commands[i].help);
+        fprintf(out, "  %s %-*s %s\n", row->name, (int)(35 - strlen(row->name)),
+                row->operand == NULL ? "" : row->operand, row->help);
     }
+    fputc('\n', out);
 }

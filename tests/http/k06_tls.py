@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import backups
 import formats
 from certificates import Certificate
 from session import Skipped
@@ -230,3 +231,35 @@ def test_beyond_loopback_tokens_and_tls_are_needed(s):
     refused(s, words, "--bind", "0.0.0.0", *certificate.flags)
     refused(s, words, "--bind", "0.0.0.0", "--tokens", tokens.path)
     refused(s, words, "--bind", "::", "--tokens", tokens.path)
+
+
+def test_the_program_asks_for_health_through_it(s):
+    for kind in ("ecdsa", "rsa", "ed25519"):
+        with tls_server(s, kind=kind) as t:
+            port = ("--port", str(t.server.port))
+            assert backups.works(s, "health", flags=(*port, *t.certificate.flags)) == b"ready\n"
+            assert backups.works(s, "health", flags=(*port, "--tls-cert", "not looked at")) == b"ready\n"
+            backups.refuses(s, "not ready", "health", flags=port)
+    backups.refuses(s, "does not speak TLS", "health", flags=("--port", str(s.server.port), "--tls-cert", "any"))
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        backups.refuses(s, "does not speak TLS", "health", flags=("--port", str(mute.getsockname()[1]), "--tls-cert", "any"))
+
+
+def test_health_through_it_is_what_the_server_says(s):
+    certificate = Certificate(s.server.root, "ecdsa")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate.flags[1::2])
+    for answer, words in ((b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "503 Service Unavailable"), (b"", "not ready"),
+                          (b"HTTP/1.1 200", "not ready")):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                with context.wrap_socket(listener.accept()[0], server_side=True) as peer:
+                    assert peer.recv(1000).startswith(b"GET /readyz HTTP/1.1\r\n")
+                    peer.sendall(answer)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            backups.refuses(s, words, "health", flags=("--port", str(listener.getsockname()[1]), *certificate.flags))
+            thread.join()

@@ -1,4 +1,4 @@
-#include "service/command/command_health.h"
+#include "api/guard/health_command.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "api/guard/tls.h"
 #include "store/base/scope.h"
 
 enum { PATIENCE_S = 3, ANSWER_BYTES = 64 };
@@ -57,30 +58,34 @@ connect_to(const struct settings *settings, int *descriptor, struct err *err)
     return OK;
 }
 
+/* Fills `answer` with the first bytes of it, as many as there are before it ends or none come. */
+static enum err_code
+ask_plain(int descriptor, struct bytes ask, char *answer, size_t size, struct err *err)
+{
+    ssize_t got = 1;
+
+    if (send(descriptor, ask.data, ask.size, MSG_NOSIGNAL) != (ssize_t)ask.size)
+        return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
+    for (size_t had = 0; had < size && got > 0; had += got > 0 ? (size_t)got : 0)
+        got = recv(descriptor, answer + had, size - had, 0);
+    return OK;
+}
+
 enum err_code
-command_health(const struct command_input *input, struct err *err)
+api_health_command(const struct command_input *input, struct err *err)
 {
     static const char ask[] =
         "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     static const char well[] = "HTTP/1.1 200 ";
     AUTO_CALL(socket_close) int descriptor = -1;
     char answer[ANSWER_BYTES] = "";
-    size_t size = 0;
-    ssize_t got;
 
     TRY(connect_to(input->settings, &descriptor, err));
-    if (input->settings->tls_cert[0] != '\0') {
-        fprintf(input->out, "listening; over TLS it is not asked whether it is ready\n");
-        return OK;
-    }
-    if (send(descriptor, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof ask - 1))
-        return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
-    while (size < sizeof well - 1) {
-        got = recv(descriptor, answer + size, sizeof answer - 1 - size, 0);
-        if (got <= 0)
-            break;
-        size += (size_t)got;
-    }
+    if (input->settings->tls_cert[0] != '\0')
+        TRY(api_tls_ask(descriptor, bytes_of_text(ask), PATIENCE_S * 1000, answer,
+                        sizeof answer - 1, err));
+    else
+        TRY(ask_plain(descriptor, bytes_of_text(ask), answer, sizeof answer - 1, err));
     if (strncmp(answer, well, sizeof well - 1) != 0)
         return err_set(err, ERR_UNAVAILABLE, "the server says it is not ready: %.*s",
                        (int)strcspn(answer, "\r\n"), answer);
