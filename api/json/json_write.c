@@ -3,6 +3,17 @@
 #include "api/json/number.h"
 #include "api/json/text.h"
 
+/* Names in documents, and keys that clients choose, have no control character where a number may
+ * stand behind them. */
+static const char unsigned_key[] = "\001u64";
+
+json_t *
+api_json_u64(uint64_t value)
+{
+    return value <= INT64_MAX ? json_integer((json_int_t)value)
+                              : json_pack("{s:I}", unsigned_key, (json_int_t)value);
+}
+
 static struct bytes
 string_bytes(const json_t *value)
 {
@@ -46,10 +57,23 @@ api_json_write_members(const json_t *object, struct buf *out, struct err *err)
 }
 
 static enum err_code
+write_unsigned(const json_t *value, struct buf *out, struct err *err)
+{
+    char text[API_NUMBER_BYTES_MAX];
+
+    return buf_append(out, text, api_number_print_u64((uint64_t)json_integer_value(value), text),
+                      err);
+}
+
+static enum err_code
 write_object(const json_t *object, struct buf *out, struct err *err)
 {
+    const json_t *number =
+        json_object_size(object) == 1 ? json_object_get(object, unsigned_key) : NULL;
     size_t first = out->size;
 
+    if (json_is_integer(number))
+        return write_unsigned(number, out, err);
     TRY(api_json_write_members(object, out, err));
     if (out->size == first)
         return buf_append_text(out, "{}", err);

@@ -2,17 +2,11 @@
 
 #include <stdio.h>
 
+#include "api/json/json_write.h"
 #include "api/resource/describe.h"
 #include "store/base/scope.h"
 
-static json_t *
-json_count(uint64_t count)
-{
-    return json_integer((json_int_t)count);
-}
-
-/* An integer where all values are, and no digit is lost but those that JSON's writer has no number
- * for: over 2^63 - 1. */
+/* An integer where all values are, every digit of it. */
 static json_t *
 json_bound(enum dtype dtype, double value, uint64_t key)
 {
@@ -20,9 +14,9 @@ json_bound(enum dtype dtype, double value, uint64_t key)
 
     if (dtype == DTYPE_INT64)
         return json_integer((json_int_t)bits);
-    if (dtype == DTYPE_UINT64 && bits <= INT64_MAX)
-        return json_integer((json_int_t)bits);
-    if (dtype != DTYPE_UINT64 && (dtype_is_integer(dtype) || dtype == DTYPE_BOOL))
+    if (dtype == DTYPE_UINT64)
+        return api_json_u64(bits);
+    if (dtype_is_integer(dtype) || dtype == DTYPE_BOOL)
         return json_integer((json_int_t)value);
     return api_json_real(value);
 }
@@ -32,14 +26,14 @@ set_counts(json_t *object, const struct kernel_statistics *e, struct err *err)
 {
     const uint64_t finite = kernel_statistics_finite(e);
 
-    TRY(api_json_set(object, "count", json_count(e->count), err));
-    TRY(api_json_set(object, "finite", json_count(finite), err));
-    TRY(api_json_set(object, "nan", json_count(e->nan), err));
-    TRY(api_json_set(object, "pos_inf", json_count(e->pos_inf), err));
-    TRY(api_json_set(object, "neg_inf", json_count(e->neg_inf), err));
-    TRY(api_json_set(object, "zero", json_count(e->zero), err));
-    TRY(api_json_set(object, "negative", json_count(e->negative), err));
-    return api_json_set(object, "positive", json_count(finite - e->zero - e->negative), err);
+    TRY(api_json_set(object, "count", api_json_u64(e->count), err));
+    TRY(api_json_set(object, "finite", api_json_u64(finite), err));
+    TRY(api_json_set(object, "nan", api_json_u64(e->nan), err));
+    TRY(api_json_set(object, "pos_inf", api_json_u64(e->pos_inf), err));
+    TRY(api_json_set(object, "neg_inf", api_json_u64(e->neg_inf), err));
+    TRY(api_json_set(object, "zero", api_json_u64(e->zero), err));
+    TRY(api_json_set(object, "negative", api_json_u64(e->negative), err));
+    return api_json_set(object, "positive", api_json_u64(finite - e->zero - e->negative), err);
 }
 
 enum err_code

@@ -18,6 +18,13 @@ def changes(s, query):
     return s.get(f"changes?{query}").expect(200).json["changes"]
 
 
+def test_bounds_of_integers_are_exact(s):
+    since = revision(s)
+    s.put_raw("u", "uint64", [2], np.array([2**53 + 1, 2**64 - 1], "u8").tobytes())
+    told = changes(s, f"since={since}&stats=true")[-1]["stats"]
+    assert (told["min"], told["max"]) == (2**53 + 1, 2**64 - 1) and told == expected(s, "u"), told
+
+
 def test_a_list_tells_those_of_the_newest_version(s):
     since = revision(s)
     s.make("w", [1, 2, 6])

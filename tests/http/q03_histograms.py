@@ -139,6 +139,16 @@ def test_statistics_of_a_snapshot_are_those_of_its_version(s):
         assert one["step"] == one["version"] and abs(one["wall_time"] - time.time()) < 600, one
 
 
+def test_bounds_of_integers_stay_exact_in_snapshots(s):
+    values = np.array([2**53 + 1, 2**63 + 1, 2**64 - 1], "u8")
+    for version in (1, 2):
+        s.put_raw("u", "uint64", [3], values.tobytes())
+        wait_for(s, "u", version)
+    s.restart()
+    for one in histograms(s, "u")["series"]:
+        assert (one["stats"]["min"], one["stats"]["max"]) == (2**53 + 1, 2**64 - 1), one
+
+
 def test_snapshots_cost_no_revision_and_survive_a_restart(s):
     write(s, "w", np.arange(300, dtype="<f4"))
     first = s.info("w")["revision"]
