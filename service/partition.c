@@ -223,12 +223,18 @@ partition_slicing_of(const struct partition *partition, const struct shape *shap
     return slicing;
 }
 
+uint32_t
+partition_larger_parts(const struct partition *partition, const struct shape *shape)
+{
+    return (uint32_t)(shape->dims[partition->axis] % partition->count);
+}
+
 struct partition_part
 partition_part_of(const struct partition *partition, const struct shape *shape, uint32_t index)
 {
     struct partition_part part = {.shape = *shape};
     uint64_t each = shape->dims[partition->axis] / partition->count;
-    uint64_t remainder = shape->dims[partition->axis] % partition->count;
+    uint64_t remainder = partition_larger_parts(partition, shape);
 
     part.shape.dims[partition->axis] = each + (index < remainder);
     part.offset[partition->axis] = index * each + smaller(index, remainder);
@@ -240,7 +246,7 @@ partition_part_at(const struct partition *partition, const struct shape *shape,
                   const uint64_t *offset, const struct shape *part)
 {
     uint64_t each = shape->dims[partition->axis] / partition->count;
-    uint64_t remainder = shape->dims[partition->axis] % partition->count;
+    uint64_t remainder = partition_larger_parts(partition, shape);
     uint64_t at = offset[partition->axis];
     /* Parts that have one element more come first. */
     uint64_t index = at < remainder * (each + 1) ? at / (each + 1) : (at - remainder) / each;

@@ -73,6 +73,9 @@ struct partition_part {
 /* Part `index` < count. Even parts; what remains goes to the first ones, one each. */
 struct partition_part partition_part_of(const struct partition *partition,
                                         const struct shape *shape, uint32_t index);
+/* How many parts, the first ones, have one more along the axis than the others; 0: all are alike.
+ */
+uint32_t partition_larger_parts(const struct partition *partition, const struct shape *shape);
 
 /* The part that begins at these offsets and has this shape; the partition's count: there is none.
  */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "service/device/cluster_devices.h"
+#include "service/placement/task_census.h"
 #include "service/watch/history.h"
 #include "service/state.h"
 #include "service/watch/statistics_cache.h"
@@ -94,6 +95,8 @@ service_open(struct store *store, const struct service_limits *limits, struct se
     if (code == OK)
         code = statistics_cache_open(&service->statistics, err);
     if (code == OK)
+        code = task_census_open(&service->census, err);
+    if (code == OK)
         code = history_thread_start(service, &service->history, err);
     if (code != OK) {
         service_close(service);
@@ -115,6 +118,7 @@ service_close(struct service *service)
     lock_drop(&service->gate.lock);
     lock_drop(&service->uses_lock);
     statistics_cache_drop(service->statistics);
+    task_census_drop(service->census);
     change_log_drop(&service->changes);
     task_table_drop(&service->tasks);
     if (service->devices != NULL)

@@ -23,6 +23,7 @@ enum { SERVICE_UPDATE_TRIES_OPEN = 3 };
 struct history_thread;   /* service/watch/history.h */
 struct outcome_use;      /* service/run/outcome.h */
 struct statistics_cache; /* service/watch/statistics_cache.h */
+struct task_census;      /* service/placement/task_census.h */
 
 /* What small updates pass, by the bits of service_update_lock_bit. */
 struct update_gate {
@@ -41,9 +42,10 @@ struct service {
     const struct cluster *cluster; /* borrowed; never without a task */
     struct device_set *devices;    /* of all its tasks, in order, never none; owned */
     struct task_table tasks;
-    struct cluster local;     /* owned: that where none was given */
-    _Atomic bool interrupted; /* service_interrupt was called */
-    service_wake *wake;       /* service_on_wake's */
+    struct task_census *census; /* owned */
+    struct cluster local;       /* owned: that where none was given */
+    _Atomic bool interrupted;   /* service_interrupt was called */
+    service_wake *wake;         /* service_on_wake's */
     void *wake_context;
     /* Big updates of one variable go one after the other: two that raced would each throw away the
      * other's work. By hash of the name; held on worker threads only, never by a unit. */

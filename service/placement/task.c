@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/base/alloc.h"
+#include "store/base/crc32c.h"
 
 /* --- places --------------------------------------------------------------------------------- */
 
@@ -15,6 +16,20 @@ place_of(const struct cluster *cluster, const char *job_name, int32_t number)
     if (task == NULL)
         return (uint32_t)cluster->task_count;
     return (uint32_t)(job->first + (size_t)(task - job->tasks));
+}
+
+enum err_code
+task_memo_open(struct task_memo *memo, struct err *err)
+{
+    memo->spots = mem_zeroed(TASK_MEMO_SPOTS, sizeof *memo->spots, err);
+    return memo->spots == NULL ? ERR_NO_MEMORY : OK;
+}
+
+void
+task_memo_drop(struct task_memo *memo)
+{
+    mem_free(memo->spots);
+    memo->spots = NULL;
 }
 
 enum err_code
@@ -33,7 +48,7 @@ task_table_open(struct task_table *table, const struct cluster *cluster,
     for (size_t i = 0; i < devices->count; i++)
         table->of_devices[i] =
             place_of(cluster, devices->devices[i].spec.job, devices->devices[i].spec.task);
-    return OK;
+    return task_memo_open(&table->memo, err);
 }
 
 void
@@ -43,8 +58,12 @@ task_table_drop(struct task_table *table)
     mem_free(table->counters);
     mem_free(table->work);
     mem_free(table->touched);
+    task_memo_drop(&table->memo);
     memset(table, 0, sizeof *table);
 }
+
+_Static_assert((int)RECORD_DEVICE_BYTES_MAX == (int)DEVICE_TEXT_BYTES_MAX,
+               "a missing task's name is printed into a spot");
 
 /* Which device of a task it is makes no difference, nor whether the task has such a one. */
 static uint32_t
@@ -66,19 +85,35 @@ look_up(const struct task_table *table, const char *device)
     return nowhere;
 }
 
-uint32_t
-task_place(const struct task_table *table, struct task_memo *memo, const char *device)
+/* "/job:ps/task:7" of "/job:ps/task:7/device:CPU:0". */
+static void
+name_missing(const char *device, char out[static DEVICE_TEXT_BYTES_MAX + 1])
+{
+    struct device_spec spec;
+
+    if (device_spec_parse(device, &spec, NULL) != OK) {
+        memcpy(out, device, strlen(device) + 1);
+        return;
+    }
+    spec.has_type = spec.has_index = false;
+    device_spec_print(&spec, out);
+}
+
+const struct task_spot *
+task_find(const struct task_table *table, struct task_memo *memo, const char *device)
 {
     size_t size = strlen(device);
-    uint64_t hash = bytes_hash(BYTES_HASH_BEGIN, bytes_of(device, size));
-    size_t slot = (size_t)((hash ^ hash >> 32) % TASK_MEMO_SLOTS);
+    struct task_spot *spot = &memo->spots[crc32c(0, device, size) % TASK_MEMO_SPOTS];
 
-    if (!memo->slots[slot].known || strcmp(memo->slots[slot].device, device) != 0) {
-        memo->slots[slot].known = true;
-        memo->slots[slot].place = look_up(table, device);
-        memcpy(memo->slots[slot].device, device, size + 1);
-    }
-    return memo->slots[slot].place;
+    if (spot->known && strcmp(spot->device, device) == 0)
+        return spot;
+    spot->known = true;
+    spot->place = look_up(table, device);
+    memcpy(spot->device, device, size + 1);
+    spot->missing[0] = '\0';
+    if (spot->place == table->cluster->task_count)
+        name_missing(device, spot->missing);
+    return spot;
 }
 
 /* --- counting ------------------------------------------------------------------------------- */
@@ -94,7 +129,7 @@ task_begin(struct task_table *table)
 void
 task_note(struct task_table *table, const char *device, uint64_t written_bytes)
 {
-    uint32_t place = task_place(table, &table->memo, device);
+    uint32_t place = task_find(table, &table->memo, device)->place;
 
     if (!table->work[place].touched)
         table->touched[table->touched_count++] = place;

@@ -14,16 +14,25 @@
 #include "service/device/device.h"
 #include "service/record/record.h"
 
-enum { TASK_MEMO_SLOTS = 16, TASK_TALLY_FEW = 4 };
+/* Spots: for a device of each of the most tasks there may be, with few of them in one's way. */
+enum { TASK_MEMO_SPOTS = 4096, TASK_TALLY_FEW = 4 };
 
-/* Devices looked up last. Zeroed at first; for one thread. */
-struct task_memo {
-    struct {
-        bool known;
-        uint32_t place;
-        char device[RECORD_DEVICE_BYTES_MAX + 1];
-    } slots[TASK_MEMO_SLOTS];
+/* What a device as it is recorded means here. */
+struct task_spot {
+    bool known;
+    uint32_t place;
+    char device[RECORD_DEVICE_BYTES_MAX + 1];
+    /* On no task: the one it names, "/job:ps/task:7"; or itself, when it is no specification. */
+    char missing[RECORD_DEVICE_BYTES_MAX + 1];
 };
+
+/* Devices looked up last; for one thread. Zeroed before; owned: task_memo_drop. */
+struct task_memo {
+    struct task_spot *spots; /* by hash; memory only where there is one */
+};
+
+ERR_MUST_CHECK enum err_code task_memo_open(struct task_memo *memo, struct err *err);
+void task_memo_drop(struct task_memo *memo);
 
 struct task_counter {
     _Atomic uint64_t commits, written_bytes;
@@ -53,8 +62,9 @@ ERR_MUST_CHECK enum err_code task_table_open(struct task_table *table,
                                              const struct device_set *devices, struct err *err);
 void task_table_drop(struct task_table *table);
 
-/* The place of what is on a device as it is recorded ("": none). */
-uint32_t task_place(const struct task_table *table, struct task_memo *memo, const char *device);
+/* Of a device as it is recorded ("": none). Borrows from the memo, until its next use. */
+const struct task_spot *task_find(const struct task_table *table, struct task_memo *memo,
+                                  const char *device);
 
 /* Calls `visit` for the device of the variable, or of each of its parts, with how much of `bytes`
  * that are spread evenly over its elements lies there. The record is as the view has it. Where the

@@ -2,6 +2,19 @@
 #include "service/placement/task.h"
 #include "store/base/scope.h"
 
+/* What part `index` has of `bytes`. */
+static uint64_t
+bytes_of_part(const struct variable_record *variable, uint64_t bytes, uint32_t index)
+{
+    const struct shape *shape = &variable->type.shape;
+    struct partition_part part = partition_part_of(&variable->partition, shape, index);
+    uint64_t all = shape_count(shape);
+    double share = all == 0 ? 0 : (double)shape_count(&part.shape) / (double)all;
+
+    return (uint64_t)((double)bytes * share + 0.5);
+}
+
+/* Parts have two sizes at most, and there may be thousands of them. */
 enum err_code
 task_each_device(const struct store_view *view, const struct variable_record *variable,
                  uint64_t bytes, task_visit *visit, void *context, struct err *err)
@@ -10,7 +23,8 @@ task_each_device(const struct store_view *view, const struct variable_record *va
     AUTO(partition_devices) devices = {.count = 0};
     struct err damage = ERR_INIT;
     enum err_code code = partition_devices_read(view, variable, &devices, &damage);
-    uint64_t all = shape_count(shape);
+    uint64_t each[2];
+    uint32_t larger;
 
     if (code != OK && code != ERR_DATA_LOSS)
         return err_set(err, code, "%s", damage.text);
@@ -18,12 +32,11 @@ task_each_device(const struct store_view *view, const struct variable_record *va
         visit(context, variable->device, bytes);
         return OK;
     }
-    for (uint32_t i = 0; i < devices.count; i++) {
-        struct partition_part part = partition_part_of(&variable->partition, shape, i);
-        double share = all == 0 ? 0 : (double)shape_count(&part.shape) / (double)all;
-
-        visit(context, devices.each[i], (uint64_t)((double)bytes * share + 0.5));
-    }
+    larger = partition_larger_parts(&variable->partition, shape);
+    each[0] = bytes_of_part(variable, bytes, devices.count - 1);
+    each[1] = bytes_of_part(variable, bytes, 0);
+    for (uint32_t i = 0; i < devices.count; i++)
+        visit(context, devices.each[i], each[i < larger]);
     return OK;
 }
 

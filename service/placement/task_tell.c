@@ -10,8 +10,9 @@
 #include "store/base/scope.h"
 
 enum {
-    /* A start is not to take long: half a second's. GET /v1/cluster looks at all. */
-    TELL_VARIABLES_MAX = 200000,
+    /* Variables and parts. A start is not to take long: half a second's. GET /v1/cluster looks at
+     * all. */
+    TELL_PLACES_MAX = 200000,
     TELL_NAMES_MAX = 4,
     TELL_BYTES_MAX = 2048,
 };
@@ -71,7 +72,7 @@ task_usages_tell(struct service *service)
 
     if (service->cluster != &service->local)
         tell_tasks(service);
-    if (task_usages_read(service, TELL_VARIABLES_MAX, &usages, &err) != OK)
+    if (task_usages_read(service, TELL_PLACES_MAX, &usages, &err) != OK)
         log_write(LOG_WARNING, "whether variables are on tasks that are not there: %s", err.text);
     else if (usages.tasks[usages.count].variables > 0)
         tell_missing(&usages);

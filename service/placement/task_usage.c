@@ -1,11 +1,11 @@
-/* A walk over all models and their variables in one snapshot: each record says where its variable
- * is and how much its value takes. */
+/* A walk over all models in one snapshot, and over the variables of those whose counts are not
+ * remembered: each record says where its variable is and how much its value takes. */
 #include "service/placement/task_usage.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/placement/task_census.h"
 #include "service/state.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
@@ -16,13 +16,36 @@ struct walk {
     struct service *service;
     const struct store_view *view;
     struct task_usages *usages;
-    struct task_memo memo;
-    uint64_t variables, variables_max;
+    struct task_usages before; /* the model that is looked at; its tasks are owned */
+    struct task_memo memo;     /* owned */
+    uint64_t variables;
+    uint64_t looked_at, places_max;
     bool initialized; /* the variable that is looked at */
     /* The number of the variable that counted last, by task and by missing name. */
-    uint64_t *counted; /* borrowed */
+    uint64_t *counted; /* owned */
     uint64_t missing_counted[TASK_MISSING_MAX];
 };
+
+static void
+walk_drop(struct walk *w)
+{
+    task_usages_drop(&w->before);
+    task_memo_drop(&w->memo);
+    mem_free(w->counted);
+}
+
+static enum err_code
+walk_open(struct walk *w, struct err *err)
+{
+    size_t places = w->usages->count + 1;
+
+    w->usages->tasks = mem_zeroed(places, sizeof *w->usages->tasks, err);
+    w->before.tasks = mem_zeroed(places, sizeof *w->before.tasks, err);
+    w->counted = mem_zeroed(places, sizeof *w->counted, err);
+    if (w->usages->tasks == NULL || w->before.tasks == NULL || w->counted == NULL)
+        return ERR_NO_MEMORY;
+    return task_memo_open(&w->memo, err);
+}
 
 const struct cluster *
 service_cluster(const struct service *service)
@@ -43,44 +66,7 @@ task_usages_drop(struct task_usages *usages)
     usages->tasks = NULL;
 }
 
-/* --- what is not there ---------------------------------------------------------------------- */
-
-/* "/job:ps/task:7" of "/job:ps/task:7/device:CPU:0"; what is no specification is itself. */
-static void
-name_missing(const char *device, char out[static DEVICE_TEXT_BYTES_MAX + 1])
-{
-    struct device_spec spec;
-
-    if (device_spec_parse(device, &spec, NULL) != OK) {
-        snprintf(out, DEVICE_TEXT_BYTES_MAX + 1, "%s", device);
-        return;
-    }
-    spec.has_type = spec.has_index = false;
-    device_spec_print(&spec, out);
-}
-
-static void
-add_missing(struct walk *w, const char *device)
-{
-    struct task_usages *usages = w->usages;
-    char name[DEVICE_TEXT_BYTES_MAX + 1];
-    size_t i = 0;
-
-    name_missing(device, name);
-    while (i < usages->missing_count && strcmp(usages->missing[i].name, name) != 0)
-        i++;
-    if (i == TASK_MISSING_MAX) {
-        usages->unnamed++;
-        return;
-    }
-    if (i == usages->missing_count) {
-        usages->missing_count++;
-        memcpy(usages->missing[i].name, name, sizeof name);
-        usages->missing[i].variables = 0;
-    }
-    usages->missing[i].variables += w->missing_counted[i] != w->variables;
-    w->missing_counted[i] = w->variables;
-}
+/* --- the walk ------------------------------------------------------------------------------- */
 
 static int
 compare_missing(const void *a, const void *b)
@@ -88,22 +74,34 @@ compare_missing(const void *a, const void *b)
     return strcmp(((const struct task_missing *)a)->name, ((const struct task_missing *)b)->name);
 }
 
-/* --- the walk ------------------------------------------------------------------------------- */
+static void
+add_missing(struct walk *w, const char *name)
+{
+    size_t i = task_missing_find(w->usages, name);
+
+    if (i == TASK_MISSING_MAX) {
+        w->usages->unnamed++;
+        return;
+    }
+    w->usages->missing[i].variables += w->missing_counted[i] != w->variables;
+    w->missing_counted[i] = w->variables;
+}
 
 static void
 add_to(void *context, const char *device, uint64_t bytes)
 {
     struct walk *w = context;
-    uint32_t place = task_place(&w->service->tasks, &w->memo, device);
-    struct task_usage *task = &w->usages->tasks[place];
-    bool first = w->counted[place] != w->variables;
+    const struct task_spot *spot = task_find(&w->service->tasks, &w->memo, device);
+    struct task_usage *task = &w->usages->tasks[spot->place];
+    bool first = w->counted[spot->place] != w->variables;
 
+    w->looked_at++;
     task->variables += first;
     task->initialized += first && w->initialized;
     task->bytes += bytes;
-    w->counted[place] = w->variables;
-    if (place == w->usages->count)
-        add_missing(w, device);
+    w->counted[spot->place] = w->variables;
+    if (spot->place == w->usages->count)
+        add_missing(w, spot->missing);
 }
 
 static enum err_code
@@ -111,13 +109,14 @@ add_variable(struct walk *w, struct bytes record, struct err *err)
 {
     struct variable_record variable;
 
+    w->variables++;
     TRY(record_decode_variable(record, &variable, err));
     w->initialized = variable.value.kind != VALUE_NONE;
     return task_each_device(w->view, &variable, variable.value.size, add_to, w, err);
 }
 
 static enum err_code
-add_model(struct walk *w, uint64_t model_id, struct err *err)
+add_variables(struct walk *w, uint64_t model_id, struct err *err)
 {
     struct record_key prefix = record_key_variable(model_id, "");
     AUTO_CURSOR cursor = NULL;
@@ -129,13 +128,33 @@ add_model(struct walk *w, uint64_t model_id, struct err *err)
         TRY(store_cursor_next(cursor, &found, &key, &record, err));
         if (!found)
             return OK;
-        w->usages->complete = w->variables < w->variables_max;
+        w->usages->complete = w->looked_at < w->places_max;
         if (!w->usages->complete)
             return OK;
-        if (++w->variables % INTERRUPT_VARIABLES == 0)
+        if (w->variables % INTERRUPT_VARIABLES == 0)
             TRY(service_check_interrupt(w->service, err));
         TRY(add_variable(w, record, err));
     }
+}
+
+/* Counted again only when anything of it has changed. */
+static enum err_code
+add_model(struct walk *w, uint64_t model_id, struct err *err)
+{
+    struct task_usages *before = &w->before;
+    struct usage_record usage;
+
+    TRY(record_get_usage(w->view, model_id, &usage, err));
+    if (task_census_add(w->service->census, model_id, usage.revision, w->usages))
+        return OK;
+    memcpy(before->tasks, w->usages->tasks, (w->usages->count + 1) * sizeof *before->tasks);
+    memcpy(before->missing, w->usages->missing, w->usages->missing_count * sizeof *before->missing);
+    before->missing_count = w->usages->missing_count;
+    before->unnamed = w->usages->unnamed;
+    TRY(add_variables(w, model_id, err));
+    if (w->usages->complete)
+        task_census_keep(w->service->census, model_id, usage.revision, before, w->usages);
+    return OK;
 }
 
 static enum err_code
@@ -150,6 +169,7 @@ add_models(struct walk *w, struct err *err)
     while (w->usages->complete) {
         struct model_record model;
 
+        TRY(service_check_interrupt(w->service, err));
         TRY(store_cursor_next(cursor, &found, &key, &record, err));
         if (!found)
             return OK;
@@ -169,19 +189,15 @@ task_usage_counted(const struct service *service, size_t place, struct task_usag
 }
 
 enum err_code
-task_usages_read(struct service *service, uint64_t variables_max, struct task_usages *out,
+task_usages_read(struct service *service, uint64_t places_max, struct task_usages *out,
                  struct err *err)
 {
     AUTO(task_usages) usages = {.complete = true, .count = service->cluster->task_count};
-    struct walk walk = {.service = service, .usages = &usages, .variables_max = variables_max};
-    AUTO_CALL(mem_free_scope) uint64_t *counted = NULL;
+    AUTO(walk)
+    walk = {.service = service, .usages = &usages, .places_max = places_max};
     AUTO_SNAPSHOT snapshot = NULL;
 
-    usages.tasks = mem_zeroed(usages.count + 1, sizeof *usages.tasks, err);
-    counted = mem_zeroed(usages.count + 1, sizeof *counted, err);
-    if (usages.tasks == NULL || counted == NULL)
-        return ERR_NO_MEMORY;
-    walk.counted = counted;
+    TRY(walk_open(&walk, err));
     for (size_t i = 0; i <= usages.count; i++)
         task_usage_counted(service, i, &usages.tasks[i]);
     for (size_t i = 0; i < service->devices->count; i++)

@@ -24,7 +24,7 @@ struct task_missing {
 /* Of one revision, but for what was since the start. Owned: task_usages_drop. */
 struct task_usages {
     uint64_t revision;
-    bool complete;            /* all variables were looked at */
+    bool complete;            /* all variables are counted */
     struct task_usage *tasks; /* in the cluster's order, then one of what is on none of them */
     size_t count;             /* of tasks, without that one */
     struct task_missing missing[TASK_MISSING_MAX]; /* those met first, by name */
@@ -37,9 +37,10 @@ const struct cluster *service_cluster(const struct service *service);
 /* The devices of them all. */
 const struct device_set *service_devices(const struct service *service);
 
-/* Looks at every variable there is, but at `variables_max` and no more: call it from a worker.
- * ERR_UNAVAILABLE when the service was interrupted. */
-ERR_MUST_CHECK enum err_code task_usages_read(struct service *service, uint64_t variables_max,
+/* Looks at every variable, and part that has a device of its own, of all models that have changed
+ * since it looked last; but at no more variables once it has seen `places_max`: call it from a
+ * worker. ERR_UNAVAILABLE when the service was interrupted. */
+ERR_MUST_CHECK enum err_code task_usages_read(struct service *service, uint64_t places_max,
                                               struct task_usages *out, struct err *err);
 void task_usages_drop(struct task_usages *usages); /* a zeroed one is fine */
 

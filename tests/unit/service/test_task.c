@@ -103,11 +103,54 @@ a_device_is_of_the_task_that_it_names_or_the_first_that_fits(void **state)
 
     (void)state;
     world_open(&w, "ps=12,worker=2", 1);
+    assert_int_equal(task_memo_open(&memo, NULL), OK);
     for (int again = 0; again < 2; again++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-            if (task_place(&w.table, &memo, cases[i].device) != cases[i].place)
+            if (task_find(&w.table, &memo, cases[i].device)->place != cases[i].place)
                 fail_msg("'%s' is at %u", cases[i].device,
-                         (unsigned)task_place(&w.table, &memo, cases[i].device));
+                         (unsigned)task_find(&w.table, &memo, cases[i].device)->place);
+    task_memo_drop(&memo);
+    world_drop(&w);
+}
+
+static void
+what_is_on_none_names_the_task(void **state)
+{
+    static const struct {
+        const char *device, *missing;
+    } cases[] = {
+        {"/job:ps/task:1/device:CPU:0", ""},
+        {"/job:ps/task:2/device:CPU:0", "/job:ps/task:2"},
+        {"/job:ps/replica:1/device:GPU:*", "/job:ps/replica:1"},
+        {"not a device", "not a device"},
+    };
+    char longest[RECORD_DEVICE_BYTES_MAX + 1] = {0};
+    struct world w;
+
+    (void)state;
+    world_open(&w, "ps=2", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(task_find(&w.table, &w.table.memo, cases[i].device)->missing,
+                            cases[i].missing);
+    memset(longest, 'x', RECORD_DEVICE_BYTES_MAX);
+    assert_string_equal(task_find(&w.table, &w.table.memo, longest)->missing, longest);
+    world_drop(&w);
+}
+
+/* More texts than are remembered. */
+static void
+devices_drive_each_other_out_and_are_found_again(void **state)
+{
+    char device[64];
+    struct world w;
+
+    (void)state;
+    world_open(&w, "ps=1000", 1);
+    for (uint32_t i = 0; i < 3 * TASK_MEMO_SPOTS; i++) {
+        snprintf(device, sizeof device, "/job:ps/task:%u/device:CPU:%u", (unsigned)(i % 1000),
+                 (unsigned)i);
+        assert_int_equal(task_find(&w.table, &w.table.memo, device)->place, i % 1000);
+    }
     world_drop(&w);
 }
 
@@ -185,7 +228,7 @@ memory_that_is_short_leaves_nothing(void **state)
         (void)mem_fail_at(nth, 0);
         if (cluster_devices(&w.cluster, 1, &w.devices, NULL) == OK &&
             task_table_open(&w.table, &w.cluster, &w.devices, NULL) == OK)
-            assert_int_equal(task_place(&w.table, &w.table.memo, "/job:ps/task:39"), 39);
+            assert_int_equal(task_find(&w.table, &w.table.memo, "/job:ps/task:39")->place, 39);
         (void)mem_fail_at(0, 0);
         world_drop(&w);
     }
@@ -198,6 +241,8 @@ main(void)
         cmocka_unit_test(every_task_has_its_devices_by_name),
         cmocka_unit_test(there_are_so_many_devices_and_no_more),
         cmocka_unit_test(a_device_is_of_the_task_that_it_names_or_the_first_that_fits),
+        cmocka_unit_test(what_is_on_none_names_the_task),
+        cmocka_unit_test(devices_drive_each_other_out_and_are_found_again),
         cmocka_unit_test(what_a_unit_does_is_counted_once_for_each_task),
         cmocka_unit_test(a_unit_may_touch_every_task_and_run_again),
         cmocka_unit_test(memory_that_is_short_leaves_nothing),
