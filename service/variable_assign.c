@@ -6,9 +6,8 @@
 #include "service/commit.h"
 #include "service/graph/graph_place.h"
 #include "service/incoming.h"
-#include "service/placement/model_setter.h"
+#include "service/placement/model_newcomers.h"
 #include "service/placement/variable_device.h"
-#include "service/placement/variable_place.h"
 #include "service/variable.h"
 #include "service/variable_slice.h"
 #include "store/base/clock.h"
@@ -22,8 +21,11 @@ struct assign {
     const struct variable_assign_options *how;
     const struct write_options *options;
     struct variable_change *out;      /* of the only variable; NULL when there are many */
-    struct model_record model_record; /* set by each run of the unit, with the setter */
-    struct model_setter setter;
+    struct model_record model_record; /* set by each run of the unit, with all that follows */
+    struct device_spec asked;         /* the model's scope and the request's */
+    struct model_newcomers newcomers;
+    size_t created; /* of those */
+    struct arena arena;
     struct incoming_list values;
 };
 
@@ -101,23 +103,89 @@ check_ahead(struct assign *a, struct err *err)
     return incoming_list_expect(&a->values, total, err);
 }
 
+/* --- where they go ------------------------------------------------------------------------- */
+
+/* What is made, which is known before any of it is. A name that comes twice is made once. */
 static enum err_code
-new_variable(struct store_txn *txn, struct assign *a, const struct variable_import *import,
+add_newcomers(struct assign *a, const struct store_view *view, struct err *err)
+{
+    /* Of one alone the request says it, of a file's nobody does. */
+    struct model_newcomer newcomer = {.trained = a->out != NULL && a->how->trainable};
+
+    for (size_t i = 0; a->how->create && i < a->count; i++) {
+        struct variable_record variable;
+        bool found = false;
+
+        TRY(record_get_variable(view, a->model_record.id, a->imports[i].name, &found, &variable,
+                                err));
+        if (found)
+            continue;
+        newcomer.name = a->imports[i].name;
+        newcomer.type = a->imports[i].type;
+        TRY(model_newcomers_add(&a->newcomers, &a->arena, &newcomer, err));
+    }
+    return OK;
+}
+
+static enum err_code
+begin_places(struct assign *a, const struct store_view *view, struct err *err)
+{
+    const struct model_record *model = &a->model_record;
+
+    arena_drop(&a->arena);
+    arena_init(&a->arena, SIZE_MAX / 2);
+    a->newcomers = (struct model_newcomers){.count = 0};
+    a->created = 0;
+    if (a->how->conflicts != NULL)
+        a->how->conflicts->count = 0;
+    TRY(model_setter_scopes(a->how->scopes, a->how->scope_count, &a->newcomers.own,
+                            &a->newcomers.hides, err));
+    TRY(device_spec_parse(a->newcomers.hides ? "" : model->devices.device, &a->asked, err));
+    TRY(device_spec_merge(&a->asked, &a->newcomers.own, err));
+    TRY(add_newcomers(a, view, err));
+    return model_newcomers_place(&a->newcomers, a->service, view, model, model->id, err);
+}
+
+/* A name that comes twice was made the first time, and has no place the second. */
+static const struct model_newcomer *
+next_newcomer(struct assign *a)
+{
+    while (a->newcomers.each[a->created].home == NULL)
+        a->created++;
+    return &a->newcomers.each[a->created++];
+}
+
+/* It follows what is there, or what it is kept for, whatever was asked. */
+static enum err_code
+note_device(struct assign *a, const char *name, const struct variable_record *variable,
+            struct err *err)
+{
+    const struct device *assigned = NULL;
+    struct device_conflict conflict;
+
+    if (a->how->conflicts == NULL || a->how->scope_count == 0)
+        return OK;
+    TRY(variable_device(a->service, &a->model_record, name, variable->device, variable->type.dtype,
+                        &assigned, err));
+    if (variable_conflict("assign", name, &a->asked, variable->device, assigned, &conflict))
+        variable_conflicts_add(a->how->conflicts, &conflict);
+    return OK;
+}
+
+static enum err_code
+new_variable(struct store_txn *txn, struct assign *a, const struct model_newcomer *newcomer,
              struct variable_record *out, struct err *err)
 {
-    const struct variable_scopes scopes = {.around = a->how->scopes, .count = a->how->scope_count};
-
     *out = (struct variable_record){
         .id = store_new_id(a->service->store),
-        .type = import->type,
         .shape_known = true,
         .validate_shape = true,
-        .trainable = a->how->trainable,
+        .trainable = a->how->trainable && !newcomer->kept,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
-    TRY(variable_place_new(&a->setter, txn, &scopes, out, err));
+    TRY(model_newcomer_settle(newcomer, txn, out, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (out->trainable)
@@ -126,35 +194,52 @@ new_variable(struct store_txn *txn, struct assign *a, const struct variable_impo
     return OK;
 }
 
+/* --- doing it ------------------------------------------------------------------------------ */
+
 static enum err_code
-assign_one(struct store_txn *txn, struct assign *a, const struct model_record *model, size_t i,
-           struct usage_change *change, struct err *err)
+find_or_make(struct store_txn *txn, struct assign *a, const struct variable_import *import,
+             bool *found, bool *follows, struct variable_record *out, struct usage_change *change,
+             struct err *err)
+{
+    const struct store_view *view = store_txn_view(txn);
+    const struct model_newcomer *newcomer = NULL;
+
+    out->revision = 0;
+    TRY(record_get_variable(view, a->model_record.id, import->name, found, out, err));
+    TRY(service_check_conditions(a->options, "variable", import->name, *found, out->revision, err));
+    if (!*found) {
+        TRY(missing(a, import->name, err));
+        newcomer = next_newcomer(a);
+        TRY(new_variable(txn, a, newcomer, out, err));
+        change->variables += 1;
+        TRY(graph_place(txn, a->model_record.id, import->name, NULL, out, change, err));
+    }
+    *follows = *found || newcomer->kept;
+    return OK;
+}
+
+static enum err_code
+assign_one(struct store_txn *txn, struct assign *a, size_t i, struct usage_change *change,
+           struct err *err)
 {
     const struct variable_import *import = &a->imports[i];
     struct variable_record variable;
     struct variable_form form;
     struct value_ref value;
-    bool found = false;
+    bool found = false, follows = false;
 
-    variable.revision = 0;
-    TRY(record_get_variable(store_txn_view(txn), model->id, import->name, &found, &variable, err));
-    TRY(service_check_conditions(a->options, "variable", import->name, found, variable.revision,
-                                 err));
-    if (!found) {
-        TRY(missing(a, import->name, err));
-        TRY(new_variable(txn, a, import, &variable, err));
-        change->variables += 1;
-        TRY(graph_place(txn, model->id, import->name, NULL, &variable, change, err));
-    }
+    TRY(find_or_make(txn, a, import, &found, &follows, &variable, change, err));
     form = record_variable_form(&variable);
     TRY(service_check_assignable(&form, import->name, "assign to", &import->type,
                                  a->how->keep_shape, err));
-    TRY(variable_check_device(a->service, store_txn_view(txn), model, import->name, &variable,
-                              err));
+    TRY(variable_check_device(a->service, store_txn_view(txn), &a->model_record, import->name,
+                              &variable, err));
+    if (follows)
+        TRY(note_device(a, import->name, &variable, err));
     TRY(incoming_list_publish(&a->values, i, txn, &value, err));
     TRY(service_set_value(txn, &variable, &import->type.shape, &value, change, err));
     TRY(task_note_variable(&a->service->tasks, store_txn_view(txn), &variable, value.size, err));
-    TRY(record_put_variable(txn, model->id, import->name, &variable, err));
+    TRY(record_put_variable(txn, a->model_record.id, import->name, &variable, err));
     if (a->out == NULL)
         return OK;
     snprintf(a->out->name, sizeof a->out->name, "%s", import->name);
@@ -173,21 +258,22 @@ assign_unit(struct store_txn *txn, void *context, struct err *err)
     struct usage_change change = {0};
 
     TRY(service_find_model(view, a->model, &a->model_record, err));
-    TRY(model_setter_open(&a->setter, a->service, view, &a->model_record, err));
+    TRY(begin_places(a, view, err));
     for (size_t i = 0; i < a->count; i++) {
-        enum err_code code = assign_one(txn, a, &a->model_record, i, &change, err);
+        enum err_code code = assign_one(txn, a, i, &change, err);
 
         if (code != OK)
             return failed(a, i, code, err);
     }
-    TRY(model_setter_put(&a->setter, txn, err));
+    TRY(model_newcomers_put(&a->newcomers, txn, err));
     return service_change_usage(txn, a->model_record.id, &change, err);
 }
 
 static void
-values_drop(struct assign *a)
+assign_drop(struct assign *a)
 {
     incoming_list_drop(&a->values);
+    arena_drop(&a->arena);
 }
 
 static enum err_code
@@ -214,13 +300,13 @@ variable_assign_many(struct service *service, const char *model,
                      const struct tensor_source *source, const struct variable_assign_options *how,
                      const struct write_options *options, uint64_t *revision, struct err *err)
 {
-    AUTO_CALL(values_drop)
-    struct assign a = {.service = service,
-                       .model = model,
-                       .imports = imports,
-                       .count = count,
-                       .how = how,
-                       .options = options};
+    AUTO(assign)
+    a = {.service = service,
+         .model = model,
+         .imports = imports,
+         .count = count,
+         .how = how,
+         .options = options};
 
     return assign_all(&a, source, revision, err);
 }
@@ -232,14 +318,14 @@ variable_assign(struct service *service, const char *model, const char *name,
                 struct variable_change *out, struct err *err)
 {
     struct variable_import import = {.name = name, .type = *type, .size = size};
-    AUTO_CALL(values_drop)
-    struct assign a = {.service = service,
-                       .model = model,
-                       .imports = &import,
-                       .count = 1,
-                       .how = how,
-                       .options = options,
-                       .out = out};
+    AUTO(assign)
+    a = {.service = service,
+         .model = model,
+         .imports = &import,
+         .count = 1,
+         .how = how,
+         .options = options,
+         .out = out};
     uint64_t revision = 0;
 
     if (how->slice.data != NULL)

@@ -48,55 +48,57 @@ set_device(struct store_txn *txn, const struct patch_unit *u, struct variable_re
     return OK;
 }
 
-/* Names of variables that begin with that of the moved one and a slash. Others are never kept for
- * it. */
-struct names {
+/* Variables whose names begin with that of the moved one and a slash. Others are never kept for it.
+ */
+struct followers {
+    const struct store_view *view;
+    uint64_t model_id;
+    const char *moved;
+    struct model_follow follow;
     struct arena arena;
-    const char **each;
+    const char **names;
     size_t count, capacity;
 };
 
 static void
-names_drop(struct names *names)
+followers_drop(struct followers *f)
 {
-    arena_drop(&names->arena);
+    arena_drop(&f->arena);
 }
 
 static enum err_code
-load_names(const struct store_view *view, uint64_t model_id, const char *prefix,
-           struct names *names, struct err *err)
+load_names(struct followers *f, const char *prefix, struct err *err)
 {
     AUTO_CURSOR cursor = NULL;
-    struct record_key start = record_key_variable(model_id, prefix);
+    struct record_key start = record_key_variable(f->model_id, prefix);
     struct bytes key, value;
     bool found = false;
 
-    TRY(store_cursor_open(view, record_key_bytes(&start), bytes_of(NULL, 0), &cursor, err));
+    TRY(store_cursor_open(f->view, record_key_bytes(&start), bytes_of(NULL, 0), &cursor, err));
     for (;;) {
         const char **grown;
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
             return OK;
-        grown = arena_grown(&names->arena, names->each, names->count, &names->capacity,
-                            sizeof *grown, err);
+        grown = arena_grown(&f->arena, f->names, f->count, &f->capacity, sizeof *grown, err);
         if (grown == NULL)
             return ERR_NO_MEMORY;
-        names->each = grown;
-        grown[names->count] = arena_text(&names->arena, record_key_name(key), err);
-        if (grown[names->count++] == NULL)
+        f->names = grown;
+        grown[f->count] = arena_text(&f->arena, record_key_name(key), err);
+        if (grown[f->count++] == NULL)
             return ERR_NO_MEMORY;
     }
 }
 
 static bool
-is_among(const struct names *names, struct bytes name)
+is_among(const struct followers *f, struct bytes name)
 {
-    size_t low = 0, high = names->count;
+    size_t low = 0, high = f->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(bytes_of_text(names->each[middle]), name);
+        int order = bytes_compare(bytes_of_text(f->names[middle]), name);
 
         if (order == 0)
             return true;
@@ -110,52 +112,54 @@ is_among(const struct names *names, struct bytes name)
 
 /* Whether it is kept for the moved variable, or for something that is. What a name is kept for is
  * the nearest that is there. */
-static bool
-follows(const struct model_follow *follow, const struct names *names, const char *moved,
-        const char *name)
+static enum err_code
+follows(struct followers *f, const char *name, bool *out, struct err *err)
 {
     char text[NAME_BYTES_MAX + 1];
-    size_t size = strlen(name), moved_size = strlen(moved);
+    size_t size = strlen(name), moved_size = strlen(f->moved);
 
     snprintf(text, sizeof text, "%s", name);
     while (size > moved_size) {
-        bool found = false;
+        bool found = false, sure = false;
 
-        while (!found && model_follow_primary(follow, text, &size))
-            found = size == moved_size || is_among(names, bytes_of(text, size));
+        while (!found && model_follow_primary(&f->follow, text, &size, &sure)) {
+            found = size == moved_size || is_among(f, bytes_of(text, size));
+            if (found && !sure)
+                TRY(model_follow_check(f->view, f->model_id, text, size, &found, err));
+        }
         if (!found)
-            return false;
+            break;
         text[size] = '\0';
     }
-    return size == moved_size;
+    *out = size == moved_size;
+    return OK;
 }
 
 static enum err_code
-move_followers(struct store_txn *txn, const struct patch_unit *u, uint64_t model_id,
+move_followers(struct store_txn *txn, const struct patch_unit *u, const struct model_record *model,
                struct err *err)
 {
-    AUTO_CALL(names_drop) struct names names = {.each = NULL};
-    const struct store_view *view = store_txn_view(txn);
+    AUTO(followers) f = {.moved = u->name, .view = store_txn_view(txn), .model_id = model->id};
     char prefix[NAME_BYTES_MAX + 2];
-    struct model_follow follow;
 
     if (snprintf(prefix, sizeof prefix, "%s/", u->name) > NAME_BYTES_MAX)
         return OK; /* nothing has a longer name */
-    arena_init(&names.arena, u->service->limits.expression_bytes_max);
-    TRY(load_names(view, model_id, prefix, &names, err));
-    if (names.count == 0)
+    arena_init(&f.arena, u->service->limits.expression_bytes_max);
+    TRY(load_names(&f, prefix, err));
+    if (f.count == 0)
         return OK;
-    TRY(model_follow_open(&follow, view, model_id, &names.arena, err));
-    for (size_t i = 0; i < names.count; i++) {
+    TRY(model_follow_open(&f.follow, f.view, model, &f.arena, err));
+    for (size_t i = 0; i < f.count; i++) {
         struct variable_record record;
-        bool moves = false;
+        bool is_one = false, moves = false;
 
-        if (!follows(&follow, &names, u->name, names.each[i]))
+        TRY(follows(&f, f.names[i], &is_one, err));
+        if (!is_one)
             continue;
-        TRY(service_find_variable(view, model_id, names.each[i], &record, err));
+        TRY(service_find_variable(f.view, f.model_id, f.names[i], &record, err));
         TRY(set_device(txn, u, &record, &moves, err));
         if (moves)
-            TRY(write_variable(txn, model_id, names.each[i], &record, err));
+            TRY(write_variable(txn, f.model_id, f.names[i], &record, err));
     }
     return OK;
 }
@@ -185,7 +189,7 @@ patch_unit(struct store_txn *txn, void *context, struct err *err)
     }
     TRY(write_variable(txn, model.id, u->name, &record, err));
     if (spec->has_device)
-        TRY(move_followers(txn, u, model.id, err));
+        TRY(move_followers(txn, u, &model, err));
     TRY(service_change_usage(txn, model.id, &(struct usage_change){0}, err));
     variable_info_begin(u->service, &model.devices, u->out);
     TRY(variable_info_fill(view, u->name, strlen(u->name), &record, u->out, err));

@@ -15,6 +15,8 @@ struct tensor_source {
 };
 
 /* What a write reports about each variable it changed. */
+struct device_conflicts; /* service/device/conflict.h */
+
 struct variable_change {
     char name[NAME_BYTES_MAX + 1];
     struct tensor_type type;
@@ -27,9 +29,11 @@ struct variable_assign_options {
     bool trainable;     /* of a variable that is made */
     bool keep_shape;    /* validate_shape: the variable's shape must be the value's */
     struct bytes slice; /* data NULL: the whole; else the value has the slice's shape */
-    /* Around variables that are made, outer to inner. */
+    /* Around variables that are made, outer to inner. Others stay where they are. */
     const struct device_scope *scopes;
     size_t scope_count;
+    /* Filled: what is elsewhere than the scopes say. NULL: nobody is told. */
+    struct device_conflicts *conflicts;
 };
 
 /* Assign from a stream of `type` and `size` bytes. Checks what it can before it reads a byte;

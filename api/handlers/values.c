@@ -7,6 +7,7 @@
 #include "api/outcome.h"
 #include "api/resource/describe.h"
 #include "api/resource/device_around.h"
+#include "api/resource/device_warning.h"
 #include "api/resource/expr_json.h"
 #include "api/resource/variable_names.h"
 #include "api/tensors/export.h"
@@ -135,15 +136,22 @@ api_values_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 
 /* --- writing one --- */
 
+struct put_value {
+    struct variable_change change;
+    const struct device_conflicts *conflicts; /* NULL: none */
+};
+
 static enum err_code
 render_change(struct api_request *rq, struct api_reply *rp, const void *result, uint64_t revision,
               struct err *err)
 {
-    const struct variable_change *change = result;
+    const struct put_value *put = result;
+    const struct variable_change *change = &put->change;
     json_t *json = NULL;
 
     (void)revision; /* the change's own */
     TRY(api_reply_revision(rp, change->revision, err));
+    TRY(api_device_warning(rp, put->conflicts, err));
     TRY(api_reply_header(rp, "ETag", err, "\"r%" PRIu64 "-variable\"", change->revision));
     TRY(api_describe_change(change, &json, err));
     return api_reply_written(rq, rp, change->created, "variables", change->name, json, err);
@@ -155,13 +163,13 @@ assign_body(struct api_request *rq, struct api_reply *rp, const struct tensor_ty
 {
     AUTO(api_tensor_body) body = {0};
     struct write_options options;
-    struct variable_change change = {.created = false};
+    struct put_value put = {.conflicts = how->conflicts};
 
-    TRY(api_outcome_begin(rq, render_change, &change, &options, err));
+    TRY(api_outcome_begin(rq, render_change, &put, &options, err));
     TRY(api_tensor_body_open(rq, hint, &body, err));
     TRY(variable_assign(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                        &body.type, body.size, &body.source, how, &options, &change, err));
-    return api_outcome_reply(rq, rp, change.revision, err);
+                        &body.type, body.size, &body.source, how, &options, &put.change, err));
+    return api_outcome_reply(rq, rp, put.change.revision, err);
 }
 
 enum err_code
@@ -182,7 +190,7 @@ api_value_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     return assign_body(rq, rp, &hint, &how, err);
 }
 
-/* Around what is made; of what is there already it says nothing. */
+/* Around what is made. What is there already stays where it is, and who asked is told. */
 static enum err_code
 take_scope(struct api_request *rq, struct variable_assign_options *how, struct err *err)
 {
@@ -194,7 +202,10 @@ take_scope(struct api_request *rq, struct variable_assign_options *how, struct e
     TRY(api_device_query(rq, &scope->spec, &given, err));
     how->scopes = scope;
     how->scope_count = given ? 1 : 0;
-    return OK;
+    if (!given)
+        return OK;
+    how->conflicts = arena_alloc(api_request_arena(rq), sizeof *how->conflicts, err);
+    return how->conflicts == NULL ? ERR_NO_MEMORY : OK;
 }
 
 /* The dtype a JSON body takes when the variable exists; a new one takes what the body says. */
@@ -222,6 +233,7 @@ api_variable_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 struct assigned {
     json_t *names;
     const struct api_import *import;
+    const struct device_conflicts *conflicts; /* NULL: none */
 };
 
 static enum err_code
@@ -233,6 +245,7 @@ render_assigned(struct api_request *rq, struct api_reply *rp, const void *result
 
     (void)rq;
     TRY(api_reply_revision(rp, revision, err));
+    TRY(api_device_warning(rp, assigned->conflicts, err));
     TRY(api_json_made(
         json_pack("{s:O, s:I}", "assigned", assigned->names, "revision", (json_int_t)revision),
         &json, err));
@@ -259,6 +272,7 @@ api_values_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_import_options_of(rq, NULL, &as, err));
     TRY(api_json_made(json_array(), &names, err));
     assigned.names = names;
+    assigned.conflicts = how.conflicts;
     TRY(api_outcome_begin(rq, render_assigned, &assigned, &options, err));
     TRY(api_import_open_body(rq, &as, &body, err));
     imports = arena_array(api_request_arena(rq), catalog->count, sizeof *imports, err);

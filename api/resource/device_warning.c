@@ -76,7 +76,7 @@ api_device_warning(struct api_reply *rp, const struct device_conflicts *conflict
 {
     AUTO(buf) value = {0};
 
-    if (conflicts == NULL)
+    if (conflicts == NULL || conflicts->count == 0)
         return OK;
     buf_init(&value, 2 * WARNING_BYTES_MAX);
     TRY(api_device_warning_text(conflicts, &value, err));

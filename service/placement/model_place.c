@@ -143,47 +143,44 @@ find_item(const struct place *p, struct bytes name)
 
 /* --- who follows whom ---------------------------------------------------------------------- */
 
-/* The first one that the optimizer has a slot of: as it was made, or by name in 1.15. There may be
- * a thousand optimizers, and writers wait for this: the slots are looked for, since the end of a
- * name tells most of them apart. */
-static struct item *
-first_with_slot(const struct place *p, const char *slot)
+static enum err_code
+find_primary(struct place *p, struct item *item, struct err *err)
 {
-    const struct model_devices *devices = &p->record.devices;
-    bool by_name = devices->has_placement && devices->placement.version == DEVICE_SETTER_1_15;
-    size_t tail = strlen(slot);
-    struct item *first = NULL;
+    size_t size = item->size;
+    bool sure = false;
 
-    for (size_t i = 0; i < p->count; i++) {
-        const struct item *each = &p->items[i];
-        struct item *item;
+    while (item->primary == NULL && model_follow_primary(&p->follow, item->name, &size, &sure)) {
+        struct item *primary = find_item(p, bytes_of(item->name, size));
+        bool fits = primary != NULL;
 
-        if (each->size < tail + 2 || each->name[each->size - tail - 1] != '/' ||
-            memcmp(each->name + each->size - tail, slot, tail) != 0)
-            continue;
-        item = find_item(p, bytes_of(each->name, each->size - tail - 1));
-        if (item != NULL &&
-            (first == NULL || (by_name ? item < first : item->position < first->position)))
-            first = item;
+        if (fits && !sure)
+            TRY(model_follow_check(p->view, p->record.id, item->name, size, &fits, err));
+        item->primary = fits ? primary : NULL;
     }
-    return first;
+    return item->primary == NULL ? OK
+                                 : model_follow_note(&p->follow, item->name, size,
+                                                     item->primary->position, item->primary, err);
 }
 
-static void
-find_primaries(struct place *p)
+/* Powers once all slots are known. */
+static enum err_code
+find_primaries(struct place *p, struct err *err)
 {
+    for (size_t i = 0; i < p->count; i++)
+        TRY(find_primary(p, &p->items[i], err));
     for (size_t i = 0; i < p->count; i++) {
         struct item *item = &p->items[i];
-        size_t size = item->size;
-        const char *slot = NULL;
+        struct variable_record record;
+        struct follow_first first;
 
-        while (item->primary == NULL && model_follow_primary(&p->follow, item->name, &size))
-            item->primary = find_item(p, bytes_of(item->name, size));
-        if (item->primary != NULL || !model_follow_power(&p->follow, item->name, &slot))
+        if (item->primary != NULL || !model_follow_may_be_power(&p->follow, item->name))
             continue;
-        item->primary = first_with_slot(p, slot);
-        item->beside = true;
+        TRY(service_find_variable(p->view, p->record.id, item->name, &record, err));
+        item->beside =
+            model_follow_power(&p->follow, item->name, &record.type, record.trainable, &first);
+        item->primary = first.variable;
     }
+    return OK;
 }
 
 /* --- where they go ------------------------------------------------------------------------- */
@@ -384,10 +381,10 @@ place_all(struct place *p, const struct store_view *view, struct store_txn *txn,
     TRY(service_check_conditions(p->options, "model", p->model, true, usage.revision, err));
     TRY(model_setter_open(&p->setter, p->service, view, &p->record, err));
     model_setter_begin(&p->setter, &nothing);
-    TRY(model_follow_open(&p->follow, view, p->record.id, &report->arena, err));
+    TRY(model_follow_open(&p->follow, view, &p->record, &report->arena, err));
     TRY(load_items(p, err));
     TRY(order_items(p, err));
-    find_primaries(p);
+    TRY(find_primaries(p, err));
     TRY(place_items(p, err));
     for (size_t i = 0; i < p->count; i++)
         TRY(settle_item(p, p->made[i], err));

@@ -1,5 +1,7 @@
 #include "service/placement/variable_device.h"
 
+#include <stdio.h>
+
 #include "service/device/placer.h"
 #include "service/placement/partition_devices.h"
 #include "service/state.h"
@@ -56,4 +58,53 @@ variable_check_device(const struct service *service, const struct store_view *vi
                             err));
     return variable_device(service, model, name, variable->device, variable->type.dtype, &device,
                            err);
+}
+
+/* --- asked elsewhere ----------------------------------------------------------------------- */
+
+/* As the placer read it. */
+static struct device_spec
+own_spec(const char *device)
+{
+    struct device_spec spec = {.has_job = false};
+
+    if (device_spec_parse(device, &spec, NULL) != OK)
+        spec = (struct device_spec){.has_job = false};
+    return spec;
+}
+
+static bool
+is_there(const struct device_spec *asked, const struct device_spec *own,
+         const struct device *assigned)
+{
+    struct device_spec runtime;
+
+    return device_spec_covers(asked, own) ||
+           (assigned != NULL && device_spec_to_runtime(asked, &runtime) &&
+            device_spec_covers(&runtime, &assigned->spec));
+}
+
+bool
+variable_conflict(const char *operation, const char *name, const struct device_spec *asked,
+                  const char *device, const struct device *assigned, struct device_conflict *out)
+{
+    struct device_spec own = own_spec(device == NULL ? "" : device);
+
+    if (device_spec_is_empty(asked) || is_there(asked, &own, assigned))
+        return false;
+    *out = (struct device_conflict){.operation = operation};
+    device_spec_print(asked, out->asked);
+    device_spec_print(&own, out->device);
+    if (out->device[0] == '\0' && assigned != NULL)
+        snprintf(out->device, sizeof out->device, "%s", assigned->name);
+    snprintf(out->name, sizeof out->name, "%s", name);
+    return true;
+}
+
+void
+variable_conflicts_add(struct device_conflicts *conflicts, const struct device_conflict *conflict)
+{
+    if (conflicts->count < DEVICE_CONFLICTS_MAX)
+        conflicts->told[conflicts->count] = *conflict;
+    conflicts->count++;
 }

@@ -3,9 +3,6 @@
  * never need one. */
 #include "service/run/draft_parts.h"
 
-#include <stdio.h>
-
-#include "service/device/conflict.h"
 #include "service/placement/variable_device.h"
 
 void
@@ -16,52 +13,20 @@ draft_begin_operation(struct draft *draft, const char *name, const struct device
     draft->operation.number++;
 }
 
-/* As the placer read it. */
-static struct device_spec
-own_spec(const char *device)
-{
-    struct device_spec spec = {.has_job = false};
-
-    if (device_spec_parse(device, &spec, NULL) != OK)
-        spec = (struct device_spec){.has_job = false};
-    return spec;
-}
-
-static bool
-is_there(const struct device_spec *asked, const struct device_spec *own,
-         const struct device *assigned)
-{
-    struct device_spec runtime;
-
-    return device_spec_covers(asked, own) ||
-           (assigned != NULL && device_spec_to_runtime(asked, &runtime) &&
-            device_spec_covers(&runtime, &assigned->spec));
-}
-
-/* Nothing to tell when the operation runs where it was asked to, or is asked for what the variable
- * asks for: soft placement brings both to the same device. `assigned` NULL: nothing runs on it. */
 static enum err_code
 note_conflict(struct draft *draft, const char *name, const char *device,
               const struct device *assigned, struct err *err)
 {
-    const struct draft_operation *operation = &draft->operation;
-    struct device_spec own = own_spec(device == NULL ? "" : device);
-    struct device_conflict conflict = {.operation = operation->name};
+    struct device_conflict conflict;
 
-    device_spec_print(operation->asked, conflict.asked);
-    if (conflict.asked[0] == '\0' || is_there(operation->asked, &own, assigned))
+    if (!variable_conflict(draft->operation.name, name, draft->operation.asked, device, assigned,
+                           &conflict))
         return OK;
-    device_spec_print(&own, conflict.device);
-    if (conflict.device[0] == '\0' && assigned != NULL)
-        snprintf(conflict.device, sizeof conflict.device, "%s", assigned->name);
-    snprintf(conflict.name, sizeof conflict.name, "%s", name);
     if (draft->conflicts == NULL)
         draft->conflicts = arena_alloc(&draft->arena, sizeof *draft->conflicts, err);
     if (draft->conflicts == NULL)
         return ERR_NO_MEMORY;
-    if (draft->conflicts->count < DEVICE_CONFLICTS_MAX)
-        draft->conflicts->told[draft->conflicts->count] = conflict;
-    draft->conflicts->count++;
+    variable_conflicts_add(draft->conflicts, &conflict);
     return OK;
 }
 

@@ -5,10 +5,6 @@
 
 #include "service/commit.h"
 #include "service/graph/graph_place.h"
-#include "service/placement/model_follow.h"
-#include "service/placement/model_setter.h"
-#include "service/placement/partition_devices.h"
-#include "service/placement/variable_device.h"
 #include "service/saving/restore_plan.h"
 #include "service/saving/restore_report.h"
 #include "service/saving/saver_keep.h"
@@ -26,9 +22,7 @@ struct restore {
     struct restore_plan plan;
     struct restore_report *report;
     struct usage_change change;
-    struct model_record target; /* set by each run of the unit, with the setter */
-    struct model_setter setter;
-    struct model_follow follow;
+    struct model_record target; /* set by each run of the unit */
 };
 
 static void
@@ -120,78 +114,27 @@ make_plan(struct restore *r, const struct store_view *view, struct err *err)
     r->report->checkpoint = arena_text(&r->report->arena, bytes_of_text(r->spec.name), err);
     if (r->report->checkpoint == NULL)
         return ERR_NO_MEMORY;
-    return restore_plan_make(&r->plan, view, &r->target, checkpoint.id, err);
+    return restore_plan_make(&r->plan, view, &r->target, source.id, checkpoint.id, err);
 }
 
 /* --- doing it ------------------------------------------------------------------------------ */
 
-/* What a slot or a shadow is kept for, if that is there by now: names come before what begins with
- * them. */
 static enum err_code
-find_primary(const struct restore *r, const struct store_view *view, const char *name, bool *found,
-             struct variable_record *out, struct err *err)
-{
-    char primary[NAME_BYTES_MAX + 1];
-    size_t size = strlen(name);
-
-    *found = false;
-    while (!*found && model_follow_primary(&r->follow, name, &size)) {
-        snprintf(primary, sizeof primary, "%.*s", (int)size, name);
-        TRY(record_get_variable(view, r->target.id, primary, found, out, err));
-    }
-    return OK;
-}
-
-/* On that one's device, and in the same parts where it has its shape, as when it is made by what
- * keeps it. */
-static enum err_code
-place_like(struct store_txn *txn, const struct variable_record *primary,
-           struct variable_record *out, struct err *err)
-{
-    AUTO(partition_devices) devices = {.count = 0};
-
-    memcpy(out->device, primary->device, sizeof out->device);
-    out->placed = primary->placed;
-    if (!primary->shape_known || !shape_equal(&out->type.shape, &primary->type.shape))
-        return OK;
-    out->partition = primary->partition;
-    TRY(partition_devices_read(store_txn_view(txn), primary, &devices, err));
-    if (devices.count == 0)
-        return OK;
-    return partition_devices_write(txn, devices.each, devices.count, out->device,
-                                   &out->part_devices, err);
-}
-
-static enum err_code
-place_variable(struct restore *r, struct store_txn *txn, const char *name,
-               struct variable_record *out, struct err *err)
-{
-    const struct device_spec none = {.has_job = false};
-    struct variable_record primary;
-    bool found = false;
-
-    TRY(find_primary(r, store_txn_view(txn), name, &found, &primary, err));
-    return found ? place_like(txn, &primary, out, err)
-                 : model_setter_place_record(&r->setter, txn, &none, false, out, err);
-}
-
-static enum err_code
-new_variable(struct restore *r, struct store_txn *txn, const char *name,
-             const struct tensor_record *tensor, struct variable_record *out, struct err *err)
+new_variable(struct restore *r, struct store_txn *txn, const struct model_newcomer *newcomer,
+             bool trainable, struct variable_record *out, struct err *err)
 {
     *out = (struct variable_record){
         .id = store_new_id(r->service->store),
-        .type = tensor->type,
         .shape_known = true,
         .validate_shape = true,
-        .trainable = tensor->trainable,
+        .trainable = trainable && !newcomer->kept,
         .created_ms = clock_wall_ms(),
         .created_revision = store_txn_revision(txn),
     };
     out->serial = out->id;
-    TRY(place_variable(r, txn, name, out, err));
+    TRY(model_newcomer_settle(newcomer, txn, out, err));
     r->change.variables += 1;
-    TRY(graph_place(txn, r->target.id, name, NULL, out, &r->change, err));
+    TRY(graph_place(txn, r->target.id, newcomer->name, NULL, out, &r->change, err));
     TRY(record_texts_add(&out->collections, "collections",
                          bytes_of_text(VARIABLE_COLLECTION_GLOBAL), err));
     if (!out->trainable)
@@ -200,8 +143,10 @@ new_variable(struct restore *r, struct store_txn *txn, const char *name,
                             bytes_of_text(VARIABLE_COLLECTION_TRAINABLE), err);
 }
 
+/* `newcomer`: what a variable that is created is to be. */
 static enum err_code
-apply(struct restore *r, struct store_txn *txn, const struct restore_name *name, struct err *err)
+apply(struct restore *r, struct store_txn *txn, const struct restore_name *name,
+      const struct model_newcomer *newcomer, struct err *err)
 {
     const struct store_view *view = store_txn_view(txn);
     struct variable_record variable;
@@ -211,12 +156,10 @@ apply(struct restore *r, struct store_txn *txn, const struct restore_name *name,
 
     TRY(record_get_tensor(view, r->plan.checkpoint_id, bytes_of_text(name->tensor), &found, &tensor,
                           err));
-    if (name->created) {
-        TRY(new_variable(r, txn, name->variable, &tensor, &variable, err));
-        TRY(variable_check_device(r->service, view, &r->target, name->variable, &variable, err));
-    } else {
+    if (name->created)
+        TRY(new_variable(r, txn, newcomer, tensor.trainable, &variable, err));
+    else
         TRY(record_get_variable(view, r->target.id, name->variable, &found, &variable, err));
-    }
     shape =
         variable.validate_shape && variable.shape_known ? variable.type.shape : tensor.type.shape;
     TRY(value_share(txn, &tensor.value, err));
@@ -229,19 +172,24 @@ restore_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct restore *r = context;
     const struct restore_list *restored = &r->report->restored;
+    const struct model_newcomers *newcomers = &r->plan.newcomers;
+    struct err refused = ERR_INIT;
+    size_t created = 0;
 
     r->change = (struct usage_change){0};
     TRY(make_plan(r, store_txn_view(txn), err));
-    TRY(restore_plan_judge(&r->plan, err));
-    TRY(model_setter_open(&r->setter, r->service, store_txn_view(txn), &r->target, err));
-    if (r->spec.create)
-        TRY(model_follow_open(&r->follow, store_txn_view(txn), r->target.id, &r->report->arena,
-                              err));
-    for (size_t i = 0; i < restored->count; i++)
-        TRY(apply(r, txn, &restored->names[i], err));
+    TRY(restore_plan_judge(&r->plan, &refused, err));
+    if (refused.code != OK) {
+        *err = refused;
+        return refused.code;
+    }
+    for (size_t i = 0; i < restored->count; i++) {
+        TRY(apply(r, txn, &restored->names[i], &newcomers->each[created], err));
+        created += restored->names[i].created;
+    }
     if (restored->count == 0)
         return OK;
-    TRY(model_setter_put(&r->setter, txn, err));
+    TRY(model_newcomers_put(newcomers, txn, err));
     change_log_restored(&r->service->changes, r->target.id, r->report->checkpoint, restored->count);
     return service_change_usage(txn, r->target.id, &r->change, err);
 }
@@ -258,9 +206,7 @@ rehearse(struct restore *r, struct err *err)
     view = store_snapshot_view(snapshot);
     TRY(make_plan(r, view, err));
     r->report->revision = store_view_revision(view);
-    if (restore_plan_judge(&r->plan, &r->report->refused) == ERR_NO_MEMORY)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
-    return OK;
+    return restore_plan_judge(&r->plan, &r->report->refused, err);
 }
 
 enum err_code

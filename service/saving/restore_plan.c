@@ -225,6 +225,21 @@ check_device(struct restore_plan *plan, const char *name, const struct variable_
     return code;
 }
 
+static enum err_code
+plan_newcomer(struct restore_plan *plan, struct restore_name *name,
+              const struct tensor_record *tensor, struct err *err)
+{
+    struct restore_report *report = plan->report;
+    const struct model_newcomer newcomer = {.name = name->variable, .type = tensor->type};
+
+    name->created = plan->spec->create && name_check("variable", name->variable, NULL) == OK;
+    if (!name->created)
+        return restore_list_add(&report->unexpected, name, err);
+    plan->more_bytes += (int64_t)tensor->value.size;
+    TRY(model_newcomers_add(&plan->newcomers, &report->arena, &newcomer, err));
+    return restore_list_add(&report->restored, name, err);
+}
+
 /* `name` is in the report's memory. */
 static enum err_code
 plan_tensor(struct restore_plan *plan, struct restore_name *name,
@@ -236,14 +251,13 @@ plan_tensor(struct restore_plan *plan, struct restore_name *name,
     bool found = false;
 
     TRY(record_get_variable(plan->view, plan->target->id, name->variable, &found, &variable, err));
-    if (!found) {
-        name->created = plan->spec->create && name_check("variable", name->variable, NULL) == OK;
-        return restore_list_add(name->created ? &report->restored : &report->unexpected, name, err);
-    }
+    if (!found)
+        return plan_newcomer(plan, name, tensor, err);
     mismatch(plan, &variable, tensor, reason, sizeof reason);
     if (reason[0] != '\0')
         return add_mismatched(plan, name, &variable, tensor, reason, err);
     TRY(check_device(plan, name->variable, &variable, err));
+    plan->more_bytes += (int64_t)tensor->value.size - (int64_t)variable.value.size;
     return restore_list_add(&report->restored, name, err);
 }
 
@@ -349,17 +363,21 @@ restore_plan_begin(struct restore_plan *plan)
     static const struct err none = ERR_INIT;
 
     restore_report_begin(plan->report);
+    plan->newcomers = (struct model_newcomers){.count = 0};
+    plan->more_bytes = 0;
     plan->unplaced = none;
 }
 
 enum err_code
 restore_plan_make(struct restore_plan *plan, const struct store_view *view,
-                  const struct model_record *target, uint64_t checkpoint_id, struct err *err)
+                  const struct model_record *target, uint64_t source_id, uint64_t checkpoint_id,
+                  struct err *err)
 {
     const struct checkpoint_restore_spec *spec = plan->spec;
 
     plan->view = view;
     plan->target = target;
+    plan->source_id = source_id;
     plan->checkpoint_id = checkpoint_id;
     for (size_t i = 0; spec->picks != NULL && i < spec->pick_count; i++)
         TRY(plan_pick(plan, &spec->picks[i], err));
@@ -369,11 +387,31 @@ restore_plan_make(struct restore_plan *plan, const struct store_view *view,
     return plan_others(plan, err);
 }
 
-enum err_code
-restore_plan_judge(const struct restore_plan *plan, struct err *err)
+static enum err_code
+judge(struct restore_plan *plan, struct err *err)
 {
     TRY(restore_report_judge(plan->report, plan->spec, err));
-    if (plan->unplaced.code != OK && err != NULL)
+    if (plan->unplaced.code != OK) {
         *err = plan->unplaced;
-    return plan->unplaced.code;
+        return plan->unplaced.code;
+    }
+    if (plan->report->restored.count == 0)
+        return OK;
+    TRY(model_newcomers_place(&plan->newcomers, plan->service, plan->view, plan->target,
+                              plan->source_id, err));
+    TRY(model_newcomers_check(&plan->newcomers, err));
+    return model_quota_foresee(plan->view, plan->target->id, plan->newcomers.count,
+                               plan->more_bytes, err);
+}
+
+enum err_code
+restore_plan_judge(struct restore_plan *plan, struct err *refused, struct err *err)
+{
+    enum err_code code = judge(plan, refused);
+
+    if (code == OK || code == ERR_NOT_FOUND || code == ERR_INVALID_ARGUMENT ||
+        code == ERR_FAILED_PRECONDITION || code == ERR_FULL)
+        return OK;
+    *err = *refused;
+    return code;
 }

@@ -38,3 +38,17 @@ model_quota_expect(const struct store_view *view, uint64_t model_id, uint64_t mo
     usage.quota.variables.set = false; /* that is looked at in the commit */
     return model_quota_check(&usage, err);
 }
+
+enum err_code
+model_quota_foresee(const struct store_view *view, uint64_t model_id, uint64_t variables,
+                    int64_t bytes, struct err *err)
+{
+    struct usage_record usage;
+
+    if (variables == 0 && bytes <= 0)
+        return OK; /* what takes no more is not looked at */
+    TRY(record_get_usage(view, model_id, &usage, err));
+    usage.variables += variables;
+    usage.bytes += (uint64_t)bytes;
+    return model_quota_check(&usage, err);
+}

@@ -26,5 +26,9 @@ ERR_MUST_CHECK enum err_code model_quota_check(const struct usage_record *usage,
 /* Before work starts: whether so many bytes more fit. */
 ERR_MUST_CHECK enum err_code model_quota_expect(const struct store_view *view, uint64_t model_id,
                                                 uint64_t more_bytes, struct err *err);
+/* What a commit that makes so many variables, and changes their bytes by so many, will be told. */
+ERR_MUST_CHECK enum err_code model_quota_foresee(const struct store_view *view, uint64_t model_id,
+                                                 uint64_t variables, int64_t bytes,
+                                                 struct err *err);
 
 #endif

@@ -199,8 +199,9 @@ def test_a_restore_that_makes_variables_places_them(s):
     source, s.model = s.model, s.model + "-new"
     place(s, {"ps_tasks": 2, "ps_device": "/job:other"})
     body = {"checkpoint": {"model": source, "name": "c"}, "create": True}
-    s.post(":restore", {**body, "dry_run": True}).expect(200)
+    told = s.post(":restore", {**body, "dry_run": True}).expect(200).json
     refused = s.post(":restore", body).expect(400)
+    assert told["refused"]["detail"] == refused.detail and told["created"] == ["a", "b"], told
     assert "Cannot assign a device to node 'a'" in refused.detail, "values are written where there is a task"
     assert state(s)["next_task"] == 0 and devices(s) == {}
     s.patch("", {"placement": {"ps_tasks": 2, "ps_device": "/job:worker"}}).expect(200)
@@ -228,14 +229,14 @@ def test_slots_that_a_restore_makes_are_where_their_variables_are(s):
     keep()
     s.post(":restore", {"checkpoint": {"model": source, "name": "c"}, "create": True}).expect(200)
     at = devices(s)
-    drawn = [at[name] for name in ("b", "a", "beta1_power", "beta2_power")]
-    assert sorted(drawn) == sorted(f"/job:ps/task:{(3 + i) % 4}" for i in range(4)), "slots draw nothing"
+    assert (at["b"], at["a"]) == ("/job:ps/task:3", "/job:ps/task:0"), "slots and powers draw nothing"
+    assert at["beta1_power"] == at["beta2_power"] == "/job:ps/task:0", "beside the first part of p, which was made first"
     for slot in ("Adam", "Adam_1"):
         assert (at[f"a/{slot}"], at[f"b/{slot}"]) == (at["a"], at["b"])
         assert s.info(f"p/{slot}")["partitions"]["slicing"] == [3, 1]
         assert [part["device"] for part in s.info(f"p/{slot}")["partitions"]["parts"]] == [f"/job:ps/task:{i}" for i in range(3)]
     assert at["b/ExponentialMovingAverage"] == at["b"] and s.info("p/ExponentialMovingAverage")["partitions"]["slicing"] == [3, 1]
-    assert state(s)["next_task"] == 3
+    assert state(s)["next_task"] == 1
     s.post("optimizers/adam:apply_gradients", {"gradients": {"a": [1, 1], "b": [1, 1], "p": ones}}).expect(200)
     s.post("/v1:verify").expect(200)
 
