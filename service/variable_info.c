@@ -155,7 +155,7 @@ variable_info_fill(const struct store_view *view, const char *name, size_t name_
     out->bytes = out->initialized      ? record->value.size
                  : record->shape_known ? tensor_type_bytes(&record->type)
                                        : 0;
-    TRY(partition_devices_read(view, record, &out->part_devices, err));
+    TRY(partition_devices_look(view, record, &out->part_devices, err));
     code = fill_expressions(view, record, out, err);
     if (code != OK)
         variable_info_drop(out);

@@ -80,7 +80,8 @@ covers(const struct device_spec *filter, const char *device)
     return device_spec_parse(device, &spec, NULL) == OK && device_spec_covers(filter, &spec);
 }
 
-/* Whether the variable, or a part of it, is on a device that the filter names. */
+/* Whether the variable, or a part of it, is on a device that the filter names. Parts whose devices
+ * are damaged are on none. */
 static enum err_code
 is_there(const struct store_view *view, const struct device_spec *filter,
          const struct variable_record *record, bool *out, struct err *err)
@@ -90,7 +91,7 @@ is_there(const struct store_view *view, const struct device_spec *filter,
     *out = filter == NULL || covers(filter, record->device);
     if (*out)
         return OK;
-    TRY(partition_devices_read(view, record, &parts, err));
+    TRY(partition_devices_look(view, record, &parts, err));
     for (uint32_t i = 0; i < parts.count && !*out; i++)
         *out = covers(filter, parts.each[i]);
     return OK;

@@ -200,9 +200,9 @@ enum err_code
 api_describe_places(const struct variable_info *info, const char *device, json_t *object,
                     struct err *err)
 {
-    const struct device *assigned = variable_info_assigned(info, device);
+    const struct device *assigned = device == NULL ? NULL : variable_info_assigned(info, device);
 
-    TRY(api_json_set(object, "device", json_string(device), err));
+    TRY(api_json_set(object, "device", device == NULL ? json_null() : json_string(device), err));
     return api_json_set(object, "assigned_device",
                         assigned == NULL ? json_null() : json_string(assigned->name), err);
 }

@@ -11,7 +11,8 @@
 /* Each: *out is a new reference. ERR_NO_MEMORY. */
 ERR_MUST_CHECK enum err_code api_describe_model(const struct model_info *info, json_t **out,
                                                 struct err *err);
-/* Adds "device", as it is recorded of the variable or of a part of it, and "assigned_device". */
+/* Adds "device", as it is recorded of the variable or of a part of it, and "assigned_device". NULL:
+ * which one it is is not known. */
 ERR_MUST_CHECK enum err_code api_describe_places(const struct variable_info *info,
                                                  const char *device, json_t *object,
                                                  struct err *err);

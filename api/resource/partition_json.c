@@ -105,6 +105,15 @@ api_partition_encode(const struct variable_record *record, json_t **out, struct 
     return OK;
 }
 
+/* NULL: that is not known. */
+static const char *
+device_of_part(const struct variable_info *info, uint32_t index)
+{
+    if (info->part_devices.damaged)
+        return NULL;
+    return partition_devices_at(&info->part_devices, &info->record, index);
+}
+
 static enum err_code
 encode_part(const struct variable_info *info, uint32_t index, json_t **out, struct err *err)
 {
@@ -123,8 +132,7 @@ encode_part(const struct variable_info *info, uint32_t index, json_t **out, stru
     TRY(api_describe_shape(&offset, &list, err));
     TRY(api_json_set(json, "offset", list, err));
     TRY(api_json_set(json, "slice", json_string(partition_part_slice(&part, text)), err));
-    TRY(api_describe_places(info, partition_devices_at(&info->part_devices, &info->record, index),
-                            json, err));
+    TRY(api_describe_places(info, device_of_part(info, index), json, err));
     TRY(api_json_set(json, "save_spec", json_string(partition_part_save_spec(&part, shape, text)),
                      err));
     *out = TAKE(json);

@@ -12,7 +12,7 @@ _Static_assert(PARTITION_PARTS_MAX *(RECORD_DEVICE_BYTES_MAX + 1) <= VALUE_WRITE
 static enum err_code
 damaged(struct err *err)
 {
-    return err_set(err, ERR_DATA_LOSS, "the devices of a variable's parts are damaged");
+    return err_set(err, ERR_DATA_LOSS, "they are not one for each part");
 }
 
 /* Divides the texts that were read. */
@@ -34,31 +34,67 @@ find_each(struct partition_devices *devices, struct err *err)
     return left == 0 ? OK : damaged(err);
 }
 
+/* The texts, in *out, which has room for a device of each part. */
+static enum err_code
+read_each(const struct store_view *view, const struct value_ref *ref, struct partition_devices *out,
+          struct err *err)
+{
+    AUTO(value_reader) reader = {0};
+    uint8_t *room = NULL;
+
+    if (ref->size == 0 || ref->size > VALUE_WRITE_BYTES_MAX || out->count == 0)
+        return damaged(err);
+    TRY(value_open(view, ref, &reader, err));
+    TRY(value_verify(&reader, err));
+    TRY(buf_reserve(&out->texts, ref->size, &room, err));
+    TRY(value_copy(&reader, 0, ref->size, room, err));
+    buf_commit(&out->texts, ref->size);
+    return find_each(out, err);
+}
+
 enum err_code
 partition_devices_read(const struct store_view *view, const struct variable_record *variable,
                        struct partition_devices *out, struct err *err)
 {
     AUTO(partition_devices) devices = {.count = variable->partition.count};
-    AUTO(value_reader) reader = {0};
-    uint64_t size = variable->part_devices.size;
-    uint8_t *room = NULL;
+    enum err_code code;
 
     *out = (struct partition_devices){.count = 0};
     if (variable->part_devices.kind == VALUE_NONE)
         return OK;
-    if (size == 0 || size > VALUE_WRITE_BYTES_MAX || devices.count == 0)
-        return damaged(err);
     buf_init(&devices.texts, VALUE_WRITE_BYTES_MAX);
     devices.each = mem_zeroed(devices.count, sizeof *devices.each, err);
     if (devices.each == NULL)
         return ERR_NO_MEMORY;
-    TRY(value_open(view, &variable->part_devices, &reader, err));
-    TRY(buf_reserve(&devices.texts, size, &room, err));
-    TRY(value_copy(&reader, 0, size, room, err));
-    buf_commit(&devices.texts, size);
-    TRY(find_each(&devices, err));
-    *out = TAKE(devices);
-    return OK;
+    code = read_each(view, &variable->part_devices, &devices, err);
+    if (code == ERR_DATA_LOSS)
+        err_prefix(err, "the devices of a variable's parts");
+    if (code == OK)
+        *out = TAKE(devices);
+    return code;
+}
+
+enum err_code
+partition_devices_of(const struct store_view *view, const char *name,
+                     const struct variable_record *variable, struct partition_devices *out,
+                     struct err *err)
+{
+    enum err_code code = partition_devices_read(view, variable, out, err);
+
+    if (code == ERR_DATA_LOSS)
+        err_prefix(err, "variable '%s'", name);
+    return code;
+}
+
+enum err_code
+partition_devices_look(const struct store_view *view, const struct variable_record *variable,
+                       struct partition_devices *out, struct err *err)
+{
+    struct err damage = ERR_INIT;
+    enum err_code code = partition_devices_read(view, variable, out, &damage);
+
+    out->damaged = code == ERR_DATA_LOSS;
+    return code == OK || out->damaged ? OK : err_set(err, code, "%s", damage.text);
 }
 
 void

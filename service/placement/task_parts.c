@@ -21,13 +21,10 @@ task_each_device(const struct store_view *view, const struct variable_record *va
 {
     const struct shape *shape = &variable->type.shape;
     AUTO(partition_devices) devices = {.count = 0};
-    struct err damage = ERR_INIT;
-    enum err_code code = partition_devices_read(view, variable, &devices, &damage);
     uint64_t each[2];
     uint32_t larger;
 
-    if (code != OK && code != ERR_DATA_LOSS)
-        return err_set(err, code, "%s", damage.text);
+    TRY(partition_devices_look(view, variable, &devices, err));
     if (devices.count == 0) {
         visit(context, variable->device, bytes);
         return OK;

@@ -52,7 +52,7 @@ variable_check_device(const struct service *service, const struct store_view *vi
     AUTO(partition_devices) parts = {.count = 0};
     const struct device *device = NULL;
 
-    TRY(partition_devices_read(view, variable, &parts, err));
+    TRY(partition_devices_of(view, name, variable, &parts, err));
     for (uint32_t i = 0; i < parts.count; i++)
         TRY(variable_device(service, model, name, parts.each[i], variable->type.dtype, &device,
                             err));

@@ -128,7 +128,7 @@ take_part_devices(struct draft *draft, struct draft_variable *variable,
     AUTO(partition_devices) devices = {.count = 0};
     const char **each;
 
-    TRY(partition_devices_read(draft->view, record, &devices, err));
+    TRY(partition_devices_of(draft->view, variable->name, record, &devices, err));
     if (devices.count == 0)
         return OK;
     each = arena_array(&draft->arena, devices.count, sizeof *each, err);

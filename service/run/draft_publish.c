@@ -38,7 +38,7 @@ expect_devices(const struct store_view *view, const struct draft_variable *varia
 
     if (strcmp(now->device, device) != 0)
         return changed_meanwhile(variable, err);
-    TRY(partition_devices_read(view, now, &devices, err));
+    TRY(partition_devices_of(view, variable->name, now, &devices, err));
     if ((devices.count > 0) != (variable->part_devices != NULL))
         return changed_meanwhile(variable, err);
     for (uint32_t i = 0; i < devices.count; i++)

@@ -80,10 +80,14 @@ store_put(struct store_txn *txn, struct bytes key, struct bytes value, struct er
 enum err_code
 store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 {
-    struct bytes old;
+    struct bytes old = bytes_of(NULL, 0);
+    struct err damage = ERR_INIT;
+    enum err_code code = store_get(&txn->view, key, &old, &damage);
 
-    TRY(store_get(&txn->view, key, &old, err));
-    if (old.data == NULL)
+    /* A damaged record is there, and who wants to be rid of it need not read it. */
+    if (code != OK && code != ERR_DATA_LOSS)
+        return err_set(err, code, "%s", damage.text);
+    if (code == OK && old.data == NULL)
         return OK;
     txn->changed = true;
     return store_overlay_set(&txn->overlay, key, bytes_of(NULL, 0), err);

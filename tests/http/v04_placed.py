@@ -2,6 +2,7 @@
 
 import formats
 from every_write import NPY
+from flipped import flip
 
 np = formats.np
 
@@ -239,3 +240,34 @@ def test_all_of_it_outlives_the_process(s):
     assert [s.info("v"), s.info("d")] == before
     s.delete("variables/d").expect(200)
     s.delete("variables/v").expect(200)
+
+
+def test_damaged_devices_of_parts_are_told_and_go_with_the_variable(s):
+    """As many as fit a record, and so many that they have chunks."""
+    with s.other_server(*FLAGS) as t:
+        for parts in (100, 1000):
+            t.model = f"of-{parts}"
+            t.put("", {"placement": {"ps_tasks": 4}}).expect(201)
+            t.create("w", {"op": "zeros", "shape": [parts]}, slicing=[parts], device=f"/cpu:{parts}")
+            t.make("other", 1.0)
+            t.save("c", variables=["other"])
+            t.stop()
+            flip(t.server.data, f"/job:ps/task:0/device:CPU:{parts}\0/job:ps/task:1".encode(), copies=True)
+            t.restart()
+            listed = {v["name"]: v for v in t.get("variables").expect(200).json["variables"]}
+            assert set(listed) == {"w", "other"} and listed["w"]["device"] == f"/job:ps/device:CPU:{parts}"
+            assert "w" not in t.names("?device=/job:ps/task:3") and "w" in t.names("?device=/job:ps")
+            told = t.info("w")["partitions"]["parts"]
+            assert len(told) == parts and all(p["device"] is p["assigned_device"] is None for p in told)
+            value = {"value": {"op": "ones", "shape": [parts]}}
+            for path, body in (("variables/w:assign", value), (":initialize", {"variables": ["w"]}),
+                               (":run", {"ops": [{"op": "assign", "variable": "w", **value}]})):
+                t.is_refusal(t.post(path, body), 500, "DATA_LOSS", ("variable 'w': the devices of a variable's parts", "damaged"))
+            assert any("variable 'w'" in text for text in t.post("/v1:verify").expect(200).json["texts"])
+            t.assign("other", 2.0)
+            assert t.value("other") == 2.0
+            if parts == 100:
+                t.delete("variables/w").expect(200)
+                assert t.post("/v1:verify").expect(200).json["ok"]
+            t.delete("").expect(200)
+            assert t.post("/v1:verify").expect(200).json["ok"]

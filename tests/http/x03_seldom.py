@@ -129,3 +129,6 @@ def test_damage_of_a_small_value_is_told_by_who_reads_it(s):
         reply = t.post("variables/w:assign_add", {"value": {"op": "ones", "shape": [len(marker)], "dtype": "uint8"}})
         t.is_refusal(reply, 500, "DATA_LOSS", "damaged")
         assert t.info("w")["version"] == 1
+        t.delete("checkpoints/c").expect(200)
+        t.delete("variables/w").expect(200)
+        assert t.post("/v1:verify").expect(200).json["ok"]

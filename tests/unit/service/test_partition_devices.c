@@ -162,6 +162,7 @@ damage_unit(struct store_txn *txn, void *context, struct err *err)
 static void
 damage_of_them_is_told_and_hurts_nothing(void **state)
 {
+    static const float values[6];
     char longer[RECORD_DEVICE_BYTES_MAX + 1 + 3] = {0};
     struct domain *d = *state;
     struct damage bad[] = {
@@ -182,7 +183,12 @@ damage_of_them_is_told_and_hurts_nothing(void **state)
         WORKS(service_commit(d->service, damage_unit, &bad[i], NULL, NULL, NULL, &d->f->err),
               &d->f->err);
         FAILS(try_read(d, "w", &record, &devices), ERR_DATA_LOSS, &d->f->err);
-        FAILS(variable_get(d->service, MODEL, "w", info, &d->f->err), ERR_DATA_LOSS, &d->f->err);
+        FAILS(try_update_literal(d, "w", VARIABLE_ASSIGN, DTYPE_FLOAT32, exprs_shape(2, 3, 2),
+                                 values),
+              ERR_DATA_LOSS, &d->f->err);
+        WORKS(variable_get(d->service, MODEL, "w", info, &d->f->err), &d->f->err);
+        assert_true(info->part_devices.damaged);
+        variable_info_drop(info);
         assert_int_equal(findings(d), 1);
     }
     WORKS(service_commit(d->service, damage_unit, &mended, NULL, NULL, NULL, &d->f->err),

@@ -257,6 +257,13 @@ a_record_with_a_wrong_checksum_is_reported_and_others_are_not(void **state)
     f->store = NULL;
     FAILS(store_open(&f->config, &f->store, &f->err), ERR_DATA_LOSS, &f->err);
     assert_null(f->store);
+    f->config.verify_at_open = false;
+    WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+    (void)put(f, "bad", NULL); /* deletes it */
+    f->config.verify_at_open = true;
+    fixture_reopen(f);
+    must_hold(f, "bad", NULL);
+    must_hold(f, "good", "value");
 }
 
 static void
