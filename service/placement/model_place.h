@@ -26,10 +26,12 @@ struct model_place_report {
 };
 void model_place_report_drop(struct model_place_report *report); /* a zeroed one is fine */
 
-/* In one commit; a dry run only tells. What a variable's own request said of its device stays, and
- * what an optimizer or an average keeps goes where the variable goes that it is kept for. Where the
- * device was recorded by an earlier version and is none, it stays. *out, zeroed: complete inside
- * the commit, owned by the caller whatever comes of it. */
+/* In one commit, ahead of which it is worked out, again where others change what it is made of; who
+ * writes meanwhile waits for what is written, not for that. A dry run only tells. What a variable's
+ * own request said of its device stays, and what an optimizer or an average keeps goes where the
+ * variable goes that it is kept for. Where the device was recorded by an earlier version and is
+ * none, it stays. *out, zeroed: complete inside the commit, owned by the caller whatever comes of
+ * it. */
 ERR_MUST_CHECK enum err_code model_place(struct service *service, const char *model, bool dry_run,
                                          const struct write_options *options,
                                          struct model_place_report *out, struct err *err);

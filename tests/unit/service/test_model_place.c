@@ -1,6 +1,7 @@
 /* Where variables of a model go, and go anew: what is drawn, by what, and when nothing is. */
 #include "service/placement/model_place.h"
 #include "service/placement/model_setter.h"
+#include "service/run/outcome.h"
 #include "tests/unit/service/service_fixture.h"
 
 static void
@@ -199,6 +200,159 @@ a_service_that_stops_gives_it_up(void **state)
     domain_reopen(d);
 }
 
+/* Between the plan and its commit the outcome is sealed: that is when others come. */
+struct others {
+    struct write_outcome outcome;
+    struct domain *d;
+    void (*come)(struct domain *d, unsigned time);
+    unsigned times, seals;
+};
+
+static enum err_code
+others_come(void *context, uint8_t fingerprint[static OUTCOME_FINGERPRINT_BYTES], struct err *err)
+{
+    struct others *others = context;
+
+    (void)err;
+    memset(fingerprint, 1, OUTCOME_FINGERPRINT_BYTES);
+    if (others->seals++ < others->times)
+        others->come(others->d, others->seals - 1);
+    return OK;
+}
+
+static enum err_code
+render_revision(void *context, uint64_t revision, struct buf *reply, struct err *err)
+{
+    (void)context;
+    return buf_append_u64(reply, revision, err);
+}
+
+/* How often it was tried. */
+static unsigned
+place_beside(struct domain *d, const char *key, void (*come)(struct domain *d, unsigned time),
+             unsigned times, enum err_code expected, struct model_place_report *report)
+{
+    struct others others = {
+        .outcome = {.key = bytes_of_text(key), .seal = others_come, .render = render_revision},
+        .d = d,
+        .come = come,
+        .times = times};
+    struct write_options options = {.outcome = &others.outcome};
+    enum err_code code;
+
+    others.outcome.context = &others;
+    *report = (struct model_place_report){.moved = 0};
+    code = model_place(d->service, MODEL, false, &options, report, &d->f->err);
+    assert_int_equal(code, expected);
+    err_clear(&d->f->err);
+    return others.seals;
+}
+
+static void
+one_is_made(struct domain *d, unsigned time)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "new%u", time);
+    declare_scalar(d, name);
+}
+
+static void
+a_value_is_given(struct domain *d, unsigned time)
+{
+    float value = (float)time;
+
+    assign(d, "a", DTYPE_FLOAT32, (struct shape){.rank = 0}, &value);
+}
+
+static void
+one_is_another(struct domain *d, unsigned time)
+{
+    (void)time;
+    delete_variable(d, "a");
+    declare_scalar(d, "a");
+}
+
+static void
+the_placement_is_another(struct domain *d, unsigned time)
+{
+    const struct device_setter_args five = round_of(5);
+
+    (void)time;
+    patch(d, &five, "");
+}
+
+static void
+the_model_goes(struct domain *d, unsigned time)
+{
+    (void)time;
+    delete_model(d);
+}
+
+static void
+a_plan_is_made_again_when_others_changed_what_it_is_made_of(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct model_place_report report;
+
+    declare_scalar(d, "a");
+    declare_scalar(d, "b");
+    patch(d, &two, "");
+    assert_int_equal(place_beside(d, "1", one_is_made, 1, OK, &report), 2);
+    assert_int_equal(report.variables, 3);
+    assert_int_equal(report.moved, 2);
+    model_place_report_drop(&report);
+    is_on(d, "a", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    is_on(d, "new0", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    assert_int_equal(next_task(d), 1);
+    assert_int_equal(place_beside(d, "2", one_is_another, 1, OK, &report), 2);
+    model_place_report_drop(&report);
+    is_on(d, "b", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    is_on(d, "a", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    assert_int_equal(place_beside(d, "3", the_placement_is_another, 1, OK, &report), 2);
+    model_place_report_drop(&report);
+    is_on(d, "a", "/job:ps/task:2", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    assert_int_equal(next_task(d), 3);
+}
+
+static void
+values_change_no_plan(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct model_place_report report;
+
+    declare_scalar(d, "b");
+    declare_scalar(d, "a");
+    a_value_is_given(d, 1);
+    patch(d, &two, "");
+    assert_int_equal(place_beside(d, "4", a_value_is_given, 1, OK, &report), 1);
+    assert_int_equal(report.moved, 2);
+    model_place_report_drop(&report);
+    is_on(d, "a", "/job:ps/task:1", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+}
+
+static void
+whoever_loses_too_often_has_them_wait(void **state)
+{
+    struct domain *d = *state;
+    const struct device_setter_args two = round_of(2);
+    struct model_place_report report;
+
+    declare_scalar(d, "a");
+    patch(d, &two, "");
+    assert_int_equal(place_beside(d, "5", one_is_made, 100, OK, &report), 4);
+    assert_int_equal(report.variables, 5); /* what came last came before the commit, too */
+    assert_int_equal(report.moved, 5);
+    model_place_report_drop(&report);
+    is_on(d, "new3", "/job:ps/task:0", RECORD_PLACED_JOB | RECORD_PLACED_TASK);
+    assert_int_equal(next_task(d), 1);
+    assert_int_equal(place_beside(d, "6", the_model_goes, 1, ERR_NOT_FOUND, &report), 1);
+    model_place_report_drop(&report);
+    model_make(d, MODEL);
+}
+
 /* tf.device(None) among the scopes of a request. */
 static void
 what_hides_the_model_is_not_placed(void **state)
@@ -262,6 +416,9 @@ main(void)
         DOMAIN_TEST(placing_anew_goes_in_the_order_they_were_made_in),
         DOMAIN_TEST(a_model_without_variables_is_placed_too),
         DOMAIN_TEST(what_hides_the_model_is_not_placed),
+        DOMAIN_TEST(a_plan_is_made_again_when_others_changed_what_it_is_made_of),
+        DOMAIN_TEST(values_change_no_plan),
+        DOMAIN_TEST(whoever_loses_too_often_has_them_wait),
         DOMAIN_TEST(without_memory_nothing_is_drawn_or_moved),
         DOMAIN_TEST(a_service_that_stops_gives_it_up),
         cmocka_unit_test(what_is_its_own_is_known_from_what_was_given),
