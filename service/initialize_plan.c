@@ -49,22 +49,18 @@ insert_step(struct initialize_plan *plan, struct initialize_step *step, struct e
 {
     uint32_t limit = plan->draft->service->limits.variables_per_request_max;
     size_t at = place_of(plan, step->variable->name);
+    struct initialize_step **grown;
 
     if (plan->step_count >= limit)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "more than %" PRIu32
                        " variables in one initialization (variables_per_request_max): use prefix",
                        limit);
-    if (plan->step_count == plan->step_capacity) {
-        size_t capacity = plan->step_capacity ? plan->step_capacity * 2 : 16;
-        struct initialize_step **grown =
-            mem_resize(plan->steps, capacity * sizeof(struct initialize_step *), err);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        plan->steps = grown;
-        plan->step_capacity = capacity;
-    }
+    grown = mem_grown(plan->steps, plan->step_count, &plan->step_capacity,
+                      sizeof(struct initialize_step *), err);
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    plan->steps = grown;
     memmove(plan->steps + at + 1, plan->steps + at,
             (plan->step_count - at) * sizeof(struct initialize_step *));
     plan->steps[at] = step;

@@ -410,27 +410,3 @@ service_class_of(const struct variable_record *variable)
 {
     return variable->row_updates ? STORE_CLASS_ROWS : STORE_CLASS_BULK;
 }
-
-void
-service_stage_drop(struct store_stage **stage)
-{
-    store_stage_drop(*stage);
-}
-
-void
-service_snapshot_drop(struct store_snapshot **snapshot)
-{
-    store_snapshot_drop(*snapshot);
-}
-
-void
-service_cursor_drop(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
-
-void
-service_builder_drop(struct value_builder **builder)
-{
-    value_builder_drop(*builder);
-}

@@ -10,6 +10,7 @@
 #include "service/training/optimizer.h"
 #include "service/watch/change_log.h"
 #include "store/base/lock.h"
+#include "store/scope.h"
 #include "store/store.h"
 
 enum { SERVICE_UPDATE_LOCKS = 32, SERVICE_UPDATE_TRIES_MAX = 8, SERVICE_USE_LISTS = 64 };
@@ -130,14 +131,5 @@ void service_update_leave(struct service *service, uint32_t set);
  * when inside oneself. */
 void service_update_close(struct service *service, uint32_t set);
 void service_update_open(struct service *service, uint32_t set);
-
-/* A stage that is opened when the first builder wants it and dropped with its scope. */
-void service_stage_drop(struct store_stage **stage);
-void service_snapshot_drop(struct store_snapshot **snapshot);
-void service_cursor_drop(struct store_cursor **cursor);
-void service_builder_drop(struct value_builder **builder);
-#define AUTO_STAGE    AUTO_CALL(service_stage_drop) struct store_stage *
-#define AUTO_SNAPSHOT AUTO_CALL(service_snapshot_drop) struct store_snapshot *
-#define AUTO_CURSOR   AUTO_CALL(service_cursor_drop) struct store_cursor *
 
 #endif

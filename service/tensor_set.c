@@ -81,16 +81,12 @@ delay(struct tensor_set_source *s, struct tensor_set_entry *entry, struct err *e
 {
     struct tensor_set_keep *keep = s->set->keep;
     const struct value_ref *value = &s->reader.ref;
+    struct tensor_set_delayed *grown =
+        mem_grown(keep->delayed, keep->delayed_count, &keep->delayed_capacity, sizeof *grown, err);
 
-    if (keep->delayed_count == keep->delayed_capacity) {
-        size_t capacity = keep->delayed_capacity ? keep->delayed_capacity * 2 : 16;
-        struct tensor_set_delayed *grown = mem_resize(keep->delayed, capacity * sizeof *grown, err);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        keep->delayed = grown;
-        keep->delayed_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    keep->delayed = grown;
     TRY(value_crc32c(&s->reader, &entry->crc32c, err));
     entry->has_crc32c = true;
     keep->delayed[keep->delayed_count++] = (struct tensor_set_delayed){value->id, value->size};

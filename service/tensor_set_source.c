@@ -41,15 +41,12 @@ tensor_set_keep_pattern(struct tensor_set_source *s, struct err *err)
 enum err_code
 tensor_set_add_span(struct tensor_set *set, struct bytes span, struct err *err)
 {
-    if (set->span_count == set->span_capacity) {
-        size_t capacity = set->span_capacity ? set->span_capacity * 2 : 8;
-        struct bytes *grown = mem_resize(set->spans, capacity * sizeof *grown, err);
+    struct bytes *grown =
+        mem_grown(set->spans, set->span_count, &set->span_capacity, sizeof *grown, err);
 
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        set->spans = grown;
-        set->span_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    set->spans = grown;
     set->spans[set->span_count++] = span;
     return OK;
 }

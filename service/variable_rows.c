@@ -55,7 +55,7 @@ try_once(struct laying *l, bool *done, struct err *err)
     AUTO_SNAPSHOT snapshot = NULL;
     AUTO_STAGE stage = NULL;
     AUTO(value_reader) reader = {0};
-    AUTO_CALL(service_builder_drop) struct value_builder *builder = NULL;
+    AUTO_BUILDER builder = NULL;
     const struct store_view *view;
     struct model_record model;
     uint64_t stored_bytes = 0;

@@ -9,7 +9,7 @@
 #include "store/base/buf.h"
 #include "store/base/crc32c.h"
 #include "store/base/file.h"
-#include "store/base/scope.h"
+#include "store/scope.h"
 #include "store/value.h"
 
 enum { SPOOL_READ_BYTES = 65536, IDS_FIRST = 1024 };
@@ -35,18 +35,6 @@ struct backup {
     struct bytes payload;
     struct buf piece;
 };
-
-static void
-cursor_drop(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
-
-static void
-snapshot_drop(struct store_snapshot **snapshot)
-{
-    store_snapshot_drop(*snapshot);
-}
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
@@ -137,7 +125,7 @@ static enum err_code
 spool_records(struct backup *b, const struct store_view *view, struct err *err)
 {
     const struct bytes none = {NULL, 0};
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     AUTO(buf) body;
     struct bytes key, value;
     bool found = true;
@@ -207,7 +195,7 @@ gather_ids(struct backup *b, const struct store_view *view, struct err *err)
 static enum err_code
 look(struct backup *b, struct err *err)
 {
-    AUTO_CALL(snapshot_drop) struct store_snapshot *snapshot = NULL;
+    AUTO_SNAPSHOT snapshot = NULL;
     const struct store_view *view;
 
     TRY(store_lease_open(b->store, &b->lease, err));

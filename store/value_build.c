@@ -4,7 +4,7 @@
 
 #include "store/base/alloc.h"
 #include "store/base/check.h"
-#include "store/base/scope.h"
+#include "store/scope.h"
 #include "store/value.h"
 #include "store/value_family.h"
 #include "store/value_list.h"
@@ -23,18 +23,6 @@ struct value_builder {
     struct store_chunk chunk; /* being filled; bytes NULL: none */
     uint32_t chunk_filled;
 };
-
-static void
-segment_drop(struct value_segment **segment)
-{
-    mem_free(*segment);
-}
-
-static void
-builder_drop(struct value_builder **builder)
-{
-    value_builder_drop(*builder);
-}
 
 void
 value_builder_drop(struct value_builder *b)
@@ -71,7 +59,7 @@ enum err_code
 value_builder_open(struct store *store, struct store_stage *stage, uint64_t size,
                    enum store_class class, struct value_builder **out, struct err *err)
 {
-    AUTO_CALL(builder_drop) struct value_builder *b = mem_zeroed(1, sizeof *b, err);
+    AUTO_BUILDER b = mem_zeroed(1, sizeof *b, err);
 
     *out = NULL;
     if (b == NULL)
@@ -285,7 +273,7 @@ static enum err_code
 write_list(struct store_txn *txn, const struct value_head *head, const struct value_entry *entries,
            struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = mem_alloc(sizeof *segment, err);
 
     if (segment == NULL)
         return ERR_NO_MEMORY;

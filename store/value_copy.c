@@ -5,12 +5,6 @@
 #include "store/value.h"
 #include "store/value_list.h"
 
-static void
-segment_drop(struct value_segment **segment)
-{
-    mem_free(*segment);
-}
-
 bool
 value_reader_in_rows(const struct value_reader *reader)
 {
@@ -20,7 +14,7 @@ value_reader_in_rows(const struct value_reader *reader)
 enum err_code
 value_reader_is_whole(struct value_reader *reader, bool *whole, struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *segment = NULL;
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = NULL;
     bool found = false;
 
     *whole = false;

@@ -3,16 +3,8 @@
 #include <inttypes.h>
 
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
 #include "store/key.h"
-
-enum { FIRST_CAPACITY = 16 };
-
-static void
-cursor_drop(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
+#include "store/scope.h"
 
 void
 value_family_drop(struct value_family *family)
@@ -41,16 +33,11 @@ value_family_leave(struct store_txn *txn, const struct value_head *head, struct 
 static enum err_code
 add_sibling(struct value_family *family, uint64_t id, struct err *err)
 {
-    size_t capacity = family->capacity == 0 ? FIRST_CAPACITY : family->capacity * 2;
-    uint64_t *grown;
+    uint64_t *grown = mem_grown(family->ids, family->count, &family->capacity, sizeof *grown, err);
 
-    if (family->count == family->capacity) {
-        grown = mem_resize(family->ids, capacity * sizeof *grown, err);
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        family->ids = grown;
-        family->capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    family->ids = grown;
     family->ids[family->count++] = id;
     return OK;
 }
@@ -60,7 +47,7 @@ look_up(struct value_family *family, const struct store_view *view, const struct
         struct err *err)
 {
     struct store_key prefix = store_key_families(head->family);
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct bytes key, record;
     uint64_t group, id;
     bool found;

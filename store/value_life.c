@@ -9,12 +9,6 @@
 #include "store/value_family.h"
 #include "store/value_list.h"
 
-static void
-segment_drop(struct value_segment **segment)
-{
-    mem_free(*segment);
-}
-
 static bool
 is_counted(const struct value_ref *ref)
 {
@@ -49,7 +43,7 @@ static enum err_code
 free_list(struct store_txn *txn, const struct value_head *head, struct err *err)
 {
     const struct store_view *view = store_txn_view(txn);
-    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = mem_alloc(sizeof *segment, err);
     AUTO(value_family) family = {0};
     bool shared[VALUE_SEGMENT_ENTRIES], found;
     struct store_key key;
@@ -86,7 +80,7 @@ static enum err_code
 list_usage(const struct store_view *view, const struct value_head *head, struct value_usage *out,
            struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = mem_alloc(sizeof *segment, err);
     AUTO(value_family) family = {0};
     bool shared[VALUE_SEGMENT_ENTRIES], found;
 
@@ -133,7 +127,7 @@ value_each_piece(const struct store_view *view, const struct value_ref *ref,
                  enum err_code (*visit)(void *ctx, uint64_t id, uint64_t size, struct err *err),
                  void *ctx, struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *segment = NULL;
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = NULL;
     struct value_head head;
     bool found;
 

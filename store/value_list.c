@@ -3,14 +3,8 @@
 #include <inttypes.h>
 
 #include "store/base/check.h"
-#include "store/base/scope.h"
 #include "store/key.h"
-
-static void
-cursor_drop(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
+#include "store/scope.h"
 
 uint32_t
 value_segment_count(const struct value_layout *layout)
@@ -153,7 +147,7 @@ next_present(const struct store_view *view, const struct value_head *head, uint3
 {
     struct store_key prefix = store_key_lists(head->id), after = store_key_list(head->id, from - 1);
     struct bytes begin = from == 0 ? (struct bytes){NULL, 0} : store_key_bytes(&after);
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct bytes key, record;
     uint64_t id;
     uint32_t number;
@@ -187,7 +181,7 @@ value_visit_chunks(const struct store_view *view,
                    struct err *err)
 {
     struct store_key prefix = store_key_kind(STORE_KEY_LIST);
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct value_head head = {0};
     struct value_segment segment;
     struct bytes key, record;

@@ -11,15 +11,9 @@
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
-#include "store/base/scope.h"
+#include "store/scope.h"
 
 enum { FIRST_CHUNKS = 4 };
-
-static void
-patch_drop(struct value_patch **patch)
-{
-    value_patch_drop(*patch);
-}
 
 /* Gives the chunks of a patch back that will never be named. */
 static void
@@ -88,7 +82,7 @@ enum err_code
 value_patch_open(struct store_txn *txn, const struct value_ref *ref, struct value_patch **out,
                  struct err *err)
 {
-    AUTO_CALL(patch_drop) struct value_patch *p = mem_zeroed(1, sizeof *p, err);
+    AUTO_PATCH p = mem_zeroed(1, sizeof *p, err);
 
     *out = NULL;
     if (p == NULL)

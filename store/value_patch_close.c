@@ -7,12 +7,6 @@
 #include "store/value_family.h"
 #include "store/value_patch.h"
 
-static void
-segment_drop(struct value_segment **segment)
-{
-    mem_free(*segment);
-}
-
 /* Of a segment whose replaced chunks this list alone names, as it does until it is forked. *all
  * false, and nothing freed: it may share some. */
 static enum err_code
@@ -36,7 +30,7 @@ free_exclusive(struct value_patch *p, const struct value_head *head,
 static enum err_code
 free_replaced(struct value_patch *p, const struct value_head *head, struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *old = mem_alloc(sizeof *old, err);
+    AUTO_CALL(mem_free_scope) struct value_segment *old = mem_alloc(sizeof *old, err);
     AUTO(value_family) family = {0};
     bool shared[VALUE_SEGMENT_ENTRIES], all;
 
@@ -100,7 +94,7 @@ write_touched(struct value_patch *p, uint64_t id, struct err *err)
 static enum err_code
 write_untouched(struct value_patch *p, uint64_t id, struct err *err)
 {
-    AUTO_CALL(segment_drop) struct value_segment *segment = mem_alloc(sizeof *segment, err);
+    AUTO_CALL(mem_free_scope) struct value_segment *segment = mem_alloc(sizeof *segment, err);
     bool found;
 
     if (segment == NULL)

@@ -5,23 +5,9 @@
 #include <stdio.h>
 
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
 #include "store/key.h"
+#include "store/scope.h"
 #include "store/verify_state.h"
-
-enum { FIRST_CAPACITY = 64 };
-
-static void
-cursor_drop(struct store_cursor **cursor)
-{
-    store_cursor_drop(*cursor);
-}
-
-static void
-snapshot_drop(struct store_snapshot **snapshot)
-{
-    store_snapshot_drop(*snapshot);
-}
 
 static void
 verify_state_drop(struct verify_state *s)
@@ -34,24 +20,6 @@ verify_state_drop(struct verify_state *s)
 }
 
 /* --- what the parts share ------------------------------------------------------------------- */
-
-enum err_code
-verify_grow(void **items, size_t count, size_t *capacity, size_t item_size, struct err *err)
-{
-    size_t wanted = *capacity == 0 ? FIRST_CAPACITY : *capacity * 2, bytes = 0;
-    void *grown;
-
-    if (count < *capacity)
-        return OK;
-    if (__builtin_mul_overflow(wanted, item_size, &bytes))
-        return err_set(err, ERR_NO_MEMORY, "there are too many records to check at once");
-    grown = mem_resize(*items, bytes, err);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    *items = grown;
-    *capacity = wanted;
-    return OK;
-}
 
 void
 verify_finding(struct verify_state *s, const char *format, ...)
@@ -80,7 +48,7 @@ verify_absorb(struct verify_state *s, enum err_code code, struct err *err)
 enum err_code
 verify_scan(struct verify_state *s, struct bytes prefix, verify_visit *visit, struct err *err)
 {
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct bytes key, record;
     bool found = true;
     enum err_code code;
@@ -120,13 +88,15 @@ static enum err_code
 visit_head(struct verify_state *s, struct bytes key, struct bytes record, struct err *err)
 {
     struct value_head head;
-    void *values = s->values;
+    struct verify_value *values;
     uint64_t id;
 
     if (!store_key_parse_id(key, STORE_KEY_VALUE, &id))
         return err_set(err, ERR_DATA_LOSS, "the head of a value has a key of %zu bytes", key.size);
     TRY(value_head_decode(id, record, &head, err));
-    TRY(verify_grow(&values, s->value_count, &s->value_capacity, sizeof s->values[0], err));
+    values = mem_grown(s->values, s->value_count, &s->value_capacity, sizeof *values, err);
+    if (values == NULL)
+        return ERR_NO_MEMORY;
     s->values = values;
     s->values[s->value_count++] = (struct verify_value){.head = head};
     s->report->values++;
@@ -180,7 +150,7 @@ count_reference(void *ctx, const struct value_ref *ref)
 static enum err_code
 scan_owner(struct verify_state *s, const struct store_verify_owner *owner, struct err *err)
 {
-    AUTO_CALL(cursor_drop) struct store_cursor *cursor = NULL;
+    AUTO_CURSOR cursor = NULL;
     struct bytes key, record;
     bool found = true;
     enum err_code code;
@@ -238,7 +208,7 @@ store_verify(struct store *store, const struct store_verify_owner *owners, size_
              bool payloads, struct store_verify_report *out, struct err *err)
 {
     struct err own = ERR_INIT, *to = err != NULL ? err : &own; /* findings need the text */
-    AUTO_CALL(snapshot_drop) struct store_snapshot *snapshot = NULL;
+    AUTO_SNAPSHOT snapshot = NULL;
     AUTO(verify_state) s = {.store = store, .report = out, .payloads = payloads};
 
     *out = (struct store_verify_report){0};

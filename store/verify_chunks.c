@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "store/base/alloc.h"
 #include "store/verify_state.h"
 
 static int
@@ -16,10 +17,11 @@ by_number(const void *a, const void *b)
 enum err_code
 verify_ids_add(struct verify_ids *ids, uint64_t id, struct err *err)
 {
-    void *items = ids->ids;
+    uint64_t *grown = mem_grown(ids->ids, ids->count, &ids->capacity, sizeof *grown, err);
 
-    TRY(verify_grow(&items, ids->count, &ids->capacity, sizeof ids->ids[0], err));
-    ids->ids = items;
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    ids->ids = grown;
     ids->ids[ids->count++] = id;
     return OK;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "store/base/alloc.h"
 #include "store/key.h"
 #include "store/value_family.h"
 #include "store/verify_state.h"
@@ -68,15 +69,16 @@ finish_family(struct verify_state *s, struct err *err)
 static enum err_code
 gather_segment(struct verify_state *s, const struct value_head *head, struct err *err)
 {
-    void *entries;
+    struct verify_entry *entries;
 
     for (uint32_t i = 0; i < s->segment->count; i++) {
         const struct value_entry *entry = &s->segment->entries[i];
 
         if (entry->id == 0)
             continue;
-        entries = s->entries;
-        TRY(verify_grow(&entries, s->entry_count, &s->entry_capacity, sizeof s->entries[0], err));
+        entries = mem_grown(s->entries, s->entry_count, &s->entry_capacity, sizeof *entries, err);
+        if (entries == NULL)
+            return ERR_NO_MEMORY;
         s->entries = entries;
         s->entries[s->entry_count++] = (struct verify_entry){
             .id = entry->id,

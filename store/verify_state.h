@@ -45,9 +45,6 @@ struct verify_state {
 typedef enum err_code verify_visit(struct verify_state *s, struct bytes key, struct bytes record,
                                    struct err *err);
 
-/* Makes room for one more item in an array of ours. */
-ERR_MUST_CHECK enum err_code verify_grow(void **items, size_t count, size_t *capacity,
-                                         size_t item_size, struct err *err);
 void verify_finding(struct verify_state *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* ERR_DATA_LOSS becomes a finding and is forgotten; other codes are returned. */

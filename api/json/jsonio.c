@@ -12,8 +12,6 @@
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
-enum { SPANS_FIRST = 64 };
-
 struct envelope {
     struct api_json_reader reader;
     struct api_json *doc;
@@ -31,15 +29,12 @@ envelope_drop(struct envelope *e)
 static enum err_code
 add_span(struct api_json *doc, struct bytes span, struct err *err)
 {
-    if (doc->span_count == doc->span_capacity) {
-        size_t capacity = doc->span_capacity == 0 ? SPANS_FIRST : doc->span_capacity * 2;
-        struct bytes *grown = mem_resize(doc->spans, capacity * sizeof *grown, err);
+    struct bytes *grown =
+        mem_grown(doc->spans, doc->span_count, &doc->span_capacity, sizeof *grown, err);
 
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        doc->spans = grown;
-        doc->span_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    doc->spans = grown;
     doc->spans[doc->span_count++] = span;
     return OK;
 }

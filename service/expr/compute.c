@@ -57,18 +57,14 @@ place_of(const struct compute_source *source, const char *name)
 static enum err_code
 insert_read(struct compute_source *source, size_t at, struct compute_read **out, struct err *err)
 {
+    struct compute_read **grown =
+        mem_grown(source->reads, source->read_count, &source->read_capacity,
+                  sizeof(struct compute_read *), err);
     struct compute_read *read;
 
-    if (source->read_count == source->read_capacity) {
-        size_t capacity = source->read_capacity ? source->read_capacity * 2 : 4;
-        struct compute_read **grown =
-            mem_resize(source->reads, capacity * sizeof(struct compute_read *), err);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        source->reads = grown;
-        source->read_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    source->reads = grown;
     read = mem_zeroed(1, sizeof *read, err);
     if (read == NULL)
         return ERR_NO_MEMORY;

@@ -14,8 +14,6 @@
 /* Nodes, params and texts; literals come on top. */
 #define TREE_BYTES_MAX ((size_t)256 << 20)
 
-enum { CAPACITY_FIRST = 8 };
-
 enum err_code
 expr_tree_init(struct expr_tree *tree, struct err *err)
 {
@@ -41,16 +39,12 @@ expr_tree_literal(struct expr_tree *tree, struct tensor *literal, struct tensor_
                   struct err *err)
 {
     AUTO(tensor) taken = TAKE(*literal);
+    struct tensor *grown =
+        mem_grown(tree->literals, tree->literal_count, &tree->literal_capacity, sizeof *grown, err);
 
-    if (tree->literal_count == tree->literal_capacity) {
-        size_t capacity = tree->literal_capacity == 0 ? CAPACITY_FIRST : tree->literal_capacity * 2;
-        struct tensor *grown = mem_resize(tree->literals, capacity * sizeof *grown, err);
-
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        tree->literals = grown;
-        tree->literal_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    tree->literals = grown;
     *out = tensor_view_of(&taken);
     tree->literals[tree->literal_count++] = TAKE(taken);
     return OK;
@@ -73,15 +67,12 @@ expr_tree_reserve_literal(struct expr_tree *tree, const struct expr_limits *limi
 static enum err_code
 add_to_index(struct expr_tree *tree, struct expr *node, struct err *err)
 {
-    if (tree->node_count == tree->node_capacity) {
-        uint32_t capacity = tree->node_capacity == 0 ? CAPACITY_FIRST : tree->node_capacity * 2;
-        struct expr **grown = mem_resize(tree->nodes, capacity * sizeof(struct expr *), err);
+    struct expr **grown =
+        mem_grown(tree->nodes, tree->node_count, &tree->node_capacity, sizeof(struct expr *), err);
 
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        tree->nodes = grown;
-        tree->node_capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    tree->nodes = grown;
     node->index = tree->node_count;
     tree->nodes[tree->node_count++] = node;
     return OK;

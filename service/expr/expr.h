@@ -56,7 +56,8 @@ struct expr_tree {
     uint64_t literal_bytes; /* as written, without the converted ones */
     struct expr *root;
     struct expr **nodes; /* owned array, by index */
-    uint32_t node_count, node_capacity;
+    uint32_t node_count;
+    size_t node_capacity;
 };
 
 /* The deepest expression, whatever the settings say: evaluation recurses once per level. */

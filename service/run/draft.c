@@ -88,16 +88,13 @@ known(const struct draft *draft, const char *name)
 static enum err_code
 reserve_variable(struct draft *draft, struct err *err)
 {
-    size_t capacity = draft->variable_capacity == 0 ? 8 : draft->variable_capacity * 2;
-    struct draft_variable **grown;
+    struct draft_variable **grown =
+        mem_grown(draft->variables, draft->variable_count, &draft->variable_capacity,
+                  sizeof(struct draft_variable *), err);
 
-    if (draft->variable_count < draft->variable_capacity)
-        return OK;
-    grown = mem_resize(draft->variables, capacity * sizeof(struct draft_variable *), err);
     if (grown == NULL)
         return ERR_NO_MEMORY;
     draft->variables = grown;
-    draft->variable_capacity = capacity;
     return OK;
 }
 

@@ -97,12 +97,6 @@ check_expectations(const struct draft *draft, struct store_txn *txn, struct err 
 
 /* --- values -------------------------------------------------------------------------------- */
 
-static void
-patch_scope_drop(struct value_patch **patch)
-{
-    value_patch_drop(*patch);
-}
-
 static enum err_code
 patch_block(struct value_patch *patch, const struct draft_value *value,
             const struct draft_block *block, struct err *err)
@@ -130,7 +124,7 @@ static enum err_code
 patch_value(struct store_txn *txn, const struct draft_value *value, struct value_ref *ref,
             struct err *err)
 {
-    AUTO_CALL(patch_scope_drop) struct value_patch *patch = NULL;
+    AUTO_PATCH patch = NULL;
     AUTO_CALL(mem_free_scope) struct draft_block *blocks = NULL;
 
     TRY(value_patch_open(txn, ref, &patch, err));

@@ -4,8 +4,6 @@
 #include "service/variable_rows.h"
 #include "store/base/alloc.h"
 
-enum { FIRST_ENTRIES = 4 };
-
 void
 run_rows_drop(struct run_rows *rows)
 {
@@ -25,16 +23,12 @@ find(const struct run_rows *rows, const char *name)
 static enum err_code
 add(struct run_rows *rows, const char *name, struct err *err)
 {
-    size_t capacity = rows->capacity == 0 ? FIRST_ENTRIES : rows->capacity * 2;
-    struct run_rows_entry *entry;
+    struct run_rows_entry *entry =
+        mem_grown(rows->entries, rows->count, &rows->capacity, sizeof *entry, err);
 
-    if (rows->count == rows->capacity) {
-        entry = mem_resize(rows->entries, capacity * sizeof *entry, err);
-        if (entry == NULL)
-            return ERR_NO_MEMORY;
-        rows->entries = entry;
-        rows->capacity = capacity;
-    }
+    if (entry == NULL)
+        return ERR_NO_MEMORY;
+    rows->entries = entry;
     entry = &rows->entries[rows->count++];
     *entry = (struct run_rows_entry){.asked = true};
     memcpy(entry->name, name, strlen(name) + 1);

@@ -39,16 +39,12 @@ average_twice(const char *name, struct err *err)
 static enum err_code
 add(struct average_set *set, const char *name, struct average_target **out, struct err *err)
 {
-    size_t capacity = set->capacity == 0 ? 16 : set->capacity * 2;
-    struct average_target *grown;
+    struct average_target *grown =
+        mem_grown(set->targets, set->count, &set->capacity, sizeof *grown, err);
 
-    if (set->count == set->capacity) {
-        grown = mem_resize(set->targets, capacity * sizeof *grown, err);
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        set->targets = grown;
-        set->capacity = capacity;
-    }
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    set->targets = grown;
     *out = &set->targets[set->count];
     **out = (struct average_target){.known = false};
     snprintf((*out)->name, sizeof(*out)->name, "%s", name);

@@ -4,8 +4,6 @@
 
 #include "store/base/alloc.h"
 
-enum { IDS_FIRST = 1024 };
-
 void
 store_ids_drop(struct store_ids *s)
 {
@@ -16,17 +14,13 @@ store_ids_drop(struct store_ids *s)
 void
 store_ids_add(struct store_ids *s, uint64_t id)
 {
-    if (s->count == s->capacity) {
-        size_t capacity = s->capacity == 0 ? IDS_FIRST : s->capacity * 2;
-        uint64_t *grown = mem_resize(s->ids, capacity * sizeof *grown, NULL);
+    uint64_t *grown = mem_grown(s->ids, s->count, &s->capacity, sizeof *grown, NULL);
 
-        if (grown == NULL) {
-            s->failed = true;
-            return;
-        }
-        s->ids = grown;
-        s->capacity = capacity;
+    if (grown == NULL) {
+        s->failed = true;
+        return;
     }
+    s->ids = grown;
     s->ids[s->count++] = id;
 }
 

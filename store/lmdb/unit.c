@@ -98,16 +98,12 @@ store_delete(struct store_txn *txn, struct bytes key, struct err *err)
 static enum err_code
 reserve_made(struct store_made_list *list, struct err *err)
 {
-    size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-    struct store_made *grown;
+    struct store_made *grown =
+        mem_grown(list->items, list->count, &list->capacity, sizeof *grown, err);
 
-    if (list->count < list->capacity)
-        return OK;
-    grown = mem_resize(list->items, capacity * sizeof *grown, err);
     if (grown == NULL)
         return ERR_NO_MEMORY;
     list->items = grown;
-    list->capacity = capacity;
     return OK;
 }
 
