@@ -110,20 +110,11 @@ patch_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t 
           struct err *err)
 {
     struct patching *p = context;
-    uint64_t offset = source_first * p->element_size, left = count * p->element_size;
-    const uint8_t *from = p->bytes + result_first * p->element_size;
 
-    while (left > 0) {
-        uint8_t *room = NULL;
-        size_t size = 0;
-
-        TRY(value_patch_bytes(p->patch, offset, left, false, &room, &size, err));
-        memcpy(room, from, size);
-        offset += size;
-        from += size;
-        left -= size;
-    }
-    return OK;
+    return value_patch_write(
+        p->patch, source_first * p->element_size,
+        bytes_of(p->bytes + result_first * p->element_size, (size_t)(count * p->element_size)),
+        err);
 }
 
 static enum err_code

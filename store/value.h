@@ -186,6 +186,9 @@ ERR_MUST_CHECK enum err_code value_patch_open(struct store_txn *txn, const struc
 ERR_MUST_CHECK enum err_code value_patch_bytes(struct value_patch *p, uint64_t offset,
                                                uint64_t size_max, bool whole, uint8_t **out,
                                                size_t *size, struct err *err);
+/* These bytes in place of those at `offset`. */
+ERR_MUST_CHECK enum err_code value_patch_write(struct value_patch *p, uint64_t offset,
+                                               struct bytes bytes, struct err *err);
 /* A chunk of a value that was staged ahead of the unit (value_stage) takes its place. ERR_CONFLICT
  * when it was staged for another value than this one has become. */
 ERR_MUST_CHECK enum err_code value_patch_staged(struct value_patch *p,

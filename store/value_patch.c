@@ -223,6 +223,18 @@ value_patch_bytes(struct value_patch *p, uint64_t offset, uint64_t size_max, boo
 }
 
 enum err_code
+value_patch_write(struct value_patch *p, uint64_t offset, struct bytes bytes, struct err *err)
+{
+    for (size_t at = 0, part = 0; at < bytes.size; at += part) {
+        uint8_t *room = NULL;
+
+        TRY(value_patch_bytes(p, offset + at, bytes.size - at, false, &room, &part, err));
+        memcpy(room, bytes.data + at, part);
+    }
+    return OK;
+}
+
+enum err_code
 value_patch_staged(struct value_patch *p, const struct value_staged *staged, struct err *err)
 {
     struct value_patch_segment *segment;

@@ -22,17 +22,22 @@ verify_state_drop(struct verify_state *s)
 /* --- what the parts share ------------------------------------------------------------------- */
 
 void
+store_verify_add(struct store_verify_report *report, const char *format, va_list arguments)
+{
+    report->findings++;
+    if (report->text_count < STORE_VERIFY_TEXTS_MAX)
+        vsnprintf(report->texts[report->text_count++], STORE_VERIFY_TEXT_BYTES_MAX, format,
+                  arguments);
+}
+
+void
 verify_finding(struct verify_state *s, const char *format, ...)
 {
-    struct store_verify_report *report = s->report;
-    va_list args;
+    va_list arguments;
 
-    report->findings++;
-    if (report->text_count == STORE_VERIFY_TEXTS_MAX)
-        return;
-    va_start(args, format);
-    vsnprintf(report->texts[report->text_count++], STORE_VERIFY_TEXT_BYTES_MAX, format, args);
-    va_end(args);
+    va_start(arguments, format);
+    store_verify_add(s->report, format, arguments);
+    va_end(arguments);
 }
 
 enum err_code

@@ -7,6 +7,8 @@
 #ifndef STORE_VERIFY_H
 #define STORE_VERIFY_H
 
+#include <stdarg.h>
+
 #include "store/store.h"
 #include "store/value.h"
 
@@ -35,6 +37,10 @@ struct store_verify_report {
     uint32_t text_count;  /* of the first findings, for people */
     char texts[STORE_VERIFY_TEXTS_MAX][STORE_VERIFY_TEXT_BYTES_MAX];
 };
+
+/* One more finding, told if there is room for it. */
+void store_verify_add(struct store_verify_report *report, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* `payloads`: reads all bytes and recomputes their checksums, too. OK when the check came to its
  * end, whatever it found. May run beside writers. */

@@ -14,6 +14,7 @@
 
 #include "service/expr/expr.h"
 #include "service/state.h"
+#include "service/tensor/scatter.h"
 #include "service/variable.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
@@ -249,6 +250,13 @@ ERR_MUST_CHECK enum err_code draft_write_commit(struct draft_writer *w, size_t s
                                                 struct err *err);
 ERR_MUST_CHECK enum err_code draft_write_append(struct draft_writer *w, const void *bytes,
                                                 size_t size, struct err *err);
+/* All of the value, of this type, tile by tile: each is made in the writer's room, of what is there
+ * of the current value of `from` (of the same type), which lies on a 16-byte boundary. */
+typedef enum err_code draft_make_tile(void *context, uint64_t first, uint64_t count,
+                                      const void *old, void *room, struct err *err);
+ERR_MUST_CHECK enum err_code draft_write_over(struct draft_writer *w, struct draft_variable *from,
+                                              const struct tensor_type *type, draft_make_tile *make,
+                                              void *context, struct err *err);
 /* Instead: one element repeated (costs a record whatever the size); what a recipe makes. As
  * value_builder_fill and _recipe. */
 ERR_MUST_CHECK enum err_code draft_write_fill(struct draft_writer *w, const void *element,
@@ -283,6 +291,11 @@ void draft_writer_scope_drop(struct draft_writer **w);
 ERR_MUST_CHECK enum err_code draft_edit(struct draft *draft, struct draft_variable *variable,
                                         uint64_t offset, uint64_t size_max, uint8_t **out,
                                         size_t *size, struct err *err);
+/* Changes the elements in bytes [offset, offset + size) by those of the update, by edits. */
+ERR_MUST_CHECK enum err_code draft_scatter_row(struct draft *draft, struct draft_variable *variable,
+                                               enum kernel_scatter kernel, uint64_t offset,
+                                               uint64_t size, struct kernel_operand update,
+                                               struct err *err);
 void draft_edited(struct draft_variable *variable);
 /* Whether edits of the current value rewrite a few rows at a time: not of a large one whose rows
  * were never updated yet. Of a variable that has a value. */

@@ -3,6 +3,7 @@
  * never need one. */
 #include "service/run/draft_parts.h"
 
+#include "service/device/engine.h"
 #include "service/placement/variable_device.h"
 
 void
@@ -70,4 +71,24 @@ draft_check_no_device(struct draft *draft, const char *name, enum dtype dtype, s
 
     TRY(variable_device(draft->service, &draft->model, name, NULL, dtype, &assigned, err));
     return draft->operation.asked == NULL ? OK : note_conflict(draft, name, NULL, assigned, err);
+}
+
+enum err_code
+draft_scatter_row(struct draft *draft, struct draft_variable *variable, enum kernel_scatter kernel,
+                  uint64_t offset, uint64_t size, struct kernel_operand update, struct err *err)
+{
+    const enum dtype dtype = variable->form.type.dtype;
+
+    while (size > 0) {
+        uint8_t *room = NULL;
+        size_t part = 0;
+
+        TRY(draft_edit(draft, variable, offset, size, &room, &part, err));
+        TRY(device_scatter_row(variable->assigned, kernel, dtype, room, update,
+                               part / dtype_size(dtype), err));
+        update.data = (const uint8_t *)update.data + update.step * part;
+        offset += part;
+        size -= part;
+    }
+    return OK;
 }

@@ -102,21 +102,10 @@ patch_block(struct value_patch *patch, const struct draft_value *value,
             const struct draft_block *block, struct err *err)
 {
     uint64_t offset = block->index * DRAFT_BLOCK_BYTES, left = value->size - offset;
-    const uint8_t *from = block->bytes;
 
     if (left > DRAFT_BLOCK_BYTES)
         left = DRAFT_BLOCK_BYTES;
-    while (left > 0) {
-        uint8_t *room = NULL;
-        size_t size = 0;
-
-        TRY(value_patch_bytes(patch, offset, left, false, &room, &size, err));
-        memcpy(room, from, size);
-        offset += size;
-        from += size;
-        left -= size;
-    }
-    return OK;
+    return value_patch_write(patch, offset, bytes_of(block->bytes, (size_t)left), err);
 }
 
 /* Gives up the reference in *ref, which may be to a value that others hold too. */

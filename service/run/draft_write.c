@@ -125,6 +125,37 @@ draft_write_append(struct draft_writer *w, const void *bytes, size_t size, struc
 }
 
 enum err_code
+draft_write_over(struct draft_writer *w, struct draft_variable *from,
+                 const struct tensor_type *type, draft_make_tile *make, void *context,
+                 struct err *err)
+{
+    uint64_t left = shape_count(&type->shape), first = 0;
+    uint32_t element_size = dtype_size(type->dtype);
+    AUTO_CALL(mem_free_scope) uint8_t *copy = mem_aligned(STORE_BULK_BYTES, err);
+
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    while (left > 0) {
+        const void *old = NULL;
+        uint8_t *room = NULL;
+        size_t size = 0;
+        uint64_t count;
+
+        TRY(draft_write_reserve(w, &room, &size, err));
+        if (size > STORE_BULK_BYTES)
+            size = STORE_BULK_BYTES;
+        count = size / element_size < left ? size / element_size : left;
+        TRY(draft_view_bytes(w->draft, from, first * element_size, count * element_size, copy, &old,
+                             err));
+        TRY(make(context, first, count, old, room, err));
+        TRY(draft_write_commit(w, count * element_size, err));
+        first += count;
+        left -= count;
+    }
+    return OK;
+}
+
+enum err_code
 draft_write_fill(struct draft_writer *w, const void *element, size_t element_size, struct err *err)
 {
     CHECK(w->value == NULL);

@@ -7,7 +7,6 @@
 #include "service/expr/compute.h"
 #include "service/tensor/convert.h"
 #include "service/tensor/kernels.h"
-#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 enum err_code
@@ -43,42 +42,17 @@ all(const void *element)
 
 /* --- elements ------------------------------------------------------------------------------ */
 
-/* A tile of the new value is made in the writer's room. `context` is make's. */
-typedef enum err_code make_tile(void *context, uint64_t first, uint64_t count, const void *old,
-                                void *room, struct err *err);
-
 /* A new value of the type of `variable`, tile by tile, over the current one of `from`. */
 static enum err_code
 rewrite(struct run *run, struct draft_variable *variable, struct draft_variable *from,
-        make_tile *make, void *context, struct err *err)
+        draft_make_tile *make, void *context, struct err *err)
 {
     const struct tensor_type *type = &variable->form.type;
-    uint64_t left = shape_count(&type->shape), first = 0;
-    uint32_t element_size = dtype_size(type->dtype);
-    AUTO_CALL(mem_free_scope) uint8_t *copy = mem_aligned(STORE_BULK_BYTES, err);
     AUTO_WRITER w = NULL;
 
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
     TRY(draft_work(run->draft, tensor_type_bytes(type), err));
     TRY(draft_write_open(run->draft, variable, tensor_type_bytes(type), &w, err));
-    while (left > 0) {
-        const void *old = NULL;
-        uint8_t *room = NULL;
-        size_t size = 0;
-        uint64_t count;
-
-        TRY(draft_write_reserve(w, &room, &size, err));
-        if (size > STORE_BULK_BYTES)
-            size = STORE_BULK_BYTES;
-        count = size / element_size < left ? size / element_size : left;
-        TRY(draft_view_bytes(run->draft, from, first * element_size, count * element_size, copy,
-                             &old, err));
-        TRY(make(context, first, count, old, room, err));
-        TRY(draft_write_commit(w, count * element_size, err));
-        first += count;
-        left -= count;
-    }
+    TRY(draft_write_over(w, from, type, make, context, err));
     return draft_write_close(TAKE(w), &type->shape, err);
 }
 

@@ -5,7 +5,6 @@
 #include "service/run/verb.h"
 #include "service/tensor/kernels.h"
 #include "service/verbs/assign_slice.h"
-#include "store/base/alloc.h"
 #include "store/base/scope.h"
 
 enum { ASSIGN = KERNEL_BINARY_COUNT }; /* no kernel: the value alone */
@@ -92,43 +91,39 @@ write_strings(struct run *run, const struct run_op *op, struct draft_variable *v
     return draft_write_close(TAKE(w), &op->value->root->type.shape, err);
 }
 
-/* old op value, run by run, into the writer. */
+struct combining {
+    struct evaluator *value;
+    const struct device *device;
+    enum kernel_binary kernel;
+    enum dtype dtype;
+};
+
+/* old op value */
+static enum err_code
+combine_tile(void *context, uint64_t first, uint64_t count, const void *old, void *room,
+             struct err *err)
+{
+    const struct combining *c = context;
+
+    TRY(evaluator_read(c->value, first, count, room, err));
+    return device_binary(c->device, c->kernel, c->dtype, (struct kernel_operand){old, 1},
+                         (struct kernel_operand){room, 1}, room, count, err);
+}
+
 static enum err_code
 write_combined(struct run *run, const struct run_op *op, struct draft_variable *variable,
                struct draft_writer *w, struct err *err)
 {
     const struct evaluator_options options = draft_evaluator_options(run->draft, variable);
-    enum dtype dtype = variable->form.type.dtype;
-    uint64_t left = shape_count(&variable->form.type.shape), first = 0;
-    uint32_t element_size = dtype_size(dtype);
     AUTO_CALL(compute_evaluator_drop) struct evaluator *evaluator = NULL;
-    AUTO_CALL(mem_free_scope) uint8_t *copy = mem_aligned(STORE_BULK_BYTES, err);
+    struct combining combining = {.device = variable->assigned,
+                                  .kernel = (enum kernel_binary)op->verb->kernel,
+                                  .dtype = variable->form.type.dtype};
 
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
     TRY(draft_work(run->draft, compute_work_bytes(op->value), err));
     TRY(evaluator_open(op->value, &run->source, &options, &evaluator, err));
-    while (left > 0) {
-        const void *old = NULL;
-        uint8_t *room = NULL;
-        size_t size = 0;
-        uint64_t count;
-
-        TRY(draft_write_reserve(w, &room, &size, err));
-        if (size > STORE_BULK_BYTES)
-            size = STORE_BULK_BYTES;
-        count = size / element_size < left ? size / element_size : left;
-        TRY(evaluator_read(evaluator, first, count, room, err));
-        TRY(draft_view_bytes(run->draft, variable, first * element_size, count * element_size, copy,
-                             &old, err));
-        TRY(device_binary(variable->assigned, (enum kernel_binary)op->verb->kernel, dtype,
-                          (struct kernel_operand){old, 1}, (struct kernel_operand){room, 1}, room,
-                          count, err));
-        TRY(draft_write_commit(w, count * element_size, err));
-        first += count;
-        left -= count;
-    }
-    return OK;
+    combining.value = evaluator;
+    return draft_write_over(w, variable, &variable->form.type, combine_tile, &combining, err);
 }
 
 static enum err_code

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "service/device/engine.h"
 #include "service/expr/compute.h"
 #include "service/run/draft.h"
 #include "service/tensor/slice.h"
@@ -30,26 +29,14 @@ edit_run(void *context, uint64_t source_first, uint64_t result_first, uint64_t c
          struct err *err)
 {
     struct slicing *s = context;
-    enum dtype dtype = s->value.type.dtype;
-    uint32_t element_size = dtype_size(dtype);
-    uint64_t offset = source_first * element_size, left = count * element_size;
+    uint32_t element_size = dtype_size(s->value.type.dtype);
     struct kernel_operand update = {s->value.data + result_first * element_size, 1};
 
     if (++s->runs > RUNS_MAX)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE,
                        "a slice of over %d separate runs: write it in parts", RUNS_MAX);
-    while (left > 0) {
-        uint8_t *room = NULL;
-        size_t size = 0;
-
-        TRY(draft_edit(s->draft, s->variable, offset, left, &room, &size, err));
-        TRY(device_scatter_row(s->variable->assigned, s->kernel, dtype, room, update,
-                               size / element_size, err));
-        update.data = (const uint8_t *)update.data + size;
-        offset += size;
-        left -= size;
-    }
-    return OK;
+    return draft_scatter_row(s->draft, s->variable, s->kernel, source_first * element_size,
+                             count * element_size, update, err);
 }
 
 static enum err_code refuse(const struct slicing *s, const char *text, struct err *err,

@@ -2,7 +2,6 @@
  * Nothing is changed before every index is known to be good. */
 #include <stdio.h>
 
-#include "service/device/engine.h"
 #include "service/expr/compute.h"
 #include "service/run/draft.h"
 #include "service/run/verb.h"
@@ -118,28 +117,6 @@ compute(struct run *run, const struct run_op *op, struct scatter *s, struct err 
     return sparse_check_divisors(&s->target, kernel_of(op->verb), &view, err);
 }
 
-static enum err_code
-change_row(struct run *run, const struct scatter *s, enum kernel_scatter kernel, uint64_t row,
-           struct kernel_operand update, struct err *err)
-{
-    const enum dtype dtype = s->target.type->dtype;
-    const uint32_t element_size = dtype_size(dtype);
-    uint64_t left = s->rows.width * element_size, offset = row * left;
-
-    while (left > 0) {
-        uint8_t *room = NULL;
-        size_t size = 0;
-
-        TRY(draft_edit(run->draft, s->variable, offset, left, &room, &size, err));
-        TRY(device_scatter_row(s->variable->assigned, kernel, dtype, room, update,
-                               size / element_size, err));
-        update.data = (const uint8_t *)update.data + update.step * size;
-        offset += size;
-        left -= size;
-    }
-    return OK;
-}
-
 /* By ascending row: the chunks are taken one after the other. */
 static enum err_code
 change_rows(struct run *run, const struct scatter *s, enum kernel_scatter kernel, struct err *err)
@@ -152,7 +129,8 @@ change_rows(struct run *run, const struct scatter *s, enum kernel_scatter kernel
     for (uint64_t i = 0; i < s->rows.count; i++) {
         TRY(service_check_interrupt(run->service, err));
         update.data = s->updates.data + order[i] * update.step * row_bytes;
-        TRY(change_row(run, s, kernel, s->rows.rows[order[i]], update, err));
+        TRY(draft_scatter_row(run->draft, s->variable, kernel, s->rows.rows[order[i]] * row_bytes,
+                              row_bytes, update, err));
     }
     return OK;
 }

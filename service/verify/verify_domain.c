@@ -16,15 +16,11 @@
 void
 verify_domain_finding(struct domain_check *c, const char *format, ...)
 {
-    struct store_verify_report *report = c->report;
-    va_list args;
+    va_list arguments;
 
-    report->findings++;
-    if (report->text_count == STORE_VERIFY_TEXTS_MAX)
-        return;
-    va_start(args, format);
-    vsnprintf(report->texts[report->text_count++], STORE_VERIFY_TEXT_BYTES_MAX, format, args);
-    va_end(args);
+    va_start(arguments, format);
+    store_verify_add(c->report, format, arguments);
+    va_end(arguments);
 }
 
 enum err_code
