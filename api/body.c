@@ -345,3 +345,22 @@ api_request_json(struct api_request *rq, struct api_json **out, struct err *err)
     *out = rq->json;
     return OK;
 }
+
+enum err_code
+api_request_value(struct api_request *rq, struct api_value *out, struct err *err)
+{
+    struct api_json *doc = NULL;
+
+    TRY(api_request_json(rq, &doc, err));
+    *out = api_json_root(doc);
+    return OK;
+}
+
+enum err_code
+api_request_object(struct api_request *rq, struct api_object *out, struct err *err)
+{
+    struct api_value root;
+
+    TRY(api_request_value(rq, &root, err));
+    return api_object_of(&root, out, err);
+}

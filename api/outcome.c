@@ -213,6 +213,19 @@ api_render_deleted(struct api_request *rq, struct api_reply *rp, const void *res
     return api_reply_deleted(rp, result, revision, err);
 }
 
+enum err_code
+api_outcome_delete(struct api_request *rq, struct api_reply *rp, api_delete *remove,
+                   struct err *err)
+{
+    const char *name = api_request_name(rq);
+    struct write_options options;
+    uint64_t revision = 0;
+
+    TRY(api_outcome_begin(rq, api_render_deleted, name, &options, err));
+    TRY(remove(api_request_service(rq), api_request_model(rq), name, &options, &revision, err));
+    return api_outcome_reply(rq, rp, revision, err);
+}
+
 void
 api_outcome_explain(const struct api_request *rq, struct err *err)
 {

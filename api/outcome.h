@@ -27,6 +27,12 @@ ERR_MUST_CHECK enum err_code api_outcome_reply(struct api_request *rq, struct ap
  * would not be kept anyway. Fine where none is to be. */
 ERR_MUST_CHECK enum err_code api_outcome_check_size(const struct api_request *rq, uint64_t size_min,
                                                     struct err *err);
+/* Deletes what the request names, by a function of the service. */
+typedef enum err_code api_delete(struct service *service, const char *model, const char *name,
+                                 const struct write_options *options, uint64_t *revision,
+                                 struct err *err);
+ERR_MUST_CHECK enum err_code api_outcome_delete(struct api_request *rq, struct api_reply *rp,
+                                                api_delete *remove, struct err *err);
 /* {"deleted": name, "revision": …}; the result is the name. */
 api_render api_render_deleted;
 

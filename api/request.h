@@ -90,5 +90,10 @@ ERR_MUST_CHECK enum err_code api_request_body_end(struct api_request *rq, struct
  * must be JSON, absent, or curl's default form type; else ERR_UNSUPPORTED_MEDIA_TYPE. */
 ERR_MUST_CHECK enum err_code api_request_json(struct api_request *rq, struct api_json **out,
                                               struct err *err);
+/* Likewise its root, or that as an object, which it must be. */
+ERR_MUST_CHECK enum err_code api_request_value(struct api_request *rq, struct api_value *out,
+                                               struct err *err);
+ERR_MUST_CHECK enum err_code api_request_object(struct api_request *rq, struct api_object *out,
+                                                struct err *err);
 
 #endif

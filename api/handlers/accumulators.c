@@ -36,14 +36,12 @@ api_accumulator_put(struct api_request *rq, struct api_reply *rp, struct err *er
     struct put_result result = {.created = false};
     struct accumulator_spec spec = {.shape = NULL};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
     struct shape shape;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_put, &result, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     TRY(api_accumulator_take_spec(&root, &spec, &shape, err));
     TRY(accumulator_create(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                            &spec, &options, &result.created, &result.record, &revision, err));
@@ -53,13 +51,7 @@ api_accumulator_put(struct api_request *rq, struct api_reply *rp, struct err *er
 enum err_code
 api_accumulator_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(accumulator_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                           &options, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, accumulator_delete, err);
 }
 
 /* --- looking ------------------------------------------------------------------------------- */

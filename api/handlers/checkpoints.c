@@ -198,15 +198,11 @@ api_checkpoint_patch(struct api_request *rq, struct api_reply *rp, struct err *e
     struct checkpoint_patch_spec spec = {.has_pinned = false};
     struct checkpoint_info info = {.replaced = false};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_object body;
-    struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_patched, &info, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_object_bool(&body, "pinned", &spec.pinned, &spec.has_pinned, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
@@ -218,11 +214,5 @@ api_checkpoint_patch(struct api_request *rq, struct api_reply *rp, struct err *e
 enum err_code
 api_checkpoint_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(checkpoint_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                          &options, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, checkpoint_delete, err);
 }

@@ -116,14 +116,10 @@ take_question(struct api_request *rq, struct device_set *available, struct servi
               struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
-    struct api_json *doc = NULL;
-    struct api_value root;
     struct api_object body;
     bool given = false;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_device_take(&body, "device", arena, &place->scopes, &place->scope_count, err));
     TRY(api_object_text(&body, "name", arena, &place->name, &given, err));
     TRY(api_object_text(&body, "op", arena, &place->op, &given, err));

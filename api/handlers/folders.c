@@ -34,16 +34,12 @@ api_checkpoint_import_files(struct api_request *rq, struct api_reply *rp, struct
     const char *name = NULL, *path = NULL;
     struct api_import_options how;
     struct write_options options;
-    struct api_json *doc = NULL;
-    struct api_value value;
     struct api_object body;
     uint64_t revision = 0;
     bool overwrite = false, given = false;
 
     TRY(open_root(rq, &root, err));
-    TRY(api_request_json(rq, &doc, err));
-    value = api_json_root(doc);
-    TRY(api_object_of(&value, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_object_text(&body, "name", arena, &name, NULL, err));
     TRY(api_object_text(&body, "path", arena, &path, NULL, err));
     TRY(api_object_bool(&body, "overwrite", &overwrite, &given, err));
@@ -238,8 +234,6 @@ api_checkpoint_export_files(struct api_request *rq, struct api_reply *rp, struct
     struct checkpoint_info info;
     struct exported exported = {.info = &info, .made = &made};
     struct write_options options;
-    struct api_json *doc = NULL;
-    struct api_value value;
     struct api_object body;
     const char *path = NULL;
     uint64_t revision = 0;
@@ -247,9 +241,7 @@ api_checkpoint_export_files(struct api_request *rq, struct api_reply *rp, struct
 
     TRY(open_root(rq, &root, err));
     buf_init(&pairs, CHECKPOINT_METADATA_BYTES_MAX);
-    TRY(api_request_json(rq, &doc, err));
-    value = api_json_root(doc);
-    TRY(api_object_of(&value, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_object_text(&body, "path", api_request_arena(rq), &path, NULL, err));
     TRY(api_object_bool(&body, "overwrite", &overwrite, &given, err));
     TRY(api_export_options_of_body(rq, &body, &what.options, err));

@@ -103,16 +103,12 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct write_options options;
     struct model_spec spec = {0};
-    struct api_json *doc = NULL;
     struct api_object body;
-    struct api_value root;
     struct written_model written = {.created = false};
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
     TRY(take_choices(rq, &body, &spec, err));
     TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
@@ -129,16 +125,12 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct write_options options;
     struct model_spec spec = {0};
-    struct api_json *doc = NULL;
     struct api_object body;
-    struct api_value root;
     struct written_model written = {.created = false};
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
     TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));

@@ -46,13 +46,11 @@ api_average_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     AUTO(put_result) result = {0};
     AUTO(api_average) stated = {0};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_put, &result, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     TRY(api_average_decode(rq, &root, &stated, err));
     TRY(average_create(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                        &stated.spec, &options, &result.created, &result.config, &revision, err));
@@ -62,13 +60,7 @@ api_average_put(struct api_request *rq, struct api_reply *rp, struct err *err)
 enum err_code
 api_average_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(average_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                       &options, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, average_delete, err);
 }
 
 enum err_code

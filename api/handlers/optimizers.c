@@ -38,13 +38,11 @@ api_optimizer_put(struct api_request *rq, struct api_reply *rp, struct err *err)
     AUTO(put_result) result = {0};
     AUTO(api_optimizer) stated = {0};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_put, &result, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     TRY(api_optimizer_decode(rq, &root, NULL, &stated, err));
     TRY(optimizer_create(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                          &stated.spec, &options, &result.created, &result.config, &revision, err));
@@ -58,13 +56,11 @@ api_optimizer_patch(struct api_request *rq, struct api_reply *rp, struct err *er
     AUTO(optimizer_config) present = {0};
     AUTO(api_optimizer) stated = {0};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_put, &result, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     /* Which hyper-parameters there are hangs on the type, which one of that name keeps. */
     TRY(optimizer_get(api_request_service(rq), api_request_model(rq), api_request_name(rq),
                       &present, err));
@@ -93,13 +89,7 @@ api_optimizer_get(struct api_request *rq, struct api_reply *rp, struct err *err)
 enum err_code
 api_optimizer_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(optimizer_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                         &options, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, optimizer_delete, err);
 }
 
 static enum err_code

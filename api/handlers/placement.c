@@ -67,15 +67,11 @@ api_model_place(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO_CALL(placed_drop) struct placed placed = {.dry_run = false};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_object body;
-    struct api_value root;
     bool given = false;
 
     TRY(api_outcome_begin(rq, render_placed, &placed, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_object_bool(&body, "dry_run", &placed.dry_run, &given, err));
     TRY(api_object_end(&body, err));
     TRY(model_place(api_request_service(rq), api_request_model(rq), placed.dry_run, &options,

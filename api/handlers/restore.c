@@ -7,13 +7,9 @@ enum err_code
 api_checkpoint_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct checkpoint_restore_spec spec = {.name = api_request_name(rq)};
-    struct api_json *doc = NULL;
-    struct api_value root;
     struct api_object body;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(api_restore_take(rq, &body, &spec, err));
     return api_restore_reply(rq, rp, &spec, err);
 }
@@ -24,14 +20,11 @@ api_model_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
     struct checkpoint_restore_spec spec = {0};
-    struct api_json *doc = NULL;
-    struct api_value root, from;
+    struct api_value from;
     struct api_object body, checkpoint;
     bool given = false;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     if (!api_object_has(&body, "checkpoint", &from))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "field 'checkpoint' is missing: {\"checkpoint\": {\"model\": …, \"name\": "
@@ -76,13 +69,9 @@ enum err_code
 api_saver_restore(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     struct checkpoint_restore_spec spec = {.saver = api_request_name(rq)};
-    struct api_json *doc = NULL;
-    struct api_value root;
     struct api_object body;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     TRY(take_checkpoint(rq, &body, &spec, err));
     TRY(api_restore_take(rq, &body, &spec, err));
     if (spec.picks != NULL || spec.prefix_map != NULL || spec.reshape)

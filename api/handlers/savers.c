@@ -50,13 +50,11 @@ take_and_write(struct api_request *rq, struct api_reply *rp, bool whole, struct 
     const char *model = api_request_model(rq), *name = api_request_name(rq);
     struct write_options options;
     struct saver_spec spec;
-    struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     TRY(api_saver_take(rq, &root, whole, &spec, err));
     if (whole)
         TRY(saver_put(service, model, name, &spec, &options, &written.created, &written.info,
@@ -85,14 +83,10 @@ api_saver_build(struct api_request *rq, struct api_reply *rp, struct err *err)
     AUTO(written) written = {.created = false};
     struct write_options options;
     struct api_object object;
-    struct api_json *doc = NULL;
-    struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &object, err));
+    TRY(api_request_object(rq, &object, err));
     TRY(api_object_end(&object, err));
     TRY(saver_build(api_request_service(rq), api_request_model(rq), api_request_name(rq), &options,
                     &written.info, &revision, err));
@@ -102,13 +96,7 @@ api_saver_build(struct api_request *rq, struct api_reply *rp, struct err *err)
 enum err_code
 api_saver_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(saver_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq), &options,
-                     &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, saver_delete, err);
 }
 
 /* --- looking ------------------------------------------------------------------------------- */

@@ -22,13 +22,9 @@ api_variable_initialize(struct api_request *rq, struct api_reply *rp, struct err
     const char *name = api_request_name(rq);
     struct initialize_spec spec = {.names = &name, .name_count = 1};
     AUTO(api_one) one = {.op = {.verb = &verb_initialize, .initialize = &spec}};
-    struct api_json *doc = NULL;
     struct api_object object;
-    struct api_value root;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &object, err));
+    TRY(api_request_object(rq, &object, err));
     TRY(api_device_take(&object, "device", api_request_arena(rq), &one.op.devices,
                         &one.op.device_count, err));
     TRY(api_object_end(&object, err));

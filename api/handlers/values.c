@@ -66,15 +66,12 @@ api_value_gather(struct api_request *rq, struct api_reply *rp, struct err *err)
     AUTO(tensor_set) set = {0};
     enum api_format format = API_FORMAT_JSON;
     enum dtype cast_to = DTYPE_UNSET;
-    struct api_json *doc = NULL;
-    struct api_value root, expression;
+    struct api_value expression;
     struct api_object body;
 
     TRY(api_negotiate_reply(rq, rp, ONE_TENSOR, &format, err));
     TRY(api_negotiate_conversion(rq, &cast_to, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     (void)api_object_has(&body, "indices", &expression);
     TRY(api_object_end(&body, err));
     TRY(api_object_value(&body, "indices", &expression, err));

@@ -189,13 +189,11 @@ api_variable_create(struct api_request *rq, struct api_reply *rp, struct err *er
 {
     AUTO_CALL(creation_drop) struct creation c = {0};
     struct write_options options;
-    struct api_json *doc = NULL;
     struct api_value root;
     uint64_t revision = 0;
 
     TRY(api_outcome_begin(rq, render_created, &c, &options, err));
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(rq, &root, err));
     TRY(take_specs(rq, &root, &c, err));
     TRY(variable_create(api_request_service(rq), api_request_model(rq), c.specs, c.count, &options,
                         c.infos, &revision, err));
@@ -267,13 +265,10 @@ render_patched(struct api_request *rq, struct api_reply *rp, const void *result,
 static enum err_code
 take_patch(struct api_request *rq, struct variable_patch_spec *spec, struct err *err)
 {
-    struct api_json *doc = NULL;
-    struct api_value root, value;
+    struct api_value value;
     struct api_object body;
 
-    TRY(api_request_json(rq, &doc, err));
-    root = api_json_root(doc);
-    TRY(api_object_of(&root, &body, err));
+    TRY(api_request_object(rq, &body, err));
     spec->has_device = api_object_has(&body, "device", &value);
     spec->has_caching = api_object_has(&body, "caching_device", &value);
     TRY(api_device_take_around(&body, api_request_arena(rq), &spec->scopes, err));
@@ -301,13 +296,7 @@ api_variable_patch(struct api_request *rq, struct api_reply *rp, struct err *err
 enum err_code
 api_variable_delete(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
-    struct write_options options;
-    uint64_t revision = 0;
-
-    TRY(api_outcome_begin(rq, api_render_deleted, api_request_name(rq), &options, err));
-    TRY(variable_delete(api_request_service(rq), api_request_model(rq), api_request_name(rq),
-                        &options, &revision, err));
-    return api_outcome_reply(rq, rp, revision, err);
+    return api_outcome_delete(rq, rp, variable_delete, err);
 }
 
 static enum err_code

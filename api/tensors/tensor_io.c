@@ -137,12 +137,10 @@ open_json(const struct tensor_type *hint, struct api_tensor_body *body, struct e
         .dtype = hint ? hint->dtype : DTYPE_UNSET,
         .bytes_max = service_limits_of(api_request_service(body->rq))->literal_bytes_max,
     };
-    struct api_json *doc = NULL;
     struct api_value root;
     bool inferred = false;
 
-    TRY(api_request_json(body->rq, &doc, err));
-    root = api_json_root(doc);
+    TRY(api_request_value(body->rq, &root, err));
     TRY(api_value_tensor(&root, &expected, &body->decoded, &inferred, err));
     body->type = body->decoded.type;
     body->size = body->decoded.size;
