@@ -55,6 +55,20 @@ op_linear_check_square(const struct expr *node, uint32_t index, struct err *err)
 }
 
 enum err_code
+op_linear_check_vectors(struct expr_tree *tree, struct expr *node, struct err *err)
+{
+    const struct tensor_type *a = &node->args[0]->type, *b = &node->args[1]->type;
+    char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];
+
+    TRY(op_settle_together(tree, node, err));
+    TRY(op_check_arg_dtype(node, 0, err));
+    if (a->shape.rank == 1 && b->shape.rank == 1)
+        return OK;
+    return op_fail(node, ERR_INVALID_ARGUMENT, err, "takes two vectors, a is %s, b is %s",
+                   tensor_type_text(a, first), tensor_type_text(b, second));
+}
+
+enum err_code
 op_linear_unequal(const struct expr *node, uint64_t a, uint64_t b, struct err *err)
 {
     char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];

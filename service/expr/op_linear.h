@@ -22,6 +22,9 @@ ERR_MUST_CHECK enum err_code op_linear_check(const struct expr *node, uint32_t i
 /* And one whose last two dimensions differ. */
 ERR_MUST_CHECK enum err_code op_linear_check_square(const struct expr *node, uint32_t index,
                                                     struct err *err);
+/* Settles two arguments, and refuses any that are not vectors of one dtype that the op takes. */
+ERR_MUST_CHECK enum err_code op_linear_check_vectors(struct expr_tree *tree, struct expr *node,
+                                                     struct err *err);
 /* "Dimensions must be equal, but are 2 and 3 …", with both arguments' types. */
 enum err_code op_linear_unequal(const struct expr *node, uint64_t a, uint64_t b, struct err *err);
 /* The shape with the last two dimensions replaced; rows or columns UINT64_MAX: without it. */

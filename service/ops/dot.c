@@ -9,14 +9,8 @@ static enum err_code
 dot_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
     const struct shape *a = &node->args[0]->type.shape, *b = &node->args[1]->type.shape;
-    char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];
 
-    TRY(op_settle_together(tree, node, err));
-    TRY(op_check_arg_dtype(node, 0, err));
-    if (a->rank != 1 || b->rank != 1)
-        return op_fail(node, ERR_INVALID_ARGUMENT, err, "takes two vectors, a is %s, b is %s",
-                       tensor_type_text(&node->args[0]->type, first),
-                       tensor_type_text(&node->args[1]->type, second));
+    TRY(op_linear_check_vectors(tree, node, err));
     if (a->dims[0] != b->dims[0])
         return op_linear_unequal(node, a->dims[0], b->dims[0], err);
     node->type = (struct tensor_type){.dtype = node->args[0]->type.dtype};

@@ -1,31 +1,6 @@
 /* ones_like(tensor, dtype): ones in the shape of another tensor, whose elements are not read. */
-#include "service/expr/op_helpers.h"
+#include "service/expr/op_like.h"
 #include "service/tensor/convert.h"
-
-struct ones_like_params {
-    enum dtype dtype;
-};
-
-static const struct attr_spec attrs[] = {
-    ATTR_DTYPE(struct ones_like_params, dtype, .dtype_default = DTYPE_UNSET,
-               .help = "element type of the result; the argument's when not given"),
-    ATTR_END,
-};
-
-static const char *const arg_names[] = {"tensor"};
-
-static enum err_code
-ones_like_infer(struct expr_tree *tree, struct expr *node, struct err *err)
-{
-    const struct ones_like_params *params = node->params;
-
-    (void)tree;
-    (void)err;
-    node->type = node->args[0]->type;
-    if (params->dtype != DTYPE_UNSET)
-        node->type.dtype = params->dtype;
-    return OK;
-}
 
 static bool
 ones_like_constant(const struct expr *node, void *element)
@@ -44,14 +19,14 @@ static const struct op_graph_node graph_nodes[] = {
 const struct op op_ones_like = {
     .name = "ones_like",
     .summary = "Ones in the shape of the argument.",
-    .attrs = attrs,
-    .params_size = sizeof(struct ones_like_params),
+    .attrs = op_like_attrs,
+    .params_size = sizeof(struct op_like_params),
     .args_min = 1,
     .args_max = 1,
-    .arg_names = arg_names,
+    .arg_names = op_like_arg_names,
     .dtypes = OP_DTYPES_NUMBER | OP_DTYPE(BOOL),
     .graph_nodes = graph_nodes,
-    .infer = ones_like_infer,
+    .infer = op_infer_like,
     .eval = op_eval_constant,
     .constant = ones_like_constant,
 };

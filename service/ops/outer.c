@@ -1,6 +1,6 @@
 /* outer(a, b): every element of one vector by every element of the other, of any length, tile by
  * tile. */
-#include "service/expr/op_helpers.h"
+#include "service/expr/op_linear.h"
 
 static const struct attr_spec attrs[] = {ATTR_END};
 static const char *const arg_names[] = {"a", "b"};
@@ -9,14 +9,8 @@ static enum err_code
 outer_infer(struct expr_tree *tree, struct expr *node, struct err *err)
 {
     const struct shape *a = &node->args[0]->type.shape, *b = &node->args[1]->type.shape;
-    char first[TENSOR_TYPE_TEXT_BYTES_MAX], second[TENSOR_TYPE_TEXT_BYTES_MAX];
 
-    TRY(op_settle_together(tree, node, err));
-    TRY(op_check_arg_dtype(node, 0, err));
-    if (a->rank != 1 || b->rank != 1)
-        return op_fail(node, ERR_INVALID_ARGUMENT, err, "takes two vectors, a is %s, b is %s",
-                       tensor_type_text(&node->args[0]->type, first),
-                       tensor_type_text(&node->args[1]->type, second));
+    TRY(op_linear_check_vectors(tree, node, err));
     node->type = (struct tensor_type){.dtype = node->args[0]->type.dtype,
                                       .shape = {.rank = 2, .dims = {a->dims[0], b->dims[0]}}};
     return OK;
