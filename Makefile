@@ -206,8 +206,8 @@ suite:
 check: test ## what must pass before a commit
 	+@$(SUBMAKE) format-check
 
-lint: $(B)/tensorkeep ## layers, names, sizes, banned calls, registries
-	@failed=; for script in layers symbols sizes banned registry; do \
+lint: $(B)/tensorkeep ## layers, names, sizes, banned calls, registries, paths
+	@failed=; for script in layers symbols sizes banned registry paths; do \
 	    B=$(B) bash tests/lint/$$script.sh \
 	        && echo "ok   lint/$$script" || { echo "FAIL lint/$$script"; failed=1; }; done; test -z "$$failed"
 
