@@ -148,9 +148,12 @@ processors(void)
 }
 
 static enum err_code
-read_cluster(const char *text, struct cluster *out, struct err *err)
+read_cluster(const struct settings *settings, struct cluster *out, struct err *err)
 {
-    enum err_code code = text[0] == '\0' ? OK : api_cluster_parse(text, out, err);
+    const struct cluster_limits limits = {.jobs_max = (uint32_t)settings->cluster_jobs_max,
+                                          .tasks_max = (uint32_t)settings->cluster_tasks_max};
+    const char *text = settings->cluster;
+    enum err_code code = text[0] == '\0' ? OK : api_cluster_parse(text, &limits, out, err);
 
     if (code != OK)
         err_prefix(err, "setting 'cluster'");
@@ -190,6 +193,10 @@ open_service(const struct settings *settings, const struct cluster *cluster, str
     limits.cluster = cluster->job_count > 0 ? cluster : NULL;
     limits.cpu_devices = (uint32_t)settings->cpu_devices;
     limits.cpu_device_threads = (uint32_t)settings->cpu_device_threads;
+    limits.cluster_jobs_max = (uint32_t)settings->cluster_jobs_max;
+    limits.cluster_tasks_max = (uint32_t)settings->cluster_tasks_max;
+    limits.cluster_devices_max = (uint32_t)settings->cluster_devices_max;
+    limits.devices_per_request_max = (uint32_t)settings->devices_per_request_max;
     return service_open(store, &limits, out, err);
 }
 
@@ -279,7 +286,7 @@ run(const struct settings *settings, struct err *err)
 
     TRY(read_log_level(settings->log_level, err));
     set_up_process(settings);
-    TRY(read_cluster(settings->cluster, &cluster, err));
+    TRY(read_cluster(settings, &cluster, err));
     TRY(open_store(settings, &store, err));
     code = open_service(settings, &cluster, store, &service, err);
     if (code == OK) {

@@ -35,6 +35,10 @@ service_limits_default(void)
         .backup_rate_max_bytes = (uint64_t)128 << 20,
         .backups_max = 2,
         .cpu_devices = 1,
+        .cluster_jobs_max = 32,
+        .cluster_tasks_max = 1024,
+        .cluster_devices_max = 4096,
+        .devices_per_request_max = 1024,
         .history_interval_ms = 1000,
         .history_interval_versions = 1,
         .history_cpu_percent = 10,
@@ -64,7 +68,8 @@ open_devices(struct service *service, struct err *err)
     service->devices = mem_zeroed(1, sizeof *service->devices, err);
     if (service->devices == NULL)
         return ERR_NO_MEMORY;
-    TRY(cluster_devices(service->cluster, limits->cpu_devices, service->devices, err));
+    TRY(cluster_devices(service->cluster, limits->cpu_devices, limits->cluster_devices_max,
+                        service->devices, err));
     service->changes.tasks = &service->tasks;
     for (size_t i = 0; i < service->devices->count; i++)
         TRY(device_open(&service->devices->devices[i], threads, err));

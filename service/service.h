@@ -46,6 +46,9 @@ struct service_limits {
     const struct cluster *cluster;
     uint32_t cpu_devices;        /* of each task */
     uint32_t cpu_device_threads; /* that compute together on one of them; 0: compute_threads */
+    uint32_t cluster_jobs_max, cluster_tasks_max; /* of a cluster in a request */
+    uint32_t cluster_devices_max;                 /* of that whose tasks are this process's */
+    uint32_t devices_per_request_max; /* that a question where something would be names */
 };
 
 struct service_limits service_limits_default(void);

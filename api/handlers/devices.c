@@ -1,5 +1,7 @@
 /* What there is to compute on, and where a variable would be: GET /v1/devices, POST
  * /v1/devices:place. */
+#include <inttypes.h>
+
 #include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
 #include "api/reply.h"
@@ -12,9 +14,6 @@
 #include "store/base/scope.h"
 
 enum { STATUS_OK = 200 };
-
-/* Of a question, what stands in the arena. */
-enum { AVAILABLE_MAX = 1024, COLOCATED_MAX = 64 };
 
 static enum err_code
 describe_device(const struct device *device, json_t **out, struct err *err)
@@ -71,18 +70,29 @@ api_devices_list(struct api_request *rq, struct api_reply *rp, struct err *err)
 
 /* --- placing --------------------------------------------------------------------------------- */
 
+static enum err_code
+take_devices(struct api_request *rq, struct api_object *body, const char *field, const char ***out,
+             size_t *count, bool *given, struct err *err)
+{
+    uint32_t limit = service_limits_of(api_request_service(rq))->devices_per_request_max;
+
+    TRY(api_object_texts(body, field, api_request_arena(rq), out, count, given, err));
+    if (*count <= limit)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "field '%s' has %zu devices, at most %" PRIu32 " (devices_per_request_max)",
+                   field, *count, limit);
+}
+
 /* What devices there would be. */
 static enum err_code
-take_available(struct api_object *body, struct arena *arena, struct device_set *out, bool *given,
+take_available(struct api_request *rq, struct api_object *body, struct device_set *out, bool *given,
                struct err *err)
 {
     const char **names = NULL;
     size_t count = 0;
 
-    TRY(api_object_texts(body, "available", arena, &names, &count, given, err));
-    if (count > AVAILABLE_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "field 'available' has %zu names, at most %d",
-                       count, AVAILABLE_MAX);
+    TRY(take_devices(rq, body, "available", &names, &count, given, err));
     for (size_t i = 0; i < count; i++) {
         enum err_code code = device_set_add_name(out, names[i], err);
 
@@ -95,27 +105,11 @@ take_available(struct api_object *body, struct arena *arena, struct device_set *
 }
 
 static enum err_code
-take_colocated(struct api_object *body, struct arena *arena, struct service_place *place,
-               struct err *err)
-{
-    bool given = false;
-    const char **texts = NULL;
-
-    TRY(api_object_texts(body, "colocated_with", arena, &texts, &place->colocated_count, &given,
-                         err));
-    if (place->colocated_count > COLOCATED_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "field 'colocated_with' has %zu devices, at most %d", place->colocated_count,
-                       COLOCATED_MAX);
-    place->colocated = texts;
-    return OK;
-}
-
-static enum err_code
 take_question(struct api_request *rq, struct device_set *available, struct service_place *place,
               struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
+    const char **colocated = NULL;
     struct api_object body;
     bool given = false;
 
@@ -128,8 +122,10 @@ take_question(struct api_request *rq, struct device_set *available, struct servi
     TRY(api_object_dtype(&body, "dtype", &place->dtype, &given, err));
     TRY(api_object_bool(&body, "allow_soft_placement", &place->soft, &place->soft_given, err));
     TRY(api_object_bool(&body, "assign", &place->assign, &given, err));
-    TRY(take_colocated(&body, arena, place, err));
-    TRY(take_available(&body, arena, available, &given, err));
+    TRY(take_devices(rq, &body, "colocated_with", &colocated, &place->colocated_count, &given,
+                     err));
+    place->colocated = colocated;
+    TRY(take_available(rq, &body, available, &given, err));
     if (given)
         place->available = available;
     return api_object_end(&body, err);

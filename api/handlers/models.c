@@ -111,7 +111,8 @@ api_model_create(struct api_request *rq, struct api_reply *rp, struct err *err)
     TRY(api_request_object(rq, &body, err));
     TRY(api_object_i64(&body, "seed", &spec.seed, &spec.has_seed, err));
     TRY(take_choices(rq, &body, &spec, err));
-    TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
+    TRY(api_placement_take(&body, api_request_arena(rq), service_limits_of(api_request_service(rq)),
+                           &spec, err));
     TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));
@@ -131,7 +132,8 @@ api_model_patch(struct api_request *rq, struct api_reply *rp, struct err *err)
 
     TRY(api_outcome_begin(rq, render_written, &written, &options, err));
     TRY(api_request_object(rq, &body, err));
-    TRY(api_placement_take(&body, api_request_arena(rq), &spec, err));
+    TRY(api_placement_take(&body, api_request_arena(rq), service_limits_of(api_request_service(rq)),
+                           &spec, err));
     TRY(take_quota(rq, &body, &spec, err));
     TRY(api_labels_take(rq, &body, &spec.labels, &spec.label_count, &spec.has_labels, err));
     TRY(api_object_end(&body, err));

@@ -115,10 +115,10 @@ add_job(struct decoding *d, const char *name, const struct api_value *value, str
 }
 
 enum err_code
-api_cluster_decode(const struct api_value *value, struct arena *arena, struct cluster *out,
-                   struct err *err)
+api_cluster_decode(const struct api_value *value, struct arena *arena,
+                   const struct cluster_limits *limits, struct cluster *out, struct err *err)
 {
-    AUTO(cluster) cluster = {0};
+    AUTO(cluster) cluster = {.limits = *limits};
     struct decoding d = {.arena = arena, .cluster = &cluster};
     struct api_value *jobs = NULL;
     const char **names = NULL;
@@ -141,28 +141,30 @@ drop_document(struct api_json **doc)
 }
 
 static enum err_code
-parse_json(const char *text, struct cluster *out, struct err *err)
+parse_json(const char *text, const struct cluster_limits *limits, struct cluster *out,
+           struct err *err)
 {
-    static const struct api_json_limits limits = {TEXT_BYTES_MAX, TEXT_BYTES_MAX};
+    static const struct api_json_limits json = {TEXT_BYTES_MAX, TEXT_BYTES_MAX};
     AUTO_CALL(drop_document) struct api_json *doc = NULL;
     AUTO(arena) arena;
     struct api_value root;
 
     arena_init(&arena, ARENA_BYTES_MAX);
-    TRY(api_json_parse(bytes_of_text(text), &limits, &doc, err));
+    TRY(api_json_parse(bytes_of_text(text), &json, &doc, err));
     root = api_json_root(doc);
-    return api_cluster_decode(&root, &arena, out, err);
+    return api_cluster_decode(&root, &arena, limits, out, err);
 }
 
 enum err_code
-api_cluster_parse(const char *text, struct cluster *out, struct err *err)
+api_cluster_parse(const char *text, const struct cluster_limits *limits, struct cluster *out,
+                  struct err *err)
 {
     AUTO(cluster) cluster = {0};
 
     if (text[0] == '{')
-        TRY(parse_json(text, &cluster, err));
+        TRY(parse_json(text, limits, &cluster, err));
     else
-        TRY(cluster_parse(text, &cluster, err));
+        TRY(cluster_parse(text, limits, &cluster, err));
     if (cluster.task_count == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "there is no task in any of its jobs");
     *out = TAKE(cluster);

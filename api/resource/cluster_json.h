@@ -9,9 +9,11 @@
  * job its tasks' addresses, those by number, or how many tasks there are. *out owned: cluster_drop.
  */
 ERR_MUST_CHECK enum err_code api_cluster_decode(const struct api_value *value, struct arena *arena,
+                                                const struct cluster_limits *limits,
                                                 struct cluster *out, struct err *err);
 /* What the setting may be: that as a text, or "ps=2,worker=1". There is at least one task. */
-ERR_MUST_CHECK enum err_code api_cluster_parse(const char *text, struct cluster *out,
-                                               struct err *err);
+ERR_MUST_CHECK enum err_code api_cluster_parse(const char *text,
+                                               const struct cluster_limits *limits,
+                                               struct cluster *out, struct err *err);
 
 #endif

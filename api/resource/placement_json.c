@@ -95,15 +95,17 @@ take_ps_tasks(struct api_object *o, struct device_setter_args *args, struct err 
 
 /* How many tasks each job has is all that the setter wants of it. */
 static enum err_code
-take_cluster(struct api_object *o, struct arena *arena, struct device_setter_args *args,
-             struct err *err)
+take_cluster(struct api_object *o, struct arena *arena, const struct service_limits *limits,
+             struct device_setter_args *args, struct err *err)
 {
-    AUTO(cluster) cluster = {0};
+    const struct cluster_limits allowed = {.jobs_max = limits->cluster_jobs_max,
+                                           .tasks_max = limits->cluster_tasks_max};
+    AUTO(cluster) cluster = {.jobs = NULL};
     struct api_value value;
 
     if (!api_object_has(o, "cluster", &value) || api_value_kind(&value) == API_NULL)
         return OK;
-    TRY(api_cluster_decode(&value, arena, &cluster, err));
+    TRY(api_cluster_decode(&value, arena, &allowed, &cluster, err));
     args->has_cluster = true;
     for (size_t i = 0; i < cluster.job_count; i++)
         TRY(device_setter_add_job(args, bytes_of_text(cluster.jobs[i].name),
@@ -130,7 +132,8 @@ take_ps_ops(struct api_object *o, struct arena *arena, struct device_setter_args
 
 static enum err_code
 take_placement(const struct api_value *value, struct arena *arena,
-               const struct device_setter_args **out, struct err *err)
+               const struct service_limits *limits, const struct device_setter_args **out,
+               struct err *err)
 {
     struct device_setter_args *args;
     struct api_object o;
@@ -146,7 +149,7 @@ take_placement(const struct api_value *value, struct arena *arena,
     TRY(api_object_of(value, &o, err));
     TRY(take_choices(&o, arena, args, err));
     TRY(take_ps_tasks(&o, args, err));
-    TRY(take_cluster(&o, arena, args, err));
+    TRY(take_cluster(&o, arena, limits, args, err));
     TRY(take_ps_ops(&o, arena, args, err));
     TRY(take_device(&o, "ps_device", arena, args->ps_device, &given, err));
     TRY(take_device(&o, "worker_device", arena, args->worker_device, &given, err));
@@ -157,8 +160,8 @@ take_placement(const struct api_value *value, struct arena *arena,
 }
 
 enum err_code
-api_placement_take(struct api_object *body, struct arena *arena, struct model_spec *spec,
-                   struct err *err)
+api_placement_take(struct api_object *body, struct arena *arena,
+                   const struct service_limits *limits, struct model_spec *spec, struct err *err)
 {
     struct api_value placement;
     char *device = arena_alloc(arena, DEVICE_TEXT_BYTES_MAX + 1, err);
@@ -170,7 +173,8 @@ api_placement_take(struct api_object *body, struct arena *arena, struct model_sp
     TRY(api_object_bool(body, "allow_soft_placement", &spec->allow_soft_placement,
                         &spec->has_soft_placement, err));
     spec->has_placement = api_object_has(body, "placement", &placement);
-    return spec->has_placement ? take_placement(&placement, arena, &spec->placement, err) : OK;
+    return spec->has_placement ? take_placement(&placement, arena, limits, &spec->placement, err)
+                               : OK;
 }
 
 /* --- replies ------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 /* Takes the three fields. What the spec gets of them lies in the arena. */
 ERR_MUST_CHECK enum err_code api_placement_take(struct api_object *body, struct arena *arena,
+                                                const struct service_limits *limits,
                                                 struct model_spec *spec, struct err *err);
 /* What was drawn so far; null without a placement. */
 ERR_MUST_CHECK enum err_code api_placement_describe_state(const struct model_devices *devices,

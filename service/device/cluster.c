@@ -91,9 +91,10 @@ cluster_add_job(struct cluster *cluster, struct bytes name, struct cluster_job *
     if (cluster_find_job(cluster, name) != NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "job '%.*s' is named twice", (int)name.size,
                        (const char *)name.data);
-    if (cluster->job_count == CLUSTER_JOBS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a cluster has at most %d jobs",
-                       CLUSTER_JOBS_MAX);
+    if (cluster->job_count == cluster->limits.jobs_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a cluster has at most %" PRIu32 " jobs (cluster_jobs_max)",
+                       cluster->limits.jobs_max);
     jobs = mem_grown(cluster->jobs, cluster->job_count, &cluster->job_capacity, sizeof *jobs, err);
     if (jobs == NULL)
         return ERR_NO_MEMORY;
@@ -130,9 +131,11 @@ check_task(const struct cluster *cluster, const struct cluster_job *job, int64_t
                        " is host:port, without blanks and of at most %d bytes, not '%.*s'",
                        job->name, number, CLUSTER_ADDRESS_BYTES_MAX, shown(address),
                        (const char *)address.data);
-    if (cluster->task_count == CLUSTER_TASKS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "a cluster has at most %d tasks in all its jobs",
-                       CLUSTER_TASKS_MAX);
+    if (cluster->task_count == cluster->limits.tasks_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a cluster has at most %" PRIu32
+                       " tasks in all its jobs (cluster_tasks_max)",
+                       cluster->limits.tasks_max);
     return OK;
 }
 
@@ -158,9 +161,11 @@ cluster_add_task(struct cluster *cluster, struct cluster_job *job, int64_t numbe
 enum err_code
 cluster_add_tasks(struct cluster *cluster, struct cluster_job *job, int64_t count, struct err *err)
 {
-    if (count < 0 || count > CLUSTER_TASKS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "job '%s' may have up to %d tasks, not %" PRId64,
-                       job->name, CLUSTER_TASKS_MAX, count);
+    if (count < 0 || count > cluster->limits.tasks_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "job '%s' may have up to %" PRIu32
+                       " tasks (cluster_tasks_max), not %" PRId64,
+                       job->name, cluster->limits.tasks_max, count);
     for (int64_t i = 0; i < count; i++)
         TRY(cluster_add_task(cluster, job, i, bytes_of("", 0), err));
     return OK;
@@ -253,16 +258,19 @@ add_item(struct cluster *cluster, struct bytes item, struct err *err)
     name = trimmed(bytes_of(text, (size_t)(sign - text)));
     number = trimmed(bytes_of(sign + 1, item.size - (size_t)(sign + 1 - text)));
     TRY(cluster_add_job(cluster, name, &job, err));
-    if (!read_count(number, &count) || count == 0 || count > CLUSTER_TASKS_MAX)
-        return err_set(err, ERR_INVALID_ARGUMENT, "job '%s' has 1 to %d tasks, not '%.*s'",
-                       job->name, CLUSTER_TASKS_MAX, shown(number), (const char *)number.data);
+    if (!read_count(number, &count) || count == 0 || count > cluster->limits.tasks_max)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "job '%s' has 1 to %" PRIu32 " tasks (cluster_tasks_max), not '%.*s'",
+                       job->name, cluster->limits.tasks_max, shown(number),
+                       (const char *)number.data);
     return cluster_add_tasks(cluster, job, count, err);
 }
 
 enum err_code
-cluster_parse(const char *text, struct cluster *out, struct err *err)
+cluster_parse(const char *text, const struct cluster_limits *limits, struct cluster *out,
+              struct err *err)
 {
-    AUTO(cluster) cluster = {0};
+    AUTO(cluster) cluster = {.limits = *limits};
 
     for (;;) {
         size_t size = strcspn(text, ",");
@@ -280,5 +288,7 @@ cluster_parse(const char *text, struct cluster *out, struct err *err)
 enum err_code
 cluster_local(struct cluster *out, struct err *err)
 {
-    return cluster_parse("localhost=1", out, err);
+    static const struct cluster_limits one = {1, 1};
+
+    return cluster_parse("localhost=1", &one, out, err);
 }

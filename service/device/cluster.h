@@ -22,10 +22,13 @@
 #include "store/base/err.h"
 
 enum {
-    CLUSTER_JOBS_MAX = 32,
-    CLUSTER_TASKS_MAX = 1024, /* of all jobs together */
     CLUSTER_JOB_BYTES_MAX = 63,
     CLUSTER_ADDRESS_BYTES_MAX = 255,
+};
+
+/* How many there may be: the settings cluster_jobs_max and cluster_tasks_max. */
+struct cluster_limits {
+    uint32_t jobs_max, tasks_max; /* tasks: of all jobs together */
 };
 
 struct cluster_task {
@@ -40,8 +43,9 @@ struct cluster_job {
     size_t first; /* tasks before its own, in order; set by cluster_sort */
 };
 
-/* Owned: cluster_drop. Zeroed: no jobs. */
+/* Owned: cluster_drop. Zeroed but for the limits: no jobs. */
 struct cluster {
+    struct cluster_limits limits;
     struct cluster_job *jobs;
     size_t job_count, job_capacity;
     size_t task_count; /* of all jobs */
@@ -64,7 +68,8 @@ ERR_MUST_CHECK enum err_code cluster_add_tasks(struct cluster *cluster, struct c
 void cluster_sort(struct cluster *cluster);
 
 /* "ps=4" or "ps=4,worker=2". ERR_INVALID_ARGUMENT says where it is wrong. */
-ERR_MUST_CHECK enum err_code cluster_parse(const char *text, struct cluster *out, struct err *err);
+ERR_MUST_CHECK enum err_code cluster_parse(const char *text, const struct cluster_limits *limits,
+                                           struct cluster *out, struct err *err);
 /* What a process without a cluster is: task 0 of job localhost. */
 ERR_MUST_CHECK enum err_code cluster_local(struct cluster *out, struct err *err);
 

@@ -15,18 +15,19 @@ count_of(const struct device_kind *kind, uint32_t cpus)
 }
 
 static enum err_code
-check_count(const struct cluster *cluster, uint32_t cpus, struct err *err)
+check_count(const struct cluster *cluster, uint32_t cpus, uint32_t devices_max, struct err *err)
 {
     uint64_t each = 0;
 
     for (size_t k = 0; device_kind_at(k) != NULL; k++)
         each += count_of(device_kind_at(k), cpus);
-    if (cluster->task_count * each <= CLUSTER_DEVICES_MAX)
+    if (cluster->task_count * each <= devices_max)
         return OK;
     return err_set(err, ERR_INVALID_ARGUMENT,
-                   "%zu tasks with %" PRIu64 " devices each are %" PRIu64 " devices, at most %d "
-                   "may be there (settings cluster, cpu_devices)",
-                   cluster->task_count, each, cluster->task_count * each, CLUSTER_DEVICES_MAX);
+                   "%zu tasks with %" PRIu64 " devices each are %" PRIu64
+                   " devices, at most %" PRIu32
+                   " may be there (settings cluster, cpu_devices, cluster_devices_max)",
+                   cluster->task_count, each, cluster->task_count * each, devices_max);
 }
 
 static enum err_code
@@ -52,12 +53,12 @@ add_task(struct device_set *set, const char *job, int32_t task, uint32_t cpus, s
 }
 
 enum err_code
-cluster_devices(const struct cluster *cluster, uint32_t cpus, struct device_set *out,
-                struct err *err)
+cluster_devices(const struct cluster *cluster, uint32_t cpus, uint32_t devices_max,
+                struct device_set *out, struct err *err)
 {
     AUTO(device_set) set = {0};
 
-    TRY(check_count(cluster, cpus, err));
+    TRY(check_count(cluster, cpus, devices_max, err));
     for (size_t j = 0; j < cluster->job_count; j++)
         for (size_t t = 0; t < cluster->jobs[j].task_count; t++)
             TRY(add_task(&set, cluster->jobs[j].name, cluster->jobs[j].tasks[t].number, cpus, err));

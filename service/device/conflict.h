@@ -6,7 +6,8 @@
 #include "service/device/spec.h"
 #include "service/name.h"
 
-/* So many are told of one request, the rest is counted. */
+/* So many are told of one request, in one header, the rest is counted. An array of every report,
+ * and what a header has room for: no setting. */
 enum { DEVICE_CONFLICTS_MAX = 8 };
 
 struct device_conflict {

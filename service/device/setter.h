@@ -13,7 +13,7 @@
 #include "store/base/err.h"
 
 enum {
-    DEVICE_SETTER_TASKS_MAX = 1024,
+    DEVICE_SETTER_TASKS_MAX = 1024,      /* whose loads are kept in one record */
     DEVICE_SETTER_LIST_BYTES_MAX = 1023, /* of ps_ops, and of a cluster, as text */
     DEVICE_SETTER_OP_BYTES_MAX = 63,     /* of the type of an op */
 };

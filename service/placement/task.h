@@ -14,7 +14,7 @@
 #include "service/device/device.h"
 #include "service/record/record.h"
 
-/* Spots: for a device of each of the most tasks there may be, with few of them in one's way. */
+/* Spots: for a device of each of a thousand tasks, with few of them in each other's way. */
 enum { TASK_MEMO_SPOTS = 4096, TASK_TALLY_FEW = 4 };
 
 /* What a device as it is recorded means here. */

@@ -126,7 +126,7 @@ def test_numbers_texts_and_forms_have_their_limits(s):
                         ({"available": CPU}, "field 'available'"), ({"available": ["/cpu:0"]}, ("field 'available[0]'", "'/cpu:0'")),
                         ({"available": [CPU, CPU]}, ("two devices", CPU)), ({"available": [GPU.replace("0/gpu", "x/gpu")]}, "'x'"),
                         ({"available": [f"/job:a/replica:0/task:{i}/cpu:0" for i in range(1025)]}, ("1025", "1024")),
-                        ({"colocated_with": ["/cpu:0"] * 65}, ("65", "64")), ({"colocated_with": "x"}, "field 'colocated_with'"),
+                        ({"colocated_with": ["/cpu:0"] * 1025}, ("1025", "1024 (devices_per_request_max)")), ({"colocated_with": "x"}, "field 'colocated_with'"),
                         ({"dtype": "float99"}, "float99"), ({"name": 1}, "field 'name'"), ({"op": []}, "field 'op'"),
                         ({"allow_soft_placement": 1}, "field 'allow_soft_placement'"), ({"assign": None}, "field 'assign'")):
         s.refuses(400, "INVALID_ARGUMENT", words, "POST", "/v1/devices:place", body)

@@ -243,7 +243,7 @@ def test_what_tells_of_devices_has_another_tag_where_they_are_others(s):
 
 
 def test_wrong_clusters_are_refused_before_anything_is_made(s):
-    cases = [("ps", "'ps' is not job=tasks"), ("ps=0", "1 to 1024 tasks, not '0'"), ("ps=2000", "not '2000'"),
+    cases = [("ps", "'ps' is not job=tasks"), ("ps=0", "1 to 1024 tasks (cluster_tasks_max), not '0'"), ("ps=2000", "not '2000'"),
              ("ps=1,ps=2", "job 'ps' is named twice"), ("p/s=1", "a job's name is a letter"),
              ("{}", "there is no task"), ('{"ps": ["h"', "JSON"), ('{"ps": [7]}', "field 'ps[0]'"),
              ('{"ps": {"x": "h:1"}}', "not 'x'"), ('{"ps": ["h\x7f:1"]}', "host:port"), ("x" * 8192, "8191 bytes"),
@@ -256,6 +256,32 @@ def test_wrong_clusters_are_refused_before_anything_is_made(s):
         said = done.stderr.decode()
         assert done.returncode == 1 and words in said and "cluster" in said, (text[:80], said)
         assert words == "at most 4096 may be there" or not os.path.exists(data), text[:80]
+
+
+def test_how_large_a_cluster_may_be_is_set(s):
+    """At each limit there is one, beyond it there is none; the limit of a request is the server's, too."""
+    limits = ("--cluster-jobs-max", "2", "--cluster-tasks-max", "5", "--cluster-devices-max", "10", "--devices-per-request-max", "3")
+    with s.other_server("--cluster", "ps=3,worker=2", "--cpu-devices", "2", *limits) as t:
+        assert sum(task["devices"] for job in cluster_of(t)["jobs"] for task in job["tasks"]) == 10
+        facts = t.get("/v1").expect(200).json["limits"]
+        assert [facts[name] for name in ("cluster_jobs_max", "cluster_tasks_max", "cluster_devices_max", "devices_per_request_max")] == [
+            2, 5, 10, 3]
+        for field in ("available", "colocated_with"):
+            names = [f"/job:ps/replica:0/task:0/cpu:{i % 2 if field == 'colocated_with' else i}" for i in range(4)]
+            t.post("/v1/devices:place", {field: names[:1] * 3 if field == "colocated_with" else names[:3]}).expect(200)
+            t.refuses(400, "INVALID_ARGUMENT", (field, "4", "at most 3 (devices_per_request_max)"), "POST", "/v1/devices:place",
+                      {field: names})
+        t.model = "placed"
+        t.put("", {"placement": {"cluster": {"ps": 4, "worker": 1}}}).expect(201)
+        for cluster, words in (({"a": 1, "b": 1, "c": 1}, "2 jobs (cluster_jobs_max)"), ({"ps": 5, "w": 1}, "5 tasks in all its jobs")):
+            t.refuses(400, "INVALID_ARGUMENT", words, "PATCH", "", {"placement": {"cluster": cluster}})
+    for text, cpus, words in (("ps=3,worker=3", "1", "at most 5 tasks in all its jobs (cluster_tasks_max)"),
+                              ("a=1,b=1,c=1", "1", "at most 2 jobs (cluster_jobs_max)"),
+                              ("ps=5", "3", "15 devices, at most 10 may be there"),
+                              ('{"ps": 6}', "1", "up to 5 tasks (cluster_tasks_max), not 6")):
+        done = subprocess.run([s.server.binary, "--data", os.path.join(s.server.root, "large"), "--port", "0", *limits, "--cluster", text,
+                               "--cpu-devices", cpus], capture_output=True, timeout=60, check=False)
+        assert done.returncode == 1 and words in done.stderr.decode(), (text, done.stderr)
 
 
 def test_a_file_of_settings_may_have_the_cluster(s):

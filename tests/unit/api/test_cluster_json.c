@@ -11,6 +11,8 @@
 #include "api/resource/cluster_json.h"
 #include "store/base/alloc.h"
 
+static const struct cluster_limits limits = {32, 1024};
+
 static void
 lists_dictionaries_and_counts_are_tasks(void **state)
 {
@@ -19,7 +21,7 @@ lists_dictionaries_and_counts_are_tasks(void **state)
     (void)state;
     assert_int_equal(api_cluster_parse("{\"worker\": {\"12\": \"w12:1\", \"7\": \"w7:1\"}, "
                                        "\"ps\": [\"h0:2222\", \"h1:2222\"], \"chief\": 1}",
-                                       &c, NULL),
+                                       &limits, &c, NULL),
                      OK);
     assert_int_equal(c.job_count, 3);
     assert_int_equal(c.task_count, 5);
@@ -39,10 +41,10 @@ a_setting_is_json_or_a_text(void **state)
     struct cluster c;
 
     (void)state;
-    assert_int_equal(api_cluster_parse("ps=2,worker=1", &c, NULL), OK);
+    assert_int_equal(api_cluster_parse("ps=2,worker=1", &limits, &c, NULL), OK);
     assert_int_equal(c.task_count, 3);
     cluster_drop(&c);
-    assert_int_equal(api_cluster_parse("{\"ps\": [], \"worker\": 1}", &c, NULL), OK);
+    assert_int_equal(api_cluster_parse("{\"ps\": [], \"worker\": 1}", &limits, &c, NULL), OK);
     assert_int_equal(c.job_count, 2);
     assert_int_equal(c.task_count, 1);
     cluster_drop(&c);
@@ -95,7 +97,7 @@ wrong_clusters_are_refused_and_say_where(void **state)
         struct err err = ERR_INIT;
         struct cluster c = {0};
 
-        if (api_cluster_parse(cases[i].text, &c, &err) != ERR_INVALID_ARGUMENT ||
+        if (api_cluster_parse(cases[i].text, &limits, &c, &err) != ERR_INVALID_ARGUMENT ||
             strstr(err.text, cases[i].words) == NULL)
             fail_msg("'%s': %s", cases[i].text, err.text);
         assert_null(c.jobs);
@@ -110,8 +112,8 @@ memory_that_is_short_leaves_nothing(void **state)
         struct cluster c = {0};
 
         (void)mem_fail_at(nth, 0);
-        if (api_cluster_parse("{\"ps\": [\"a:1\", \"b:1\"], \"w\": {\"3\": \"c:1\"}}", &c, NULL) ==
-            OK)
+        if (api_cluster_parse("{\"ps\": [\"a:1\", \"b:1\"], \"w\": {\"3\": \"c:1\"}}", &limits, &c,
+                              NULL) == OK)
             cluster_drop(&c);
         else
             assert_null(c.jobs);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "service/device/cluster.h"
+
+static const struct cluster_limits limits = {32, 1024};
 #include "store/base/alloc.h"
 
 static void
@@ -18,7 +20,7 @@ texts_name_jobs_and_how_many_tasks_they_have(void **state)
     const struct cluster_job *ps;
 
     (void)state;
-    assert_int_equal(cluster_parse(" worker = 2 ,ps=3", &c, NULL), OK);
+    assert_int_equal(cluster_parse(" worker = 2 ,ps=3", &limits, &c, NULL), OK);
     assert_int_equal(c.job_count, 2);
     assert_int_equal(c.task_count, 5);
     assert_string_equal(c.jobs[0].name, "ps");
@@ -61,7 +63,7 @@ wrong_texts_are_refused_and_say_where(void **state)
         {"p s=4", "not 'p s'"},
         {"p\xc3\xbc=4", "a job's name is a letter"},
         {"ps/task=4", "not 'ps/task'"},
-        {"ps=", "job 'ps' has 1 to 1024 tasks, not ''"},
+        {"ps=", "job 'ps' has 1 to 1024 tasks (cluster_tasks_max), not ''"},
         {"ps=0", "not '0'"},
         {"ps=-1", "not '-1'"},
         {"ps=+1", "not '+1'"},
@@ -78,7 +80,7 @@ wrong_texts_are_refused_and_say_where(void **state)
         struct err err = ERR_INIT;
         struct cluster c = {0};
 
-        if (cluster_parse(cases[i].text, &c, &err) != ERR_INVALID_ARGUMENT ||
+        if (cluster_parse(cases[i].text, &limits, &c, &err) != ERR_INVALID_ARGUMENT ||
             strstr(err.text, cases[i].words) == NULL)
             fail_msg("'%s': %s", cases[i].text, err.text);
         assert_null(c.jobs);
@@ -88,12 +90,12 @@ wrong_texts_are_refused_and_say_where(void **state)
 static void
 a_cluster_has_so_many_jobs_and_no_more(void **state)
 {
-    struct cluster c = {0};
+    struct cluster c = {.limits = limits};
     struct cluster_job *job = NULL;
     char name[16];
 
     (void)state;
-    for (int i = 0; i < CLUSTER_JOBS_MAX; i++) {
+    for (int i = 0; i < (int)limits.jobs_max; i++) {
         snprintf(name, sizeof name, "job%d", i);
         assert_int_equal(cluster_add_job(&c, bytes_of_text(name), &job, NULL), OK);
     }
@@ -107,7 +109,7 @@ tasks_have_numbers_and_addresses(void **state)
 {
     static const char *const bad[] = {"a b", "a\n", "\x7f", "\xff", "a\"b", "a\\b"};
     char longest[CLUSTER_ADDRESS_BYTES_MAX + 2];
-    struct cluster c = {0};
+    struct cluster c = {.limits = limits};
     struct cluster_job *job = NULL;
     struct err err = ERR_INIT;
 
@@ -145,7 +147,7 @@ memory_that_is_short_leaves_nothing(void **state)
         struct cluster c = {0};
 
         (void)mem_fail_at(nth, 0);
-        if (cluster_parse("ps=20,worker=1", &c, NULL) == OK)
+        if (cluster_parse("ps=20,worker=1", &limits, &c, NULL) == OK)
             cluster_drop(&c);
         else
             assert_null(c.jobs);

@@ -12,6 +12,10 @@
 #include "service/placement/task.h"
 #include "store/base/alloc.h"
 
+enum { DEVICES_MAX = 4096 };
+
+static const struct cluster_limits limits = {32, 1024};
+
 struct world {
     struct cluster cluster;
     struct device_set devices;
@@ -22,8 +26,8 @@ static void
 world_open(struct world *w, const char *text, uint32_t cpus)
 {
     memset(w, 0, sizeof *w);
-    assert_int_equal(cluster_parse(text, &w->cluster, NULL), OK);
-    assert_int_equal(cluster_devices(&w->cluster, cpus, &w->devices, NULL), OK);
+    assert_int_equal(cluster_parse(text, &limits, &w->cluster, NULL), OK);
+    assert_int_equal(cluster_devices(&w->cluster, cpus, DEVICES_MAX, &w->devices, NULL), OK);
     assert_int_equal(task_table_open(&w->table, &w->cluster, &w->devices, NULL), OK);
 }
 
@@ -60,13 +64,13 @@ there_are_so_many_devices_and_no_more(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(cluster_parse("ps=64", &cluster, NULL), OK);
-    assert_int_equal(cluster_devices(&cluster, 64, &set, NULL), OK);
-    assert_int_equal(set.count, CLUSTER_DEVICES_MAX);
+    assert_int_equal(cluster_parse("ps=64", &limits, &cluster, NULL), OK);
+    assert_int_equal(cluster_devices(&cluster, 64, DEVICES_MAX, &set, NULL), OK);
+    assert_int_equal(set.count, DEVICES_MAX);
     device_set_drop(&set);
     cluster_drop(&cluster);
-    assert_int_equal(cluster_parse("ps=65", &cluster, NULL), OK);
-    assert_int_equal(cluster_devices(&cluster, 64, &set, &err), ERR_INVALID_ARGUMENT);
+    assert_int_equal(cluster_parse("ps=65", &limits, &cluster, NULL), OK);
+    assert_int_equal(cluster_devices(&cluster, 64, DEVICES_MAX, &set, &err), ERR_INVALID_ARGUMENT);
     assert_non_null(strstr(err.text, "4160 devices, at most 4096"));
     cluster_drop(&cluster);
 }
@@ -224,9 +228,9 @@ memory_that_is_short_leaves_nothing(void **state)
     for (uint64_t nth = 1; nth <= 16; nth++) {
         struct world w = {0};
 
-        assert_int_equal(cluster_parse("ps=40", &w.cluster, NULL), OK);
+        assert_int_equal(cluster_parse("ps=40", &limits, &w.cluster, NULL), OK);
         (void)mem_fail_at(nth, 0);
-        if (cluster_devices(&w.cluster, 1, &w.devices, NULL) == OK &&
+        if (cluster_devices(&w.cluster, 1, DEVICES_MAX, &w.devices, NULL) == OK &&
             task_table_open(&w.table, &w.cluster, &w.devices, NULL) == OK)
             assert_int_equal(task_find(&w.table, &w.table.memo, "/job:ps/task:39")->place, 39);
         (void)mem_fail_at(0, 0);

@@ -107,9 +107,10 @@ every_change_is_seen(void **state)
     static const float one = 1;
     struct domain *d = *state;
     struct shape scalar = {.rank = 0};
+    const struct cluster_limits limits = {1, 3};
     struct cluster cluster;
 
-    WORKS(cluster_parse("ps=3", &cluster, &d->f->err), &d->f->err);
+    WORKS(cluster_parse("ps=3", &limits, &cluster, &d->f->err), &d->f->err);
     d->limits.cluster = &cluster;
     domain_restart(d);
     is_right(d);
