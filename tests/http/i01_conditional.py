@@ -239,3 +239,26 @@ def test_a_read_may_insist_on_what_it_has_begun(s):
     reply = s.refuses(412, "PRECONDITION_FAILED", (), "GET", path, None, {"If-Match": tag, "Range": "bytes=0-3"})
     assert reply.etag == s.get(path).etag != tag
     assert s.get("variables/none:value", {"If-Match": tag}).status == 404
+
+
+def test_a_patch_is_a_write_also_one_that_says_what_is_there(s):
+    """Of whatever: its revision is the commit's, and all else stays."""
+    s.make("v", [1])
+    s.put("optimizers/o", {"type": "momentum", "momentum": 0.5, "learning_rate": 1}).expect(201)
+    s.put("savers/saver", {}).expect(201)
+    s.save("c")
+
+    def without_times(reply):
+        return {key: value for key, value in reply.json.items() if key not in ("revision", "updated")}
+
+    for path, body in (("variables/v", {"device": "/cpu:0"}), ("variables/v", {"caching_device": "/cpu:0"}), ("variables/v", {}),
+                       ("optimizers/o", {"momentum": 0.25}), ("optimizers/o", {}), ("checkpoints/c", {"pinned": True}),
+                       ("checkpoints/c", {"labels": {"a": "b"}}), ("checkpoints/c", {}), ("savers/saver", {"max_to_keep": 3}),
+                       ("savers/saver", {}), ("", {"labels": {"a": "b"}}), ("", {"device": "/cpu:0"}),
+                       ("", {"quota": {"bytes": 9999}})):
+        first, again = (s.patch(path, body).expect(200) for _ in range(2))
+        assert without_times(first) == without_times(again), path
+        assert first.json["revision"] < again.json["revision"] == int(again.headers["tensorkeep-revision"]), (path, body)
+        assert s.get("").json["revision"] == again.json["revision"], path
+    before = s.get("").json["revision"]
+    assert s.patch("", {}).expect(200).json["revision"] == before == s.get("").json["revision"], "of a model nothing was said"
