@@ -1,6 +1,9 @@
 """Where variables go that come with their values, of a checkpoint or of a file: what is kept for another goes with that one, as
 TensorFlow colocates slots, whether or not there is an optimizer yet; the others draw tasks as if it had not come."""
 
+import random
+import re
+
 import formats
 
 np = formats.np
@@ -212,6 +215,83 @@ def test_values_of_a_file(s):
     assert tasks(s)["x/Adam"] == 2 and s.info("x/Adam")["trainable"] is True, "it is said to be trained: no slot is"
     s.put("variables/x%2FAdam_1?trainable=false", formats.npy_write(ZEROS), npy).expect(201)
     assert tasks(s)["x/Adam_1"] == at["x"] and next_task(s) == 3
+
+
+# --- by chance ---
+
+SLOT = re.compile(r"(Adam|AdamW|Momentum|RMSProp)(_[1-9][0-9]*)?")
+SHADOW = re.compile(EMA + r"(_[1-9][0-9]*)?")
+POWERS = {"beta1_power": ("Adam", "AdamW"), "beta2_power": ("Adam", "AdamW")}
+
+
+def primary_of(name, shapes):
+    """The longest name that this one is kept for, by TensorFlow's names alone."""
+    for at in range(len(name) - 1, 0, -1):
+        if name[at] != "/" or name[:at] not in shapes:
+            continue
+        head, tail = name[:at], name[at + 1:]
+        bias = tail in ("biased", "local_step") and any(SHADOW.fullmatch(head[i + 1:]) for i in range(1, len(head)) if head[i] == "/")
+        shape = () if tail == "local_step" else shapes[head]
+        if (SLOT.fullmatch(tail) or SHADOW.fullmatch(tail) or bias) and shapes[name] == shape:
+            return head
+    return None
+
+
+def expected(there, coming, by_name, tasks):
+    """Where all are: those of a model first, in their order, then those that come, by name."""
+    shapes = {**there, **coming}
+    order = list(there) + sorted(coming)
+    primary = {name: primary_of(name, shapes) for name in coming}
+    first = {}
+    for name in coming:
+        head = primary[name]
+        slot = SLOT.fullmatch(name[len(head) + 1:]) if head else None
+        if slot:
+            first.setdefault(slot[1], set()).add(head)
+    for name in coming:
+        base = re.sub(r"_[1-9][0-9]*$", "", name) if name not in POWERS else name
+        owners = set().union(*(first.get(kind, set()) for kind in POWERS.get(base, ())))
+        if primary[name] is None and shapes[name] == () and owners:
+            primary[name] = min(owners, key=None if by_name else order.index)
+    at, drawn = {}, 0
+    for name in order:
+        if primary.get(name) is None:
+            at[name], drawn = drawn % tasks, drawn + 1
+    for name in sorted(coming):
+        seen, each = set(), name
+        while each is not None and each not in at and each not in seen:
+            seen.add(each)
+            each = primary.get(each)
+        if each is None or each not in at:
+            return None  # kept for itself in the end: tested apart
+        at[name] = at[each]
+    return at
+
+
+def test_whatever_comes_is_where_the_twin_has_it_and_stays_there(s):
+    rng = random.Random(5)
+    heads = ["a", "b", "a/b", "z/w", "beta1_power", "beta2_power_1", "beta1_power_02"]
+    tails = ["Adam", "Adam_1", "AdamW", "Momentum", "RMSProp_10", "Adam_01", "m", "biased", "local_step", EMA, EMA + "_2"]
+    looked_at = 0
+    for turn in range(60):
+        by_name = rng.random() < 0.3
+        place(s, f"chance{turn}", placement={"version": "1.15" if by_name else "1.0"})
+        there = {name: rng.choice(((2, 3), ())) for name in rng.sample(heads[:4], rng.randrange(4))}
+        if there:
+            s.post("variables", [{"name": name, "initial_value": {"op": "zeros", "shape": list(shape)}}
+                                 for name, shape in there.items()]).expect(201)
+        names = set(rng.sample(heads, rng.randrange(1, len(heads))))
+        for _ in range(rng.randrange(1, 20)):
+            names.add(rng.choice(sorted(names | set(there))) + "/" + rng.choice(tails))
+        coming = {name: () if rng.random() < 0.3 or "power" in name.partition("/")[0] else (2, 3) for name in names - set(there)}
+        want = expected(there, coming, by_name, 4)
+        if not coming or want is None:
+            continue
+        looked_at += 1
+        got = come(s, coming, coming)
+        assert got == want, (there, coming, got, want)
+        nothing_moves(s)
+    assert looked_at > 30, looked_at
 
 
 # --- asked elsewhere ---
