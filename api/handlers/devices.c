@@ -104,6 +104,28 @@ take_available(struct api_request *rq, struct api_object *body, struct device_se
     return device_set_order(out, err);
 }
 
+/* What Python's DeviceSpec refuses is malformed to the placer, too: who asks it is told both. */
+static enum err_code
+take_device(struct api_object *body, struct arena *arena, struct service_place *place,
+            struct err *err)
+{
+    struct device_spec spec;
+    struct api_value value;
+    const char *text = NULL;
+
+    if (place->assign && api_object_has(body, "device", &value) &&
+        api_value_kind(&value) == API_TEXT) {
+        enum err_code code;
+
+        TRY(api_value_text(&value, arena, &text, err));
+        code = device_spec_parse(text, &spec, err);
+        if (code != OK)
+            err_prefix(err, "field 'device': Malformed device specification '%.255s'", text);
+        TRY(code);
+    }
+    return api_device_take(body, "device", arena, &place->scopes, &place->scope_count, err);
+}
+
 static enum err_code
 take_question(struct api_request *rq, struct device_set *available, struct service_place *place,
               struct err *err)
@@ -114,14 +136,14 @@ take_question(struct api_request *rq, struct device_set *available, struct servi
     bool given = false;
 
     TRY(api_request_object(rq, &body, err));
-    TRY(api_device_take(&body, "device", arena, &place->scopes, &place->scope_count, err));
+    TRY(api_object_bool(&body, "assign", &place->assign, &given, err));
+    TRY(take_device(&body, arena, place, err));
     TRY(api_object_text(&body, "name", arena, &place->name, &given, err));
     TRY(api_object_text(&body, "op", arena, &place->op, &given, err));
     TRY(api_object_text(&body, "model", arena, &place->model, &given, err));
     TRY(api_caller_check_model(rq, place->model, err));
     TRY(api_object_dtype(&body, "dtype", &place->dtype, &given, err));
     TRY(api_object_bool(&body, "allow_soft_placement", &place->soft, &place->soft_given, err));
-    TRY(api_object_bool(&body, "assign", &place->assign, &given, err));
     TRY(take_devices(rq, &body, "colocated_with", &colocated, &place->colocated_count, &given,
                      err));
     place->colocated = colocated;

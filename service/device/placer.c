@@ -26,6 +26,25 @@ find_difference(const struct device_spec *a, const struct device_spec *b)
     return FIELD_COUNT;
 }
 
+/* As the runtime prints what it has read: "/job:ps/GPU:1", where Python has "/job:ps/device:GPU:1".
+ */
+static const char *
+print_runtime(const struct device_spec *spec, char out[static DEVICE_TEXT_BYTES_MAX + 1])
+{
+    char host[DEVICE_TEXT_BYTES_MAX + 1], index[16] = "*";
+    struct device_spec task = *spec;
+
+    task.has_type = false;
+    if (!spec->has_type)
+        return device_spec_print(&task, out);
+    if (spec->has_index)
+        snprintf(index, sizeof index, "%d", spec->index);
+    if (snprintf(out, DEVICE_TEXT_BYTES_MAX + 1, "%s/%s:%s", device_spec_print(&task, host),
+                 spec->type, index) < 0)
+        out[0] = '\0';
+    return out;
+}
+
 enum err_code
 device_merge_names(struct device_spec *into, const struct device_spec *other,
                    bool allow_soft_placement, struct err *err)
@@ -44,7 +63,7 @@ device_merge_names(struct device_spec *into, const struct device_spec *other,
     if (different < TYPE || (different < FIELD_COUNT && !allow_soft_placement))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Cannot merge devices with incompatible %s: '%s' and '%s'", names[different],
-                       device_spec_print(&merged, text), device_spec_print(other, other_text));
+                       print_runtime(&merged, text), print_runtime(other, other_text));
     if (different == TYPE)
         merged.has_type = false;
     if (different < FIELD_COUNT)
@@ -123,7 +142,7 @@ refuse(const struct device_set *set, const struct device_place_request *request,
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Could not satisfy explicit device specification '%s' because the node was "
                        "colocated with a group of nodes that required incompatible device '%s'",
-                       device, device_spec_print(wanted, text));
+                       device, print_runtime(wanted, text));
     if (!matches_any(set, given))
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Could not satisfy explicit device specification '%s' because no devices "
@@ -135,7 +154,7 @@ refuse(const struct device_set *set, const struct device_place_request *request,
     if (given->has_type)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Could not satisfy explicit device specification '%s' because no supported "
-                       "kernel for %s devices is available",
+                       "kernel for %s devices is available.",
                        device, given->type);
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "Could not satisfy explicit device specification '%s' because no device that "
@@ -143,22 +162,88 @@ refuse(const struct device_set *set, const struct device_place_request *request,
                    device, dtype_name(request->dtype));
 }
 
+/* The types of the set, each once, in order: "CPU,GPU". */
+static const char *
+list_types(const struct device_set *set, char out[static ERR_TEXT_BYTES_MAX])
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (const char *last = "", *next;; last = next) {
+        next = NULL;
+        for (size_t i = 0; i < set->count; i++) {
+            const char *type = set->devices[i].spec.type;
+
+            if (strcmp(type, last) > 0 && (next == NULL || strcmp(type, next) < 0))
+                next = type;
+        }
+        if (next == NULL || at + strlen(next) >= WORDS_BYTES_MAX)
+            break;
+        at += (size_t)snprintf(out + at, ERR_TEXT_BYTES_MAX - at, "%s%s", at == 0 ? "" : ",", next);
+    }
+    return out;
+}
+
+/* " device='CPU'", of all kinds that there could be. */
+static const char *
+list_kernels(enum dtype dtype, char out[static WORDS_BYTES_MAX])
+{
+    const struct device_kind *kind;
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t k = 0; (kind = device_kind_at(k)) != NULL; k++)
+        if (kind->has_kernel(dtype) && at < WORDS_BYTES_MAX)
+            at += (size_t)snprintf(out + at, WORDS_BYTES_MAX - at, " device='%s'", kind->type);
+    return out;
+}
+
+static enum err_code
+refuse_dtype(const struct device_set *set, const struct device_place_request *request,
+             struct err *err)
+{
+    char types[ERR_TEXT_BYTES_MAX], kernels[WORDS_BYTES_MAX];
+
+    return err_set(
+        err, ERR_INVALID_ARGUMENT,
+        "No OpKernel was registered to support Op '%.255s' with these attrs.  Registered "
+        "devices: [%s], Registered kernels:%s for %s",
+        request->op, list_types(set, types), list_kernels(request->dtype, kernels),
+        dtype_name(request->dtype));
+}
+
+/* What all that has to be on one device wants together. */
+static enum err_code
+merge_colocated(const struct device_place_request *request, struct device_spec *wanted,
+                struct err *err)
+{
+    struct device_spec other;
+
+    for (size_t i = 0; i < request->colocated_count; i++) {
+        enum err_code code;
+
+        TRY(read_device(request->colocated[i], &other, err));
+        code = device_merge_names(wanted, &other, request->allow_soft_placement, err);
+        if (code == OK)
+            continue;
+        err_prefix(err, "Cannot colocate nodes '%.255s' and 'colocated_with[%zu]'", request->node,
+                   i);
+        return code;
+    }
+    return OK;
+}
+
 static enum err_code
 place(const struct device_set *set, const struct device_place_request *request,
       const struct device **out, struct err *err)
 {
-    struct device_spec given, wanted, other, any = {0};
+    struct device_spec given, wanted, any = {0};
 
     if (find_best(set, &any, request->dtype) == NULL)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "No OpKernel was registered to support Op '%s' with these attrs: %s",
-                       request->op, dtype_name(request->dtype));
+        return refuse_dtype(set, request, err);
     TRY(read_device(request->device == NULL ? "" : request->device, &given, err));
     wanted = given;
-    for (size_t i = 0; i < request->colocated_count; i++) {
-        TRY(read_device(request->colocated[i], &other, err));
-        TRY(device_merge_names(&wanted, &other, request->allow_soft_placement, err));
-    }
+    TRY(merge_colocated(request, &wanted, err));
     *out = find_best(set, &wanted, request->dtype);
     if (*out != NULL)
         return OK;

@@ -102,8 +102,10 @@ def test_what_is_no_device_is_refused_in_the_words_of_python(s):
                               ("/job:j/replica:foo", "'foo'"), ("/job:j/task:bar", "'bar'"), ("/replica:*", "'*'"), ("/task:", "''"),
                               ("/cpu:x", "'x'"), ("/device:CPU:1.5", "'1.5'"), ("/task:1_0", "'1_0'"), ("/task:0x10", "'0x10'"),
                               ("/task:- 1", "'- 1'"), ("/task:it's", '"it\'s"'), ("/task:\x01\t", "'\\x01\\t'"), ("/task:٣", "'٣'")))):
-        detail = refuses(s, words, device=device)
+        detail = refuses(s, words, device=device, assign=False)
         assert detail == f"field 'device': {words}", detail
+        detail = refuses(s, words, device=device)
+        assert detail == f"field 'device': Malformed device specification '{device}': {words}", detail
         refuses(s, words, device=["/job:x", device])
 
 
@@ -185,11 +187,11 @@ def test_what_cannot_be_placed_is_refused_in_the_words_of_the_placer(s):
     refuses(s, f"{NODE}Could not satisfy explicit device specification '/device:GPU:11' {available}, {GPU}", device="/gpu:11",
             available=[GPU, CPU])
     refuses(s, f"{NODE}Could not satisfy explicit device specification '/device:GPU:0' because no supported kernel for GPU devices is "
-               "available", device="/gpu:0", available=[CPU, GPU], dtype="int32")
+               "available.", device="/gpu:0", available=[CPU, GPU], dtype="int32")
     refuses(s, "Cannot assign a device to node 'layer/w': Could not satisfy explicit device specification '/task:1' "
                f"{available}", device="/task:1", name="layer/w")
-    refuses(s, f"{NODE}No OpKernel was registered to support Op 'Variable' with these attrs: string", available=[GPU], dtype="string",
-            op="Variable")
+    refuses(s, f"{NODE}No OpKernel was registered to support Op 'Variable' with these attrs.  Registered devices: [GPU], Registered "
+               "kernels: device='CPU' for string", available=[GPU], dtype="string", op="Variable")
     for device in ("/job:a-b", "/job:", "/job:é", "/job:1a", "/task:-1", "/replica:-7", "/cpu:-1", "/device:X Y:0", "/device::0"):
         text = canonical(s, device)
         refuses(s, f"{NODE}Malformed device specification '{text}'", device=device, allow_soft_placement=True)
@@ -200,12 +202,12 @@ def test_what_is_colocated_wants_one_device(s):
     ps = [f"/job:ps/replica:0/task:{task}/cpu:0" for task in range(2)]
     assert assigned(s, None, *ps, colocated_with=["/job:ps", "/task:1"]) == ps[1]
     assert assigned(s, "/gpu:0", *ps, colocated_with=["/job:ps/cpu:0"], allow_soft_placement=True) == ps[0]
-    merge = f"{NODE}Cannot merge devices with incompatible "
+    merge = f"{NODE}Cannot colocate nodes 'v' and 'colocated_with[0]': Cannot merge devices with incompatible "
     for device, other, words, soft in (("/job:a", "/job:b", "jobs: '/job:a' and '/job:b'", True),
                                        ("/replica:1", "/replica:2", "replicas: '/replica:1' and '/replica:2'", True),
                                        ("/task:1", "/task:2/job:c", "tasks: '/job:c/task:1' and '/job:c/task:2'", True),
-                                       ("/cpu:0", "/gpu:0", "types: '/device:CPU:0' and '/device:GPU:0'", False),
-                                       ("/cpu:0", "/cpu:1", "ids: '/device:CPU:0' and '/device:CPU:1'", False)):
+                                       ("/cpu:0", "/gpu:0", "types: '/CPU:0' and '/GPU:0'", False),
+                                       ("/cpu:0", "/cpu:1", "ids: '/CPU:0' and '/CPU:1'", False)):
         refuses(s, merge + words, device=device, colocated_with=[other], allow_soft_placement=soft, available=ps)
     refuses(s, f"{NODE}Could not satisfy explicit device specification '/job:ps' because the node was colocated with a group of nodes that "
                "required incompatible device '/job:ps/task:5'", device="/job:ps", colocated_with=["/task:5"], available=ps)
