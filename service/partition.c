@@ -19,17 +19,31 @@ partition_spec_default(enum partition_kind kind)
     };
 }
 
+static const char *
+numbers_text(const struct shape *list, const char *begin, const char *end,
+             char out[static PARTITION_TEXT_BYTES_MAX])
+{
+    int used = snprintf(out, PARTITION_TEXT_BYTES_MAX, "%s", begin);
+
+    for (uint32_t i = 0; i < list->rank; i++)
+        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "%s%" PRId64,
+                         i == 0 ? "" : ", ", (int64_t)list->dims[i]);
+    snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "%s", end);
+    return out;
+}
+
 /* "[4, 4]", as Python prints a list. */
 static const char *
 list_text(const struct shape *list, char out[static PARTITION_TEXT_BYTES_MAX])
 {
-    int used = snprintf(out, PARTITION_TEXT_BYTES_MAX, "[");
+    return numbers_text(list, "[", "]", out);
+}
 
-    for (uint32_t i = 0; i < list->rank; i++)
-        used += snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "%s%" PRIu64,
-                         i == 0 ? "" : ", ", list->dims[i]);
-    snprintf(out + used, (size_t)(PARTITION_TEXT_BYTES_MAX - used), "]");
-    return out;
+/* "(4, 4)", and "(4,)", as r1.0 prints a TensorShape. */
+static const char *
+tuple_text(const struct shape *shape, char out[static PARTITION_TEXT_BYTES_MAX])
+{
+    return numbers_text(shape, "(", shape->rank == 1 ? ",)" : ")", out);
 }
 
 /* "<what>. shape: [2, 4], slicing: [3, 1]" */
@@ -42,6 +56,23 @@ refuse(const struct shape *shape, const struct shape *slicing, const char *what,
                    list_text(shape, ours), list_text(slicing, theirs));
 }
 
+/* What a partitioner returns, a number below 0 among it, is looked at before its numbers are
+ * compared with the shape. */
+static enum err_code
+check_parts(const struct shape *shape, const struct shape *slicing, struct err *err)
+{
+    char ours[PARTITION_TEXT_BYTES_MAX], theirs[PARTITION_TEXT_BYTES_MAX];
+
+    for (uint32_t i = 0; i < slicing->rank; i++)
+        if ((int64_t)slicing->dims[i] < 1)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "Partitioner returned zero partitions for some axes: %s. Cannot create "
+                           "%" PRId64 " slices for size %" PRIu64 ". shape: %s, slicing: %s",
+                           list_text(slicing, theirs), (int64_t)slicing->dims[i], shape->dims[i],
+                           list_text(shape, ours), theirs);
+    return OK;
+}
+
 enum err_code
 partition_of_slicing(const struct shape *shape, const struct shape *slicing, struct partition *out,
                      struct err *err)
@@ -50,17 +81,17 @@ partition_of_slicing(const struct shape *shape, const struct shape *slicing, str
     char text[160];
 
     if (shape->rank != slicing->rank)
-        return refuse(shape, slicing,
-                      "The 'shape' and 'slicing' of a partitioned Variable must have the same "
-                      "length:",
-                      err);
+        return refuse(
+            shape, slicing,
+            "The 'shape' and 'slicing' of a partitioned Variable must have the length:", err);
     if (shape->rank == 0)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "A partitioned Variable must have rank at least 1: shape: []");
+    TRY(check_parts(shape, slicing, err));
     for (uint32_t i = 0; i < shape->rank; i++) {
         uint64_t parts = slicing->dims[i];
 
-        if (parts == 0 || parts > shape->dims[i]) {
+        if (parts > shape->dims[i]) {
             snprintf(text, sizeof text, "Cannot create %" PRIu64 " slices for size %" PRIu64 ".",
                      parts, shape->dims[i]);
             return refuse(shape, slicing, text, err);
@@ -81,39 +112,21 @@ partition_of_slicing(const struct shape *shape, const struct shape *slicing, str
     return OK;
 }
 
-static enum err_code
-check_range(const char *name, int64_t value, int64_t max, struct err *err)
-{
-    if (value < 1)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be positive, it is %" PRId64, name,
-                       value);
-    if (value > max)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s is %" PRId64 ", the limit is %" PRId64, name,
-                       value, max);
-    return OK;
-}
-
+/* What r1.0 looks at when a partitioner is made, before there is a shape. */
 static enum err_code
 check_spec(const struct partition_spec *spec, struct err *err)
 {
-    switch (spec->kind) {
-    case PARTITION_FIXED_SIZE:
-        return check_range("num_shards", spec->num_shards, INT64_MAX, err);
-    case PARTITION_VARIABLE_AXIS_SIZE:
-        TRY(check_range("max_shard_bytes", spec->max_shard_bytes, INT64_MAX, err));
-        if (spec->max_shards != 0)
-            TRY(check_range("max_shards", spec->max_shards, INT64_MAX, err));
-        break;
-    case PARTITION_MIN_MAX:
-        TRY(check_range("max_partitions", spec->max_partitions, INT64_MAX, err));
-        TRY(check_range("min_slice_size", spec->min_slice_size, INT64_MAX, err));
-        break;
-    case PARTITION_NONE:
-    case PARTITION_SLICING:
-        return OK;
+    if (spec->kind == PARTITION_VARIABLE_AXIS_SIZE) {
+        if (spec->max_shard_bytes < 1 || spec->bytes_per_string_element < 1)
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "Both max_shard_bytes and bytes_per_string_element must be positive. "
+                           "They are %" PRId64 " and %" PRId64,
+                           spec->max_shard_bytes, spec->bytes_per_string_element);
+        if (spec->max_shards < 0)
+            return err_set(err, ERR_INVALID_ARGUMENT, "max_shards must be positive. It is %" PRId64,
+                           spec->max_shards);
     }
-    return check_range("bytes_per_string_element", spec->bytes_per_string_element,
-                       PARTITION_STRING_BYTES_MAX, err);
+    return OK;
 }
 
 static enum err_code
@@ -126,9 +139,41 @@ find_axis(const struct partition_spec *spec, const struct shape *shape, uint32_t
     if (axis < 0 || axis >= rank)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Can not partition variable along axis %" PRId64 " when shape is only %s",
-                       spec->axis, list_text(shape, text));
+                       spec->axis, tuple_text(shape, text));
     *out = (uint32_t)axis;
     return OK;
+}
+
+static uint64_t
+magnitude(int64_t value)
+{
+    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
+/* Of a string it is an estimate, which may be below 0 for all that min_max cares. */
+static enum err_code
+find_element_bytes(const struct partition_spec *spec, enum dtype dtype, int64_t *out,
+                   struct err *err)
+{
+    *out = (int64_t)dtype_size(dtype);
+    if (dtype != DTYPE_STRING)
+        return OK;
+    *out = spec->bytes_per_string_element;
+    if (magnitude(*out) > PARTITION_STRING_BYTES_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "bytes_per_string_element is %" PRId64 ", the limit is %d", *out,
+                       PARTITION_STRING_BYTES_MAX);
+    return OK;
+}
+
+/* In r1.0 a division by zero. */
+static enum err_code
+check_slice_size(const struct partition_spec *spec, struct err *err)
+{
+    if (spec->kind != PARTITION_MIN_MAX || spec->min_slice_size != 0)
+        return OK;
+    return err_set(err, ERR_INVALID_ARGUMENT,
+                   "min_slice_size is 0, and the bytes of the variable are divided by it");
 }
 
 static uint64_t
@@ -143,6 +188,14 @@ quotient_up(uint64_t a, uint64_t b)
     return a / b + (a % b != 0);
 }
 
+/* Below 1 as it was given: that is refused by what it says. */
+static uint64_t
+fixed_size(const struct partition_spec *spec, uint64_t dim)
+{
+    return spec->num_shards < 1 ? (uint64_t)spec->num_shards
+                                : smaller((uint64_t)spec->num_shards, dim);
+}
+
 /* As many slices of the axis to a part as max_shard_bytes has room for, at least one. */
 static uint64_t
 variable_axis_size(const struct partition_spec *spec, uint64_t dim, uint64_t total_bytes)
@@ -153,12 +206,32 @@ variable_axis_size(const struct partition_spec *spec, uint64_t dim, uint64_t tot
     return spec->max_shards > 0 ? smaller(parts, (uint64_t)spec->max_shards) : parts;
 }
 
+/* One part at least, whatever the arguments: r1.0 looks at none of them. */
 static uint64_t
-min_max(const struct partition_spec *spec, uint64_t dim, uint64_t total_bytes)
+min_max(const struct partition_spec *spec, uint64_t dim, uint64_t total_bytes, bool negative)
 {
-    uint64_t parts = quotient_up(total_bytes, (uint64_t)spec->min_slice_size);
+    uint64_t parts = quotient_up(total_bytes, magnitude(spec->min_slice_size));
 
-    return smaller(smaller(dim, (uint64_t)spec->max_partitions), parts);
+    if (spec->max_partitions < 1 || negative != (spec->min_slice_size < 0))
+        return 1;
+    parts = smaller(smaller(dim, (uint64_t)spec->max_partitions), parts);
+    return parts > 0 ? parts : 1;
+}
+
+/* The parts along dim. */
+static uint64_t
+count_parts(const struct partition_spec *spec, const struct shape *shape, uint64_t dim,
+            int64_t element_bytes)
+{
+    uint64_t total_bytes = shape_count(shape) * magnitude(element_bytes); /* 2^47 * 2^16 at most */
+
+    if (spec->kind == PARTITION_FIXED_SIZE)
+        return fixed_size(spec, dim);
+    if (spec->kind == PARTITION_MIN_MAX)
+        return min_max(spec, dim, total_bytes, element_bytes < 0);
+    /* Of no bytes r1.0 divides by zero; one part is refused for the dimension that has no elements.
+     */
+    return total_bytes == 0 ? 1 : variable_axis_size(spec, dim, total_bytes);
 }
 
 enum err_code
@@ -166,8 +239,7 @@ partition_slicing(const struct partition_spec *spec, const struct tensor_type *t
                   struct shape *slicing, struct err *err)
 {
     struct shape chosen = {.rank = type->shape.rank};
-    struct partition whole;
-    uint64_t dim, element_bytes, total_bytes, parts;
+    int64_t element_bytes = 0;
     uint32_t axis = 0;
 
     if (spec->kind == PARTITION_SLICING) {
@@ -175,18 +247,15 @@ partition_slicing(const struct partition_spec *spec, const struct tensor_type *t
         return OK;
     }
     TRY(check_spec(spec, err));
+    if (type->shape.rank == 0)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "A partitioned Variable must have rank at least 1, shape: ()");
+    TRY(find_axis(spec, &type->shape, &axis, err));
+    TRY(find_element_bytes(spec, type->dtype, &element_bytes, err));
+    TRY(check_slice_size(spec, err));
     for (uint32_t i = 0; i < chosen.rank; i++)
         chosen.dims[i] = 1;
-    TRY(partition_of_slicing(&type->shape, &chosen, &whole, err)); /* no zero dimension from here */
-    TRY(find_axis(spec, &type->shape, &axis, err));
-    dim = type->shape.dims[axis];
-    element_bytes = type->dtype == DTYPE_STRING ? (uint64_t)spec->bytes_per_string_element
-                                                : dtype_size(type->dtype);
-    total_bytes = shape_count(&type->shape) * element_bytes; /* at most 2^47 * 2^16 */
-    parts = spec->kind == PARTITION_FIXED_SIZE ? smaller((uint64_t)spec->num_shards, dim)
-            : spec->kind == PARTITION_MIN_MAX  ? min_max(spec, dim, total_bytes)
-                                               : variable_axis_size(spec, dim, total_bytes);
-    chosen.dims[axis] = parts;
+    chosen.dims[axis] = count_parts(spec, &type->shape, type->shape.dims[axis], element_bytes);
     *slicing = chosen;
     return OK;
 }

@@ -31,7 +31,9 @@ enum partition_kind {
     PARTITION_MIN_MAX             /* max_partitions, min_slice_size, bytes_per_string_element */
 };
 
-/* What a request asks for; fields of other kinds are ignored. Arguments are TensorFlow's. */
+/* What a request asks for; fields of other kinds are ignored. Arguments are TensorFlow's, and are
+ * taken as r1.0 takes them: min_max minds no max_partitions below 1 (one part), nor numbers below 0
+ * where those cancel out. */
 struct partition_spec {
     enum partition_kind kind;
     struct shape slicing; /* parts for each dimension */
@@ -44,14 +46,16 @@ struct partition_spec {
 /* TensorFlow's default arguments. */
 struct partition_spec partition_spec_default(enum partition_kind kind);
 
-/* The number of parts for each dimension that the spec makes of this type (not PARTITION_NONE).
- * ERR_INVALID_ARGUMENT: an argument out of its bounds, no such axis, rank 0, a zero dimension. */
+/* The number of parts for each dimension that the spec makes of this type (not PARTITION_NONE),
+ * which partition_of_slicing may still refuse. ERR_INVALID_ARGUMENT in TensorFlow's words: an
+ * argument out of its bounds, no such axis, rank 0. Where r1.0 has words of Python alone
+ * (IndexError, ZeroDivisionError), those of min_max or of the slicing stand for them. */
 ERR_MUST_CHECK enum err_code partition_slicing(const struct partition_spec *spec,
                                                const struct tensor_type *type,
                                                struct shape *slicing, struct err *err);
 /* The one axis that `slicing` divides; axis 0 when it divides none. ERR_INVALID_ARGUMENT in
- * TensorFlow's words: another rank, rank 0, two axes, more parts than elements; and more than
- * PARTITION_PARTS_MAX. */
+ * TensorFlow's words: another rank, rank 0, no parts, two axes, more parts than elements; and more
+ * than PARTITION_PARTS_MAX. */
 ERR_MUST_CHECK enum err_code partition_of_slicing(const struct shape *shape,
                                                   const struct shape *slicing,
                                                   struct partition *out, struct err *err);

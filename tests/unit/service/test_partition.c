@@ -111,6 +111,13 @@ partitioners_stop_at_their_limits(void **state)
         {"not past max_partitions", min_max(6, 0, 1), odd, "[6,1]"},
         {"small ones whole", min_max(100, 0, INT64_MAX), odd, "[1,1]"},
         {"by default whole", partition_spec_default(PARTITION_MIN_MAX), deep, "[1,1,1,1]"},
+        {"max_partitions of none", min_max(0, 0, 1), odd, "[1,1]"},
+        {"fewer than none", min_max(INT64_MIN, 1, 1), odd, "[1,1]"},
+        {"a size below 0", min_max(100, 0, -84), odd, "[1,1]"},
+        {"the smallest size", min_max(100, 0, INT64_MIN), odd, "[1,1]"},
+        {"two that cancel out", with_string_bytes(min_max(100, 0, -120), -16), texts, "[4,1]"},
+        {"texts of nothing", with_string_bytes(min_max(100, 0, 120), 0), texts, "[1,1]"},
+        {"texts do not count", with_string_bytes(min_max(100, 0, 84), INT64_MIN), odd, "[2,1]"},
         {"480 bytes of texts", min_max(100, 0, 120), texts, "[4,1]"},
         {"as large as texts can be",
          with_string_bytes(min_max(3, 0, 1), PARTITION_STRING_BYTES_MAX),
@@ -128,28 +135,38 @@ partitioners_refuse_what_means_nothing(void **state)
     const struct tensor_type plain = type_of(DTYPE_FLOAT32, exprs_shape(2, 4, 4));
     const struct tensor_type empty = type_of(DTYPE_FLOAT32, exprs_shape(2, 0, 4));
     const struct tensor_type single = type_of(DTYPE_FLOAT32, scalar());
+    const struct tensor_type line = type_of(DTYPE_FLOAT32, exprs_shape(1, 9));
+    const struct tensor_type texts = type_of(DTYPE_STRING, exprs_shape(1, 9));
     const struct tensor_type large = type_of(DTYPE_INT8, exprs_shape(1, PARTITION_PARTS_MAX + 1));
     const struct {
         struct partition_spec spec;
         const struct tensor_type *type;
         const char *words;
     } cases[] = {
-        {fixed_size(0, 0), &plain, "num_shards must be positive, it is 0"},
-        {fixed_size(INT64_MIN, 0), &plain, "num_shards must be positive"},
-        {variable_axis_size(0, 0, 0), &plain, "max_shard_bytes must be positive"},
-        {variable_axis_size(1, 0, -1), &plain, "max_shards must be positive, it is -1"},
-        {with_string_bytes(variable_axis_size(1, 0, 0), 0), &plain, "bytes_per_string_element"},
-        {with_string_bytes(min_max(1, 0, 1), INT64_MAX), &plain, "the limit is 65536"},
-        {min_max(0, 0, 1), &plain, "max_partitions must be positive"},
-        {min_max(1, 0, 0), &plain, "min_slice_size must be positive"},
+        {fixed_size(0, 0), &plain,
+         "Partitioner returned zero partitions for some axes: [0, 1]. Cannot create 0 slices "
+         "for size 4. shape: [4, 4], slicing: [0, 1]"},
+        {fixed_size(INT64_MIN, 1), &plain, "for some axes: [1, -9223372036854775808]"},
+        {variable_axis_size(0, 0, 0), &plain,
+         "Both max_shard_bytes and bytes_per_string_element must be positive. They are 0 and 16"},
+        {variable_axis_size(1, 0, -1), &plain, "max_shards must be positive. It is -1"},
+        {variable_axis_size(0, 0, -1), &single, "Both max_shard_bytes and"},
+        {with_string_bytes(variable_axis_size(1, 0, 0), 0), &plain, "They are 1 and 0"},
+        {with_string_bytes(variable_axis_size(1, 0, 0), INT64_MAX), &texts, "the limit is 65536"},
+        {with_string_bytes(min_max(1, 0, 1), INT64_MIN), &texts, "the limit is 65536"},
+        {min_max(1, 0, 0), &plain, "min_slice_size is 0"},
         {fixed_size(2, 2), &plain,
-         "Can not partition variable along axis 2 when shape is only [4, 4]"},
+         "Can not partition variable along axis 2 when shape is only (4, 4)"},
+        {min_max(2, 1, 0), &line, "along axis 1 when shape is only (9,)"},
         {fixed_size(2, -3), &plain, "along axis -3"},
         {fixed_size(2, INT64_MIN), &plain, "along axis -9223372036854775808"},
-        {fixed_size(2, 1), &empty, "Cannot create 1 slices for size 0. shape: [0, 4]"},
+        {fixed_size(2, 0), &empty, "Partitioner returned zero partitions for some axes: [0, 1]"},
+        {fixed_size(2, 1), &empty,
+         "Cannot create 1 slices for size 0. shape: [0, 4], slicing: [1, 2]"},
+        {variable_axis_size(1, 1, 0), &empty, "Cannot create 1 slices for size 0"},
         {variable_axis_size(1, 0, 0), &empty, "Cannot create 1 slices for size 0"},
         {min_max(1, 1, 1), &empty, "Cannot create 1 slices for size 0"},
-        {fixed_size(1, 0), &single, "A partitioned Variable must have rank at least 1"},
+        {fixed_size(1, 0), &single, "A partitioned Variable must have rank at least 1, shape: ()"},
         {fixed_size(PARTITION_PARTS_MAX + 1, 0), &large, "4097 parts of one variable are over"},
     };
 
@@ -180,11 +197,15 @@ slicings_are_refused_in_tensorflows_words(void **state)
         {"partition/error/scalar", scalar(), scalar(),
          "A partitioned Variable must have rank at least 1"},
         {"no parts", exprs_shape(2, 2, 4), exprs_shape(2, 1, 0),
-         "Cannot create 0 slices for size 4. shape: [2, 4], slicing: [1, 0]"},
+         "for some axes: [1, 0]. Cannot create 0 slices for size 4. shape: [2, 4], slicing: [1, "
+         "0]"},
+        {"no parts, and two axes", exprs_shape(3, 4, 4, 4), exprs_shape(3, 2, 2, 0),
+         "Partitioner returned zero partitions for some axes: [2, 2, 0]"},
         {"no elements", exprs_shape(2, 0, 4), exprs_shape(2, 1, 1),
          "Cannot create 1 slices for size 0. shape: [0, 4], slicing: [1, 1]"},
         {"another rank", exprs_shape(2, 2, 4), exprs_shape(1, 2),
-         "must have the same length: shape: [2, 4], slicing: [2]"},
+         "The 'shape' and 'slicing' of a partitioned Variable must have the length: shape: [2, 4], "
+         "slicing: [2]"},
         {"nothing for a vector", exprs_shape(1, 4), scalar(), "shape: [4], slicing: []"},
         {"too many to show", exprs_shape(1, 5000), exprs_shape(1, 4097),
          "4097 parts of one variable are over the limit of 4096. shape: [5000], slicing: [4097]"},
