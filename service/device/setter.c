@@ -337,14 +337,17 @@ draw_task(const struct device_setter_args *args, struct device_setter_state *sta
 
 /* --- choosing ------------------------------------------------------------------------------ */
 
-/* 1.0 draws for every ps op, whether or not a scope inside says where it goes. */
+/* 1.0 draws for every ps op, whether or not a scope inside says where it goes. To 1.15 a job
+ * without a name is none. */
 static bool
 wants_task(const struct device_setter_args *args, const struct device_spec *ps,
            const struct device_spec *own)
 {
+    bool ps_job = ps->has_job && ps->job[0] != '\0', own_job = own->has_job && own->job[0] != '\0';
+
     if (args->version == DEVICE_SETTER_1_0)
         return true;
-    return ps->has_job && (!own->has_job || strcmp(own->job, ps->job) == 0);
+    return ps_job && (!own_job || strcmp(own->job, ps->job) == 0);
 }
 
 enum err_code

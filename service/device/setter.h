@@ -3,7 +3,12 @@
  * Pure: arguments, what was drawn so far, one op; out comes a device. Whoever keeps the state
  * writes it down with what was made (service/placement/model_setter.h). The rules are those of r1.0
  * (python/training/device_setter.py, contrib/training/python/training/device_setter.py); of 1.15
- * with DEVICE_SETTER_1_15, where no task is drawn for an op that has a job of its own. */
+ * with DEVICE_SETTER_1_15, where no task is drawn for an op that has a job of its own.
+ *
+ * Knowingly otherwise: devices are canonical, those of merge_devices false too, which r1.0 passes
+ * on as they were written; so a ps_device of no parts ("/") is none. Without tasks r1.0's function
+ * is None, which as a scope hides what is around it; here it is the no-op that its document calls
+ * it. Loads are whole numbers, where r1.0's are doubles and lose count past 2^53. */
 #ifndef SERVICE_DEVICE_SETTER_H
 #define SERVICE_DEVICE_SETTER_H
 

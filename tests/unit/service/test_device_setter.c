@@ -117,17 +117,23 @@ versions_differ_about_ops_of_another_job(void **state)
         {"VarHandleOp", "", "/job:worker"},
     };
     const struct row later[] = {
+        {"VariableV2", "", "/job:ps/task:0"},        {"VariableV2", "/job:moon", "/job:moon"},
+        {"VariableV2", "/job:ps", "/job:ps/task:1"}, {"VarHandleOp", "", "/job:ps/task:0"},
+        {"VariableV2", "/job:", "/job:/task:1"}, /* a job without a name is none */
         {"VariableV2", "", "/job:ps/task:0"},
-        {"VariableV2", "/job:moon", "/job:moon"},
-        {"VariableV2", "/job:ps", "/job:ps/task:1"},
-        {"VarHandleOp", "", "/job:ps/task:0"},
     };
+    const struct row nameless[] = {{"VariableV2", "", "/job:"}};
     struct device_setter_args args = usual();
 
     (void)state;
     RUN(&args, first);
     args.version = DEVICE_SETTER_1_15;
     RUN(&args, later);
+    args.has_cluster = false;
+    args.has_ps_tasks = true;
+    args.ps_tasks = 2;
+    snprintf(args.ps_device, sizeof args.ps_device, "%s", "/job:");
+    RUN(&args, nameless);
 }
 
 static void
