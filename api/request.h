@@ -7,10 +7,10 @@
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
-#include "api/tensors/byte_source.h"
 #include <jansson.h>
 
 #include "api/json/jsonio.h"
+#include "api/tensors/byte_source.h"
 #include "service/service.h"
 #include "service/settings.h"
 #include "store/base/arena.h"

@@ -5,13 +5,13 @@
 
 #include "service/device/cluster_devices.h"
 #include "service/placement/task_census.h"
-#include "service/watch/history.h"
 #include "service/state.h"
-#include "service/watch/statistics_cache.h"
 #include "service/tensor/blas.h"
+#include "service/watch/history.h"
+#include "service/watch/statistics_cache.h"
 #include "store/base/alloc.h"
-#include "store/base/scope.h"
 #include "store/base/clock.h"
+#include "store/base/scope.h"
 
 struct service_limits
 service_limits_default(void)

@@ -1,9 +1,9 @@
 /* For operators: the scrub, and metrics. */
-#include "api/resource/describe.h"
 #include "api/handlers/handlers.h"
 #include "api/negotiate.h"
-#include "api/reply.h"
 #include "api/observe/metrics.h"
+#include "api/reply.h"
+#include "api/resource/describe.h"
 #include "service/verify/verify.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

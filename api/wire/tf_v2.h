@@ -12,8 +12,8 @@
 
 #include "api/file/tf_message.h"
 #include "api/file/tf_parts.h"
-#include "api/wire/tf_slices.h"
 #include "api/wire/format.h"
+#include "api/wire/tf_slices.h"
 
 enum { API_TF_V2_SHARDS_MAX = 99999 }; /* five digits */
 

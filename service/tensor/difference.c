@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "service/tensor/widen.h"
 #include "service/tensor/vector.h"
+#include "service/tensor/widen.h"
 #include "store/base/check.h"
 
 VECTOR_FILE

@@ -2,8 +2,8 @@
  * Members lie inside it or the scratch, and have no more bytes than is allowed. */
 #include "api/file/zip_read.h"
 #include "store/base/scope.h"
-#include "tests/fuzz/reading.h"
 #include "tests/fuzz/members.h"
+#include "tests/fuzz/reading.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
