@@ -2,8 +2,8 @@
  * ConditionalAccumulator and SparseConditionalAccumulator as things of a model. Each has a global
  * step; a gradient of an earlier local step is dropped, and every taking is a step.
  *
- * Adding, taking and setting the step are operations of a run (verbs/accumulators.c), with which
- * they commit. */
+ * Adding, taking and setting the step are operations of a run (service/verbs/apply_grad.c,
+ * take_grad.c, set_global_step.c), with which they commit. */
 #ifndef SERVICE_TRAINING_ACCUMULATOR_H
 #define SERVICE_TRAINING_ACCUMULATOR_H
 
