@@ -39,11 +39,21 @@ reply_early(struct api_request *rq)
     return api_reply_send(rq);
 }
 
+/* Past the library; what is still to come is read and forgotten. */
+static enum MHD_Result
+tell(struct api_request *rq)
+{
+    rq->stage = STAGE_TOLD;
+    rq->swallowed = 0;
+    return api_reply_tell(rq) ? MHD_YES : MHD_NO;
+}
+
 static enum MHD_Result
 refuse(struct api_request *rq, const struct err *err)
 {
     api_reply_fail(rq, err);
-    return reply_early(rq);
+    /* of a head that fills the connection's memory no room is left for the reply's */
+    return api_reply_fits(&rq->reply) ? reply_early(rq) : tell(rq);
 }
 
 static enum MHD_Result
@@ -103,9 +113,7 @@ on_swallow(struct api_request *rq, size_t size)
         return rq->swallowed <= TOLD_SWALLOW_BYTES_MAX ? MHD_YES : MHD_NO;
     if (declared ? left <= API_SWALLOW_BYTES_MAX : rq->swallowed <= API_SWALLOW_BYTES_MAX)
         return MHD_YES;
-    rq->stage = STAGE_TOLD;
-    rq->swallowed = 0;
-    return api_reply_tell(rq) ? MHD_YES : MHD_NO;
+    return tell(rq);
 }
 
 static enum MHD_Result

@@ -88,15 +88,15 @@ respond_with_reader(struct api_reply *rp)
     return response;
 }
 
-/* libmicrohttpd copies the list of spans (not the bytes) into the connection's memory, and closes
- * the connection when it does not fit beside the request. */
-static bool
-fits_connection(const struct api_reply *rp)
+/* libmicrohttpd makes the reply's head in the connection's memory, copies the list of spans (not
+ * the bytes) into it, and closes the connection when that does not fit beside the request. */
+bool
+api_reply_fits(const struct api_reply *rp)
 {
+    size_t memory = rp->request->server->settings->head_max_bytes * API_CONNECTION_HEADS;
     size_t used = rp->request->head_size + POOL_KEPT_BYTES;
 
-    return used < API_CONNECTION_MEMORY_BYTES &&
-           rp->span_count <= (API_CONNECTION_MEMORY_BYTES - used) / sizeof(struct MHD_IoVec);
+    return used < memory && rp->span_count <= (memory - used) / sizeof(struct MHD_IoVec);
 }
 
 static struct MHD_Response *
@@ -106,7 +106,7 @@ respond_with_spans(struct api_reply *rp)
     struct MHD_Response *response = NULL;
     struct MHD_IoVec *list;
 
-    if (!fits_connection(rp)) {
+    if (!api_reply_fits(rp)) {
         response = respond_with_reader(rp);
     } else {
         list = arena_array(arena, rp->span_count, sizeof *list, NULL);

@@ -181,7 +181,8 @@ start_daemon(struct api_server *server, struct err *err)
         MHD_OPTION_ARRAY, tls,                         /* */
         MHD_OPTION_CONNECTION_LIMIT, limit,            /* */
         MHD_OPTION_CONNECTION_TIMEOUT, idle_s,         /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)(settings->head_max_bytes * API_CONNECTION_HEADS), /* */
         /* strict, it would cut off spaces in targets without an answer; the gate answers */
         MHD_OPTION_STRICT_FOR_CLIENT, api_library_is_verified() ? 0 : 1,
         MHD_OPTION_URI_LOG_CALLBACK, api_dispatch_begin, server,     /* */

@@ -42,8 +42,10 @@ enum {
     API_SWALLOW_BYTES_MAX = 1024 * 1024,     /* of a body nobody wants any more */
     API_REQUEST_ARENA_BYTES_MAX = 256 << 20, /* everything temporary of one request */
     API_SCRATCH_BYTES = 4096,                /* of a request, before its arena */
-    /* libmicrohttpd clears it between requests: a third of a small request's time at 128 KiB */
-    API_CONNECTION_MEMORY_BYTES = 32 * 1024,
+    /* What libmicrohttpd has for a connection, beside the largest head: for its records of the head
+     * and for the reply's head; and heads up to twice as large as may be get here, to be refused in
+     * our words. It is cleared between requests: a third of a small request's time at 128 KiB. */
+    API_CONNECTION_HEADS = 2,
     API_ETAG_BYTES_MAX = 128,
     API_VARY_BYTES_MAX = 64,
     API_PIPE_BYTES = 1024 * 1024, /* of an upload on its way to the worker */
@@ -96,8 +98,10 @@ void api_reply_rewind(struct api_reply *rp, const struct api_reply *before);
 /* Hands the reply to libmicrohttpd (HTTP thread, in the access callback). MHD_NO ends the
  * connection. */
 enum MHD_Result api_reply_send(struct api_request *rq);
-/* Writes an error past libmicrohttpd, which takes no reply while a body is coming in. False when
- * that did not work out. The connection must be closed afterwards. */
+/* Whether there is room in the connection's memory, beside the request's head. */
+bool api_reply_fits(const struct api_reply *rp);
+/* Writes an error past libmicrohttpd, which takes no reply while a body is coming in, and none that
+ * does not fit. False when that did not work out. The connection must be closed afterwards. */
 bool api_reply_tell(struct api_request *rq);
 
 /* --- request ------------------------------------------------------------------------------- */

@@ -34,6 +34,8 @@ api_status_of(enum err_code code)
         return 412;
     case ERR_PAYLOAD_TOO_LARGE:
         return 413;
+    case ERR_TARGET_TOO_LONG:
+        return 414;
     case ERR_UNSUPPORTED_MEDIA_TYPE:
         return 415;
     case ERR_RANGE_UNSATISFIABLE:
@@ -46,6 +48,8 @@ api_status_of(enum err_code code)
         return 422;
     case ERR_BUSY:
         return 429;
+    case ERR_HEAD_TOO_LARGE:
+        return 431;
     case ERR_FULL:
     case ERR_NO_MEMORY:
         return 507;

@@ -112,6 +112,8 @@ pass_gate(struct api_request *rq, const char *method, const char *version,
         TRY(read_block(rq, method, version, err));
     else
         TRY(read_values(rq, err));
+    TRY(api_gate_check_size(strlen(method) + 1 + rq->target_size + 1 + strlen(version),
+                            rq->head_size, rq->server->settings->head_max_bytes, err));
     TRY(api_gate_check(&facts, &result, err));
     rq->method_known = api_method_of(method, &rq->method);
     rq->has_body = result.has_body;

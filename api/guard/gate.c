@@ -3,6 +3,7 @@
  * left to the dispatcher. */
 #include "api/guard/gate.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "api/json/chars.h"
@@ -99,5 +100,21 @@ api_gate_check(const struct api_gate_facts *facts, struct api_gate_result *out, 
         return err_set(err, ERR_EXPECTATION_FAILED, "Expect may ask for 100-continue only");
     if (out->has_body && !may_have_body(facts->method))
         return err_set(err, ERR_INVALID_ARGUMENT, "a %s request has no body", facts->method);
+    return OK;
+}
+
+enum err_code
+api_gate_check_size(uint64_t line_bytes, uint64_t head_bytes, uint64_t bytes_max, struct err *err)
+{
+    if (line_bytes > bytes_max)
+        return err_set(err, ERR_TARGET_TOO_LONG,
+                       "the request line has %" PRIu64 " bytes, more than the %" PRIu64
+                       " that a head may have (setting head_max_bytes)",
+                       line_bytes, bytes_max);
+    if (head_bytes > bytes_max)
+        return err_set(err, ERR_HEAD_TOO_LARGE,
+                       "request line and headers have %" PRIu64 " bytes, more than the %" PRIu64
+                       " that they may have (setting head_max_bytes)",
+                       head_bytes, bytes_max);
     return OK;
 }

@@ -22,4 +22,9 @@ struct api_gate_result {
 ERR_MUST_CHECK enum err_code api_gate_check(const struct api_gate_facts *facts,
                                             struct api_gate_result *out, struct err *err);
 
+/* The head may have so many bytes. ERR_TARGET_TOO_LONG: the request line alone has more;
+ * ERR_HEAD_TOO_LARGE. */
+ERR_MUST_CHECK enum err_code api_gate_check_size(uint64_t line_bytes, uint64_t head_bytes,
+                                                 uint64_t bytes_max, struct err *err);
+
 #endif

@@ -233,6 +233,12 @@ def test_beyond_loopback_tokens_and_tls_are_needed(s):
     refused(s, words, "--bind", "::", "--tokens", tokens.path)
 
 
+def test_heads_that_are_too_large_are_refused_through_it(s):
+    with tls_server(s) as t:
+        for size in (17_000, 32_000, 32_300):
+            t.refuses(431, "PAYLOAD_TOO_LARGE", "head_max_bytes", "GET", "/v1", None, {"X": "y" * size})
+
+
 def test_the_program_asks_for_health_through_it(s):
     for kind in ("ecdsa", "rsa", "ed25519"):
         with tls_server(s, kind=kind) as t:

@@ -184,6 +184,20 @@ the_gate_decides_each_case(void **state)
     }
 }
 
+static void
+the_head_has_a_size(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(api_gate_check_size(16, 100, 100, &err), OK);
+    assert_int_equal(api_gate_check_size(100, 101, 100, &err), ERR_HEAD_TOO_LARGE);
+    assert_non_null(strstr(err.text, "have 101 bytes, more than the 100 "));
+    err = (struct err)ERR_INIT;
+    assert_int_equal(api_gate_check_size(101, 200, 100, &err), ERR_TARGET_TOO_LONG);
+    assert_non_null(strstr(err.text, "has 101 bytes, more than the 100 "));
+}
+
 int
 main(void)
 {
@@ -192,6 +206,7 @@ main(void)
         cmocka_unit_test(malformed_blocks_are_refused),
         cmocka_unit_test(fields_beyond_the_limit_are_refused),
         cmocka_unit_test(the_gate_decides_each_case),
+        cmocka_unit_test(the_head_has_a_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
