@@ -63,7 +63,8 @@ is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Python's int(text): blanks around it and a sign are fine. */
+/* Python 2.7's int(text): blanks around it and a sign are fine; '_' and digits of other scripts,
+ * which later ones take, are not. */
 static enum err_code
 parse_number(const char *what, struct piece piece, int32_t *out, struct err *err)
 {

@@ -101,6 +101,25 @@ check_placing(const char *device, const char *name, const char *other)
     }
 }
 
+/* One device is all there is: it is taken if it has a kernel, and is told of if it has none. */
+static void
+check_alone(const char *name)
+{
+    AUTO(device_set) set = {0};
+    struct device_place_request request = {.node = name, .dtype = DTYPE_STRING};
+    const struct device *out = NULL;
+    struct err err = ERR_INIT;
+
+    if (device_set_add_name(&set, name, NULL) != OK)
+        return;
+    CHECK(device_set_order(&set, NULL) == OK);
+    if (device_place(&set, &request, &out, &err) == OK)
+        CHECK(out == set.devices && out->kind->has_kernel(DTYPE_STRING));
+    else
+        CHECK(strstr(err.text, "No OpKernel was registered") != NULL &&
+              !set.devices[0].kind->has_kernel(DTYPE_STRING));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -115,5 +134,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fine[0] && fine[1])
         check_merging(&specs[0], &specs[1]);
     check_placing(texts[0], texts[1], texts[2]);
+    check_alone(texts[1]);
     return 0;
 }
