@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/base/alloc.h"
+#include "store/base/check.h"
 #include "store/base/lock.h"
 
 enum { LISTS = 4096 };
@@ -96,18 +97,46 @@ hash_names(const struct task_usages *usages)
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
-size_t
-task_missing_find(struct task_usages *usages, const char *name)
+/* Or how many there are. */
+static size_t
+find_missing(const struct task_usages *usages, const char *name)
 {
     size_t i = 0;
 
     while (i < usages->missing_count && strcmp(usages->missing[i].name, name) != 0)
         i++;
+    return i;
+}
+
+size_t
+task_missing_find(struct task_usages *usages, const char *name)
+{
+    size_t i = find_missing(usages, name);
+
     if (i < usages->missing_count || i == TASK_MISSING_MAX)
         return i;
     memcpy(usages->missing[i].name, name, strlen(name) + 1);
     usages->missing[i].variables = 0;
     return usages->missing_count++;
+}
+
+/* Of all it has on missing tasks, the sum for each. Where some of those cannot be named now, but
+ * could be then, the sums do not say how many variables are on these together. */
+static bool
+can_be_named(const struct task_usages *usages, const struct counted *counted)
+{
+    size_t more = 0;
+
+    for (size_t i = 0; i < counted->missing_count; i++)
+        more += find_missing(usages, counted->missing[i].name) == usages->missing_count;
+    return usages->missing_count + more <= TASK_MISSING_MAX;
+}
+
+static bool
+holds(const struct task_usages *usages, const struct counted *counted)
+{
+    return counted->unnamed == 0 ? can_be_named(usages, counted)
+                                 : counted->names == hash_names(usages);
 }
 
 static void
@@ -125,10 +154,8 @@ add(struct task_usages *usages, const struct counted *counted)
     for (size_t i = 0; i < counted->missing_count; i++) {
         size_t at = task_missing_find(usages, counted->missing[i].name);
 
-        if (at == TASK_MISSING_MAX)
-            usages->unnamed += counted->missing[i].variables;
-        else
-            usages->missing[at].variables += counted->missing[i].variables;
+        CHECK(at < TASK_MISSING_MAX);
+        usages->missing[at].variables += counted->missing[i].variables;
     }
 }
 
@@ -141,8 +168,7 @@ task_census_add(struct task_census *census, uint64_t model_id, uint64_t revision
 
     lock_acquire(&census->lock);
     counted = *find(census, model_id);
-    known = counted != NULL && counted->revision == revision &&
-            (counted->unnamed == 0 || counted->names == hash_names(usages));
+    known = counted != NULL && counted->revision == revision && holds(usages, counted);
     if (known)
         add(usages, counted);
     lock_release(&census->lock);

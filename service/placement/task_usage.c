@@ -21,9 +21,10 @@ struct walk {
     uint64_t variables;
     uint64_t looked_at, places_max;
     bool initialized; /* the variable that is looked at */
-    /* The number of the variable that counted last, by task and by missing name. */
+    /* The number of the variable that counted last, by task and by missing name, and, after those,
+     * of all that have none. */
     uint64_t *counted; /* owned */
-    uint64_t missing_counted[TASK_MISSING_MAX];
+    uint64_t missing_counted[TASK_MISSING_MAX + 1];
 };
 
 static void
@@ -78,12 +79,10 @@ static void
 add_missing(struct walk *w, const char *name)
 {
     size_t i = task_missing_find(w->usages, name);
+    uint64_t *count =
+        i == TASK_MISSING_MAX ? &w->usages->unnamed : &w->usages->missing[i].variables;
 
-    if (i == TASK_MISSING_MAX) {
-        w->usages->unnamed++;
-        return;
-    }
-    w->usages->missing[i].variables += w->missing_counted[i] != w->variables;
+    *count += w->missing_counted[i] != w->variables;
     w->missing_counted[i] = w->variables;
 }
 

@@ -90,6 +90,25 @@ def test_of_very_many_missing_tasks_some_are_named(s):
         s.delete(f"variables/v{i}").expect(200)
 
 
+def test_a_variable_on_several_unnamed_tasks_is_one_whatever_was_asked_before(s):
+    with s.other_server(*FLAGS) as t:
+        t.model = "second"
+        t.put("", {"placement": {"ps_tasks": 2, "ps_device": "/job:gone"}}).expect(201)
+        t.create("parts", {"op": "zeros", "shape": [6]}, slicing=[6])
+        found = tasks_of(t)["none", 0]
+        assert found["unnamed"] == 0
+        assert {m["name"]: m["variables"] for m in found["missing"]} == {"/job:gone/task:0": 1, "/job:gone/task:1": 1}
+        t.model = "first"
+        t.put("", {}).expect(201)
+        t.post("variables", [{"name": f"v{i}", "dtype": "int32", "shape": [], "device": f"/job:lost/task:{i}"}
+                             for i in range(16)]).expect(201)
+        remembered = tasks_of(t)["none", 0]
+        assert len(remembered["missing"]) == 16 and remembered["variables"] == 17 and remembered["unnamed"] == 1
+        assert tasks_of(t)["none", 0]["unnamed"] == 1
+        t.restart()
+        assert tasks_of(t)["none", 0]["unnamed"] == 1
+
+
 def test_commits_count_once_for_each_task_that_they_change(s):
     for i in range(4):
         make(s, f"w{i}", f"/job:ps/task:{i}")
