@@ -1,7 +1,7 @@
 /* Running a handler, and whose the request is meanwhile. */
 #include "api/execute.h"
 
-#include "api/pack.h"
+#include "api/http/pack.h"
 #include "api/waiting.h"
 #include "store/base/check.h"
 #include "store/base/clock.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "api/body.h"
-#include "api/fingerprint.h"
+#include "api/http/fingerprint.h"
 #include "api/reply_record.h"
 #include "api/state.h"
 #include "service/run/outcome.h"

@@ -7,15 +7,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "api/etag.h"
 #include "api/guard/caller.h"
+#include "api/http/etag.h"
+#include "api/http/pack.h"
+#include "api/http/problem.h"
+#include "api/http/status.h"
 #include "api/json/chars.h"
 #include "api/json/json_write.h"
-#include "api/pack.h"
-#include "api/problem.h"
 #include "api/resource/describe.h"
 #include "api/state.h"
-#include "api/status.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/scope.h"

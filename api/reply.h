@@ -1,11 +1,12 @@
-/* One reply. A handler sets status, headers and body; it never chooses error statuses (api/status.c
- * does). Every reply to a write carries the revision in the body and as Tensorkeep-Revision. */
+/* One reply. A handler sets status, headers and body; it never chooses error statuses
+ * (api/http/status.c does). Every reply to a write carries the revision in the body and as
+ * Tensorkeep-Revision. */
 #ifndef API_REPLY_H
 #define API_REPLY_H
 
 #include <jansson.h>
 
-#include "api/range.h"
+#include "api/http/range.h"
 #include "api/request.h"
 #include "api/tensors/digest.h"
 #include "store/base/buf.h"

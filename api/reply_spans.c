@@ -6,8 +6,8 @@
 #include <sys/random.h>
 
 #include "api/guard/sha256.h"
+#include "api/http/range.h"
 #include "api/json/chars.h"
-#include "api/range.h"
 #include "api/reply.h"
 #include "api/state.h"
 #include "store/base/crc32c.h"

@@ -4,8 +4,8 @@
 #include "api/request.h"
 
 #include "api/body.h"
-#include "api/etag.h"
 #include "api/guard/caller.h"
+#include "api/http/etag.h"
 #include "api/json/chars.h"
 #include "api/observe/memory.h"
 #include "api/resource/op_name.h"

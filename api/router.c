@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/handlers/handlers.h"
+#include "api/http/target.h"
 #include "api/json/text.h"
-#include "api/target.h"
 #include "service/training/accumulation.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"

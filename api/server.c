@@ -145,7 +145,7 @@ log_library(void *context, const char *format, va_list args)
     log_write(LOG_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Targets are decoded by api/target.c; the library is to leave them alone. */
+/* Targets are decoded by api/http/target.c; the library is to leave them alone. */
 static size_t
 leave_escapes(void *context, struct MHD_Connection *mhd, char *text)
 {

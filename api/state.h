@@ -20,7 +20,7 @@
 #include "api/guard/tickets.h"
 #include "api/guard/tls.h"
 #include "api/guard/tokens_file.h"
-#include "api/head.h"
+#include "api/http/head.h"
 #include "api/observe/access_log.h"
 #include "api/observe/metrics.h"
 #include "api/observe/timing.h"
@@ -74,7 +74,7 @@ struct api_reply {
     void (*release)(void *owner);
     bool close; /* the connection ends with this reply */
     bool has_etag, takes_ranges;
-    bool may_pack; /* it may go by gzip: api/pack.h */
+    bool may_pack; /* it may go by gzip: api/http/pack.h */
     char etag[API_ETAG_BYTES_MAX];
     char vary[API_VARY_BYTES_MAX]; /* comma separated */
     size_t header_count;

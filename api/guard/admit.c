@@ -8,9 +8,9 @@
 
 #include "api/guard/caller.h"
 #include "api/guard/gate.h"
+#include "api/http/target.h"
 #include "api/json/chars.h"
 #include "api/observe/trace.h"
-#include "api/target.h"
 
 bool
 api_library_is_verified(void)

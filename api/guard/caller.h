@@ -5,8 +5,8 @@
 
 #include "api/guard/tickets.h"
 #include "api/guard/tokens.h"
+#include "api/http/target.h"
 #include "api/request.h"
-#include "api/target.h"
 
 /* Finds the token of the request, if it brings one this server knows; that it brings none, or a
  * wrong one, is no failure yet. ERR_BUSY: too many wrong ones came from its address.

@@ -1,8 +1,9 @@
-/* Which requests are let in at all; see api/head.h for why this is stricter than the library. */
+/* Which requests are let in at all; see api/http/head.h for why this is stricter than the library.
+ */
 #ifndef API_GUARD_GATE_H
 #define API_GUARD_GATE_H
 
-#include "api/head.h"
+#include "api/http/head.h"
 
 struct api_gate_facts {
     const char *method, *version;

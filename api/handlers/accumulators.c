@@ -1,7 +1,7 @@
 /* Accumulators: make, look, list, delete, and take. Adding and setting steps are verbs of runs. */
 #include "api/handlers/handlers.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/reply.h"
 #include "api/resource/accumulator_json.h"
 #include "api/resource/describe.h"

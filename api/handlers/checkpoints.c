@@ -3,10 +3,10 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
-#include "api/labels.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/resource/describe.h"
+#include "api/resource/labels.h"
 #include "api/tensors/inspect_text.h"
 #include "api/tensors/picks.h"
 #include "api/tensors/tensor_digests.h"

@@ -5,7 +5,7 @@
 
 #include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
-#include "api/paging.h"
+#include "api/http/paging.h"
 #include "api/resource/describe.h"
 #include "service/saving/checkpoint_diff.h"
 #include "service/saving/checkpoint_verify.h"

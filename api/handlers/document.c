@@ -1,8 +1,8 @@
 /* The description of this API for machines, GET /openapi.yaml and /openapi.json, and for people,
  * GET /docs. All are in the program, packed too, made by the build from openapi/openapi.yaml. */
 #include "api/handlers/handlers.h"
-#include "api/negotiate.h"
-#include "api/pack.h"
+#include "api/http/negotiate.h"
+#include "api/http/pack.h"
 #include "api/state.h"
 #include "store/base/crc32c.h"
 
@@ -22,7 +22,7 @@ EMBED(docs_gz, "docs.html.gz");
 #define EMBEDDED(name) bytes_of(name##_begin, (size_t)(name##_end - name##_begin))
 
 /* Its entity tag is made of its checksum: the document is another one with another build only. The
- * packed form was made by the build, as api/pack.h makes those of other replies. */
+ * packed form was made by the build, as api/http/pack.h makes those of other replies. */
 static enum err_code
 reply_document(struct api_request *rq, struct api_reply *rp, const char *media_type,
                struct bytes whole, struct bytes packed, struct err *err)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
-#include "api/paging.h"
+#include "api/http/paging.h"
 #include "api/resource/describe.h"
 #include "service/saving/checkpoint_graph.h"
 #include "store/base/scope.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/negotiate.h"
+#include "api/http/negotiate.h"
 #include "api/reply.h"
 #include "api/wire/format.h"
 #include "service/placement/task_usage.h"

@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
+#include "api/http/negotiate.h"
 #include "api/json/number.h"
 #include "api/json/text.h"
-#include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
 #include "api/resource/statistics_json.h"

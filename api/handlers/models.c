@@ -4,11 +4,11 @@
 
 #include "api/guard/caller.h"
 #include "api/handlers/handlers.h"
-#include "api/labels.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
+#include "api/resource/labels.h"
 #include "api/resource/placement_json.h"
 #include "api/tensors/choice.h"
 #include "service/model.h"

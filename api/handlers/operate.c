@@ -1,6 +1,6 @@
 /* For operators: the scrub, and metrics. */
 #include "api/handlers/handlers.h"
-#include "api/negotiate.h"
+#include "api/http/negotiate.h"
 #include "api/observe/metrics.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"

@@ -1,7 +1,7 @@
 /* A model's optimizers: make, change, look, list, delete. */
 #include "api/handlers/handlers.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
 #include "api/resource/optimizer_json.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
+#include "api/http/negotiate.h"
 #include "api/json/text.h"
-#include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/tensors/tensor_io.h"
 #include "service/watch/preview.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
 #include "api/resource/saver_json.h"

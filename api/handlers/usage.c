@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
-#include "api/paging.h"
+#include "api/http/paging.h"
 #include "api/resource/describe.h"
 #include "service/usage/usage.h"
 #include "store/base/crc32c.h"

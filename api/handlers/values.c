@@ -14,7 +14,7 @@
 #include "api/tensors/import.h"
 #include "api/tensors/tensor_io.h"
 #include "service/tensor/slice.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/scope.h"
 
 #define ONE_TENSOR                                                                                 \

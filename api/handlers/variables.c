@@ -3,14 +3,14 @@
 #include <stdio.h>
 
 #include "api/handlers/handlers.h"
+#include "api/http/paging.h"
 #include "api/outcome.h"
-#include "api/paging.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
 #include "api/resource/device_around.h"
 #include "api/resource/expr_json.h"
 #include "api/resource/partition_json.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -16,7 +16,7 @@
 #include "service/version.h"
 #include "store/base/alloc.h"
 
-/* What api/status.c and the handlers give; the last: no reply, the client left before it. */
+/* What api/http/status.c and the handlers give; the last: no reply, the client left before it. */
 static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
                                406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
                                421, 422, 429, 431, 500, 501, 503, 507, 0};

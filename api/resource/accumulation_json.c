@@ -2,10 +2,10 @@
 
 #include <inttypes.h>
 
+#include "api/http/target.h"
 #include "api/json/chars.h"
 #include "api/resource/describe.h"
 #include "api/state.h"
-#include "api/target.h"
 #include "api/waiting.h"
 #include "store/base/scope.h"
 

@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "api/json/text.h"
-#include "api/labels.h"
 #include "api/resource/expr_json.h"
+#include "api/resource/labels.h"
 #include "api/resource/partition_json.h"
 #include "api/resource/placement_json.h"
 #include "api/wire/format.h"

@@ -6,7 +6,7 @@
 
 #include "service/model.h"
 #include "service/saving/checkpoint.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 
 /* Each: *out is a new reference. ERR_NO_MEMORY. */
 ERR_MUST_CHECK enum err_code api_describe_model(const struct model_info *info, json_t **out,

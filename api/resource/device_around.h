@@ -4,7 +4,7 @@
 
 #include "api/request.h"
 #include "api/resource/device_json.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 
 /* Takes "device" and "caching_device" out of an object that is about a variable. A caching device
  * of null is none. */

@@ -7,7 +7,7 @@
 #include "api/resource/describe.h"
 #include "api/resource/expr_json.h"
 #include "api/resource/variable_names.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/scope.h"
 
 /* --- in ------------------------------------------------------------------------------------ */

@@ -12,7 +12,7 @@
 #define API_RESOURCE_PARTITION_JSON_H
 
 #include "api/json/jsonio.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 
 /* Takes "slicing" or "partitioner" out of the object that creates a variable; PARTITION_NONE when
  * neither is there. ERR_INVALID_ARGUMENT names the field; what the values mean for the variable's

@@ -1,8 +1,8 @@
 /* What a restore is asked by, and what it tells. */
 #include "api/resource/restore_json.h"
 
+#include "api/http/problem.h"
 #include "api/outcome.h"
-#include "api/problem.h"
 #include "api/reply.h"
 #include "api/resource/describe.h"
 #include "api/tensors/picks.h"

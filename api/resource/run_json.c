@@ -8,7 +8,7 @@
 #include "api/resource/expr_json.h"
 #include "api/resource/variable_names.h"
 #include "service/run/verb.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/scope.h"
 
 struct api_run_tree {

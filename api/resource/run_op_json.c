@@ -9,7 +9,7 @@
 #include "api/resource/variable_names.h"
 #include "api/tensors/picks.h"
 #include "service/run/verb.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/scope.h"
 
 /* --- one field each ------------------------------------------------------------------------ */

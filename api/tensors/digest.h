@@ -6,7 +6,7 @@
 #ifndef API_TENSORS_DIGEST_H
 #define API_TENSORS_DIGEST_H
 
-#include "api/range.h"
+#include "api/http/range.h"
 
 enum {
     API_SHA256_BYTES = 32,

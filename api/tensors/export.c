@@ -5,9 +5,9 @@
 
 #include "api/file/tar_write.h"
 #include "api/file/zip_write.h"
+#include "api/http/negotiate.h"
+#include "api/http/range.h"
 #include "api/json/text.h"
-#include "api/negotiate.h"
-#include "api/range.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

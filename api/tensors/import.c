@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "api/file/unpack.h"
+#include "api/http/negotiate.h"
 #include "api/json/chars.h"
 #include "api/json/text.h"
-#include "api/negotiate.h"
 #include "api/resource/describe.h"
 #include "store/base/scope.h"
 

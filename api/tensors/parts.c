@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
+#include "api/http/multipart.h"
 #include "api/json/chars.h"
-#include "api/multipart.h"
 #include "api/observe/memory.h"
 #include "store/base/scope.h"
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "api/guard/sha256.h"
+#include "api/http/negotiate.h"
 #include "api/json/chars.h"
-#include "api/negotiate.h"
 #include "api/resource/describe.h"
 #include "store/base/scope.h"
 

@@ -2,11 +2,11 @@
 #ifndef API_TENSORS_TENSOR_IO_H
 #define API_TENSORS_TENSOR_IO_H
 
-#include "api/negotiate.h"
+#include "api/http/negotiate.h"
 #include "api/reply.h"
 #include "api/wire/npy_read.h"
-#include "service/tensor_set.h"
-#include "service/variable_write.h"
+#include "service/variable/tensor_set.h"
+#include "service/variable/variable_write.h"
 
 /* A body that holds one tensor: its type and size, and where its bytes come from. Owns what it
  * decoded: api_tensor_body_drop. */

@@ -13,8 +13,8 @@
 #include "api/wire/npy.h"
 #include "service/scratch.h"
 #include "service/tensor/tensor.h"
-#include "service/tensor_set.h"
-#include "service/variable_write.h"
+#include "service/variable/tensor_set.h"
+#include "service/variable/variable_write.h"
 #include "store/base/arena.h"
 
 /* --- reading ------------------------------------------------------------------------------- */

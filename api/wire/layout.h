@@ -4,7 +4,7 @@
 #define API_WIRE_LAYOUT_H
 
 #include "api/tensors/digest.h"
-#include "service/tensor_set.h"
+#include "service/variable/tensor_set.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
 

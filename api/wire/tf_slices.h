@@ -4,7 +4,7 @@
 #define API_WIRE_TF_SLICES_H
 
 #include "api/file/ordered_code.h"
-#include "service/tensor_set.h"
+#include "service/variable/tensor_set.h"
 
 /* In how many slices the tensor is written; 0: as a whole, without saying more. Strings are only
  * cut where those of a part lie side by side. */

@@ -4,7 +4,7 @@
 
 #include "api/file/sstable_write.h"
 #include "api/file/tf_parts.h"
-#include "service/tensor_set.h"
+#include "service/variable/tensor_set.h"
 
 /* Where the strings of a slice begin: zeroed before the first of a file. Slices of a tensor that
  * come in order each begin where the last one was looked for. */

@@ -4,7 +4,7 @@
 #define API_WIRE_TF_V2_STRINGS_H
 
 #include "service/scratch.h"
-#include "service/tensor_set.h"
+#include "service/variable/tensor_set.h"
 
 /* An entry's bytes, front to back; they lie in runs of any size. Borrows from the set. */
 struct api_tf_v2_string_runs {

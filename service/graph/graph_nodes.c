@@ -4,7 +4,7 @@
 
 #include "service/expr/compute.h"
 #include "service/graph/graph_assembly.h"
-#include "service/variable_info.h"
+#include "service/variable/variable_info.h"
 #include "store/base/scope.h"
 
 /* Types and seeds of the tree's nodes; without them when it cannot be inferred any more. */

@@ -1,10 +1,10 @@
 /* Private to service/: where a variable goes when it is made. Moving one is variable_patch
- * of service/variable.h. */
+ * of service/variable/variable.h. */
 #ifndef SERVICE_PLACEMENT_VARIABLE_PLACE_H
 #define SERVICE_PLACEMENT_VARIABLE_PLACE_H
 
 #include "service/placement/model_setter.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 
 /* Sets the devices of a new variable, whose type and parts are known: the model's scope and
  * placement, and inside them what the request says. Its read is an op of its own, which goes where

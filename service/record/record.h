@@ -9,10 +9,10 @@
 
 #include "service/device/setter.h"
 #include "service/name.h"
-#include "service/partition.h"
 #include "service/random/random.h"
 #include "service/tensor/tensor.h"
 #include "service/usage/model_quota.h"
+#include "service/variable/partition.h"
 #include "store/value.h"
 
 enum {

@@ -15,7 +15,7 @@
 #include "service/expr/expr.h"
 #include "service/state.h"
 #include "service/tensor/scatter.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
 

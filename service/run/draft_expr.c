@@ -5,7 +5,7 @@
 #include "service/device/device.h"
 #include "service/expr/compute.h"
 #include "service/graph/graph_walk.h"
-#include "service/variable_info.h"
+#include "service/variable/variable_info.h"
 #include "store/base/scope.h"
 
 /* --- as a source of expressions ------------------------------------------------------------ */

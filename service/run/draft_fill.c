@@ -3,7 +3,7 @@
 #include "service/expr/op.h"
 #include "service/run/draft_parts.h"
 #include "service/tensor/convert.h"
-#include "service/variable_info.h"
+#include "service/variable/variable_info.h"
 #include "store/base/scope.h"
 
 /* An attribute of a node that is being built, as stated by a client. */

@@ -8,11 +8,11 @@
 #ifndef SERVICE_RUN_RUN_H
 #define SERVICE_RUN_RUN_H
 
-#include "service/initialize.h"
 #include "service/saving/checkpoint.h"
 #include "service/saving/saver_keep.h"
 #include "service/service.h"
-#include "service/variable_write.h"
+#include "service/variable/initialize.h"
+#include "service/variable/variable_write.h"
 
 struct device_conflicts; /* service/device/conflict.h */
 struct device_scope;     /* service/device/spec.h */

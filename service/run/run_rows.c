@@ -1,7 +1,7 @@
 #include "service/run/run_rows.h"
 
 #include "service/run/draft.h"
-#include "service/variable_rows.h"
+#include "service/variable/variable_rows.h"
 #include "store/base/alloc.h"
 
 void

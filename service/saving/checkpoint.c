@@ -5,10 +5,10 @@
 #include <stdio.h>
 
 #include "service/commit.h"
-#include "service/incoming.h"
 #include "service/key_walk.h"
 #include "service/saving/saver_keep.h"
 #include "service/state.h"
+#include "service/variable/incoming.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 #include "store/key.h"

@@ -6,8 +6,8 @@
 #include "service/record/record.h"
 #include "service/service.h"
 #include "service/tensor/corners.h"
-#include "service/tensor_set.h"
-#include "service/variable_write.h"
+#include "service/variable/tensor_set.h"
+#include "service/variable/variable_write.h"
 #include "store/base/arena.h"
 
 struct run_report;

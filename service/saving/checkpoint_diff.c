@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "service/saving/checkpoint_diff_parts.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

@@ -9,7 +9,7 @@
 #include "service/saving/restore_report.h"
 #include "service/saving/saver_keep.h"
 #include "service/state.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/clock.h"
 #include "store/base/scope.h"
 

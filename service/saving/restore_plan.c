@@ -9,7 +9,7 @@
 #include "service/placement/variable_device.h"
 #include "service/saving/restore_report.h"
 #include "service/state.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

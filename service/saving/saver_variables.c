@@ -8,7 +8,7 @@
 #include "service/key_walk.h"
 #include "service/saving/saver.h"
 #include "service/state.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

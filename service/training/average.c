@@ -5,7 +5,7 @@
 
 #include "service/model_kind.h"
 #include "service/state.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/scope.h"
 
 void

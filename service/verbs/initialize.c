@@ -4,9 +4,9 @@
  * effect when all of it is there. */
 #include "service/expr/compute.h"
 #include "service/expr/recipe.h"
-#include "service/initialize_plan.h"
 #include "service/run/verb.h"
-#include "service/variable_info.h"
+#include "service/variable/initialize_plan.h"
+#include "service/variable/variable_info.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

@@ -5,7 +5,7 @@
 #include "service/tensor/convert.h"
 #include "service/training/average_set.h"
 #include "service/training/average_update.h"
-#include "service/variable.h"
+#include "service/variable/variable.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 

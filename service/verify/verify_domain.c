@@ -8,7 +8,7 @@
 
 #include "service/placement/partition_devices.h"
 #include "service/state.h"
-#include "service/variable_info.h"
+#include "service/variable/variable_info.h"
 #include "service/verify/verify_domain_parts.h"
 #include "store/base/scope.h"
 #include "store/key.h"

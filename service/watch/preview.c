@@ -7,7 +7,7 @@
 #include "service/state.h"
 #include "service/tensor/statistics.h"
 #include "service/tensor/widen.h"
-#include "service/tensor_runs.h"
+#include "service/variable/tensor_runs.h"
 #include "service/watch/preview_window.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

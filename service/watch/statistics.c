@@ -4,7 +4,7 @@
 
 #include "service/state.h"
 #include "service/tensor/quantile.h"
-#include "service/tensor_runs.h"
+#include "service/variable/tensor_runs.h"
 #include "service/watch/statistics_cache.h"
 #include "store/base/alloc.h"
 #include "store/base/scope.h"

@@ -1,10 +1,10 @@
-/* Covers api/multipart*.c, api/tensors/parts.c, api/tensors/tensor_table.c and
+/* Covers api/http/multipart*.c, api/tensors/parts.c, api/tensors/tensor_table.c and
  * api/resource/gradients_alone.c. The first byte says how the body is cut into pieces, the rest of
  * that line is the Content-Type, what follows the body. Oracle: however it is cut, the same parts
  * or the same error come out; no content holds a line that begins with the boundary; and the parts
  * written anew, in the plainest form, are read as the same again. As a request: what is accepted
  * has a document, and tensors within the limits; what can be said of them as gradients is JSON. */
-#include "api/multipart.h"
+#include "api/http/multipart.h"
 
 #include "api/resource/gradients_alone.h"
 #include "api/tensors/parts.h"

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/etag.h"
 #include "api/guard/gate.h"
 #include "api/guard/host.h"
-#include "api/negotiate.h"
-#include "api/range.h"
+#include "api/http/etag.h"
+#include "api/http/negotiate.h"
+#include "api/http/range.h"
+#include "api/http/target.h"
 #include "api/router.h"
-#include "api/target.h"
 #include "api/tensors/digest.h"
 #include "store/base/check.h"
 #include "store/base/scope.h"

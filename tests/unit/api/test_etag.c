@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api/etag.h"
-#include "api/negotiate.h"
+#include "api/http/etag.h"
+#include "api/http/negotiate.h"
 
 static void
 a_list_is_cut_into_tags(void **state)

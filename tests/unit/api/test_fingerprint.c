@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "api/fingerprint.h"
+#include "api/http/fingerprint.h"
 #include "api/state.h"
 
 static const struct api_route route = {.method = METHOD_POST, .path = "/v1/models/{model}:run"};

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "api/pack.h"
+#include "api/http/pack.h"
 #include "store/base/alloc.h"
 
 enum { PLAIN_BYTES = 200000 };

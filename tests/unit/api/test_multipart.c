@@ -1,5 +1,5 @@
 /* multipart/form-data: what is read of it, however it comes, and what is refused. */
-#include "api/multipart.h"
+#include "api/http/multipart.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

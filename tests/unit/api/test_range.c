@@ -1,6 +1,6 @@
 /* What a Range header asks for, and the bytes that come of it, against a plain twin: an array of
  * bytes, and a list of flags that say which of them were asked for. */
-#include "api/range.h"
+#include "api/http/range.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

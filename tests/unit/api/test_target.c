@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api/target.h"
+#include "api/http/target.h"
 #include "store/base/scope.h"
 
 static enum err_code

@@ -5,13 +5,13 @@
 #define TESTS_UNIT_SERVICE_SERVICE_FIXTURE_H
 
 #include "service/expr/recipe.h"
-#include "service/initialize.h"
 #include "service/model.h"
 #include "service/run/run.h"
 #include "service/saving/checkpoint.h"
 #include "service/service.h"
-#include "service/variable.h"
-#include "service/variable_write.h"
+#include "service/variable/initialize.h"
+#include "service/variable/variable.h"
+#include "service/variable/variable_write.h"
 #include "service/verify/verify.h"
 #include "service/watch/change.h"
 #include "store/base/alloc.h"

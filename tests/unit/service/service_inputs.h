@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SERVICE_SERVICE_INPUTS_H
 #define TESTS_UNIT_SERVICE_SERVICE_INPUTS_H
 
-#include "service/variable_write.h"
+#include "service/variable/variable_write.h"
 #include "tests/support/exprs.h"
 #include "tests/unit/store/store_fixture.h"
 

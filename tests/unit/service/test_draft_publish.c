@@ -1,5 +1,5 @@
 /* What a draft that was made ahead takes for granted, and what happens when it does not hold. */
-#include "service/variable_rows.h"
+#include "service/variable/variable_rows.h"
 #include "tests/unit/service/draft_fixture.h"
 
 enum { LARGE = 400000 };

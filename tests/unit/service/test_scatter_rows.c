@@ -4,7 +4,7 @@
 
 #include "service/run/run.h"
 #include "service/run/verb.h"
-#include "service/variable_rows.h"
+#include "service/variable/variable_rows.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { NAMED = 40, THREADS = 4 };
