@@ -99,15 +99,31 @@ name_missing(const char *device, char out[static DEVICE_TEXT_BYTES_MAX + 1])
     device_spec_print(&spec, out);
 }
 
-const struct task_spot *
+/* A device has two spots: where it is, or is to be, in place of what was there. */
+static struct task_spot *
+spot_of(struct task_memo *memo, const char *device, size_t size, bool *known)
+{
+    struct task_spot *pair = &memo->spots[crc32c(0, device, size) % (TASK_MEMO_SPOTS / 2) * 2];
+
+    for (size_t i = 0; i < 2; i++) {
+        *known = pair[i].known && strcmp(pair[i].device, device) == 0;
+        if (*known)
+            return &pair[i];
+    }
+    return &pair[pair[0].known];
+}
+
+struct task_spot *
 task_find(const struct task_table *table, struct task_memo *memo, const char *device)
 {
     size_t size = strlen(device);
-    struct task_spot *spot = &memo->spots[crc32c(0, device, size) % TASK_MEMO_SPOTS];
+    bool known;
+    struct task_spot *spot = spot_of(memo, device, size, &known);
 
-    if (spot->known && strcmp(spot->device, device) == 0)
+    if (known)
         return spot;
     spot->known = true;
+    spot->note = 0;
     spot->place = look_up(table, device);
     memcpy(spot->device, device, size + 1);
     spot->missing[0] = '\0';

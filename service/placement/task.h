@@ -21,6 +21,7 @@ enum { TASK_MEMO_SPOTS = 4096, TASK_TALLY_FEW = 4 };
 struct task_spot {
     bool known;
     uint32_t place;
+    uint32_t note; /* of whoever has the memo; 0 at first */
     char device[RECORD_DEVICE_BYTES_MAX + 1];
     /* On no task: the one it names, "/job:ps/task:7"; or itself, when it is no specification. */
     char missing[RECORD_DEVICE_BYTES_MAX + 1];
@@ -63,8 +64,8 @@ ERR_MUST_CHECK enum err_code task_table_open(struct task_table *table,
 void task_table_drop(struct task_table *table);
 
 /* Of a device as it is recorded ("": none). Borrows from the memo, until its next use. */
-const struct task_spot *task_find(const struct task_table *table, struct task_memo *memo,
-                                  const char *device);
+struct task_spot *task_find(const struct task_table *table, struct task_memo *memo,
+                            const char *device);
 
 /* Calls `visit` for the device of the variable, or of each of its parts, with how much of `bytes`
  * that are spread evenly over its elements lies there. The record is as the view has it. Where the

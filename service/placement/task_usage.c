@@ -75,13 +75,17 @@ compare_missing(const void *a, const void *b)
     return strcmp(((const struct task_missing *)a)->name, ((const struct task_missing *)b)->name);
 }
 
+/* Its number in the list is noted: names are never taken out. */
 static void
-add_missing(struct walk *w, const char *name)
+add_missing(struct walk *w, struct task_spot *spot)
 {
-    size_t i = task_missing_find(w->usages, name);
-    uint64_t *count =
-        i == TASK_MISSING_MAX ? &w->usages->unnamed : &w->usages->missing[i].variables;
+    uint64_t *count;
+    size_t i;
 
+    if (spot->note == 0)
+        spot->note = 1 + (uint32_t)task_missing_find(w->usages, spot->missing);
+    i = spot->note - 1;
+    count = i == TASK_MISSING_MAX ? &w->usages->unnamed : &w->usages->missing[i].variables;
     *count += w->missing_counted[i] != w->variables;
     w->missing_counted[i] = w->variables;
 }
@@ -90,7 +94,7 @@ static void
 add_to(void *context, const char *device, uint64_t bytes)
 {
     struct walk *w = context;
-    const struct task_spot *spot = task_find(&w->service->tasks, &w->memo, device);
+    struct task_spot *spot = task_find(&w->service->tasks, &w->memo, device);
     struct task_usage *task = &w->usages->tasks[spot->place];
     bool first = w->counted[spot->place] != w->variables;
 
@@ -100,7 +104,7 @@ add_to(void *context, const char *device, uint64_t bytes)
     task->bytes += bytes;
     w->counted[spot->place] = w->variables;
     if (spot->place == w->usages->count)
-        add_missing(w, spot->missing);
+        add_missing(w, spot);
 }
 
 static enum err_code
