@@ -312,6 +312,12 @@ note_first(struct model_follow *follow, const struct follow_first *first, struct
     return into->name == NULL ? ERR_NO_MEMORY : OK;
 }
 
+uint64_t
+model_follow_position(bool has_initial_value, uint64_t position, uint64_t primary_position)
+{
+    return has_initial_value ? position : primary_position;
+}
+
 enum err_code
 model_follow_note(struct model_follow *follow, const char *name, size_t size, uint64_t position,
                   void *variable, struct err *err)
@@ -328,6 +334,55 @@ model_follow_note(struct model_follow *follow, const char *name, size_t size, ui
     return optimizer == NULL
                ? OK
                : note_first(follow, &first, &follow->by_kind[optimizer_index(optimizer)], err);
+}
+
+/* Of a variable that is there, if it is a slot. */
+static enum err_code
+note_slot(struct model_follow *follow, const struct store_view *view, uint64_t model_id,
+          const char *name, struct err *err)
+{
+    size_t size = strlen(name);
+    bool sure = false, found = false;
+
+    while (!found && model_follow_primary(follow, name, &size, &sure)) {
+        struct variable_record slot, primary;
+        char other[NAME_BYTES_MAX + 1];
+
+        snprintf(other, sizeof other, "%.*s", (int)size, name);
+        TRY(record_get_variable(view, model_id, other, &found, &primary, err));
+        if (found && !sure)
+            TRY(model_follow_check(view, model_id, name, size, &found, err));
+        if (!found)
+            continue;
+        TRY(service_find_variable(view, model_id, name, &slot, err));
+        TRY(model_follow_note(follow, name, size,
+                              model_follow_position(slot.initial_value.kind != VALUE_NONE,
+                                                    slot.graph_position, primary.graph_position),
+                              NULL, err));
+    }
+    return OK;
+}
+
+enum err_code
+model_follow_note_all(struct model_follow *follow, const struct store_view *view, uint64_t model_id,
+                      struct err *err)
+{
+    struct record_key prefix = record_key_variable(model_id, "");
+    AUTO_CURSOR cursor = NULL;
+    struct bytes key, value;
+    bool found = false;
+
+    TRY(store_cursor_open(view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
+    for (;;) {
+        char name[NAME_BYTES_MAX + 1];
+
+        TRY(store_cursor_next(cursor, &found, &key, &value, err));
+        if (!found)
+            return OK;
+        snprintf(name, sizeof name, "%.*s", (int)record_key_name(key).size,
+                 (const char *)record_key_name(key).data);
+        TRY(note_slot(follow, view, model_id, name, err));
+    }
 }
 
 /* What the model says first, where two say it. */

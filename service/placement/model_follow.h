@@ -22,7 +22,11 @@
 #include "service/training/optimizer.h"
 #include "store/base/arena.h"
 
-/* Of the variables that an optimizer has slots of, the first: its powers are beside that one. */
+/* Of the variables that an optimizer has slots of, the first: its powers are beside that one. A
+ * step makes slots in the order of its list, whose first is meant; where slots came with their
+ * values nobody knows of a list, and it is the variable that was made first, as in TensorFlow's own
+ * list.
+ */
 struct follow_first {
     const char *name; /* borrows from the arena; NULL: there is none */
     uint64_t position;
@@ -64,11 +68,19 @@ ERR_MUST_CHECK enum err_code model_follow_check(const struct store_view *view, u
                                                 const char *name, size_t size, bool *fits,
                                                 struct err *err);
 
+/* Where a slot comes among others: with an initial value a step has made it, when it did; else when
+ * the variable was made that it is kept for. */
+uint64_t model_follow_position(bool has_initial_value, uint64_t position,
+                               uint64_t primary_position);
 /* For powers: each slot there is, in any order. `name` is the slot's, `size` of the variable's in
- * it; that one's position, and what the caller knows it by. */
+ * it; the slot's position, and what the caller knows the variable by. */
 ERR_MUST_CHECK enum err_code model_follow_note(struct model_follow *follow, const char *name,
                                                size_t size, uint64_t position, void *variable,
                                                struct err *err);
+/* All slots that the model has; nobody knows their variables by anything. */
+ERR_MUST_CHECK enum err_code model_follow_note_all(struct model_follow *follow,
+                                                   const struct store_view *view, uint64_t model_id,
+                                                   struct err *err);
 /* Whether it may be a power, before it is looked at. */
 bool model_follow_may_be_power(const struct model_follow *follow, const char *name);
 /* Whether it is a power of an optimizer; *out is what it is beside, of those noted: in it no name

@@ -185,7 +185,7 @@ find_primary(struct model_newcomers *n, struct model_newcomer *newcomer,
         *out = (struct model_newcomer_primary){.newcomer = NULL};
         return OK;
     }
-    /* Those that are there were made before. */
+    /* It comes with its value; variables that are there were made before those that come. */
     position = out->newcomer == NULL ? out->position
                                      : UINT64_MAX / 2 + (uint64_t)(out->newcomer - n->each);
     return model_follow_note(&n->follow, newcomer->name, size, position, out->newcomer, err);
@@ -212,49 +212,6 @@ follow(const struct model_newcomers *n, struct model_newcomer *newcomer,
 
 /* --- powers -------------------------------------------------------------------------------- */
 
-/* Of a variable that is there, if it is a slot. */
-static enum err_code
-note_slot(struct model_newcomers *n, const char *name, struct err *err)
-{
-    size_t size = strlen(name);
-    bool sure = false, found = false;
-
-    while (!found && model_follow_primary(&n->follow, name, &size, &sure)) {
-        struct variable_record record;
-        char primary[NAME_BYTES_MAX + 1];
-
-        snprintf(primary, sizeof primary, "%.*s", (int)size, name);
-        TRY(record_get_variable(n->view, n->model->id, primary, &found, &record, err));
-        if (found && !sure)
-            TRY(model_follow_check(n->view, n->model->id, name, size, &found, err));
-        if (!found)
-            continue;
-        TRY(model_follow_note(&n->follow, name, size, record.graph_position, NULL, err));
-    }
-    return OK;
-}
-
-static enum err_code
-note_slots(struct model_newcomers *n, struct err *err)
-{
-    struct record_key prefix = record_key_variable(n->model->id, "");
-    AUTO_CURSOR cursor = NULL;
-    struct bytes key, value;
-    bool found = false;
-
-    TRY(store_cursor_open(n->view, record_key_bytes(&prefix), bytes_of(NULL, 0), &cursor, err));
-    for (;;) {
-        char name[NAME_BYTES_MAX + 1];
-
-        TRY(store_cursor_next(cursor, &found, &key, &value, err));
-        if (!found)
-            return OK;
-        snprintf(name, sizeof name, "%.*s", (int)record_key_name(key).size,
-                 (const char *)record_key_name(key).data);
-        TRY(note_slot(n, name, err));
-    }
-}
-
 static bool
 may_be_power(const struct model_newcomers *n, const struct model_newcomer *newcomer)
 {
@@ -273,7 +230,7 @@ find_powers(struct model_newcomers *n, struct err *err)
         if (!may_be_power(n, newcomer))
             continue;
         if (!noted)
-            TRY(note_slots(n, err));
+            TRY(model_follow_note_all(&n->follow, n->view, n->model->id, err));
         noted = true;
         (void)model_follow_power(&n->follow, newcomer->name, &newcomer->type, newcomer->trained,
                                  &first);

@@ -34,7 +34,11 @@ add_item(struct place_plan *p, struct bytes name, const struct variable_record *
     p->items = grown;
     grown += p->count++;
     *grown = (struct place_item){
-        .id = record->id, .size = name.size, .position = record->graph_position};
+        .id = record->id,
+        .size = name.size,
+        .position = record->graph_position,
+        .has_initial_value = record->initial_value.kind != VALUE_NONE,
+    };
     grown->name = arena_text(&p->report->arena, name, err);
     return grown->name == NULL ? ERR_NO_MEMORY : OK;
 }
@@ -116,9 +120,12 @@ find_primary(struct place_plan *p, struct place_item *item, struct err *err)
             TRY(model_follow_check(p->view, p->record.id, item->name, size, &fits, err));
         item->primary = fits ? primary : NULL;
     }
-    return item->primary == NULL ? OK
-                                 : model_follow_note(&p->follow, item->name, size,
-                                                     item->primary->position, item->primary, err);
+    return item->primary == NULL
+               ? OK
+               : model_follow_note(&p->follow, item->name, size,
+                                   model_follow_position(item->has_initial_value, item->position,
+                                                         item->primary->position),
+                                   item->primary, err);
 }
 
 /* Powers once all slots are known. */

@@ -48,7 +48,8 @@ set_device(struct store_txn *txn, const struct patch_unit *u, struct variable_re
     return OK;
 }
 
-/* Variables whose names begin with that of the moved one and a slash. Others are never kept for it.
+/* Variables whose names begin with that of the moved one and a slash. Others are never kept for it,
+ * but for powers, which are beside it.
  */
 struct followers {
     const struct store_view *view;
@@ -67,7 +68,24 @@ followers_drop(struct followers *f)
 }
 
 static enum err_code
-load_names(struct followers *f, const char *prefix, struct err *err)
+add_name(struct followers *f, struct bytes name, struct err *err)
+{
+    const char **grown =
+        arena_grown(&f->arena, f->names, f->count, &f->capacity, sizeof *grown, err);
+
+    if (grown == NULL)
+        return ERR_NO_MEMORY;
+    f->names = grown;
+    grown[f->count] = arena_text(&f->arena, name, err);
+    return grown[f->count++] == NULL ? ERR_NO_MEMORY : OK;
+}
+
+/* Whether this name is to be listed, among those there are. */
+typedef bool wanted(const struct followers *f, const char *name);
+
+/* Those that begin so, in their order; NULL: any of them. */
+static enum err_code
+load_names(struct followers *f, const char *prefix, wanted *is_wanted, struct err *err)
 {
     AUTO_CURSOR cursor = NULL;
     struct record_key start = record_key_variable(f->model_id, prefix);
@@ -76,18 +94,15 @@ load_names(struct followers *f, const char *prefix, struct err *err)
 
     TRY(store_cursor_open(f->view, record_key_bytes(&start), bytes_of(NULL, 0), &cursor, err));
     for (;;) {
-        const char **grown;
+        char name[NAME_BYTES_MAX + 1];
 
         TRY(store_cursor_next(cursor, &found, &key, &value, err));
         if (!found)
             return OK;
-        grown = arena_grown(&f->arena, f->names, f->count, &f->capacity, sizeof *grown, err);
-        if (grown == NULL)
-            return ERR_NO_MEMORY;
-        f->names = grown;
-        grown[f->count] = arena_text(&f->arena, record_key_name(key), err);
-        if (grown[f->count++] == NULL)
-            return ERR_NO_MEMORY;
+        snprintf(name, sizeof name, "%.*s", (int)record_key_name(key).size,
+                 (const char *)record_key_name(key).data);
+        if (is_wanted == NULL || is_wanted(f, name))
+            TRY(add_name(f, bytes_of_text(name), err));
     }
 }
 
@@ -131,7 +146,111 @@ follows(struct followers *f, const char *name, bool *out, struct err *err)
             break;
         text[size] = '\0';
     }
-    *out = size == moved_size;
+    *out = size == moved_size && bytes_start_with(bytes_of_text(name), bytes_of_text(f->moved));
+    return OK;
+}
+
+static enum err_code
+move(struct store_txn *txn, const struct patch_unit *u, uint64_t model_id, const char *name,
+     struct err *err)
+{
+    struct variable_record record;
+    bool moves = false;
+
+    TRY(service_find_variable(store_txn_view(txn), model_id, name, &record, err));
+    TRY(set_device(txn, u, &record, &moves, err));
+    return moves ? write_variable(txn, model_id, name, &record, err) : OK;
+}
+
+/* What is kept for `f->moved`. *any: something is. */
+static enum err_code
+move_kept(struct followers *f, struct store_txn *txn, const struct patch_unit *u,
+          const struct model_record *model, bool *any, struct err *err)
+{
+    char prefix[NAME_BYTES_MAX + 2];
+
+    if (snprintf(prefix, sizeof prefix, "%s/", f->moved) > NAME_BYTES_MAX)
+        return OK; /* nothing has a longer name */
+    TRY(load_names(f, prefix, NULL, err));
+    if (f->count == 0)
+        return OK;
+    TRY(model_follow_open(&f->follow, f->view, model, &f->arena, err));
+    for (size_t i = 0; i < f->count; i++) {
+        bool is_one = false;
+
+        TRY(follows(f, f->names[i], &is_one, err));
+        *any |= is_one;
+        if (is_one)
+            TRY(move(txn, u, f->model_id, f->names[i], err));
+    }
+    return OK;
+}
+
+static struct followers
+followers_of(struct store_txn *txn, const struct patch_unit *u, uint64_t model_id,
+             const char *moved)
+{
+    struct followers f = {.moved = moved, .view = store_txn_view(txn), .model_id = model_id};
+
+    arena_init(&f.arena, u->service->limits.expression_bytes_max);
+    return f;
+}
+
+/* A power of which the first variable with slots is `f->moved`, or is kept for it; with what is
+ * kept for the power. */
+static enum err_code
+move_power(struct followers *f, struct store_txn *txn, const struct patch_unit *u,
+           const struct model_record *model, const char *name, struct err *err)
+{
+    AUTO(followers) own = followers_of(txn, u, model->id, name);
+    struct variable_record record;
+    struct follow_first first;
+    bool is_one = false;
+
+    TRY(service_find_variable(f->view, f->model_id, name, &record, err));
+    (void)model_follow_power(&f->follow, name, &record.type, record.trainable, &first);
+    if (first.name != NULL)
+        TRY(follows(f, first.name, &is_one, err));
+    if (!is_one)
+        return OK;
+    TRY(move(txn, u, f->model_id, name, err));
+    return move_kept(&own, txn, u, model, &is_one, err);
+}
+
+static bool
+is_power(const struct followers *f, const char *name)
+{
+    return model_follow_may_be_power(&f->follow, name);
+}
+
+/* Several optimizers call theirs alike: whether those before this one do. */
+static bool
+is_listed(size_t before, const char *power)
+{
+    for (size_t i = 0; i < before; i++)
+        for (uint32_t k = 0; k < optimizer_power_count(optimizer_at(i)); k++)
+            if (strcmp(optimizer_at(i)->powers[k].name, power) == 0)
+                return true;
+    return false;
+}
+
+static enum err_code
+move_powers(struct followers *f, struct store_txn *txn, const struct patch_unit *u,
+            const struct model_record *model, struct err *err)
+{
+    AUTO(followers) powers = followers_of(txn, u, model->id, u->name);
+    const struct optimizer *optimizer;
+
+    powers.follow = f->follow;
+    for (size_t i = 0; (optimizer = optimizer_at(i)) != NULL; i++)
+        for (uint32_t k = 0; k < optimizer_power_count(optimizer); k++)
+            if (!is_listed(i, optimizer->powers[k].name))
+                TRY(load_names(&powers, optimizer->powers[k].name, is_power, err));
+    if (powers.count == 0)
+        return OK;
+    TRY(model_follow_note_all(&f->follow, f->view, f->model_id, err));
+    for (size_t i = 0; i < powers.count; i++)
+        TRY(move_power(f, txn, u, model, powers.names[i], err));
     return OK;
 }
 
@@ -139,29 +258,11 @@ static enum err_code
 move_followers(struct store_txn *txn, const struct patch_unit *u, const struct model_record *model,
                struct err *err)
 {
-    AUTO(followers) f = {.moved = u->name, .view = store_txn_view(txn), .model_id = model->id};
-    char prefix[NAME_BYTES_MAX + 2];
+    AUTO(followers) f = followers_of(txn, u, model->id, u->name);
+    bool any = false;
 
-    if (snprintf(prefix, sizeof prefix, "%s/", u->name) > NAME_BYTES_MAX)
-        return OK; /* nothing has a longer name */
-    arena_init(&f.arena, u->service->limits.expression_bytes_max);
-    TRY(load_names(&f, prefix, err));
-    if (f.count == 0)
-        return OK;
-    TRY(model_follow_open(&f.follow, f.view, model, &f.arena, err));
-    for (size_t i = 0; i < f.count; i++) {
-        struct variable_record record;
-        bool is_one = false, moves = false;
-
-        TRY(follows(&f, f.names[i], &is_one, err));
-        if (!is_one)
-            continue;
-        TRY(service_find_variable(f.view, f.model_id, f.names[i], &record, err));
-        TRY(set_device(txn, u, &record, &moves, err));
-        if (moves)
-            TRY(write_variable(txn, f.model_id, f.names[i], &record, err));
-    }
-    return OK;
+    TRY(move_kept(&f, txn, u, model, &any, err));
+    return any ? move_powers(&f, txn, u, model, err) : OK;
 }
 
 static enum err_code

@@ -192,13 +192,48 @@ def test_what_is_kept_for_it_goes_with_it(s):
     before = {name: s.value(name) for name in s.names()}
     old = {name: s.info(name)["revision"] for name in s.names()}
     move(s, "v", "/job:ps/task:3").expect(200)
-    gone = {"v", "v/Momentum", "v/Adam", "v/Adam_1", "v/ExponentialMovingAverage"}
+    gone = {"v", "v/Momentum", "v/Adam", "v/Adam_1", "v/ExponentialMovingAverage", "beta1_power", "beta2_power"}
     assert {name for name, device in devices(s).items() if device == "/job:ps/task:3"} == gone
     assert {name for name in s.names() if s.info(name)["revision"] != old[name]} == gone
     assert {name: s.value(name) for name in s.names()} == before
     s.post("optimizers/m:apply_gradients", {"gradients": {"v": [1, 1]}}).expect(200)
     move(s, "v/Momentum", "/job:ps/task:1").expect(200)
     assert devices(s)["v"] == "/job:ps/task:3" and devices(s)["v/Momentum"] == "/job:ps/task:1"
+
+
+def test_powers_go_with_the_first_of_the_list_that_made_them(s):
+    """As :place would have them; with what is kept for them."""
+    there = "/job:ps/task:"
+    for name in "zab":
+        s.make(name, [1.0, 2.0])
+    s.put("optimizers/adam", {"type": "adam"}).expect(201)
+    s.post("optimizers/adam:apply_gradients", {"gradients": {"b": [1, 1], "z": [1, 1]}}).expect(200)
+    s.post("optimizers/adam:apply_gradients", {"gradients": {"a": [1, 1], "b": [1, 1]}}).expect(200)
+    s.put("moving_averages/e", {"decay": 0.5}).expect(201)
+    s.post("moving_averages/e:apply", {"variables": ["beta1_power"]}).expect(200)
+    powers = {"beta1_power", "beta1_power/ExponentialMovingAverage", "beta2_power"}
+    move(s, "z", there + "0").expect(200)
+    move(s, "a", there + "1").expect(200)
+    assert set(devices(s, "&device=" + there + "0")) == {"z", "z/Adam", "z/Adam_1"}
+    assert set(devices(s, "&device=" + there + "1")) == {"a", "a/Adam", "a/Adam_1"}
+    move(s, "b", there + "2").expect(200)
+    assert set(devices(s, "&device=" + there + "2")) == {"b", "b/Adam", "b/Adam_1"} | powers
+    assert s.post(":place", {}).expect(200).json["moved"] == []
+    s.put("optimizers/second", {"type": "adamax"}).expect(201)
+    s.post("optimizers/second:apply_gradients", {"gradients": {"a": [1, 1], "z": [1, 1]}}).expect(200)
+    assert s.info("beta1_power_1")["device"] == there + "1"
+    move(s, "b", there + "3").expect(200)
+    assert set(devices(s, "&device=" + there + "3")) == {"b", "b/Adam", "b/Adam_1"} | powers, "not those of the other one"
+    assert s.post(":place", {}).expect(200).json["moved"] == []
+    move(s, "a", "").expect(200)
+    assert s.info("beta1_power_1")["device"] == "" != s.info("beta1_power")["device"]
+
+
+def test_powers_that_lead_to_themselves(s):
+    for name in ("beta1_power", "beta1_power/Adam", "beta1_power/Adam_1", "beta2_power"):
+        s.create(name, {"op": "zeros", "shape": []}, trainable=False)
+    move(s, "beta1_power", "/job:ps/task:3").expect(200)
+    assert set(devices(s, "&device=/job:ps/task:3")) == {"beta1_power", "beta1_power/Adam", "beta1_power/Adam_1", "beta2_power"}
 
 
 def test_a_slot_is_followed_by_its_average(s):

@@ -33,6 +33,23 @@ def test_place_moves_everything_as_if_it_were_made_now(s):
     assert again["moved"] == [] and again["moved_count"] == 0
 
 
+def test_powers_stay_beside_the_first_of_the_list_that_made_them(s):
+    place(s, {"ps_tasks": 4})
+    make(s, zeros("z"), zeros("a"), zeros("b"))
+    s.initialize()
+    train(s, {"b": [1, 1], "z": [1, 1]})
+    train(s, {"a": [1, 1], "z": [1, 1]})
+    assert s.post(":place", {}).expect(200).json["moved"] == []
+    assert devices(s)["beta1_power"] == devices(s)["b"] == "/job:ps/task:2"
+    s.patch("", {"placement": {"ps_tasks": 2}}).expect(200)
+    s.post(":place", {}).expect(200)
+    got = devices(s)
+    assert got["z"] == got["b"] == got["beta1_power"] == got["beta2_power"] == got["b/Adam"] == "/job:ps/task:0" != got["a"]
+    s.patch("", {"placement": {"ps_tasks": 2, "version": "1.15"}}).expect(200)
+    s.post(":place", {}).expect(200)
+    assert devices(s)["beta1_power"] == devices(s)["a"], "the first by name there"
+
+
 def test_parts_are_placed_anew_each_by_itself(s):
     before = bytes_by_task(s)
     place(s, {"ps_tasks": 1})
