@@ -69,4 +69,12 @@ serve_stop(struct serve *s)
     memset(s, 0, sizeof *s);
 }
 
+static inline void
+serve_expect_header(const struct http_reply *reply, const char *name, const char *value)
+{
+    char text[512];
+
+    assert_string_equal(http_header(reply, name, text, sizeof text), value);
+}
+
 #endif

@@ -45,14 +45,6 @@ stop(void **state)
 }
 
 static void
-expect_header(const struct http_reply *reply, const char *name, const char *value)
-{
-    char text[512];
-
-    assert_string_equal(http_header(reply, name, text, sizeof text), value);
-}
-
-static void
 only_names_of_this_server_are_answered(void **state)
 {
     static const struct {
@@ -97,12 +89,13 @@ pages_of_other_origins_may_change_nothing(void **state)
     http_reply_drop(&reply);
     reply = http_call(serve.port, "PUT /v1/models/lab", "Origin: https://lab.example\r\n", "{}");
     assert_int_equal(reply.status, 201);
-    expect_header(&reply, "Access-Control-Allow-Origin", "https://lab.example");
-    expect_header(&reply, "Vary", "Origin");
+    serve_expect_header(&reply, "Access-Control-Allow-Origin", "https://lab.example");
+    serve_expect_header(&reply, "Vary", "Origin");
     http_reply_drop(&reply);
     reply = http_call(serve.port, "OPTIONS /v1/models/m", "Origin: https://lab.example\r\n", NULL);
     assert_int_equal(reply.status, 204);
-    expect_header(&reply, "Access-Control-Allow-Methods", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+    serve_expect_header(&reply, "Access-Control-Allow-Methods",
+                        "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
     http_reply_drop(&reply);
 }
 

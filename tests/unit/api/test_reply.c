@@ -61,14 +61,6 @@ stop(void **state)
 }
 
 static void
-expect_header(const struct http_reply *reply, const char *name, const char *value)
-{
-    char text[512];
-
-    assert_string_equal(http_header(reply, name, text, sizeof text), value);
-}
-
-static void
 every_reply_has_its_headers(void **state)
 {
     struct http_reply reply = http_call(serve.port, "GET /healthz", "", NULL);
@@ -77,9 +69,9 @@ every_reply_has_its_headers(void **state)
     (void)state;
     assert_int_equal(reply.status, 200);
     assert_string_equal((char *)reply.body, "{\"status\":\"ok\"}");
-    expect_header(&reply, "Content-Type", "application/json");
-    expect_header(&reply, "Cache-Control", "no-store");
-    expect_header(&reply, "X-Content-Type-Options", "nosniff");
+    serve_expect_header(&reply, "Content-Type", "application/json");
+    serve_expect_header(&reply, "Cache-Control", "no-store");
+    serve_expect_header(&reply, "X-Content-Type-Options", "nosniff");
     assert_int_equal(strlen(http_header(&reply, "X-Request-Id", text, sizeof text)), 16);
     assert_int_equal(
         strncmp(http_header(&reply, "Server-Timing", text, sizeof text), "total;dur=", 10), 0);
@@ -94,7 +86,7 @@ a_clean_request_id_is_echoed_and_a_dirty_one_replaced(void **state)
     char text[256];
 
     (void)state;
-    expect_header(&reply, "X-Request-Id", "a-1/b");
+    serve_expect_header(&reply, "X-Request-Id", "a-1/b");
     http_reply_drop(&reply);
     reply = http_call(serve.port, "GET /healthz", "X-Request-Id: a b\r\n", NULL);
     assert_int_equal(strlen(http_header(&reply, "X-Request-Id", text, sizeof text)), 16);
@@ -108,11 +100,11 @@ head_has_the_headers_of_get_and_no_body(void **state)
 
     (void)state;
     assert_int_equal(reply.status, 200);
-    expect_header(&reply, "Content-Length", "15");
+    serve_expect_header(&reply, "Content-Length", "15");
     http_reply_drop(&reply);
     reply = http_call(serve.port, "HEAD /v1/models/m/variables/w:value?format=raw", "", NULL);
     assert_int_equal(reply.status, 200);
-    expect_header(&reply, "Content-Length", "160000");
+    serve_expect_header(&reply, "Content-Length", "160000");
     http_reply_drop(&reply);
 }
 
@@ -123,7 +115,7 @@ problems_are_told_as_problem_documents(void **state)
 
     (void)state;
     assert_int_equal(reply.status, 404);
-    expect_header(&reply, "Content-Type", "application/problem+json");
+    serve_expect_header(&reply, "Content-Type", "application/problem+json");
     assert_non_null(strstr((char *)reply.body, "\"type\":\"about:blank\""));
     assert_non_null(strstr((char *)reply.body, "\"status\":404"));
     assert_non_null(strstr((char *)reply.body, "\"code\":\"NOT_FOUND\""));
@@ -132,7 +124,7 @@ problems_are_told_as_problem_documents(void **state)
     http_reply_drop(&reply);
     reply = http_call(serve.port, "POST /healthz", "", NULL);
     assert_int_equal(reply.status, 405);
-    expect_header(&reply, "Allow", "GET, HEAD, OPTIONS");
+    serve_expect_header(&reply, "Allow", "GET, HEAD, OPTIONS");
     http_reply_drop(&reply);
 }
 
@@ -169,7 +161,7 @@ a_known_tag_is_answered_without_a_body(void **state)
     snprintf(header, sizeof header, "If-None-Match: \"x\", W/%s\r\n", etag);
     reply = http_call(serve.port, "GET /v1/models/m/variables/w:value?format=raw", header, NULL);
     assert_int_equal(reply.status, 304);
-    expect_header(&reply, "ETag", etag);
+    serve_expect_header(&reply, "ETag", etag);
     http_reply_drop(&reply);
 }
 
@@ -183,7 +175,7 @@ ranges_of_lent_bytes_are_served(void **state)
 
     (void)state;
     assert_int_equal(reply.status, 206);
-    expect_header(&reply, "Content-Range", "bytes 100-120007/160000");
+    serve_expect_header(&reply, "Content-Range", "bytes 100-120007/160000");
     assert_int_equal(reply.body_size, 119908);
     for (size_t i = 0; i < reply.body_size / 4; i++) {
         memcpy(&element, reply.body + 4 * i, sizeof element);
@@ -194,14 +186,14 @@ ranges_of_lent_bytes_are_served(void **state)
 
     reply = http_call(serve.port, target, "Range: bytes=-4\r\n", NULL);
     assert_int_equal(reply.status, 206);
-    expect_header(&reply, "Content-Range", "bytes 159996-159999/160000");
+    serve_expect_header(&reply, "Content-Range", "bytes 159996-159999/160000");
     memcpy(&element, reply.body, sizeof element);
     assert_int_equal(element, 39999);
     http_reply_drop(&reply);
 
     reply = http_call(serve.port, target, "Range: bytes=160000-\r\n", NULL);
     assert_int_equal(reply.status, 416);
-    expect_header(&reply, "Content-Range", "bytes */160000");
+    serve_expect_header(&reply, "Content-Range", "bytes */160000");
     http_reply_drop(&reply);
 
     snprintf(header, sizeof header, "Range: bytes=0-3\r\nIf-Range: %s\r\n", etag);
@@ -210,7 +202,7 @@ ranges_of_lent_bytes_are_served(void **state)
     http_reply_drop(&reply);
     reply = http_call(serve.port, target, "Range: bytes=0-3\r\nIf-Range: \"r0-x\"\r\n", NULL);
     assert_int_equal(reply.status, 200);
-    expect_header(&reply, "Accept-Ranges", "bytes");
+    serve_expect_header(&reply, "Accept-Ranges", "bytes");
     http_reply_drop(&reply);
 }
 
@@ -248,7 +240,7 @@ several_ranges_come_as_parts_in_the_order_asked(void **state)
 
     (void)state;
     assert_int_equal(reply.status, 206);
-    expect_header(&reply, "Content-Range", "");
+    serve_expect_header(&reply, "Content-Range", "");
     http_header(&reply, "Content-Type", text, sizeof text);
     assert_memory_equal(text, type, sizeof type - 1);
     boundary = text + sizeof type - 1;
@@ -262,10 +254,10 @@ several_ranges_come_as_parts_in_the_order_asked(void **state)
     /* one that is left, or one that comes of all of them, is no list of parts */
     reply = http_call(serve.port, target, "Range: bytes=0-3,160000-\r\n", NULL);
     assert_int_equal(reply.status, 206);
-    expect_header(&reply, "Content-Range", "bytes 0-3/160000");
+    serve_expect_header(&reply, "Content-Range", "bytes 0-3/160000");
     http_reply_drop(&reply);
     reply = http_call(serve.port, target, "Range: bytes=0-3,4-7\r\n", NULL);
-    expect_header(&reply, "Content-Range", "bytes 0-7/160000");
+    serve_expect_header(&reply, "Content-Range", "bytes 0-7/160000");
     http_reply_drop(&reply);
 }
 
@@ -286,7 +278,7 @@ a_read_may_insist_on_a_tag(void **state)
     snprintf(header, sizeof header, "Range: bytes=0-3\r\nIf-Match: W/%s\r\n", etag);
     reply = http_call(serve.port, target, header, NULL);
     assert_int_equal(reply.status, 412);
-    expect_header(&reply, "ETag", etag);
+    serve_expect_header(&reply, "ETag", etag);
     http_reply_drop(&reply);
     reply = http_call(serve.port, target, "If-Match: \"x\"\r\n", NULL);
     assert_int_equal(reply.status, 412);
