@@ -285,8 +285,9 @@ take_first(const struct model_follow *follow, const struct follow_first *other,
 {
     if (other->name == NULL)
         return;
-    if (into->name == NULL || (follow->first_by_name ? strcmp(other->name, into->name) < 0
-                                                     : other->position < into->position))
+    if (into->name == NULL || other->position < into->position ||
+        (follow->first_by_name && other->position == into->position &&
+         strcmp(other->name, into->name) < 0))
         *into = *other;
 }
 
@@ -313,9 +314,19 @@ note_first(struct model_follow *follow, const struct follow_first *first, struct
 }
 
 uint64_t
-model_follow_position(bool has_initial_value, uint64_t position, uint64_t primary_position)
+model_follow_position(const struct model_follow *follow, const struct follow_made *slot,
+                      uint64_t primary)
 {
-    return has_initial_value ? position : primary_position;
+    if (follow->first_by_name)
+        return slot->by_step ? slot->revision : 0;
+    return slot->by_step ? slot->position : primary;
+}
+
+struct follow_made
+model_follow_made(const struct variable_record *slot)
+{
+    return (struct follow_made){slot->initial_value.kind != VALUE_NONE, slot->graph_position,
+                                slot->created_revision};
 }
 
 enum err_code
@@ -346,6 +357,7 @@ note_slot(struct model_follow *follow, const struct store_view *view, uint64_t m
 
     while (!found && model_follow_primary(follow, name, &size, &sure)) {
         struct variable_record slot, primary;
+        struct follow_made made;
         char other[NAME_BYTES_MAX + 1];
 
         snprintf(other, sizeof other, "%.*s", (int)size, name);
@@ -355,10 +367,10 @@ note_slot(struct model_follow *follow, const struct store_view *view, uint64_t m
         if (!found)
             continue;
         TRY(service_find_variable(view, model_id, name, &slot, err));
+        made = model_follow_made(&slot);
         TRY(model_follow_note(follow, name, size,
-                              model_follow_position(slot.initial_value.kind != VALUE_NONE,
-                                                    slot.graph_position, primary.graph_position),
-                              NULL, err));
+                              model_follow_position(follow, &made, primary.graph_position), NULL,
+                              err));
     }
     return OK;
 }

@@ -22,10 +22,10 @@
 #include "service/training/optimizer.h"
 #include "store/base/arena.h"
 
-/* Of the variables that an optimizer has slots of, the first: its powers are beside that one. A
- * step makes slots in the order of its list, whose first is meant; where slots came with their
- * values nobody knows of a list, and it is the variable that was made first, as in TensorFlow's own
- * list.
+/* Of the variables that an optimizer has slots of, the first: its powers are beside that one. The
+ * list of the step that made them is meant: of r1.0 its first, whose slots were made first; of 1.15
+ * its first by name, of those that got slots in that commit. Where slots came with their values
+ * nobody knows of a list, and it is the first of all that are there, as they were made, or by name.
  */
 struct follow_first {
     const char *name; /* borrows from the arena; NULL: there is none */
@@ -68,10 +68,15 @@ ERR_MUST_CHECK enum err_code model_follow_check(const struct store_view *view, u
                                                 const char *name, size_t size, bool *fits,
                                                 struct err *err);
 
-/* Where a slot comes among others: with an initial value a step has made it, when it did; else when
- * the variable was made that it is kept for. */
-uint64_t model_follow_position(bool has_initial_value, uint64_t position,
-                               uint64_t primary_position);
+/* How a slot was made: by a step, with an initial value, or with its value. */
+struct follow_made {
+    bool by_step;
+    uint64_t position, revision;
+};
+struct follow_made model_follow_made(const struct variable_record *slot);
+/* Where a slot comes among others; `primary`: the position of what it is kept for. */
+uint64_t model_follow_position(const struct model_follow *follow, const struct follow_made *slot,
+                               uint64_t primary);
 /* For powers: each slot there is, in any order. `name` is the slot's, `size` of the variable's in
  * it; the slot's position, and what the caller knows the variable by. */
 ERR_MUST_CHECK enum err_code model_follow_note(struct model_follow *follow, const char *name,

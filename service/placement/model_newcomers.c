@@ -175,6 +175,7 @@ find_primary(struct model_newcomers *n, struct model_newcomer *newcomer,
              struct model_newcomer_primary *out, struct err *err)
 {
     size_t size = strlen(newcomer->name);
+    const struct follow_made with_its_value = {.by_step = false};
     uint64_t position;
     bool found = false, sure = false;
 
@@ -185,10 +186,12 @@ find_primary(struct model_newcomers *n, struct model_newcomer *newcomer,
         *out = (struct model_newcomer_primary){.newcomer = NULL};
         return OK;
     }
-    /* It comes with its value; variables that are there were made before those that come. */
+    /* Those that are there were made before. */
     position = out->newcomer == NULL ? out->position
                                      : UINT64_MAX / 2 + (uint64_t)(out->newcomer - n->each);
-    return model_follow_note(&n->follow, newcomer->name, size, position, out->newcomer, err);
+    return model_follow_note(&n->follow, newcomer->name, size,
+                             model_follow_position(&n->follow, &with_its_value, position),
+                             out->newcomer, err);
 }
 
 static enum err_code

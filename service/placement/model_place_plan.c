@@ -36,8 +36,7 @@ add_item(struct place_plan *p, struct bytes name, const struct variable_record *
     *grown = (struct place_item){
         .id = record->id,
         .size = name.size,
-        .position = record->graph_position,
-        .has_initial_value = record->initial_value.kind != VALUE_NONE,
+        .made = model_follow_made(record),
     };
     grown->name = arena_text(&p->report->arena, name, err);
     return grown->name == NULL ? ERR_NO_MEMORY : OK;
@@ -66,8 +65,8 @@ load_items(struct place_plan *p, struct err *err)
 static int
 compare_positions(const void *a, const void *b)
 {
-    uint64_t first = (*(struct place_item *const *)a)->position;
-    uint64_t second = (*(struct place_item *const *)b)->position;
+    uint64_t first = (*(struct place_item *const *)a)->made.position;
+    uint64_t second = (*(struct place_item *const *)b)->made.position;
 
     return first < second ? -1 : first > second;
 }
@@ -122,10 +121,10 @@ find_primary(struct place_plan *p, struct place_item *item, struct err *err)
     }
     return item->primary == NULL
                ? OK
-               : model_follow_note(&p->follow, item->name, size,
-                                   model_follow_position(item->has_initial_value, item->position,
-                                                         item->primary->position),
-                                   item->primary, err);
+               : model_follow_note(
+                     &p->follow, item->name, size,
+                     model_follow_position(&p->follow, &item->made, item->primary->made.position),
+                     item->primary, err);
 }
 
 /* Powers once all slots are known. */

@@ -13,8 +13,7 @@ struct place_item {
     const char *name;
     size_t size; /* of the name */
     uint64_t id;
-    uint64_t position; /* in the order they were made in */
-    bool has_initial_value;
+    struct follow_made made;
     struct place_item *primary;
     bool beside;        /* ... and is only near it */
     const char *device; /* NULL: not known yet */

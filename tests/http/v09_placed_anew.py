@@ -47,7 +47,22 @@ def test_powers_stay_beside_the_first_of_the_list_that_made_them(s):
     assert got["z"] == got["b"] == got["beta1_power"] == got["beta2_power"] == got["b/Adam"] == "/job:ps/task:0" != got["a"]
     s.patch("", {"placement": {"ps_tasks": 2, "version": "1.15"}}).expect(200)
     s.post(":place", {}).expect(200)
-    assert devices(s)["beta1_power"] == devices(s)["a"], "the first by name there"
+    assert devices(s)["beta1_power"] == devices(s)["b"], "the first by name of the first list"
+
+
+def test_powers_of_1_15_stay_beside_the_first_by_name_of_the_list_that_made_them(s):
+    place(s, {"ps_tasks": 4, "version": "1.15"})
+    make(s, zeros("z"), zeros("a"), zeros("b"))
+    s.initialize()
+    train(s, {"z": [1, 1], "b": [1, 1]})
+    train(s, {"a": [1, 1], "z": [1, 1]})
+    assert s.post(":place", {}).expect(200).json["moved"] == []
+    assert devices(s)["beta1_power"] == devices(s)["b"] == "/job:ps/task:2"
+    s.patch("variables/a", {"device": "/job:ps/task:3"}).expect(200)
+    assert devices(s)["beta1_power"] == "/job:ps/task:2"
+    s.patch("variables/b", {"device": "/job:ps/task:1"}).expect(200)
+    assert devices(s)["beta1_power"] == devices(s)["beta2_power"] == "/job:ps/task:1"
+    assert s.post(":place", {}).expect(200).json["moved"] == []
 
 
 def test_parts_are_placed_anew_each_by_itself(s):
