@@ -2,15 +2,17 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "api/guard/tls.h"
+#include "store/base/clock.h"
 #include "store/base/scope.h"
 
-enum { PATIENCE_S = 3, ANSWER_BYTES = 64 };
+enum { PATIENCE_MS = 3000, ANSWER_BYTES = 64 };
 
 static void
 socket_close(const int *descriptor)
@@ -40,7 +42,7 @@ connect_to(const struct settings *settings, int *descriptor, struct err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
     AUTO_CALL(addresses_drop) struct addrinfo *addresses = NULL;
     const char *address = address_to_ask(settings->bind);
     char port[8];
@@ -58,17 +60,42 @@ connect_to(const struct settings *settings, int *descriptor, struct err *err)
     return OK;
 }
 
-/* Fills `answer` with the first bytes of it, as many as there are before it ends or none come. */
+/* As recv, with EAGAIN once time is over, however much came by then. */
+static ssize_t
+receive(void *context, void *out, size_t size)
+{
+    const struct api_tls_peer *peer = context;
+    struct pollfd waiting = {.fd = peer->descriptor, .events = POLLIN};
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (now_ms < peer->end_ms && poll(&waiting, 1, (int)(peer->end_ms - now_ms)) > 0)
+        return recv(peer->descriptor, out, size, 0);
+    errno = EAGAIN;
+    return -1;
+}
+
+/* Fills `answer` with the first bytes of it, as many as there are before it or the time ends. */
 static enum err_code
-ask_plain(int descriptor, struct bytes ask, char *answer, size_t size, struct err *err)
+ask_plain(struct api_tls_peer *peer, struct bytes ask, char *answer, size_t size, struct err *err)
 {
     ssize_t got = 1;
 
-    if (send(descriptor, ask.data, ask.size, MSG_NOSIGNAL) != (ssize_t)ask.size)
+    if (send(peer->descriptor, ask.data, ask.size, MSG_NOSIGNAL) != (ssize_t)ask.size)
         return err_set(err, ERR_UNAVAILABLE, "cannot ask the server: %s", strerror(errno));
     for (size_t had = 0; had < size && got > 0; had += got > 0 ? (size_t)got : 0)
-        got = recv(descriptor, answer + had, size - had, 0);
+        got = receive(peer, answer + had, size - had);
     return OK;
+}
+
+/* Whatever listens there has written it: no more of it than a terminal shows as it is. */
+static int
+shown(const char *answer)
+{
+    int size = 0;
+
+    while (answer[size] >= ' ' && answer[size] <= '~')
+        size++;
+    return size;
 }
 
 enum err_code
@@ -78,17 +105,18 @@ api_health_command(const struct command_input *input, struct err *err)
         "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     static const char well[] = "HTTP/1.1 200 ";
     AUTO_CALL(socket_close) int descriptor = -1;
+    struct api_tls_peer peer = {.receive = receive, .end_ms = clock_monotonic_ms() + PATIENCE_MS};
     char answer[ANSWER_BYTES] = "";
 
     TRY(connect_to(input->settings, &descriptor, err));
+    peer.descriptor = descriptor;
     if (input->settings->tls_cert[0] != '\0')
-        TRY(api_tls_ask(descriptor, bytes_of_text(ask), PATIENCE_S * 1000, answer,
-                        sizeof answer - 1, err));
+        TRY(api_tls_ask(&peer, bytes_of_text(ask), answer, sizeof answer - 1, err));
     else
-        TRY(ask_plain(descriptor, bytes_of_text(ask), answer, sizeof answer - 1, err));
+        TRY(ask_plain(&peer, bytes_of_text(ask), answer, sizeof answer - 1, err));
     if (strncmp(answer, well, sizeof well - 1) != 0)
-        return err_set(err, ERR_UNAVAILABLE, "the server says it is not ready: %.*s",
-                       (int)strcspn(answer, "\r\n"), answer);
+        return err_set(err, ERR_UNAVAILABLE, "the server says it is not ready: %.*s", shown(answer),
+                       answer);
     fprintf(input->out, "ready\n");
     return OK;
 }

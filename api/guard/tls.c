@@ -336,7 +336,7 @@ is_to_be_repeated(const struct asking *asking, ssize_t result)
 }
 
 static int
-asking_open(struct asking *asking, int descriptor)
+asking_open(struct asking *asking, struct api_tls_peer *peer)
 {
     int result = gnutls_init(&asking->session, GNUTLS_CLIENT);
 
@@ -348,7 +348,10 @@ asking_open(struct asking *asking, int descriptor)
         result = gnutls_priority_set_direct(asking->session, priorities, NULL);
     if (result < 0)
         return result;
-    gnutls_transport_set_int(asking->session, descriptor);
+    /* The library's own timeouts begin anew with every byte of a record that comes. */
+    gnutls_transport_set_ptr2(asking->session, peer,
+                              (gnutls_transport_ptr_t)(intptr_t)peer->descriptor);
+    gnutls_transport_set_pull_function(asking->session, peer->receive);
     do
         result = gnutls_handshake(asking->session);
     while (is_to_be_repeated(asking, result));
@@ -356,11 +359,10 @@ asking_open(struct asking *asking, int descriptor)
 }
 
 enum err_code
-api_tls_ask(int descriptor, struct bytes ask, uint64_t patience_ms, char *answer, size_t size,
-            struct err *err)
+api_tls_ask(struct api_tls_peer *peer, struct bytes ask, char *answer, size_t size, struct err *err)
 {
-    AUTO(asking) asking = {.end_ms = clock_monotonic_ms() + patience_ms};
-    ssize_t result = asking_open(&asking, descriptor);
+    AUTO(asking) asking = {.end_ms = peer->end_ms};
+    ssize_t result = asking_open(&asking, peer);
 
     if (result >= 0)
         do

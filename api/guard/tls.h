@@ -37,10 +37,17 @@ void api_tls_options(struct MHD_OptionItem out[static API_TLS_OPTIONS_MAX]);
  * not go out at once; the connection is then of no more use. */
 bool api_tls_send_last(struct MHD_Connection *mhd, struct bytes bytes);
 
-/* The other side: over a socket that is connected to a server, and has timeouts, `ask` goes out,
- * and `answer` gets the first bytes of what comes, as many as there are before it ends or time is
- * over. Whose the certificate is is not looked at. ERR_UNAVAILABLE: this is not spoken there. */
-ERR_MUST_CHECK enum err_code api_tls_ask(int descriptor, struct bytes ask, uint64_t patience_ms,
-                                         char *answer, size_t size, struct err *err);
+/* A server that a socket is connected to. */
+struct api_tls_peer {
+    int descriptor;  /* borrows; what is sent has a timeout */
+    uint64_t end_ms; /* of clock_monotonic_ms: no longer in all */
+    ssize_t (*receive)(void *peer, void *out, size_t size); /* as recv; EAGAIN once that is over */
+};
+
+/* The other side: `ask` goes out, and `answer` gets the first bytes of what comes, as many as there
+ * are before it ends or time is over. Whose the certificate is is not looked at. ERR_UNAVAILABLE:
+ * this is not spoken there. */
+ERR_MUST_CHECK enum err_code api_tls_ask(struct api_tls_peer *peer, struct bytes ask, char *answer,
+                                         size_t size, struct err *err);
 
 #endif

@@ -269,3 +269,36 @@ def test_health_through_it_is_what_the_server_says(s):
             thread.start()
             backups.refuses(s, words, "health", flags=("--port", str(listener.getsockname()[1]), *certificate.flags))
             thread.join()
+
+
+def test_a_peer_that_never_ends_its_answer_is_waited_for_no_longer(s):
+    """Byte by byte, to be ended by the other side alone; over TLS a record of its handshake that does not end, either."""
+    certificate = Certificate(s.server.root, "ecdsa")
+    for flags, begin, piece in (((), b"", b"H"), (certificate.flags, b"\x16\x03\x03\x40\x00", b"\x02")):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                with listener.accept()[0] as peer, contextlib.suppress(OSError):
+                    peer.recv(4096)
+                    peer.sendall(begin)
+                    while True:
+                        peer.sendall(piece)
+                        time.sleep(0.5)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            backups.refuses(s, "TLS" if flags else "not ready: H", "health",
+                            flags=("--port", str(listener.getsockname()[1]), *flags))
+            thread.join()
+
+
+def test_what_a_peer_writes_is_no_commands_for_a_terminal(s):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with listener.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 503 \x1b[2J")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        backups.refuses(s, "not ready: HTTP/1.1 503 \n", "health", flags=("--port", str(listener.getsockname()[1])))
+        thread.join()
