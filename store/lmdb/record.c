@@ -4,6 +4,7 @@
 
 #include "store/base/crc32c.h"
 #include "store/lmdb/wire.h"
+#include "store/store.h"
 
 static uint32_t
 checksum(struct bytes key, struct bytes payload)
@@ -37,13 +38,21 @@ describe_key(char *out, size_t size, struct bytes key)
     out[used] = '\0';
 }
 
+/* What claims to be larger than any record may end behind the file: it is not looked into. */
+static bool
+has_size(struct bytes stored)
+{
+    return stored.size >= STORE_RECORD_HEAD_BYTES &&
+           stored.size <= STORE_RECORD_HEAD_BYTES + (size_t)STORE_RECORD_BYTES_MAX;
+}
+
 enum err_code
 store_record_read(struct bytes key, struct bytes stored, struct bytes *payload, struct err *err)
 {
     char name[128];
     struct bytes body;
 
-    if (stored.size >= STORE_RECORD_HEAD_BYTES && stored.data[0] == STORE_RECORD_VERSION) {
+    if (has_size(stored) && stored.data[0] == STORE_RECORD_VERSION) {
         body =
             bytes_of(stored.data + STORE_RECORD_HEAD_BYTES, stored.size - STORE_RECORD_HEAD_BYTES);
         if (wire_get_u32(stored.data + 4) == checksum(key, body)) {

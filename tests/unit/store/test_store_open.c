@@ -266,6 +266,54 @@ a_record_with_a_wrong_checksum_is_reported_and_others_are_not(void **state)
     must_hold(f, "good", "value");
 }
 
+/* In LMDB's node, wherever pages hold it, 8 bytes are before the key: the low half of the record's
+ * size, the high half, flags, and the key's size. */
+static void
+claim_gigabytes(const char *folder, const char *key)
+{
+    uint8_t whole[1 << 18], *end = whole, *at = whole;
+    char path[512];
+    FILE *file;
+    size_t found = 0;
+
+    snprintf(path, sizeof path, "%s/meta.mdb", folder);
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    end += fread(whole, 1, sizeof whole, file);
+    for (; (at = memmem(at, (size_t)(end - at), key, strlen(key))) != NULL; at++) {
+        at[-5] = 0x70;
+        found++;
+    }
+    assert_true(found > 0);
+    rewind(file);
+    assert_int_equal(fwrite(whole, 1, (size_t)(end - whole), file), end - whole);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Behind the end of the file, where nothing can be read, there is no such record. */
+static void
+a_record_that_claims_to_be_longer_than_any_is_damaged(void **state)
+{
+    struct fixture *f = *state;
+    struct store_snapshot *snapshot = NULL;
+    struct bytes found;
+
+    (void)put(f, "good", "value");
+    (void)put(f, "this one will be long", "value");
+    store_close(f->store);
+    f->store = NULL;
+    claim_gigabytes(f->folder, "this one will be long");
+    WORKS(store_open(&f->config, &f->store, &f->err), &f->err);
+    WORKS(store_snapshot_open(f->store, &snapshot, &f->err), &f->err);
+    assert_int_equal(store_get(store_snapshot_view(snapshot),
+                               bytes_of_text("this one will be long"), &found, &f->err),
+                     ERR_DATA_LOSS);
+    assert_non_null(strstr(f->err.text, "is damaged"));
+    err_clear(&f->err);
+    view_must_hold(store_snapshot_view(snapshot), "good", "value");
+    store_snapshot_drop(snapshot);
+}
+
 static void
 an_impossible_map_size_is_halved_until_it_opens(void **state)
 {
@@ -292,6 +340,7 @@ main(void)
         STORE_TEST(a_missing_file_is_refused),
         STORE_TEST(an_unknown_format_version_is_refused),
         STORE_TEST(a_record_with_a_wrong_checksum_is_reported_and_others_are_not),
+        STORE_TEST(a_record_that_claims_to_be_longer_than_any_is_damaged),
         STORE_TEST(an_impossible_map_size_is_halved_until_it_opens),
     };
 
