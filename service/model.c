@@ -20,18 +20,6 @@ model_seed_mode_name(enum model_seed_mode mode)
     return seed_modes[mode];
 }
 
-bool
-model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out)
-{
-    for (size_t i = 0; i < MODEL_SEED_MODE_COUNT; i++) {
-        if (bytes_equal(bytes_of_text(seed_modes[i]), name)) {
-            *out = (enum model_seed_mode)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum err_code
 fill_info(const struct service *service, const struct store_view *view, struct bytes name,
           const struct model_record *record, const struct usage_record *usage,

@@ -51,8 +51,6 @@ struct model_info {
 
 /* "name", "tf". */
 const char *model_seed_mode_name(enum model_seed_mode mode);
-/* false when there is none of that name; *out is unchanged then. */
-bool model_seed_mode_of_name(struct bytes name, enum model_seed_mode *out);
 
 /* Create, or confirm that it exists with the same seed, profile, seed mode, device, soft placement
  * and placement (ERR_ALREADY_EXISTS when with another). */

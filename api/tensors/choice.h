@@ -4,8 +4,6 @@
 
 #include "api/json/jsonio.h"
 
-enum { API_CHOICE_MAX = 32 };
-
 /* *out: the place of the name among `names`. *given false and *out untouched when absent.
  * ERR_INVALID_ARGUMENT lists them, with the nearest. */
 ERR_MUST_CHECK enum err_code api_object_choice(struct api_object *o, const char *field,

@@ -36,18 +36,6 @@ random_profile_name(enum random_profile profile)
 }
 
 bool
-random_profile_of_name(struct bytes name, enum random_profile *out)
-{
-    for (unsigned i = 0; i < RANDOM_PROFILE_COUNT; i++) {
-        if (!bytes_equal(name, bytes_of_text(profile_names[i])))
-            continue;
-        *out = (enum random_profile)i;
-        return true;
-    }
-    return false;
-}
-
-bool
 random_profile_is_portable(enum random_profile profile)
 {
     return profile != RANDOM_PROFILE_MODERN_LINUX && profile != RANDOM_PROFILE_R1_NEW_GLIBC;

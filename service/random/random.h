@@ -43,8 +43,6 @@ enum random_profile {
 };
 
 const char *random_profile_name(enum random_profile profile);
-/* false when there is none of that name; *out is unchanged then. */
-bool random_profile_of_name(struct bytes name, enum random_profile *out);
 /* Whether its numbers are the same on every machine. */
 bool random_profile_is_portable(enum random_profile profile);
 

@@ -154,18 +154,6 @@ record_decode_last(struct bytes record, struct last_record *out, struct err *err
 }
 
 enum err_code
-record_get_last(const struct store_view *view, uint64_t saver_id, uint64_t place, bool *found,
-                struct last_record *out, struct err *err)
-{
-    struct record_key key = record_key_last(saver_id, place);
-    struct bytes record;
-
-    TRY(store_get(view, record_key_bytes(&key), &record, err));
-    *found = record.data != NULL;
-    return *found ? record_decode_last(record, out, err) : OK;
-}
-
-enum err_code
 record_put_last(struct store_txn *txn, uint64_t saver_id, uint64_t place,
                 const struct last_record *r, struct err *err)
 {

@@ -167,9 +167,6 @@ struct last_record {
 };
 ERR_MUST_CHECK enum err_code record_decode_last(struct bytes record, struct last_record *out,
                                                 struct err *err);
-ERR_MUST_CHECK enum err_code record_get_last(const struct store_view *view, uint64_t saver_id,
-                                             uint64_t place, bool *found, struct last_record *out,
-                                             struct err *err);
 ERR_MUST_CHECK enum err_code record_put_last(struct store_txn *txn, uint64_t saver_id,
                                              uint64_t place, const struct last_record *record,
                                              struct err *err);

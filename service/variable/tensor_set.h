@@ -30,7 +30,7 @@ struct tensor_set_entry {
 /* Owned: tensor_set_drop, on any thread. */
 struct tensor_set {
     uint64_t revision; /* of the state read */
-    bool has_step;     /* the model counts its steps: variable_read_many */
+    bool has_step;     /* the model counts its steps: variable_read_some */
     int64_t step;
     struct tensor_set_entry *entries;
     size_t entry_count, entry_capacity;

@@ -135,12 +135,8 @@ ERR_MUST_CHECK enum err_code variable_gather(struct service *service, const char
 /* Several, of one revision: the names given (in that order; ERR_INVALID_ARGUMENT when one comes
  * twice), or all initialized ones that begin with prefix (NULL: any) when names is NULL. The set's
  * step is the value of the variable global_step at that revision, whether it is in the set or not,
- * if it is an int32 or int64 scalar. */
-ERR_MUST_CHECK enum err_code variable_read_many(struct service *service, const char *model,
-                                                const char *const *names, size_t name_count,
-                                                const char *prefix, struct tensor_set *out,
-                                                struct err *err);
-/* `outline`: as one (tensor_set.h), for whoever will want little of it. */
+ * if it is an int32 or int64 scalar. `outline`: as one (tensor_set.h), for whoever will want little
+ * of it. */
 ERR_MUST_CHECK enum err_code variable_read_some(struct service *service, const char *model,
                                                 const char *const *names, size_t name_count,
                                                 const char *prefix, bool outline,

@@ -127,13 +127,6 @@ read_prefix(struct service *service, struct tensor_set *set, const struct store_
 }
 
 enum err_code
-variable_read_many(struct service *service, const char *model, const char *const *names,
-                   size_t name_count, const char *prefix, struct tensor_set *out, struct err *err)
-{
-    return variable_read_some(service, model, names, name_count, prefix, false, out, err);
-}
-
-enum err_code
 variable_read_some(struct service *service, const char *model, const char *const *names,
                    size_t name_count, const char *prefix, bool outline, struct tensor_set *out,
                    struct err *err)

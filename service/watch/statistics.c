@@ -323,14 +323,3 @@ statistics_take(struct look *look, struct statistics *out, struct err *err)
 {
     return statistics_take_with(look, look->service->parallel, out, err);
 }
-
-enum err_code
-statistics_of_variable(struct service *service, const char *model, const char *name,
-                       struct statistics *out, struct err *err)
-{
-    const struct look_spec spec = {.model = model, .name = name};
-    AUTO(look) look = {.snapshot = NULL};
-
-    TRY(look_open(service, &spec, &look, err));
-    return statistics_take(&look, out, err);
-}

@@ -47,9 +47,5 @@ ERR_MUST_CHECK enum err_code statistics_take(struct look *look, struct statistic
 /* The same with the threads of the caller's choice; NULL: its own alone. */
 ERR_MUST_CHECK enum err_code statistics_take_with(struct look *look, struct parallel *parallel,
                                                   struct statistics *out, struct err *err);
-/* Of a variable as it is. */
-ERR_MUST_CHECK enum err_code statistics_of_variable(struct service *service, const char *model,
-                                                    const char *name, struct statistics *out,
-                                                    struct err *err);
 
 #endif

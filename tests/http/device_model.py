@@ -2,7 +2,6 @@
 
 FIELDS = ("job", "replica", "task", "device_type", "device_index")
 NUMBERS = {"replica", "task", "device_index"}
-BYTES_MAX = 255
 
 
 class Refused(Exception):

@@ -27,20 +27,7 @@ normal_pairs_equal_the_model(void **state)
 static void
 profiles_have_names(void **state)
 {
-    enum random_profile found = RANDOM_PROFILE_FLOAT_CR;
-
     (void)state;
-    for (unsigned i = 0; i < RANDOM_PROFILE_COUNT; i++) {
-        const char *name = random_profile_name((enum random_profile)i);
-
-        assert_true(random_profile_of_name(bytes_of_text(name), &found));
-        assert_int_equal(found, i);
-    }
-    found = RANDOM_PROFILE_FLOAT_CR;
-    assert_false(random_profile_of_name(bytes_of_text("r1"), &found));
-    assert_false(random_profile_of_name(bytes_of_text(""), &found));
-    assert_false(random_profile_of_name(bytes_of_text("R1-LINUX"), &found));
-    assert_int_equal(found, RANDOM_PROFILE_FLOAT_CR);
     assert_string_equal(random_profile_name(RANDOM_PROFILE_R1_LINUX), "r1-linux");
     assert_string_equal(random_profile_name(RANDOM_PROFILE_COUNT), "unknown");
     assert_true(random_profile_is_portable(RANDOM_PROFILE_LATE_GLIBC_2_26));

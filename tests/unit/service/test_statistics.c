@@ -34,11 +34,21 @@ make(struct domain *d, const char *name, uint32_t seed)
     free(data);
 }
 
+static enum err_code
+try_statistics(struct domain *d, const char *name, struct statistics *out)
+{
+    const struct look_spec what = {.model = MODEL, .name = name};
+    AUTO(look) look = {.snapshot = NULL};
+
+    TRY(look_open(d->service, &what, &look, &d->f->err));
+    return statistics_take(&look, out, &d->f->err);
+}
+
 static void
 take(struct domain *d, const char *name, struct statistics *out)
 {
     memset(out, 0, sizeof *out);
-    WORKS(statistics_of_variable(d->service, MODEL, name, out, &d->f->err), &d->f->err);
+    WORKS(try_statistics(d, name, out), &d->f->err);
 }
 
 static struct look
@@ -165,8 +175,7 @@ an_interrupted_service_gives_up(void **state)
     REFUSES(preview_make(&look, &spec, &preview, &d->f->err), ERR_UNAVAILABLE, "stopping",
             &d->f->err);
     look_drop(&look);
-    REFUSES(statistics_of_variable(d->service, MODEL, "w", &found, &d->f->err), ERR_UNAVAILABLE,
-            "stopping", &d->f->err);
+    REFUSES(try_statistics(d, "w", &found), ERR_UNAVAILABLE, "stopping", &d->f->err);
     domain_reopen(d);
 }
 
@@ -179,7 +188,7 @@ try_both(struct domain *d)
     AUTO(preview) preview = {.view_rows = 0};
     struct statistics found;
 
-    TRY(statistics_of_variable(d->service, MODEL, "w", &found, &d->f->err));
+    TRY(try_statistics(d, "w", &found));
     TRY(look_open(d->service, &what, &look, &d->f->err));
     return preview_make(&look, &spec, &preview, &d->f->err);
 }

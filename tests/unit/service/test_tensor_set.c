@@ -363,7 +363,7 @@ a_read_that_runs_out_of_memory_keeps_nothing(void **state)
         struct tensor_set set = {0};
 
         (void)mem_fail_at(nth, 0);
-        code = variable_read_many(d->service, MODEL, names, 3, NULL, &set, &d->f->err);
+        code = variable_read_some(d->service, MODEL, names, 3, NULL, false, &set, &d->f->err);
         (void)mem_fail_at(0, 0);
         if (code == OK)
             set_must_hold(&set, 1, DTYPE_FLOAT32, exprs_shape(1, BIG), data, BIG * 4);

@@ -173,7 +173,8 @@ several_values_come_in_the_order_asked_for(void **state)
     declare(d, "c", DTYPE_INT32, scalar());
     WORKS(try_initialize(d, (struct initialize_spec){.names = names, .name_count = 2}, NULL),
           &d->f->err);
-    WORKS(variable_read_many(d->service, MODEL, names, 2, NULL, &set, &d->f->err), &d->f->err);
+    WORKS(variable_read_some(d->service, MODEL, names, 2, NULL, false, &set, &d->f->err),
+          &d->f->err);
     assert_int_equal(set.entry_count, 2);
     assert_string_equal(set.entries[0].name, "b");
     set_must_hold(&set, 0, DTYPE_INT32, scalar(), b, 4);
@@ -181,14 +182,16 @@ several_values_come_in_the_order_asked_for(void **state)
     assert_int_equal(set.entries[1].version, 1);
     assert_int_equal(set.revision, service_revision(d->service));
     tensor_set_drop(&set);
-    WORKS(variable_read_many(d->service, MODEL, NULL, 0, NULL, &set, &d->f->err), &d->f->err);
+    WORKS(variable_read_some(d->service, MODEL, NULL, 0, NULL, false, &set, &d->f->err),
+          &d->f->err);
     assert_int_equal(set.entry_count, 2); /* c has no value to show */
     assert_string_equal(set.entries[0].name, "a");
     tensor_set_drop(&set);
-    WORKS(variable_read_many(d->service, MODEL, NULL, 0, "x", &set, &d->f->err), &d->f->err);
+    WORKS(variable_read_some(d->service, MODEL, NULL, 0, "x", false, &set, &d->f->err), &d->f->err);
     assert_int_equal(set.entry_count, 0);
     tensor_set_drop(&set);
-    WORKS(variable_read_many(d->service, MODEL, names, 0, NULL, &set, &d->f->err), &d->f->err);
+    WORKS(variable_read_some(d->service, MODEL, names, 0, NULL, false, &set, &d->f->err),
+          &d->f->err);
     tensor_set_drop(&set);
 }
 
@@ -221,11 +224,13 @@ values_come_with_the_step_that_the_model_counts(void **state)
         struct shape shape = cases[i].rank ? exprs_shape(1, cases[i].dim) : scalar();
 
         declare(d, "global_step", cases[i].dtype, shape);
-        WORKS(variable_read_many(d->service, MODEL, NULL, 0, "a", &set, &d->f->err), &d->f->err);
+        WORKS(variable_read_some(d->service, MODEL, NULL, 0, "a", false, &set, &d->f->err),
+              &d->f->err);
         assert_false(set.has_step); /* it has no value yet */
         tensor_set_drop(&set);
         assign(d, "global_step", cases[i].dtype, shape, cases[i].data);
-        WORKS(variable_read_many(d->service, MODEL, NULL, 0, "a", &set, &d->f->err), &d->f->err);
+        WORKS(variable_read_some(d->service, MODEL, NULL, 0, "a", false, &set, &d->f->err),
+              &d->f->err);
         assert_int_equal(set.entry_count, 1);
         assert_int_equal(set.has_step, cases[i].has_step);
         assert_true(set.step == cases[i].step);
@@ -246,24 +251,24 @@ several_values_are_refused_together(void **state)
     create_literal(d, "b", DTYPE_INT32, exprs_shape(1, 2), a);
     declare(d, "c", DTYPE_INT32, scalar());
     initialize_all(d);
-    REFUSES(variable_read_many(d->service, MODEL, names, 2, NULL, &set, &d->f->err),
+    REFUSES(variable_read_some(d->service, MODEL, names, 2, NULL, false, &set, &d->f->err),
             ERR_FAILED_PRECONDITION, "'c' is not initialized", &d->f->err);
     names[1] = "b";
-    REFUSES(variable_read_many(d->service, MODEL, names, 3, NULL, &set, &d->f->err),
+    REFUSES(variable_read_some(d->service, MODEL, names, 3, NULL, false, &set, &d->f->err),
             ERR_INVALID_ARGUMENT, "'a' is named twice", &d->f->err);
     names[1] = "absent";
-    FAILS(variable_read_many(d->service, MODEL, names, 2, NULL, &set, &d->f->err), ERR_NOT_FOUND,
-          &d->f->err);
+    FAILS(variable_read_some(d->service, MODEL, names, 2, NULL, false, &set, &d->f->err),
+          ERR_NOT_FOUND, &d->f->err);
     names[1] = "";
-    FAILS(variable_read_many(d->service, MODEL, names, 2, NULL, &set, &d->f->err),
+    FAILS(variable_read_some(d->service, MODEL, names, 2, NULL, false, &set, &d->f->err),
           ERR_INVALID_ARGUMENT, &d->f->err);
     assert_null(set.keep);
     d->limits.variables_per_request_max = 1;
     domain_restart(d);
-    REFUSES(variable_read_many(d->service, MODEL, NULL, 0, "", &set, &d->f->err),
+    REFUSES(variable_read_some(d->service, MODEL, NULL, 0, "", false, &set, &d->f->err),
             ERR_PAYLOAD_TOO_LARGE, "more than 1 variables", &d->f->err);
     names[1] = "b";
-    FAILS(variable_read_many(d->service, MODEL, names, 2, NULL, &set, &d->f->err),
+    FAILS(variable_read_some(d->service, MODEL, names, 2, NULL, false, &set, &d->f->err),
           ERR_PAYLOAD_TOO_LARGE, &d->f->err);
 }
 
