@@ -122,8 +122,14 @@ api_cluster_decode(const struct api_value *value, struct arena *arena,
     struct decoding d = {.arena = arena, .cluster = &cluster};
     struct api_value *jobs = NULL;
     const char **names = NULL;
+    char where[API_WHERE_BYTES_MAX];
     size_t count = 0;
 
+    if (api_value_kind(value) != API_OBJECT)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "%s: `cluster` must be a dictionary mapping one or more job names to lists "
+                       "of network addresses, or to how many tasks there are",
+                       api_value_where(value, where));
     TRY(api_value_fields(value, arena, &names, &jobs, &count, err));
     for (size_t i = 0; i < count; i++)
         TRY(add_job(&d, names[i], &jobs[i], err));

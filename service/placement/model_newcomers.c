@@ -258,7 +258,7 @@ place_beside(const struct model_newcomers *n, struct model_newcomer *power,
         settle_record(primary->newcomer, &record);
     else
         TRY(service_find_variable(n->view, n->model->id, primary->beside, &record, err));
-    TRY(partition_devices_read(n->view, &record, &devices, err));
+    TRY(partition_devices_of(n->view, primary->beside, &record, &devices, err));
     return make_home(n, devices.count > 0 ? devices.each[0] : record.device, record.placed,
                      &power->home, err);
 }
@@ -362,7 +362,7 @@ model_newcomer_settle(const struct model_newcomer *newcomer, struct store_txn *t
 
     CHECK(newcomer->home != NULL);
     settle_record(newcomer, out);
-    TRY(partition_devices_read(store_txn_view(txn), out, &devices, err));
+    TRY(partition_devices_of(store_txn_view(txn), newcomer->name, out, &devices, err));
     out->part_devices = (struct value_ref){.kind = VALUE_NONE};
     return devices.count == 0 ? OK
                               : partition_devices_write(txn, devices.each, devices.count,

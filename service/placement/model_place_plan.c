@@ -178,7 +178,7 @@ keep_old_parts(struct place_plan *p, struct place_item *item, const struct varia
     AUTO(partition_devices) old = {.count = 0};
     struct model_places places = {.part_count = 0};
 
-    TRY(partition_devices_read(p->view, record, &old, err));
+    TRY(partition_devices_of(p->view, item->name, record, &old, err));
     places.part_count = old.count;
     places.parts = old.each;
     item->device = keep_text(p, record->device, err);
@@ -297,7 +297,7 @@ compare_item(struct place_plan *p, struct place_item *item, struct err *err)
 
     TRY(service_check_interrupt(p->service, err));
     TRY(service_find_variable(p->view, p->record.id, item->name, &record, err));
-    TRY(partition_devices_read(p->view, &record, &old, err));
+    TRY(partition_devices_of(p->view, item->name, &record, &old, err));
     for (uint32_t i = 0; i < record.partition.count; i++)
         parts_moved += strcmp(partition_devices_at(&old, &record, i), part_of(item, i)) != 0;
     moved = parts_moved > 0 || strcmp(record.device, item->device) != 0;

@@ -296,7 +296,7 @@ def test_damaged_devices_of_parts_are_told_and_go_with_the_variable(s):
             assert len(told) == parts and all(p["device"] is p["assigned_device"] is None for p in told)
             value = {"value": {"op": "ones", "shape": [parts]}}
             for path, body in (("variables/w:assign", value), (":initialize", {"variables": ["w"]}),
-                               (":run", {"ops": [{"op": "assign", "variable": "w", **value}]})):
+                               (":run", {"ops": [{"op": "assign", "variable": "w", **value}]}), (":place", {})):
                 t.is_refusal(t.post(path, body), 500, "DATA_LOSS", ("variable 'w': the devices of a variable's parts", "damaged"))
             assert any("variable 'w'" in text for text in t.post("/v1:verify").expect(200).json["texts"])
             t.assign("other", 2.0)

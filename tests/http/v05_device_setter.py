@@ -81,7 +81,7 @@ def test_what_is_no_placement_is_refused_by_its_field(s):
                              ({"ps_tasks": 1025}, "must be 0 to 1024"),
                              ({"ps_tasks": 1.5}, "placement.ps_tasks"),
                              ({"cluster": {"ps": "h:1"}}, "The tasks for job 'ps' must be a list or a dictionary"),
-                             ({"cluster": 4}, "placement.cluster"),
+                             ({"cluster": 4}, "field 'placement.cluster': `cluster` must be a dictionary mapping one or more job names"),
                              ({"ps_device": "/bar:muu"}, "Unknown attribute: 'bar'"),
                              ({"worker_device": "/cpu:0/gpu:0"}, "Cannot specify multiple device types"),
                              ({"worker_device": 7}, "placement.worker_device"),
