@@ -6,6 +6,8 @@
 #include "store/base/alloc.h"
 #include "store/base/scope.h"
 
+enum { INNER_NAME_BYTES_MAX = 32 }; /* "random_uniform/RandomUniform" has 28 */
+
 static const struct op_graph_node identity_rows[] = {
     {.name = "", .type = "Identity"},
     {.name = NULL},
@@ -239,11 +241,14 @@ is_argument_name(const struct op *op, struct bytes name)
     return attr_find(op->attrs, name) != NULL;
 }
 
+/* Asked of every end of a variable's name that a slash is before, and there may be a hundred. */
 bool
 graph_is_inner_name(struct bytes name)
 {
     const struct op *op;
 
+    if (name.size > INNER_NAME_BYTES_MAX)
+        return false;
     for (size_t i = 0; (op = op_at(i)) != NULL; i++) {
         const struct op_graph_node *rows = op->graph_nodes;
 

@@ -76,6 +76,38 @@ every_op_says_what_it_is_in_the_graph(void **state)
     assert_true(op_at(GRAPH_NAMES_MAX / 2) == NULL); /* room for two names of each op */
 }
 
+/* NULL: none. */
+static void
+must_be_inner(const char *name)
+{
+    if (name == NULL)
+        return;
+    if (!graph_is_inner_name(bytes_of_text(name)))
+        print_error("'%s' is not taken for the name of an inner node\n", name);
+    assert_true(graph_is_inner_name(bytes_of_text(name)));
+}
+
+static void
+names_of_all_nodes_that_ops_make_are_known(void **state)
+{
+    const struct op *op;
+
+    (void)state;
+    for (size_t i = 0; (op = op_at(i)) != NULL; i++) {
+        for (size_t k = 0; op->graph_nodes != NULL && op->graph_nodes[k].name != NULL; k++)
+            must_be_inner(op->graph_nodes[k].name);
+        for (uint32_t k = 0; op->arg_names != NULL && k < op_arg_name_count(op); k++) {
+            must_be_inner(op->arg_names[k]);
+            must_be_inner(op->graph_arg_names == NULL ? NULL : op->graph_arg_names[k]);
+        }
+        for (size_t k = 0; op->attrs[k].name != NULL; k++) {
+            must_be_inner(op->attrs[k].name);
+            must_be_inner(op->attrs[k].alias);
+        }
+    }
+    assert_false(graph_is_inner_name(bytes_of_text("no/op/makes/a/node/of/this/name")));
+}
+
 /* --- through the service ------------------------------------------------------------------- */
 
 enum { SEEN_BYTES_MAX = 8192 };
@@ -321,6 +353,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op_says_what_it_is_in_the_graph),
+        cmocka_unit_test(names_of_all_nodes_that_ops_make_are_known),
         DOMAIN_TEST(nodes_come_in_tensorflows_order),
         DOMAIN_TEST(places_outlive_deletion_and_reopening),
         DOMAIN_TEST(a_model_seed_gives_tensorflows_numbers),
