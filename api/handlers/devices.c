@@ -8,7 +8,7 @@
 #include "api/resource/describe.h"
 #include "api/resource/device_json.h"
 #include "service/parallel.h"
-#include "service/placement/placing.h"
+#include "service/placement/device_question.h"
 #include "service/placement/task_usage.h"
 #include "service/tensor/blas.h"
 #include "store/base/scope.h"
@@ -106,14 +106,14 @@ take_available(struct api_request *rq, struct api_object *body, struct device_se
 
 /* What Python's DeviceSpec refuses is malformed to the placer, too: who asks it is told both. */
 static enum err_code
-take_device(struct api_object *body, struct arena *arena, struct service_place *place,
+take_device(struct api_object *body, struct arena *arena, struct device_question *question,
             struct err *err)
 {
     struct device_spec spec;
     struct api_value value;
     const char *text = NULL;
 
-    if (place->assign && api_object_has(body, "device", &value) &&
+    if (question->assign && api_object_has(body, "device", &value) &&
         api_value_kind(&value) == API_TEXT) {
         enum err_code code;
 
@@ -123,12 +123,12 @@ take_device(struct api_object *body, struct arena *arena, struct service_place *
             err_prefix(err, "field 'device': Malformed device specification '%.255s'", text);
         TRY(code);
     }
-    return api_device_take(body, "device", arena, &place->scopes, &place->scope_count, err);
+    return api_device_take(body, "device", arena, &question->scopes, &question->scope_count, err);
 }
 
 static enum err_code
-take_question(struct api_request *rq, struct device_set *available, struct service_place *place,
-              struct err *err)
+take_question(struct api_request *rq, struct device_set *available,
+              struct device_question *question, struct err *err)
 {
     struct arena *arena = api_request_arena(rq);
     const char **colocated = NULL;
@@ -136,20 +136,21 @@ take_question(struct api_request *rq, struct device_set *available, struct servi
     bool given = false;
 
     TRY(api_request_object(rq, &body, err));
-    TRY(api_object_bool(&body, "assign", &place->assign, &given, err));
-    TRY(take_device(&body, arena, place, err));
-    TRY(api_object_text(&body, "name", arena, &place->name, &given, err));
-    TRY(api_object_text(&body, "op", arena, &place->op, &given, err));
-    TRY(api_object_text(&body, "model", arena, &place->model, &given, err));
-    TRY(api_caller_check_model(rq, place->model, err));
-    TRY(api_object_dtype(&body, "dtype", &place->dtype, &given, err));
-    TRY(api_object_bool(&body, "allow_soft_placement", &place->soft, &place->soft_given, err));
-    TRY(take_devices(rq, &body, "colocated_with", &colocated, &place->colocated_count, &given,
+    TRY(api_object_bool(&body, "assign", &question->assign, &given, err));
+    TRY(take_device(&body, arena, question, err));
+    TRY(api_object_text(&body, "name", arena, &question->name, &given, err));
+    TRY(api_object_text(&body, "op", arena, &question->op, &given, err));
+    TRY(api_object_text(&body, "model", arena, &question->model, &given, err));
+    TRY(api_caller_check_model(rq, question->model, err));
+    TRY(api_object_dtype(&body, "dtype", &question->dtype, &given, err));
+    TRY(api_object_bool(&body, "allow_soft_placement", &question->soft, &question->soft_given,
+                        err));
+    TRY(take_devices(rq, &body, "colocated_with", &colocated, &question->colocated_count, &given,
                      err));
-    place->colocated = colocated;
+    question->colocated = colocated;
     TRY(take_available(rq, &body, available, &given, err));
     if (given)
-        place->available = available;
+        question->available = available;
     return api_object_end(&body, err);
 }
 
@@ -157,14 +158,14 @@ enum err_code
 api_device_place(struct api_request *rq, struct api_reply *rp, struct err *err)
 {
     AUTO(device_set) available = {0};
-    struct service_place place = service_place_default();
-    struct service_placed placed;
+    struct device_question question = device_question_default();
+    struct device_answer answer;
     json_t *body = NULL;
 
-    TRY(take_question(rq, &available, &place, err));
-    TRY(service_place(api_request_service(rq), &place, &placed, err));
-    TRY(api_json_made(json_pack("{s:s,s:s?}", "device", placed.device, "assigned_device",
-                                placed.assigned[0] == '\0' ? NULL : placed.assigned),
+    TRY(take_question(rq, &available, &question, err));
+    TRY(device_question_answer(api_request_service(rq), &question, &answer, err));
+    TRY(api_json_made(json_pack("{s:s,s:s?}", "device", answer.device, "assigned_device",
+                                answer.assigned[0] == '\0' ? NULL : answer.assigned),
                       &body, err));
     return api_reply_json(rp, STATUS_OK, body, err);
 }

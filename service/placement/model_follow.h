@@ -1,6 +1,7 @@
 /* Private to service/: which variables of a model are kept for others of it, and go where those go:
  * slots and powers of optimizers, shadows of averages and what removes their bias. In TensorFlow
- * they are colocated with the others, and draw no task.
+ * they are colocated with the others, and draw no task. The variable that another is kept for is
+ * its primary, as TensorFlow calls it; a primary may be kept for one itself.
  *
  * Told by their names, as whoever keeps them finds them (optimizer_config.h, average.h): what the
  * model's optimizers and averages call theirs is theirs, whatever it looks like.
@@ -33,13 +34,32 @@ struct follow_first {
     void *variable; /* the caller's */
 };
 
+/* How a slot or shadow is called after its primary's name and a slash. */
+struct follow_suffix {
+    const char *text;
+    bool is_average; /* then "biased" and "local_step" of it follow it */
+    bool sure;       /* of what the model has itself */
+};
+
+/* A power of one of the model's optimizers, which is found by its first slots' suffix. */
+struct follow_power {
+    const char *name, *slot;
+    bool sure;
+};
+
+/* An optimizer with powers, by that suffix. */
+struct follow_owner {
+    const char *slot;
+    struct follow_first first;
+};
+
 /* What the names of such variables are made of. Borrows from the arena. */
 struct model_follow {
-    struct follow_suffix *suffixes; /* what follows the other's name and a slash */
+    struct follow_suffix *suffixes;
     size_t suffix_count, suffix_capacity;
-    struct follow_power *powers; /* names of their own */
+    struct follow_power *powers;
     size_t power_count, power_capacity;
-    struct follow_owner *owners; /* optimizers with powers */
+    struct follow_owner *owners;
     size_t owner_count, owner_capacity;
     struct follow_first by_kind[OPTIMIZER_COUNT]; /* of those of which only names tell */
     bool first_by_name; /* r1.0's first is the one that was made first, 1.15's the first by name */
@@ -68,6 +88,8 @@ ERR_MUST_CHECK enum err_code model_follow_check(const struct store_view *view, u
                                                 const char *name, size_t size, bool *fits,
                                                 struct err *err);
 
+/* --- powers: model_follow_power.c ---------------------------------------------------------- */
+
 /* How a slot was made: by a step, with an initial value, or with its value. */
 struct follow_made {
     bool by_step;
@@ -77,7 +99,7 @@ struct follow_made model_follow_made(const struct variable_record *slot);
 /* Where a slot comes among others; `primary`: the position of what it is kept for. */
 uint64_t model_follow_position(const struct model_follow *follow, const struct follow_made *slot,
                                uint64_t primary);
-/* For powers: each slot there is, in any order. `name` is the slot's, `size` of the variable's in
+/* Each slot there is, in any order. `name` is the slot's, `size` of the variable's in
  * it; the slot's position, and what the caller knows the variable by. */
 ERR_MUST_CHECK enum err_code model_follow_note(struct model_follow *follow, const char *name,
                                                size_t size, uint64_t position, void *variable,

@@ -270,7 +270,7 @@ draw(struct model_newcomers *n, struct model_newcomer *newcomer, struct err *err
 {
     const struct variable_form form = {
         .type = newcomer->type, .shape_known = true, .validate_shape = true};
-    AUTO(model_places) places = {.part_count = 0};
+    AUTO(variable_places) places = {.part_count = 0};
     enum err_code code = model_setter_place(&n->setter, &form, &n->own, n->hides, &places, err);
 
     if (code == OK)
@@ -292,9 +292,9 @@ place_kept(const struct model_newcomers *n, size_t i, struct err *err)
     return home == NULL ? OK : follow(n, n->by_name[i], home, err);
 }
 
-/* Names come before what begins with them: what slots and shadows are kept for is placed by then,
- * but for powers, which are what the last round is for; of it, what is kept for itself in the end.
- */
+/* In four rounds: what is kept for nobody, in the order they came in; slots and shadows by name,
+ * for what they are kept for has a name that sorts before theirs; powers; and what is left, which
+ * is kept for a power, or for nobody after all where two are kept for one another. */
 static enum err_code
 place_all(struct model_newcomers *n, struct err *err)
 {

@@ -40,7 +40,7 @@ check_conditions(const struct place *p, const struct store_view *view, struct er
 }
 
 static enum err_code
-plan(struct place *p, const struct store_view *view, struct err *err)
+make_plan(struct place *p, const struct store_view *view, struct err *err)
 {
     TRY(check_conditions(p, view, err));
     return model_place_plan_make(&p->plan, view, err);
@@ -72,20 +72,20 @@ static enum err_code
 place_unit(struct store_txn *txn, void *context, struct err *err)
 {
     struct place *p = context;
-    const struct place_plan *made = &p->plan;
+    const struct place_plan *plan = &p->plan;
 
     if (p->ahead) {
         TRY(check_conditions(p, store_txn_view(txn), err));
-        TRY(model_place_plan_check(made, store_txn_view(txn), err));
+        TRY(model_place_plan_check(plan, store_txn_view(txn), err));
     } else {
-        TRY(plan(p, store_txn_view(txn), err));
+        TRY(make_plan(p, store_txn_view(txn), err));
     }
-    for (size_t i = 0; i < made->count; i++)
-        if (made->made[i]->changes)
-            TRY(write_item(made, txn, made->made[i], err));
-    if (made->record.devices.has_placement)
-        TRY(record_put_setter(txn, made->record.id, &made->setter.state, err));
-    return service_change_usage(txn, made->record.id, &(struct usage_change){0}, err);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->in_order[i]->changes)
+            TRY(write_item(plan, txn, plan->in_order[i], err));
+    if (plan->record.devices.has_placement)
+        TRY(record_put_setter(txn, plan->record.id, &plan->setter.state, err));
+    return service_change_usage(txn, plan->record.id, &(struct usage_change){0}, err);
 }
 
 static enum err_code
@@ -96,7 +96,7 @@ plan_ahead(struct place *p, bool dry_run, struct err *err)
 
     TRY(store_snapshot_open(p->plan.service->store, &snapshot, err));
     view = store_snapshot_view(snapshot);
-    TRY(plan(p, view, err));
+    TRY(make_plan(p, view, err));
     p->plan.report->revision = store_view_revision(view);
     return dry_run ? OK : model_place_plan_note(&p->plan, view, err);
 }

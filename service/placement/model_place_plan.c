@@ -74,13 +74,13 @@ compare_positions(const void *a, const void *b)
 static enum err_code
 order_items(struct place_plan *p, struct err *err)
 {
-    p->made = arena_array(&p->report->arena, p->count + 1, sizeof(struct place_item *), err);
-    if (p->made == NULL)
+    p->in_order = arena_array(&p->report->arena, p->count + 1, sizeof(struct place_item *), err);
+    if (p->in_order == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < p->count; i++)
-        p->made[i] = &p->items[i];
+        p->in_order[i] = &p->items[i];
     if (p->count > 0)
-        qsort(p->made, p->count, sizeof(struct place_item *), compare_positions);
+        qsort(p->in_order, p->count, sizeof(struct place_item *), compare_positions);
     return OK;
 }
 
@@ -151,7 +151,7 @@ find_primaries(struct place_plan *p, struct err *err)
 /* --- where they go ------------------------------------------------------------------------- */
 
 static enum err_code
-keep_parts(struct place_plan *p, struct place_item *item, const struct model_places *places,
+keep_parts(struct place_plan *p, struct place_item *item, const struct variable_places *places,
            struct err *err)
 {
     const char **parts;
@@ -176,7 +176,7 @@ keep_old_parts(struct place_plan *p, struct place_item *item, const struct varia
                struct err *err)
 {
     AUTO(partition_devices) old = {.count = 0};
-    struct model_places places = {.part_count = 0};
+    struct variable_places places = {.part_count = 0};
 
     TRY(partition_devices_of(p->view, item->name, record, &old, err));
     places.part_count = old.count;
@@ -189,7 +189,7 @@ keep_old_parts(struct place_plan *p, struct place_item *item, const struct varia
 static enum err_code
 place_item(struct place_plan *p, struct place_item *item, struct err *err)
 {
-    AUTO(model_places) places = {.part_count = 0};
+    AUTO(variable_places) places = {.part_count = 0};
     struct variable_record record;
     struct variable_form form;
     struct device_spec own;
@@ -235,14 +235,15 @@ settle_place(struct place_plan *p, struct place_item *item, struct err *err)
     return code;
 }
 
-/* A name comes after what it begins with, so that what is followed is known by then; but for powers
- * that are followed themselves, whatever for, which is what the last round is for. */
+/* In four rounds: what follows nobody; slots and shadows by name, for whom they follow has a name
+ * that sorts before theirs; powers; and what is left, which follows a power, or nobody after all
+ * where two follow one another. */
 static enum err_code
 place_items(struct place_plan *p, struct err *err)
 {
     for (size_t i = 0; i < p->count; i++)
-        if (p->made[i]->primary == NULL)
-            TRY(settle_place(p, p->made[i], err));
+        if (p->in_order[i]->primary == NULL)
+            TRY(settle_place(p, p->in_order[i], err));
     for (size_t i = 0; i < p->count; i++)
         if (p->items[i].primary != NULL && p->items[i].primary->device != NULL &&
             !p->items[i].beside)
@@ -338,7 +339,7 @@ model_place_plan_make(struct place_plan *plan, const struct store_view *view, st
     TRY(find_primaries(p, err));
     TRY(place_items(p, err));
     for (size_t i = 0; i < p->count; i++)
-        TRY(compare_item(p, p->made[i], err));
+        TRY(compare_item(p, p->in_order[i], err));
     report->variables = p->count;
     report->devices = p->record.devices;
     report->drawn = (struct model_drawn){.tasks = p->setter.tasks, .state = p->setter.state};

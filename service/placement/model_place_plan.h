@@ -14,9 +14,9 @@ struct place_item {
     size_t size; /* of the name */
     uint64_t id;
     struct follow_made made;
-    struct place_item *primary;
-    bool beside;        /* ... and is only near it */
-    const char *device; /* NULL: not known yet */
+    struct place_item *primary; /* that it follows; NULL: nobody */
+    bool beside;                /* ... as a power: it is where the first part of that one is */
+    const char *device;         /* NULL: not known yet */
     uint8_t placed;
     const char *const *parts; /* NULL: all on `device` */
     uint32_t part_count;
@@ -34,8 +34,8 @@ struct place_plan {
     uint64_t state;    /* noted: a hash of all that it is made of */
     struct model_setter setter;
     struct model_follow follow;
-    struct place_item *items; /* by name */
-    struct place_item **made; /* as they were made */
+    struct place_item *items;     /* by name */
+    struct place_item **in_order; /* in which they were made */
     const char **texts; /* devices kept last, by their hash: few of them stand in many parts */
     size_t count, capacity;
     size_t shown_bytes;
@@ -44,6 +44,8 @@ struct place_plan {
 /* In place of what is in the report. */
 ERR_MUST_CHECK enum err_code model_place_plan_make(struct place_plan *plan,
                                                    const struct store_view *view, struct err *err);
+/* --- whether it still holds: model_place_state.c ------------------------------------------- */
+
 /* For the check: of the view that it was made from. */
 ERR_MUST_CHECK enum err_code model_place_plan_note(struct place_plan *plan,
                                                    const struct store_view *view, struct err *err);

@@ -93,7 +93,7 @@ model_setter_choose(struct model_setter *setter, const struct model_setter_op *o
 /* --- a variable ---------------------------------------------------------------------------- */
 
 void
-model_places_drop(struct model_places *places)
+variable_places_drop(struct variable_places *places)
 {
     mem_free(places->parts);
     buf_drop(&places->texts);
@@ -113,7 +113,7 @@ keep_common(struct device_spec *into, const struct device_spec *other)
 }
 
 static enum err_code
-reserve_parts(struct model_places *out, uint32_t count, struct err *err)
+reserve_parts(struct variable_places *out, uint32_t count, struct err *err)
 {
     buf_init(&out->texts, (size_t)count * (RECORD_DEVICE_BYTES_MAX + 1));
     out->parts = mem_zeroed(count, sizeof *out->parts, err);
@@ -121,7 +121,7 @@ reserve_parts(struct model_places *out, uint32_t count, struct err *err)
 }
 
 static enum err_code
-add_part(struct model_places *out, const struct device_spec *device, struct err *err)
+add_part(struct variable_places *out, const struct device_spec *device, struct err *err)
 {
     char text[DEVICE_TEXT_BYTES_MAX + 1];
     size_t size = strlen(device_spec_print(device, text)) + 1;
@@ -132,7 +132,7 @@ add_part(struct model_places *out, const struct device_spec *device, struct err 
 }
 
 static void
-find_parts(struct model_places *out)
+find_parts(struct variable_places *out)
 {
     const char *at = (const char *)out->texts.data;
 
@@ -144,7 +144,7 @@ find_parts(struct model_places *out)
 
 static enum err_code
 place_parts(struct model_setter *setter, const struct variable_form *form,
-            const struct device_spec *own, bool hides, struct model_places *out, struct err *err)
+            const struct device_spec *own, bool hides, struct variable_places *out, struct err *err)
 {
     const uint32_t count = form->partition.count;
     struct device_spec common = {.has_job = false}, one;
@@ -169,13 +169,13 @@ place_parts(struct model_setter *setter, const struct variable_form *form,
 
 enum err_code
 model_setter_place(struct model_setter *setter, const struct variable_form *form,
-                   const struct device_spec *own, bool hides, struct model_places *out,
+                   const struct device_spec *own, bool hides, struct variable_places *out,
                    struct err *err)
 {
     struct model_setter_op op = {MODEL_SETTER_OP, own, hides, &form->type, form->shape_known};
     struct device_spec device;
 
-    *out = (struct model_places){.part_count = 0};
+    *out = (struct variable_places){.part_count = 0};
     if (form->partition.count > 0 && setter->tasks > 0 && !hides)
         return place_parts(setter, form, own, hides, out, err);
     TRY(model_setter_choose(setter, &op, &device, &out->placed, err));
@@ -189,7 +189,7 @@ model_setter_place_record(struct model_setter *setter, struct store_txn *txn,
                           struct err *err)
 {
     const struct variable_form form = record_variable_form(record);
-    AUTO(model_places) places = {.part_count = 0};
+    AUTO(variable_places) places = {.part_count = 0};
 
     TRY(model_setter_place(setter, &form, own, hides, &places, err));
     memcpy(record->device, places.device, sizeof record->device);

@@ -53,22 +53,22 @@ ERR_MUST_CHECK enum err_code model_setter_choose(struct model_setter *setter,
                                                  struct device_spec *out, uint8_t *placed,
                                                  struct err *err);
 
-/* What a variable has of it. Owned: model_places_drop. */
-struct model_places {
-    char device[RECORD_DEVICE_BYTES_MAX +
-                1]; /* of a partitioned one, what its parts have in common */
+/* Where a variable and its parts go. Owned: variable_places_drop. */
+struct variable_places {
+    /* Of a partitioned one, what its parts have in common. */
+    char device[RECORD_DEVICE_BYTES_MAX + 1];
     uint8_t placed;
     uint32_t part_count; /* 0: all parts are on `device` */
-    const char **parts;
-    struct buf texts;
+    const char **parts;  /* in their order */
+    struct buf texts;    /* of the parts */
 };
-void model_places_drop(struct model_places *places);
+void variable_places_drop(struct variable_places *places);
 
 /* A variable of this form, each part of a partitioned one by itself, in their order. */
 ERR_MUST_CHECK enum err_code model_setter_place(struct model_setter *setter,
                                                 const struct variable_form *form,
                                                 const struct device_spec *own, bool hides,
-                                                struct model_places *out, struct err *err);
+                                                struct variable_places *out, struct err *err);
 /* The same into a record that names no parts' devices yet. */
 ERR_MUST_CHECK enum err_code model_setter_place_record(struct model_setter *setter,
                                                        struct store_txn *txn,

@@ -67,10 +67,10 @@ void task_table_drop(struct task_table *table);
 struct task_spot *task_find(const struct task_table *table, struct task_memo *memo,
                             const char *device);
 
-/* Calls `visit` for the device of the variable, or of each of its parts, with how much of `bytes`
- * that are spread evenly over its elements lies there. The record is as the view has it. Where the
- * parts are is damaged: as if they all were where the variable is, for what is counted must not
- * keep anybody from deleting it. */
+/* (task_parts.c) Calls `visit` for the device of the variable, or of each of its parts, with how
+ * much of `bytes` that are spread evenly over its elements lies there. The record is as the view
+ * has it. Where the parts are is damaged: as if they all were where the variable is, for what is
+ * counted must not keep anybody from deleting it. */
 typedef void task_visit(void *context, const char *device, uint64_t bytes);
 ERR_MUST_CHECK enum err_code task_each_device(const struct store_view *view,
                                               const struct variable_record *variable,
@@ -84,7 +84,7 @@ ERR_MUST_CHECK enum err_code task_each_device(const struct store_view *view,
 void task_begin(struct task_table *table);
 /* A variable there was changed, and so many bytes of its value written. */
 void task_note(struct task_table *table, const char *device, uint64_t written_bytes);
-/* Likewise, wherever it is or its parts are. */
+/* Likewise, wherever it is or its parts are (task_parts.c). */
 ERR_MUST_CHECK enum err_code task_note_variable(struct task_table *table,
                                                 const struct store_view *view,
                                                 const struct variable_record *variable,

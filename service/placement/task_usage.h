@@ -44,7 +44,8 @@ ERR_MUST_CHECK enum err_code task_usages_read(struct service *service, uint64_t 
                                               struct task_usages *out, struct err *err);
 void task_usages_drop(struct task_usages *usages); /* a zeroed one is fine */
 
-/* Logs which tasks there are, if a cluster was given, and warns of variables that are on others. */
+/* (task_tell.c) Logs which tasks there are, if a cluster was given, and warns of variables that are
+ * on others. */
 void task_usages_tell(struct service *service);
 
 /* What was since the start alone: of the task at this place in the cluster's order, or after the

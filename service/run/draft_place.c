@@ -36,7 +36,7 @@ enum err_code
 draft_place(struct draft *draft, struct draft_variable *variable, struct err *err)
 {
     const struct device_spec none = {.has_job = false};
-    struct model_places places;
+    struct variable_places places;
 
     if (draft->setter == NULL)
         TRY(open_setter(draft, err));

@@ -364,7 +364,7 @@ what_hides_the_model_is_not_placed(void **state)
     struct variable_record record = {.shape_known = true};
     const struct variable_form form = record_variable_form(&record);
     struct store_snapshot *snapshot = NULL;
-    struct model_places places;
+    struct variable_places places;
     struct model_setter setter;
     struct model_record model;
     struct device_spec own;

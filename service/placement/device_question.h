@@ -1,13 +1,13 @@
-/* Where a variable would be, were it made now and run: nothing changes by asking. */
-#ifndef SERVICE_PLACEMENT_PLACING_H
-#define SERVICE_PLACEMENT_PLACING_H
+/* Asking where a variable would be, were it made now and run: nothing changes by asking. */
+#ifndef SERVICE_PLACEMENT_DEVICE_QUESTION_H
+#define SERVICE_PLACEMENT_DEVICE_QUESTION_H
 
 #include "service/device/placer.h"
 #include "service/service.h"
 
-struct service_place {
+struct device_question {
     const char *name; /* of the variable, for messages */
-    const char *op;
+    const char *op;   /* its op; NULL: VariableV2 */
     const struct device_scope *scopes; /* outer to inner */
     size_t scope_count;
     const char *const *colocated; /* devices of what has to be on the same one */
@@ -20,17 +20,17 @@ struct service_place {
 };
 
 /* A variable v of float32, of which nothing is said. */
-struct service_place service_place_default(void);
+struct device_question device_question_default(void);
 
-struct service_placed {
+struct device_answer {
     char device[DEVICE_TEXT_BYTES_MAX + 1];   /* canonical */
     char assigned[DEVICE_TEXT_BYTES_MAX + 1]; /* a device's name; "" unless asked for */
 };
 
 /* As device_scopes_merge and device_place. In a model it is as if made next, and nothing is drawn;
  * ERR_NOT_FOUND when there is none. */
-ERR_MUST_CHECK enum err_code service_place(struct service *service,
-                                           const struct service_place *place,
-                                           struct service_placed *out, struct err *err);
+ERR_MUST_CHECK enum err_code device_question_answer(struct service *service,
+                                                    const struct device_question *question,
+                                                    struct device_answer *out, struct err *err);
 
 #endif
