@@ -229,6 +229,11 @@ check_body(struct api_request *rq, struct err *err)
     if (encoding.data != NULL && !api_chars_equal(encoding, "identity"))
         return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,
                        "an encoded body (Content-Encoding) is not taken: send it as it is");
+    /* RFC 9110, 14.5: else a part would be taken for the whole. */
+    if (rq->method == METHOD_PUT && api_request_header(rq, "Content-Range").data != NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a part of a body (Content-Range) is not taken: a PUT sends all of it; a "
+                       "slice of a value is named in the query");
     rq->gathers = json || (rq->body_length <= API_GATHER_BYTES_MAX);
     rq->body_limit = json ? settings->json_body_max_bytes : settings->upload_max_bytes;
     rq->body_limit_setting = json ? "json_body_max_bytes" : "upload_max_bytes";

@@ -126,6 +126,16 @@ def test_a_write_needs_a_length(s):
     assert reply.status in (400, 411), str(reply)
 
 
+def test_a_part_is_not_taken_for_the_whole(s):
+    s.make("w", [1.0, 2.0])
+    raw = {"Content-Type": "application/octet-stream", "Content-Range": "bytes 0-7/16"}
+    for path, body in (("variables/w:value", bytes(8)), ("variables/w:value?slice=0:2", bytes(8)), ("variables/n", bytes(8)),
+                       ("checkpoints/c?format=safetensors", b"x"), ("values?format=safetensors", b"x")):
+        s.refuses(400, "INVALID_ARGUMENT", "Content-Range", "PUT", path, body, raw)
+    s.put("variables/w:value", bytes(8), {"Content-Type": raw["Content-Type"]}).expect(200)
+    assert s.value("w") == [0, 0]
+
+
 def test_expectations(s):
     s.make("w", [1])
     refused(s, put(s, b"Content-Length: 3\r\nExpect: foo\r\n", b"[9]"), 400, 417)
