@@ -167,7 +167,7 @@ api_cluster_parse(const char *text, const struct cluster_limits *limits, struct 
 {
     AUTO(cluster) cluster = {0};
 
-    if (text[0] == '{')
+    if (text[strspn(text, " \t\r\n")] == '{')
         TRY(parse_json(text, limits, &cluster, err));
     else
         TRY(cluster_parse(text, limits, &cluster, err));

@@ -44,7 +44,7 @@ a_setting_is_json_or_a_text(void **state)
     assert_int_equal(api_cluster_parse("ps=2,worker=1", &limits, &c, NULL), OK);
     assert_int_equal(c.task_count, 3);
     cluster_drop(&c);
-    assert_int_equal(api_cluster_parse("{\"ps\": [], \"worker\": 1}", &limits, &c, NULL), OK);
+    assert_int_equal(api_cluster_parse("\n {\"ps\": [], \"worker\": 1}\n", &limits, &c, NULL), OK);
     assert_int_equal(c.job_count, 2);
     assert_int_equal(c.task_count, 1);
     cluster_drop(&c);
