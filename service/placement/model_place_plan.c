@@ -321,11 +321,10 @@ begin(struct place_plan *p, struct err *err)
     return p->texts == NULL ? ERR_NO_MEMORY : OK;
 }
 
-enum err_code
-model_place_plan_make(struct place_plan *plan, const struct store_view *view, struct err *err)
+static enum err_code
+make(struct place_plan *p, const struct store_view *view, struct err *err)
 {
     static const struct device_setter_state nothing;
-    struct place_plan *p = plan;
     struct model_place_report *report = p->report;
 
     TRY(begin(p, err));
@@ -344,4 +343,14 @@ model_place_plan_make(struct place_plan *plan, const struct store_view *view, st
     report->devices = p->record.devices;
     report->drawn = (struct model_drawn){.tasks = p->setter.tasks, .state = p->setter.state};
     return OK;
+}
+
+enum err_code
+model_place_plan_make(struct place_plan *plan, const struct store_view *view, struct err *err)
+{
+    enum err_code code = make(plan, view, err);
+
+    if (code != OK && err != NULL && err->code == ERR_PAYLOAD_TOO_LARGE)
+        err_prefix(err, "placing all of model '%s' anew (expression_max_bytes)", plan->model);
+    return code;
 }

@@ -56,6 +56,7 @@ struct followers {
     uint64_t model_id;
     const char *moved;
     struct model_follow follow;
+    bool opened; /* follow is there, of these or lent: of powers there may be thousands */
     struct arena arena;
     const char **names;
     size_t count, capacity;
@@ -174,7 +175,9 @@ move_kept(struct followers *f, struct store_txn *txn, const struct patch_unit *u
     TRY(load_names(f, prefix, NULL, err));
     if (f->count == 0)
         return OK;
-    TRY(model_follow_open(&f->follow, f->view, model, &f->arena, err));
+    if (!f->opened)
+        TRY(model_follow_open(&f->follow, f->view, model, &f->arena, err));
+    f->opened = true;
     for (size_t i = 0; i < f->count; i++) {
         bool is_one = false;
 
@@ -213,6 +216,8 @@ move_power(struct followers *f, struct store_txn *txn, const struct patch_unit *
         TRY(follows(f, first.name, &is_one, err));
     if (!is_one)
         return OK;
+    own.follow = f->follow;
+    own.opened = true;
     TRY(move(txn, u, f->model_id, name, err));
     return move_kept(&own, txn, u, model, &is_one, err);
 }
@@ -260,9 +265,13 @@ move_followers(struct store_txn *txn, const struct patch_unit *u, const struct m
 {
     AUTO(followers) f = followers_of(txn, u, model->id, u->name);
     bool any = false;
+    enum err_code code = move_kept(&f, txn, u, model, &any, err);
 
-    TRY(move_kept(&f, txn, u, model, &any, err));
-    return any ? move_powers(&f, txn, u, model, err) : OK;
+    if (code == OK && any)
+        code = move_powers(&f, txn, u, model, err);
+    if (code != OK && err != NULL && err->code == ERR_PAYLOAD_TOO_LARGE)
+        err_prefix(err, "moving what is kept for variable '%s' (expression_max_bytes)", u->name);
+    return code;
 }
 
 static enum err_code

@@ -8,6 +8,18 @@ from setters import Setter, parse, printed
 
 # --- placing anew ---
 
+
+def test_what_has_no_room_to_be_worked_out_says_of_what_and_which_setting(s):
+    with s.other_server(*FLAGS, "--expression-max-bytes", "64k") as t:
+        place(t, {"ps_tasks": 4})
+        make(t, *(zeros(name) for name in ["a"] + [f"a/slots/{'x' * 200}{i}" for i in range(400)]))
+        for body in ({}, {"dry_run": True}):
+            t.refuses(413, "PAYLOAD_TOO_LARGE", (f"placing all of model '{t.model}' anew (expression_max_bytes): ", "65536 bytes"),
+                      "POST", ":place", body)
+        t.refuses(413, "PAYLOAD_TOO_LARGE", ("moving what is kept for variable 'a' (expression_max_bytes): ", "65536 bytes"),
+                  "PATCH", "variables/a", {"device": "/job:ps/task:1"})
+
+
 def test_place_moves_everything_as_if_it_were_made_now(s):
     place(s, {"ps_tasks": 4})
     make(s, zeros("z"), zeros("a"), zeros("pinned", device="/job:ps/task:3"), zeros("m", device="/cpu:0"),
