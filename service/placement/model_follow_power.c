@@ -79,10 +79,10 @@ model_follow_note(struct model_follow *follow, const char *name, size_t size, ui
                : note_first(follow, &first, &follow->by_kind[optimizer_index(optimizer)], err);
 }
 
-/* Of a variable that is there, if it is a slot. */
+/* Of a variable that is there, if it is a slot; `record` is its own. */
 static enum err_code
 note_slot(struct model_follow *follow, const struct store_view *view, uint64_t model_id,
-          const char *name, struct err *err)
+          const char *name, struct bytes record, struct err *err)
 {
     size_t size = strlen(name);
     bool sure = false, found = false;
@@ -98,7 +98,7 @@ note_slot(struct model_follow *follow, const struct store_view *view, uint64_t m
             TRY(model_follow_check(view, model_id, name, size, &found, err));
         if (!found)
             continue;
-        TRY(service_find_variable(view, model_id, name, &slot, err));
+        TRY(record_decode_variable(record, &slot, err));
         made = model_follow_made(&slot);
         TRY(model_follow_note(follow, name, size,
                               model_follow_position(follow, &made, primary.graph_position), NULL,
@@ -125,7 +125,7 @@ model_follow_note_all(struct model_follow *follow, const struct store_view *view
             return OK;
         snprintf(name, sizeof name, "%.*s", (int)record_key_name(key).size,
                  (const char *)record_key_name(key).data);
-        TRY(note_slot(follow, view, model_id, name, err));
+        TRY(note_slot(follow, view, model_id, name, value, err));
     }
 }
 
