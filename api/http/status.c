@@ -62,8 +62,6 @@ api_status_of(enum err_code code)
         return 501;
     case ERR_UNAVAILABLE:
         return 503;
-    case ERR_TIMEOUT:
-        return 408;
     case OK:
     case ERR_CODE_COUNT:
         break;

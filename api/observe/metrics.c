@@ -17,9 +17,9 @@
 #include "store/base/alloc.h"
 
 /* What api/http/status.c and the handlers give; the last: no reply, the client left before it. */
-static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
-                               406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417,
-                               421, 422, 429, 431, 500, 501, 503, 507, 0};
+static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404,
+                               405, 406, 409, 410, 411, 412, 413, 414, 415, 416,
+                               417, 421, 422, 429, 431, 500, 501, 503, 507, 0};
 enum {
     STATUS_COUNT = sizeof statuses / sizeof statuses[0],
     LABEL_BYTES_MAX = 256,

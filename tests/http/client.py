@@ -31,7 +31,7 @@ CODES = {
     "DATA_LOSS": {500},
     "UNKNOWN": {500},
     "UNIMPLEMENTED": {501},
-    "UNAVAILABLE": {503, 408},
+    "UNAVAILABLE": {503},
     "INTERNAL": {500},
 }
 
