@@ -69,23 +69,20 @@ sort_names(struct model_newcomers *n, struct err *err)
     return OK;
 }
 
+static int
+compare_name(const void *name, const void *newcomer)
+{
+    return bytes_compare(*(const struct bytes *)name,
+                         bytes_of_text((*(struct model_newcomer *const *)newcomer)->name));
+}
+
 static struct model_newcomer *
 find_newcomer(const struct model_newcomers *n, struct bytes name)
 {
-    size_t low = 0, high = n->name_count;
+    struct model_newcomer **found =
+        bsearch(&name, n->by_name, n->name_count, sizeof(struct model_newcomer *), compare_name);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(bytes_of_text(n->by_name[middle]->name), name);
-
-        if (order == 0)
-            return n->by_name[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return found == NULL ? NULL : *found;
 }
 
 /* --- homes --------------------------------------------------------------------------------- */

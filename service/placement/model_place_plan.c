@@ -84,23 +84,17 @@ order_items(struct place_plan *p, struct err *err)
     return OK;
 }
 
+static int
+compare_name(const void *name, const void *item)
+{
+    return bytes_compare(*(const struct bytes *)name,
+                         bytes_of_text(((const struct place_item *)item)->name));
+}
+
 static struct place_item *
 find_item(const struct place_plan *p, struct bytes name)
 {
-    size_t low = 0, high = p->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(bytes_of_text(p->items[middle].name), name);
-
-        if (order == 0)
-            return &p->items[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return bsearch(&name, p->items, p->count, sizeof *p->items, compare_name);
 }
 
 /* --- who follows whom ---------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "service/variable/variable.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "service/commit.h"
@@ -48,9 +49,8 @@ set_device(struct store_txn *txn, const struct patch_unit *u, struct variable_re
     return OK;
 }
 
-/* Variables whose names begin with that of the moved one and a slash. Others are never kept for it,
- * but for powers, which are beside it.
- */
+/* Whose names begin with that of the moved one and a slash: no others are kept for it, but powers,
+ * which are beside it. */
 struct followers {
     const struct store_view *view;
     uint64_t model_id;
@@ -107,23 +107,18 @@ load_names(struct followers *f, const char *prefix, wanted *is_wanted, struct er
     }
 }
 
+static int
+compare_name(const void *wanted_name, const void *name)
+{
+    return bytes_compare(*(const struct bytes *)wanted_name,
+                         bytes_of_text(*(const char *const *)name));
+}
+
 static bool
 is_among(const struct followers *f, struct bytes name)
 {
-    size_t low = 0, high = f->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(bytes_of_text(f->names[middle]), name);
-
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
+    return f->count > 0 &&
+           bsearch(&name, f->names, f->count, sizeof *f->names, compare_name) != NULL;
 }
 
 /* Whether it is kept for the moved variable, or for something that is. What a name is kept for is
