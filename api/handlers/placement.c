@@ -1,4 +1,4 @@
-/* Placing a model's variables anew. */
+/* Placing a model's variables anew: POST /v1/models/{model}:place. */
 #include "api/handlers/handlers.h"
 #include "api/outcome.h"
 #include "api/reply.h"

@@ -122,14 +122,6 @@ api_number_length(const char *text, size_t size)
     return api_number_scan(text, size, &number);
 }
 
-bool
-api_number_is_integer(const char *text, size_t length)
-{
-    struct api_number number;
-
-    return scan_whole(text, length, &number) && number.integer;
-}
-
 /* The magnitude of an integer, when 64 bits hold it. */
 static bool
 magnitude(const struct api_number *number, uint64_t *out)
@@ -196,28 +188,4 @@ api_number_f64(const char *text, size_t length, double *out)
     struct api_number number;
 
     return scan_whole(text, length, &number) && api_number_as_f64(&number, out);
-}
-
-bool
-api_number_f32(const char *text, size_t length, float *out)
-{
-    struct api_number number;
-
-    return scan_whole(text, length, &number) && api_number_as_f32(&number, out);
-}
-
-bool
-api_number_f16(const char *text, size_t length, uint16_t *out)
-{
-    struct api_number number;
-
-    return scan_whole(text, length, &number) && api_number_as_f16(&number, out);
-}
-
-bool
-api_number_bf16(const char *text, size_t length, uint16_t *out)
-{
-    struct api_number number;
-
-    return scan_whole(text, length, &number) && api_number_as_bf16(&number, out);
 }

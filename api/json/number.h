@@ -37,15 +37,11 @@ bool api_number_as_f8_e5m2(const struct api_number *number, uint8_t *out);
 
 /* The length of the JSON number that text begins with; 0 when there is none. */
 size_t api_number_length(const char *text, size_t size);
-bool api_number_is_integer(const char *text, size_t length); /* no fraction, no exponent */
 
 /* text[0, length) is one JSON number. False as above. */
 bool api_number_i64(const char *text, size_t length, int64_t *out);
 bool api_number_u64(const char *text, size_t length, uint64_t *out);
 bool api_number_f64(const char *text, size_t length, double *out);
-bool api_number_f32(const char *text, size_t length, float *out);
-bool api_number_f16(const char *text, size_t length, uint16_t *out);
-bool api_number_bf16(const char *text, size_t length, uint16_t *out);
 
 enum { API_NUMBER_BYTES_MAX = 32 };
 /* Finite values only. Write without NUL, return the length. Always a valid JSON number, and one

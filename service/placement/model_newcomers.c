@@ -124,7 +124,7 @@ home_of(const struct model_newcomers *n, const struct variable_record *record,
     return OK;
 }
 
-/* A record of which only what says where it is and how it is divided counts. */
+/* A record of which only what says where it is and what its parts are counts. */
 static void
 settle_record(const struct model_newcomer *newcomer, struct variable_record *record)
 {
@@ -199,7 +199,7 @@ find_primaries(struct model_newcomers *n, struct err *err)
     return OK;
 }
 
-/* Where that one is, and divided as it is where it has its shape. */
+/* Where that one is, and in the same parts where it has its shape. */
 static enum err_code
 follow(const struct model_newcomers *n, struct model_newcomer *newcomer,
        const struct model_newcomer_home *home, struct err *err)

@@ -15,7 +15,7 @@
 struct model_newcomer_home {
     const char *device;
     uint8_t placed;
-    /* Of a divided variable, else NULL: what is kept for it is divided likewise. */
+    /* Of a partitioned variable, else NULL: what is kept for it is in the same parts. */
     const struct model_newcomer_parts *parts;
 };
 

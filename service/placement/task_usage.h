@@ -9,7 +9,7 @@ enum { TASK_MISSING_MAX = 16 };
 
 struct task_usage {
     uint64_t devices;
-    uint64_t variables, initialized; /* of a divided one, each task that has parts of it has one */
+    uint64_t variables, initialized; /* of one in parts, each task that has any of them has one */
     uint64_t bytes;                  /* of values; of parts of them that are there */
     /* Since the start: commits that changed a variable there, and bytes of values they wrote. */
     uint64_t commits, written_bytes;

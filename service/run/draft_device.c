@@ -41,8 +41,8 @@ draft_follow_device(struct draft *draft, struct draft_variable *variable, struct
     return note_conflict(draft, variable->name, variable->device, variable->assigned, err);
 }
 
-/* A divided variable is one for each of its parts to TensorFlow: all of them have to be somewhere.
- */
+/* A partitioned variable is one for each of its parts to TensorFlow: all of them have to be
+ * somewhere. */
 static enum err_code
 find_device(struct draft *draft, struct draft_variable *variable, struct err *err)
 {

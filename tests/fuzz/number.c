@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/base/check.h"
+#include "tests/support/numbers.h"
 
 enum { TEXT_BYTES_MAX = 4096 };
 
@@ -119,16 +120,16 @@ check_printing(const uint8_t *data)
     }
     if (isfinite(f32)) {
         size = api_number_print_f32(f32, text);
-        CHECK(size <= 24 && api_number_f32(text, size, &f32_back));
+        CHECK(size <= 24 && number_f32(text, size, &f32_back));
         CHECK(memcmp(&f32, &f32_back, sizeof f32) == 0);
     }
     if ((half & 0x7c00) != 0x7c00) {
         size = api_number_print_f16(half, text);
-        CHECK(api_number_f16(text, size, &half_back) && half_back == half);
+        CHECK(number_f16(text, size, &half_back) && half_back == half);
     }
     if ((half & 0x7f80) != 0x7f80) {
         size = api_number_print_bf16(half, text);
-        CHECK(api_number_bf16(text, size, &half_back) && half_back == half);
+        CHECK(number_bf16(text, size, &half_back) && half_back == half);
     }
 }
 

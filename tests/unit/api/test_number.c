@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "api/json/number_pow10.h"
+#include "tests/support/numbers.h"
 #include "tests/unit/api/number_bits.h"
 
 static bool
@@ -23,7 +24,7 @@ scan_f64(const char *text, double *out)
 static bool
 scan_f32(const char *text, float *out)
 {
-    return api_number_f32(text, strlen(text), out);
+    return number_f32(text, strlen(text), out);
 }
 
 /* --- powers of ten ------------------------------------------------------------------------- */
@@ -123,12 +124,12 @@ static void
 only_numbers_without_fraction_and_exponent_are_integers(void **state)
 {
     (void)state;
-    assert_true(api_number_is_integer("-12", 3));
-    assert_true(api_number_is_integer("123456789012345678901234567890", 30));
-    assert_false(api_number_is_integer("1.0", 3));
-    assert_false(api_number_is_integer("1e3", 3));
-    assert_false(api_number_is_integer("12 ", 3));
-    assert_false(api_number_is_integer("", 0));
+    assert_true(number_is_integer("-12", 3));
+    assert_true(number_is_integer("123456789012345678901234567890", 30));
+    assert_false(number_is_integer("1.0", 3));
+    assert_false(number_is_integer("1e3", 3));
+    assert_false(number_is_integer("12 ", 3));
+    assert_false(number_is_integer("", 0));
 }
 
 static void
@@ -322,8 +323,7 @@ static void
 expect_half(const char *text, uint16_t want, bool bf16)
 {
     uint16_t got = 0x5555;
-    bool ok =
-        bf16 ? api_number_bf16(text, strlen(text), &got) : api_number_f16(text, strlen(text), &got);
+    bool ok = bf16 ? number_bf16(text, strlen(text), &got) : number_f16(text, strlen(text), &got);
 
     if (!ok || got != want)
         fail_msg("%s: %d %04x, not %04x", text, ok, (unsigned)got, (unsigned)want);
@@ -362,10 +362,10 @@ sixteen_bit_floats_are_rounded_once(void **state)
                 expect_half(text, bits, bf16);
             }
         }
-    assert_false(api_number_f16("65520", 5, &(uint16_t){0}));
+    assert_false(number_f16("65520", 5, &(uint16_t){0}));
     expect_half("65519.99999999999999999999999999999999999", 0x7bff, false);
     expect_half("-65504", 0xfbff, false);
-    assert_false(api_number_bf16("3.3961775292304601e38", 21, &(uint16_t){0}));
+    assert_false(number_bf16("3.3961775292304601e38", 21, &(uint16_t){0}));
     expect_half("3.39617752923046e38", 0x7f7f, true);
     expect_half("1e-400", 0, true);
     expect_half("-1e-400", 0x8000, false);

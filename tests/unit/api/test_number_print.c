@@ -11,14 +11,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/support/numbers.h"
 #include "tests/unit/api/number_bits.h"
 
 static void
 expect_half(const char *text, uint16_t want, bool bf16)
 {
     uint16_t got = 0x5555;
-    bool ok =
-        bf16 ? api_number_bf16(text, strlen(text), &got) : api_number_f16(text, strlen(text), &got);
+    bool ok = bf16 ? number_bf16(text, strlen(text), &got) : number_f16(text, strlen(text), &got);
 
     if (!ok || got != want)
         fail_msg("%s: %d %04x, not %04x", text, ok, (unsigned)got, (unsigned)want);
@@ -67,7 +67,7 @@ expect_valid_and_float(const char *text, size_t size)
 {
     assert_true(size <= API_NUMBER_BYTES_MAX);
     assert_int_equal(api_number_length(text, size), size);
-    assert_false(api_number_is_integer(text, size));
+    assert_false(number_is_integer(text, size));
 }
 
 /* One digit less must not do; with as many digits the nearest to the value is wanted. */
@@ -189,8 +189,8 @@ printed_sixteen_bit_floats_are_the_shortest_that_read_back(void **state)
             expect_half(text, half, bf16);
             for (; precision < 9; precision++) {
                 snprintf(other, sizeof other, "%.*e", precision - 1, value);
-                if ((bf16 ? api_number_bf16(other, strlen(other), &back)
-                          : api_number_f16(other, strlen(other), &back)) &&
+                if ((bf16 ? number_bf16(other, strlen(other), &back)
+                          : number_f16(other, strlen(other), &back)) &&
                     back == (half & 0x7fff))
                     break;
             }
