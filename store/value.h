@@ -212,22 +212,7 @@ ERR_MUST_CHECK enum err_code value_stage(const struct value_reader *reader,
                                          struct store_stage *stage, uint64_t offset,
                                          struct value_staged *out, struct err *err);
 
-/* --- accounting ---------------------------------------------------------------------------- */
-
-struct value_usage {
-    uint64_t unique_bytes; /* stored bytes no other value has: freed with the last reference */
-    uint64_t shared_bytes; /* chunk bytes other lists of the family have too */
-    uint32_t references;   /* records that name the value */
-};
-ERR_MUST_CHECK enum err_code value_usage(const struct store_view *view, const struct value_ref *ref,
-                                         struct value_usage *out, struct err *err);
-
-/* Calls `visit` with the id and stored bytes of each piece that holds the value: its chunks (a
- * fill's pattern has none), or its record. Inline values have no piece. */
-ERR_MUST_CHECK enum err_code
-value_each_piece(const struct store_view *view, const struct value_ref *ref,
-                 enum err_code (*visit)(void *ctx, uint64_t id, uint64_t size, struct err *err),
-                 void *ctx, struct err *err);
+/* --- all of them --------------------------------------------------------------------------- */
 
 /* Calls `visit` for every chunk that some list names, once for each list. */
 ERR_MUST_CHECK enum err_code value_visit_chunks(const struct store_view *view,

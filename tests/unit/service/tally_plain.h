@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_SERVICE_TALLY_PLAIN_H
 #define TESTS_UNIT_SERVICE_TALLY_PLAIN_H
 
+#include "tests/support/stored.h"
 #include "tests/unit/service/service_fixture.h"
 
 enum { PIECES_MAX = 4096, OWNERS = 14 };
@@ -44,7 +45,7 @@ add_value(struct plain *plain, const struct store_view *view, const struct value
     if (ref->kind == VALUE_INLINE)
         WORKS(add_piece(plain, 0, ref->size, err), err);
     else if (ref->kind != VALUE_NONE)
-        WORKS(value_each_piece(view, ref, add_piece, plain, err), err);
+        WORKS(stored_each_piece(view, ref, add_piece, plain, err), err);
 }
 
 static inline void

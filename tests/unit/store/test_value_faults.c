@@ -137,7 +137,7 @@ static enum err_code
 try_reading(const struct looking *looking, uint8_t *copy, uint32_t *crc, struct err *err)
 {
     struct value_reader reader;
-    struct value_usage usage;
+    struct stored_usage usage;
     struct bytes run;
     enum err_code code;
 
@@ -148,7 +148,7 @@ try_reading(const struct looking *looking, uint8_t *copy, uint32_t *crc, struct 
     if (code == OK)
         code = value_crc32c(&reader, crc, err);
     if (code == OK)
-        code = value_usage(reader.view, &reader.ref, &usage, err);
+        code = stored_usage(reader.view, &reader.ref, &usage, err);
     value_reader_drop(&reader);
     return code;
 }

@@ -28,7 +28,7 @@ a_shared_value_is_forked_and_shares_what_was_not_touched(void **state)
 {
     struct fixture *f = *state;
     uint8_t *bytes = make_bytes(MANY_BYTES, 2), *changed = make_bytes(MANY_BYTES, 2);
-    struct value_usage usage;
+    struct stored_usage usage;
 
     (void)build(f, 1, bytes_of(bytes, MANY_BYTES), STORE_CLASS_BULK, MANY_BYTES);
     copy_owner(f, 1, 2);

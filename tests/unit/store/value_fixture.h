@@ -8,6 +8,7 @@
 #include "store/key.h"
 #include "store/value.h"
 #include "store/verify.h"
+#include "tests/support/stored.h"
 #include "tests/unit/store/store_fixture.h"
 
 /* xorshift64*: small and the same everywhere. */
@@ -296,14 +297,14 @@ owner_must_hold(struct fixture *f, uint8_t name, struct bytes bytes)
     look_away(&looking);
 }
 
-static inline struct value_usage
+static inline struct stored_usage
 usage_of(struct fixture *f, uint8_t name)
 {
-    struct value_usage usage;
+    struct stored_usage usage;
     struct looking looking;
 
     look_at(f, name, &looking);
-    WORKS(value_usage(looking.reader.view, &looking.reader.ref, &usage, &f->err), &f->err);
+    WORKS(stored_usage(looking.reader.view, &looking.reader.ref, &usage, &f->err), &f->err);
     look_away(&looking);
     return usage;
 }
